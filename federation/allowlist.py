@@ -1,0 +1,118 @@
+"""Who may speak with us: the allowlist as an immutable value, and the one function that decides.
+
+Empty admits nobody. Our own origin is implicit and never listed (an instance does not federate with itself).
+The effective permission of an origin is its entry narrowed by the local policy; nothing widens it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from federation.errors import NotASibling, Refused, SiblingBlocked, SiblingPaused, SiblingReadOnly
+from federation.uri import Uri
+from federation.vocabulary import FEDERATING_KINDS, PostKind
+
+
+class Direction(StrEnum):
+    """The four ways two instances touch."""
+
+    IN = "in"  #: they post to our inbox
+    OUT = "out"  #: we post to theirs
+    FETCH = "fetch"  #: we read at theirs
+    SERVE = "serve"  #: they read at ours
+
+
+class LocalPolicy(StrEnum):
+    """What the administrator here makes of an entry; each step only narrows."""
+
+    INHERIT = "inherit"
+    READ_ONLY = "read-only"
+    PAUSE = "pause"
+    BLOCK = "block"
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerKey:
+    """An Ed25519 key (Multikey text) that may sign this sibling's credentials, and when."""
+
+    id: Uri
+    key: str
+    valid_from: datetime
+    valid_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """One entry of the allowlist."""
+
+    origin: str
+    actor: Uri
+    name: str
+    country: str
+    since: datetime
+    #: Fingerprints ("sha256:…" over the SubjectPublicKeyInfo) of the keys its instance actor may sign with.
+    instance_keys: frozenset[str]
+    issuer_keys: tuple[IssuerKey, ...]
+    #: ISO 3166 alpha-2 codes of the countries for which it may vouch.
+    may_issue_for: frozenset[str]
+    policy: LocalPolicy = LocalPolicy.INHERIT
+    kinds_in: frozenset[PostKind] = FEDERATING_KINDS
+    kinds_out: frozenset[PostKind] = FEDERATING_KINDS
+    inbox: Uri | None = None
+    speaks_rfc9421: bool = False
+    source: str = "local"
+
+    def refusal(self, direction: Direction) -> type[Refused] | None:
+        """Return what this direction is refused with, or None where it is open."""
+        match self.policy:
+            case LocalPolicy.INHERIT:
+                return None
+            case LocalPolicy.READ_ONLY:
+                return None if direction in _READING else SiblingReadOnly
+            case LocalPolicy.PAUSE:
+                return SiblingPaused
+            case _:
+                return SiblingBlocked
+
+
+_READING = frozenset({Direction.IN, Direction.FETCH})
+
+
+@dataclass(frozen=True, slots=True)
+class Allowlist:
+    """Every entry, by exact origin. A new version is a new value."""
+
+    version: int = 0
+    siblings: Mapping[str, Sibling] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Sibling]:
+        return iter(self.siblings.values())
+
+    def __len__(self) -> int:
+        return len(self.siblings)
+
+    def find(self, origin: str) -> Sibling | None:
+        """Return the entry with exactly this scheme, host and port."""
+        return self.siblings.get(origin)
+
+    def require(self, origin: str, direction: Direction) -> Sibling:
+        """Return the sibling when this direction is open; raise NotASibling, SiblingPaused, … otherwise."""
+        sibling = self.siblings.get(origin)
+        if sibling is None:
+            raise NotASibling(origin)
+        refusal = sibling.refusal(direction)
+        if refusal is not None:
+            raise refusal(origin)
+        return sibling
+
+    def permits(self, origin: str, direction: Direction) -> bool:
+        """Whether `require` would return."""
+        sibling = self.siblings.get(origin)
+        return sibling is not None and sibling.refusal(direction) is None
+
+    def open_to(self, direction: Direction) -> tuple[Sibling, ...]:
+        """Return the siblings with which this direction is open."""
+        return tuple(s for s in self.siblings.values() if s.refusal(direction) is None)

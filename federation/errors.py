@@ -1,0 +1,289 @@
+"""Every refusal this room answers with: one class, one status, one code.
+
+    Refused
+    ├── at the door        MalformedHeaders WrongHost UnsupportedMediaType TooLarge TooSlow TooManyRequests
+    ├── the signature      NotSigned WeakCoverage BadSignature Stale DigestMismatch UnknownKey KeyNotOwned PinMismatch
+    ├── the sibling        NotASibling SiblingPaused SiblingBlocked SiblingReadOnly
+    ├── the document       Malformed UnknownContext TooMany
+    ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
+    │                      NotVisible
+    │                      KindNotFederated AudienceWidened
+    ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503), StandingHeld (202)
+    └── a request to read  NotFound Gone MethodNotAllowed
+
+The caller learns the code (RFC 9457 shape); the log learns the reason given to the constructor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+
+class Refused(Exception):
+    """A rule of the federation did not hold. `reason` is for the log alone and carries no free text of a message."""
+
+    status: ClassVar[int] = 400
+    code: ClassVar[str] = "refused"
+    retry_after: int | None = None
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason or self.code)
+        self.reason = reason
+
+    @property
+    def http_status(self) -> int:
+        """The status the caller is answered with."""
+        return self.status
+
+    @property
+    def answer_code(self) -> str:
+        """The code the caller is answered with."""
+        return self.code
+
+
+class MalformedHeaders(Refused):
+    """A header is repeated, folded, not ASCII, or contradicts another."""
+
+    code = "malformed_headers"
+
+
+class HeadersTooLarge(Refused):
+    """More than 16 KiB or 64 fields of headers."""
+
+    status, code = 431, "headers_too_large"
+
+
+class WrongHost(Refused):
+    """The Host header names another server than this one."""
+
+    status, code = 421, "wrong_host"
+
+
+class UnsupportedMediaType(Refused):
+    """Neither activity+json nor ld+json with the ActivityStreams profile, or an encoded body."""
+
+    status, code = 415, "unsupported_media_type"
+
+
+class TooLarge(Refused):
+    """The body is longer than a message may be."""
+
+    status, code = 413, "too_large"
+
+
+class TooSlow(Refused):
+    """The body did not arrive in time."""
+
+    status, code = 408, "too_slow"
+
+
+class TooManyRequests(Refused):
+    """The sender is over its share; it may come back after `retry_after` seconds."""
+
+    status, code = 429, "too_many_requests"
+    retry_after = 5
+
+
+class NotSigned(Refused):
+    """The message carries no signature."""
+
+    status, code = 401, "not_signed"
+
+
+class WeakCoverage(Refused):
+    """The signature leaves out a part that must be covered."""
+
+    status, code = 401, "weak_coverage"
+
+
+class BadSignature(Refused):
+    """The signature is malformed, doubled, of a forbidden algorithm, or does not verify."""
+
+    status, code = 401, "bad_signature"
+
+
+class Stale(Refused):
+    """Date or created lies outside the window, is missing or unreadable, or the signature has expired."""
+
+    status, code = 401, "stale"
+
+
+class DigestMismatch(Refused):
+    """Digest or Content-Digest is missing, too weak, or not that of the body."""
+
+    status, code = 401, "digest_mismatch"
+
+
+class UnknownKey(Refused):
+    """The key id leads to no usable key."""
+
+    status, code = 401, "unknown_key"
+
+
+class KeyNotOwned(Refused):
+    """The key's document does not prove that its owner holds it."""
+
+    status, code = 401, "key_not_owned"
+
+
+class PinMismatch(Refused):
+    """The instance's key is not the one pinned in our allowlist."""
+
+    status, code = 403, "pin_mismatch"
+
+
+class NotASibling(Refused):
+    """The origin is not on our allowlist."""
+
+    status, code = 403, "not_a_sibling"
+
+
+class SiblingPaused(Refused):
+    """The sibling is on the allowlist, and paused here."""
+
+    status, code = 403, "sibling_paused"
+
+
+class SiblingBlocked(Refused):
+    """The sibling is on the allowlist, and blocked here."""
+
+    status, code = 403, "sibling_blocked"
+
+
+class SiblingReadOnly(Refused):
+    """The local policy for this sibling does not open this direction."""
+
+    status, code = 403, "sibling_read_only"
+
+
+class Malformed(Refused):
+    """Not strict JSON, or not an activity of our vocabulary."""
+
+    code = "malformed"
+
+
+class UnknownContext(Refused):
+    """The @context is not one we ship, or changes the meaning of terms."""
+
+    code = "unknown_context"
+
+
+class TooMany(Refused):
+    """More recipients, mentions, tags or attachments than a message may have."""
+
+    code = "too_many"
+
+
+class ActorMismatch(Refused):
+    """The actor of the activity, or the author of its object, is not the signer."""
+
+    status, code = 403, "actor_mismatch"
+
+
+class ForeignOrigin(Refused):
+    """An id does not lie on its actor's origin, or lies on ours."""
+
+    status, code = 403, "foreign_origin"
+
+
+class UnlistedHost(Refused):
+    """A host inside the activity is not on our allowlist."""
+
+    status, code = 403, "unlisted_host"
+
+
+class NotTheOwner(Refused):
+    """Only the owner may change, withdraw or undo this."""
+
+    status, code = 403, "not_the_owner"
+
+
+class NoSuchRelation(Refused):
+    """Nobody asked for this answer, or it answers somebody else's request."""
+
+    status, code = 403, "no_such_relation"
+
+
+class NotVisible(Refused):
+    """The object does not exist for the sender: absent and hidden are answered alike."""
+
+    status, code = 403, "not_visible"
+
+
+class PublicAudience(Refused):
+    """The public address occurs; nothing here is ever public."""
+
+    status, code = 403, "public_audience"
+
+
+class KindNotFederated(Refused):
+    """The kind of object does not travel in this direction under the policy in force."""
+
+    status, code = 403, "kind_not_federated"
+
+
+class AudienceWidened(Refused):
+    """The activity would show an object to more people than its author chose."""
+
+    status, code = 403, "audience_widened"
+
+
+class NotFound(Refused):
+    """There is nothing here for this requester: missing and forbidden are byte-equal."""
+
+    status, code = 404, "not_found"
+
+
+class Gone(Refused):
+    """It was withdrawn."""
+
+    status, code = 410, "gone"
+
+
+class MethodNotAllowed(Refused):
+    """The address does not take this method."""
+
+    status, code = 405, "method_not_allowed"
+
+
+class _Standing(Refused):
+    """A verdict on a doctor's standing; its code is the credential reason."""
+
+    code = "standing"
+
+    def __init__(self, standing_code: str, reason: str = "") -> None:
+        super().__init__(reason or standing_code)
+        self.standing_code = standing_code
+
+    @property
+    def answer_code(self) -> str:
+        return self.standing_code
+
+
+class StandingRefused(_Standing):
+    """The doctor is not (or no longer) verified: 403 with the credential reason."""
+
+    status = 403
+
+
+class StandingDeferred(_Standing):
+    """The standing cannot be known now: 503, come back later."""
+
+    status, retry_after = 503, 900
+
+
+class StandingHeld(_Standing):
+    """The message is kept and waits for the doctor's standing to be cleared: 202."""
+
+    status = 202
+
+
+def all_refusals() -> Iterator[type[Refused]]:
+    """Every refusal with a code of its own; the standing classes borrow theirs from the credential reasons."""
+    waiting = list(Refused.__subclasses__())
+    while waiting:
+        refusal = waiting.pop(0)
+        waiting.extend(refusal.__subclasses__())
+        if not issubclass(refusal, _Standing):
+            yield refusal

@@ -1,0 +1,327 @@
+"""The one door in: `receive` for what siblings post, `authorise_get` for what they read.
+
+Cheapest refusal first. No stranger reaches the JSON parser, the key cache or our HTTP client: the allowlist is asked
+before the body is read. A message wrong in two ways is refused by the earlier step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from federation import integrity, parse, signatures
+from federation.allowlist import Allowlist, Direction, LocalPolicy, Sibling
+from federation.errors import (
+    ActorMismatch,
+    BadSignature,
+    ForeignOrigin,
+    KindNotFederated,
+    MalformedHeaders,
+    MethodNotAllowed,
+    Refused,
+    StandingRefused,
+    TooLarge,
+    UnknownKey,
+    UnlistedHost,
+    UnsupportedMediaType,
+)
+from federation.ports import Admission, Arrival, Audit, Clock, Inbound, Keys, Recognise, Replays, Siblings, Speaker
+from federation.signatures import Claim, SignedMessage, Verified
+from federation.uri import BadUri, Uri
+from federation.vocabulary import (
+    AnyActivity,
+    Comment,
+    Create,
+    Delete,
+    Doctor,
+    Flag,
+    Ignored,
+    Instance,
+    Post,
+    Undo,
+    Update,
+)
+
+MAX_BODY: Final = 262_144
+ReadBody = Callable[[int], Awaitable[bytes]]
+
+_MEDIA_TYPE = re.compile(
+    r"application/(?:activity\+json|ld\+json(?=.*;\s*profile=\"?https://www\.w3\.org/ns/activitystreams\"?(?:\s*;|\s*\Z)))"
+    r"\s*(?:;[^;]*)*\Z",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an accepted message. `new` is False for one that was here before."""
+
+    activity_id: str
+    new: bool
+    held: str | None = None
+    ignored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A sibling that may read here, and the actor in whose name it asks."""
+
+    sibling: Sibling
+    actor: Uri
+
+
+@dataclass(slots=True)
+class _Trail:
+    """What is known of a message so far: facts for the audit row."""
+
+    origin: str = ""
+    key_id: str = ""
+    activity: str = ""
+
+
+class Inbox:
+    """The checks in their order; everything it needs of its surroundings is a port."""
+
+    def __init__(
+        self,
+        *,
+        origin: str,
+        clock: Clock,
+        siblings: Siblings,
+        keys: Keys,
+        recognise: Recognise,
+        admission: Admission,
+        replays: Replays,
+        inbound: Inbound,
+        audit: Audit,
+        window: timedelta = signatures.WINDOW,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        self._origin, self._clock, self._siblings = origin, clock, siblings
+        self._keys, self._recognise, self._admission = keys, recognise, admission
+        self._replays, self._inbound, self._audit = replays, inbound, audit
+        self._window, self._max_body = window, max_body
+
+    async def receive(self, head: SignedMessage, read_body: ReadBody) -> Receipt:
+        """Keep the message if every check holds; raise Refused at the first that does not.
+
+        `head` has passed the checks of form (`SignedMessage.from_raw`); `read_body(limit)` reads at most that many
+        bytes, raising TooLarge or TooSlow, and is called only for a sibling.
+        """
+        trail = _Trail()
+        try:
+            return await self._receive(head, read_body, trail)
+        except Refused as refusal:
+            self._audit.refused(Direction.IN, refusal, trail.origin, trail.key_id, trail.activity)
+            raise
+
+    async def authorise_get(self, head: SignedMessage) -> Reader:
+        """Return who reads, if a sibling that may read here signed the request; raise Refused otherwise."""
+        trail = _Trail()
+        try:
+            return await self._authorise(head, trail)
+        except Refused as refusal:
+            self._audit.refused(Direction.SERVE, refusal, trail.origin, trail.key_id, trail.activity)
+            raise
+
+    # ── the order of the checks ──
+
+    async def _receive(self, head: SignedMessage, read_body: ReadBody, trail: _Trail) -> Receipt:
+        if head.method != "POST":
+            raise MethodNotAllowed(head.method)
+        signatures.require_host(head)
+        require_activity_type(head.headers.get("content-type", ""))
+        if (head.declared_length or 0) > self._max_body:
+            raise TooLarge("declared")
+        claim, sibling, allowlist = self._claim(head, Direction.IN, trail)
+        await self._admission.enter(sibling.origin)
+        try:
+            message = head.with_body(await read_body(self._max_body))
+            signatures.check_digest(message, claim)
+            proof = await self._prove(message, claim, sibling)
+            if self._replays.seen(proof.replay_key):
+                return Receipt("", new=False)
+            return await self._judge(proof, sibling, allowlist, trail)
+        finally:
+            self._admission.leave(sibling.origin)
+
+    async def _authorise(self, head: SignedMessage, trail: _Trail) -> Reader:
+        if head.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(head.method)
+        signatures.require_host(head)
+        if head.declared_length or "transfer-encoding" in head.headers:
+            raise MalformedHeaders("a body where none belongs")
+        claim, sibling, _ = self._claim(head, Direction.SERVE, trail)
+        await self._admission.enter(sibling.origin)
+        try:
+            signatures.check_digest(head, claim)
+            proof = await self._prove(head, claim, sibling)
+            speaker = await self._recognise(proof.signer, sibling)
+        finally:
+            self._admission.leave(sibling.origin)
+        if speaker.held is not None:
+            raise StandingRefused(speaker.held)
+        return Reader(sibling, proof.signer)
+
+    def _claim(self, head: SignedMessage, direction: Direction, trail: _Trail) -> tuple[Claim, Sibling, Allowlist]:
+        """Steps 5 to 7: what the signature says, whether it is of now, whether its origin may speak."""
+        claim = signatures.read_claim(head)
+        trail.key_id, trail.origin = claim.key_id, claim.key_id.origin
+        signatures.check_window(claim, head, self._clock(), self._window)
+        if trail.origin == self._origin:
+            raise UnknownKey("our own host")  # we never ask ourselves
+        allowlist = self._siblings()
+        return claim, allowlist.require(trail.origin, direction), allowlist
+
+    async def _prove(self, message: SignedMessage, claim: Claim, sibling: Sibling) -> Verified:
+        """Steps 11 and 12: the bound key, the signature; on failure the key is read once more past every cache."""
+        key = await self._keys.find(claim.key_id, sibling)
+        try:
+            return signatures.verify(message, claim, key, self._clock(), self._window)
+        except BadSignature:
+            fresh = await self._keys.reread(claim.key_id, sibling)
+            if fresh is None or fresh == key:
+                raise
+        return signatures.verify(message, claim, fresh, self._clock(), self._window)
+
+    async def _judge(self, proof: Verified, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
+        """Steps 14 to 19."""
+        document = parse.document(proof)
+        activity = document.activity
+        trail.activity = activity.id
+        home = sibling
+        if activity.actor != proof.signer:
+            home = await self._forwarded_author(document, proof, sibling, allowlist)
+        require_own_ids(activity)
+        self._require_listed(document, allowlist)
+        speaker = await self._speaker(activity, home)
+        if isinstance(activity, Ignored):
+            return Receipt(activity.id, new=False, ignored=True)
+        require_open_kind(activity, sibling)
+        forwarded_by = sibling if activity.actor != proof.signer else None
+        new = await self._inbound.keep(Arrival(document, proof, home, speaker, forwarded_by))
+        self._replays.remember(proof.replay_key)
+        return Receipt(activity.id, new, speaker.held)
+
+    async def _speaker(self, activity: AnyActivity, sibling: Sibling) -> Speaker:
+        """Step 17. What mends a doctor's standing passes without one: it is judged when it is applied."""
+        try:
+            speaker = await self._recognise(activity.actor, sibling)
+        except StandingRefused:
+            if not mends_standing(activity):
+                raise
+            return Speaker(activity.actor)
+        if speaker.followers is None and not is_housekeeping(activity):
+            raise StandingRefused("no_credential", "the instance actor does housekeeping only")
+        if speaker.held is not None and mends_standing(activity):
+            return Speaker(activity.actor, speaker.followers)
+        return speaker
+
+    def _require_listed(self, document: parse.Document, allowlist: Allowlist) -> None:
+        """Step 16, second half: no protocol field names a host that is neither ours nor on the allowlist."""
+        for origin in parse.addressed_hosts(document.activity):
+            if origin == self._origin:
+                continue
+            sibling = allowlist.find(origin)
+            if sibling is None or sibling.policy is LocalPolicy.BLOCK:
+                raise UnlistedHost(origin)
+
+    async def _forwarded_author(
+        self, document: parse.Document, proof: Verified, sibling: Sibling, allowlist: Allowlist
+    ) -> Sibling:
+        """Step 15 for inbox forwarding (ActivityPub section 7.1.2): return the author's own sibling.
+
+        Only the instance actor of a thread's home passes on what others wrote, only comments, and only with the
+        author's own object proof (FEP-8b32) by a key that the author's document lists.
+        """
+        activity = document.activity
+        if proof.signer != sibling.actor or not activity.has_proof or not _is_of_thread(activity, sibling):
+            raise ActorMismatch("the actor is not the signer")
+        origin = activity.actor.origin
+        if origin == self._origin:
+            raise ForeignOrigin("our own doctor's words come from us alone")
+        author = allowlist.require(origin, Direction.IN)
+        try:
+            method = Uri.parse(integrity.read_proof(document.raw).verification_method)
+            if method.origin != origin:
+                raise ActorMismatch("the proof is of another host")
+            key = await self._keys.find(method, author)
+            if key.owner != activity.actor or not isinstance(key.key, integrity.Ed25519PublicKey):
+                raise ActorMismatch("the proof is not the author's")
+            integrity.check_proof(document.raw, key.key)
+        except (integrity.BadProof, BadUri):
+            raise ActorMismatch("the proof does not hold") from None
+        return author
+
+
+# ── the checks that need nothing but the message ──
+
+
+def require_activity_type(content_type: str) -> None:
+    """Raise UnsupportedMediaType for anything but activity+json and ld+json with the profile (ActivityPub 3.2)."""
+    if content_type != "application/activity+json" and not _MEDIA_TYPE.match(content_type):
+        raise UnsupportedMediaType
+
+
+def require_own_ids(activity: AnyActivity) -> None:
+    """Raise ForeignOrigin or ActorMismatch unless what is said lies on the speaker's origin (FEP-fe34)."""
+    origin = activity.actor.origin
+    if activity.id.origin != origin:
+        raise ForeignOrigin("activity id")
+    match activity:
+        case Create(object=thing) | Update(object=Post() | Comment() as thing):
+            if thing.author != activity.actor:
+                raise ActorMismatch("attributed to somebody else")
+            owned = thing.id
+        case Update(object=Doctor() | Instance() as actor):
+            owned = actor.id
+        case Update(object=uri) | Delete(object=uri) | Undo(object=uri):
+            owned = uri
+        case _:
+            return
+    if owned.origin != origin:
+        raise ForeignOrigin("object id")
+
+
+def require_open_kind(activity: AnyActivity, sibling: Sibling) -> None:
+    """Raise KindNotFederated where the policy does not let this kind of post in."""
+    match activity:
+        case Create(object=Post() as post) | Update(object=Post() as post):
+            if post.kind not in sibling.kinds_in:
+                raise KindNotFederated(post.kind)
+        case _:
+            return
+
+
+def is_housekeeping(activity: AnyActivity) -> bool:
+    """Whether the instance actor may do this: mend and withdraw what is its origin's, report, and nothing more."""
+    match activity:
+        case Flag() | Delete() | Ignored():
+            return True
+        case Update(object=thing):
+            return not isinstance(thing, Post | Comment)
+        case _:
+            return False
+
+
+def mends_standing(activity: AnyActivity) -> bool:
+    """Whether this is a doctor's own new version of themselves."""
+    match activity:
+        case Update(object=Doctor(id=uri)) | Update(object=Uri() as uri):
+            return uri == activity.actor
+        case _:
+            return False
+
+
+def _is_of_thread(activity: AnyActivity, home: Sibling) -> bool:
+    """Whether this concerns a comment in a thread whose post lives at `home`; a Delete is looked up when applied."""
+    match activity:
+        case Create(object=Comment() as comment) | Update(object=Comment() as comment):
+            return comment.context.origin == home.origin
+        case Delete():
+            return True
+        case _:
+            return False

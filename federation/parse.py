@@ -1,0 +1,340 @@
+"""The only reader of foreign JSON: bytes in, words of `vocabulary` out.
+
+    strict_json   bytes ─▶ the one reading every JSON parser would agree on
+    document      a Verified message ─▶ its raw JSON and its activity, or Refused
+    thing         a fetched document ─▶ Post, Comment, Doctor, Instance, Tombstone or Collection, or Refused
+
+Whatever arrives, the answer is a value or a `Refused`. Text is sanitised here, so that nothing behind this module
+holds foreign HTML. Who may say what is not decided here: that is the door's business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from msgspec import Struct
+
+from federation.errors import KindNotFederated, Malformed, PublicAudience, Refused
+from federation.integrity import Json
+from federation.jsonld import ACTIVITY_TYPES, as_list, meaning, one
+from federation.reader import (
+    READERS,
+    Node,
+    Thing,
+    address,
+    addresses,
+    instant_or_none,
+    is_public,
+    read_collection,
+    read_comment,
+    read_doctor,
+    read_instance,
+    read_object,
+    read_post,
+    read_tombstone,
+    require_few,
+    text,
+    to_uri,
+    type_of,
+)
+from federation.strict import strict_json
+from federation.uri import Uri, is_uri
+from federation.vocabulary import (
+    NAMESPACE,
+    PUBLIC,
+    Accept,
+    Announce,
+    AnyActivity,
+    Collection,
+    Comment,
+    Create,
+    Delete,
+    Doctor,
+    Flag,
+    Follow,
+    Ignored,
+    Instance,
+    Like,
+    Post,
+    Reject,
+    Tombstone,
+    Undo,
+    Update,
+)
+
+if TYPE_CHECKING:
+    from federation.signatures import Verified
+
+__all__ = [
+    "Document",
+    "activity",
+    "activity_document",
+    "addressed_hosts",
+    "collection_page",
+    "comment",
+    "doctor",
+    "document",
+    "instance",
+    "post",
+    "raw",
+    "read",
+    "strict_json",
+    "thing",
+    "tombstone",
+]
+
+_T = TypeVar("_T")
+
+
+class Document(Struct, frozen=True, kw_only=True):
+    """A message, read: the strict JSON as sent (proofs are checked on it), and what it says."""
+
+    raw: dict[str, Json]
+    activity: AnyActivity
+    #: Every origin in a protocol field, also of fields this federation does not use (attachments, tags, bto, …).
+    origins: frozenset[str]
+    #: What its kind or audience is refused with. `document` raises it at once; `read` leaves it to the caller.
+    objection: Refused | None = None
+
+
+def document(proof: Verified) -> Document:
+    """Return what the signed message says; raise Malformed, UnknownContext, TooMany, PublicAudience, … ."""
+    found = read(proof)
+    if found.objection is not None:
+        raise found.objection
+    return found
+
+
+def read(proof: Verified) -> Document:
+    """Return what the signed message says, with the refusal of its kind or audience as a value.
+
+    For a caller that owes an earlier answer first: an author who is not the signer is refused before an audience is.
+    """
+    source = raw(proof)
+    node = meaning(source)
+    found, objection = _activity(source, node)
+    return Document(raw=source, activity=found, origins=_origins(node), objection=objection)
+
+
+def raw(proof: Verified) -> dict[str, Json]:
+    """Return the strict JSON of a signed message."""
+    return strict_json(proof.body)
+
+
+def activity(proof: Verified) -> AnyActivity:
+    """Return the activity of a signed message; raise Refused."""
+    return document(proof).activity
+
+
+def activity_document(source: Mapping[str, Json]) -> AnyActivity:
+    """Return the activity in strict JSON whose sender is known by other means (a row of ours); raise Refused."""
+    found, objection = _activity(source, meaning(source))
+    if objection is not None:
+        raise objection
+    return found
+
+
+# ── fetched documents ──
+
+
+def doctor(source: Mapping[str, Json]) -> Doctor:
+    """Return a doctor's actor document; raise Malformed for every other type of actor (N38)."""
+    return _expect(source, "Person", read_doctor)
+
+
+def instance(source: Mapping[str, Json]) -> Instance:
+    """Return an instance's actor document."""
+    return _expect(source, "Application", read_instance)
+
+
+def post(source: Mapping[str, Json]) -> Post:
+    """Return a post; raise PublicAudience where the public address is among its recipients."""
+    return _expect(source, "Article", read_post)
+
+
+def comment(source: Mapping[str, Json]) -> Comment:
+    """Return a comment; raise PublicAudience where the public address is among its recipients."""
+    return _expect(source, "Note", read_comment)
+
+
+def tombstone(source: Mapping[str, Json]) -> Tombstone:
+    """Return what stays of something withdrawn."""
+    return _expect(source, "Tombstone", read_tombstone)
+
+
+def collection_page(source: Mapping[str, Json]) -> Collection:
+    """Return a collection or one page of it; raise ForeignOrigin where it leads to another server."""
+    node = meaning(source)
+    if not type_of(node).removesuffix("Page").endswith("Collection"):
+        raise Malformed("not a collection")
+    return read_collection(node)
+
+
+def thing(source: Mapping[str, Json]) -> Thing:
+    """Return a fetched document by its type; raise Malformed for a type this federation does not know."""
+    node = meaning(source)
+    reader = READERS.get(type_of(node))
+    if reader is None:
+        raise Malformed("a type of document this federation does not know")
+    return _not_public(node, reader)
+
+
+def _expect(source: Mapping[str, Json], type_name: str, reader: Callable[[Node], _T]) -> _T:
+    node = meaning(source)
+    if type_of(node) != type_name:
+        raise Malformed(f"not of the type {type_name}")
+    return _not_public(node, reader)
+
+
+def _not_public(node: Node, reader: Callable[[Node], _T]) -> _T:
+    found = reader(node)
+    if is_public(node):
+        raise PublicAudience
+    return found
+
+
+# ── activities ──
+
+
+def _activity(source: Mapping[str, Json], node: Node) -> tuple[AnyActivity, Refused | None]:
+    """The activity, and the refusal of its kind or audience if there is one."""
+    type_name = type_of(node)
+    if not type_name or type_name in READERS:
+        raise Malformed("not an activity")
+    require_few(node)
+    head = {
+        "id": address(node, "id"),
+        "actor": address(node, "actor"),
+        "to": addresses(node, "to"),
+        "cc": addresses(node, "cc"),
+        "published": instant_or_none(node, "published"),
+        # Proofs are read on the document as sent, so JSON-LD has no say in whether there is one.
+        "has_proof": source.get("proof") is not None,
+    }
+    try:
+        found = _BUILDERS.get(type_name, _ignored)(node, head)
+    except KindNotFederated as refusal:
+        return _ignored(node, head), refusal
+    inner = one(node.get("object")) if type_name != "Flag" else None
+    public = is_public(node) or (isinstance(inner, dict) and is_public(inner))
+    return found, PublicAudience() if public else None
+
+
+def _create(node: Node, head: dict[str, Any]) -> Create:
+    inner = one(node.get("object"))
+    if not isinstance(inner, dict):
+        raise Malformed("a Create that does not hold its object")
+    return Create(object=_addressed_alike(read_object(inner), head), **head)
+
+
+def _update(node: Node, head: dict[str, Any]) -> Update:
+    inner = one(node.get("object"))
+    if not isinstance(inner, dict) or not type_of(inner):
+        return Update(object=to_uri(inner), **head)
+    match type_of(inner):
+        case "Person":
+            return Update(object=read_doctor(inner), **head)
+        case "Application":
+            return Update(object=read_instance(inner), **head)
+        case _:
+            return Update(object=_addressed_alike(read_object(inner), head), **head)
+
+
+def _addressed_alike(found: Post | Comment, head: dict[str, Any]) -> Post | Comment:
+    """C8: an activity and its object go to the same people; a difference would let one of them speak for the other."""
+    if set(found.to) != set(head["to"]) or set(found.cc) != set(head["cc"]):
+        raise Malformed("activity and object are addressed differently")
+    return found
+
+
+def _flag(node: Node, head: dict[str, Any]) -> Flag:
+    objects = addresses(node, "object")
+    if not objects:
+        raise Malformed("a report of nothing")
+    reason = text(node, "reason", 64)
+    if reason and not reason.replace("-", "").replace("_", "").isalnum():
+        raise Malformed("a reason is a code")
+    return Flag(objects=objects, reason=reason, **head)
+
+
+def _ignored(node: Node, head: dict[str, Any]) -> Ignored:
+    type_name = type_of(node)
+    return Ignored(type_name=type_name if type_name in ACTIVITY_TYPES else "other", **head)
+
+
+_M = TypeVar("_M", Delete, Follow, Accept, Reject, Undo, Like, Announce)
+
+
+def _about(word: type[_M]) -> Callable[[Node, dict[str, Any]], _M]:
+    """A reader of an activity about one thing, of which only the address counts: an inline copy proves nothing."""
+
+    def build(node: Node, head: dict[str, Any]) -> _M:
+        return word(object=address(node, "object"), **head)
+
+    return build
+
+
+_BUILDERS: Final[Mapping[str, Callable[[Node, dict[str, Any]], AnyActivity]]] = {
+    "Create": _create,
+    "Update": _update,
+    "Delete": _about(Delete),
+    "Follow": _about(Follow),
+    "Accept": _about(Accept),
+    "Reject": _about(Reject),
+    "Undo": _about(Undo),
+    "Like": _about(Like),
+    "Announce": _about(Announce),
+    "Flag": _flag,
+}
+
+
+# ── hosts ──
+
+#: Fields whose addresses must lie on listed origins (step 16 at the door); links inside text are not among them.
+_PROTOCOL_FIELDS: Final = (
+    "id actor object attributedTo to cc bto bcc audience inReplyTo context tag attachment href url inbox outbox"
+    " followers following endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs"
+).split()
+
+
+def _origins(node: Node) -> frozenset[str]:
+    return frozenset({_origin(uri) for uri in _walk(node)})
+
+
+def addressed_hosts(found: AnyActivity | Document) -> frozenset[str]:
+    """Return the origins in the protocol fields of a message; the public address and our namespace name nobody."""
+    if isinstance(found, Document):
+        return found.origins
+    from federation.render import to_node  # the typed value says the same as the document made of it
+
+    return _origins(to_node(found))
+
+
+def _walk(node: Node) -> Iterator[Uri]:
+    for key in _PROTOCOL_FIELDS:
+        value = node.get(key)
+        if value is not None:
+            yield from _addresses_in(value)
+
+
+def _addresses_in(value: Json) -> Iterator[Uri]:
+    if isinstance(value, str):
+        if value not in PUBLIC and not value.startswith(NAMESPACE + "#"):
+            yield _strict(value)
+    elif isinstance(value, dict):
+        yield from _walk(value)
+    else:
+        for item in as_list(value):
+            yield from _addresses_in(item)
+
+
+def _strict(value: str) -> Uri:
+    if not is_uri(value):
+        raise Malformed("a protocol field holds no address")
+    return Uri.parse(value)
+
+
+def _origin(uri: Uri) -> str:
+    head = uri[: uri.find("/", 8)]
+    return head if "?" not in head and "#" not in head and len(head) > 8 else uri.origin

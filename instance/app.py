@@ -1,0 +1,119 @@
+"""The web application: pages for people. Siblings' messages are answered before it, in `instance.asgi`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+from quart import Quart, Response, g, request
+from quart.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
+
+from federation.errors import Refused
+from instance.routes import BLUEPRINTS, guard, shell
+from instance.services.errors import Rejected
+from instance.storage.errors import BadValue
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+MAX_FORM: Final = 1_048_576
+
+PAGE_POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; "
+    "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
+    "object-src 'none'"
+)
+DATA_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
+
+#: On every answer, whoever gives it (security: response headers).
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
+    "X-Robots-Tag": "noindex",
+}
+TRANSPORT: Final = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
+
+
+class UnmarkedRoute(Exception):
+    """A route that does not say who may use it; the application is not made with one."""
+
+
+def make_app(node: Node) -> Quart:
+    """Return the application that shows this instance to people; raise UnmarkedRoute where a route is not marked."""
+    app = Quart("instance", static_folder=None, template_folder=None)
+    app.config.update(
+        NODE=node,
+        MAX_CONTENT_LENGTH=MAX_FORM,
+        BODY_TIMEOUT=10,
+        # Only names of ours are answered; Host decides nothing else anywhere.
+        SESSION_COOKIE_NAME="unused",
+    )
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    app.before_request(guard.load_session)
+    app.before_request(guard.refuse_foreign_forms)
+    app.after_request(_dress)
+    app.register_error_handler(Rejected, shell.error_page)
+    app.register_error_handler(Refused, _refused)
+    app.register_error_handler(BadValue, _bad_value)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _fault)
+    _every_route_is_marked(app)
+    return app
+
+
+def _every_route_is_marked(app: Quart) -> None:
+    for rule in app.url_map.iter_rules():
+        if getattr(app.view_functions[rule.endpoint], "access", None) not in ("public", "account", "doctor"):
+            raise UnmarkedRoute(rule.rule)
+
+
+async def _dress(response: Response) -> Response:
+    """Put the security headers on the answer; what is for one reader stays out of every cache."""
+    node = guard.node()
+    is_page = response.mimetype == "text/html"
+    response.headers.update(HEADERS)
+    response.headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
+    if node.origin.startswith("https://"):
+        response.headers.update(TRANSPORT)
+    if guard.session() is not None or "Cache-Control" not in response.headers:
+        kept = g.get("asset", False)
+        if not kept:
+            response.headers["Cache-Control"] = "private, no-store"
+    if is_page:
+        response.headers["Vary"] = "Cookie, Accept-Language"
+        response.headers["Content-Language"] = guard.language()
+    return response
+
+
+async def _refused(error: Refused) -> ResponseReturnValue:
+    return await shell.error_page(Rejected(error.code, status=error.status))
+
+
+async def _bad_value(_error: BadValue) -> ResponseReturnValue:
+    return await shell.error_page(Rejected("bad_text", status=400))
+
+
+async def _http_error(error: HTTPException) -> ResponseReturnValue:
+    status = error.code or 500
+    code = {404: "not_found", 405: "method_not_allowed", 413: "form_too_large", 408: "too_slow"}.get(status)
+    return await shell.error_page(Rejected(code or f"http_{status}", status=status))
+
+
+async def _fault(error: Exception) -> ResponseReturnValue:
+    """Answer a mistake of ours; the log gets its kind and place, never what was typed."""
+    guard.node().log.error("page_failed", **_place_of(error))
+    return await shell.error_page(Rejected("fault", status=500))
+
+
+def _place_of(error: Exception) -> dict[str, Any]:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else ""
+    route = request.url_rule.rule if request.url_rule else ""
+    return {"error": type(error).__name__, "place": re.sub(r"\s+", " ", place), "route": route}

@@ -1,0 +1,57 @@
+"""The static files: few and small, read once, addressed by what is in them so that browsers may keep them for ever."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file: its bytes and what they are."""
+
+    body: bytes
+    content_type: str
+    digest: str
+
+
+@lru_cache(maxsize=1)
+def assets() -> dict[str, Asset]:
+    """Every static file by its name (`app.css`, `icons/icon.svg`)."""
+    root = _root()
+    return {str(path.relative_to(root)): _read(path) for path in sorted(root.rglob("*")) if path.is_file()}
+
+
+def address(name: str) -> str:
+    """The path of a static file; it changes when the file does."""
+    return f"/static/{assets()[name].digest}/{name}"
+
+
+def find(digest: str, name: str) -> Asset | None:
+    """The file of that name, if this is its present version."""
+    asset = assets().get(name)
+    return asset if asset is not None and asset.digest == digest else None
+
+
+def _read(path: Path) -> Asset:
+    body = path.read_bytes()
+    kind = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+    return Asset(body, kind, hashlib.sha256(body).hexdigest()[:16])
+
+
+def _root() -> Path:
+    """Beside the package in a checkout, inside it when installed."""
+    here = Path(__file__).resolve().parent
+    inside = here / "static"
+    return inside if inside.is_dir() else here.parent / "static"

@@ -1,0 +1,44 @@
+"""The command line, `esanum`. Commands import what they run when they run it, so that `--help` is quick."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from instance.cli.people import deliveries, doctors, keys
+from instance.cli.run import backup, check, demo, init, serve, version, work
+from instance.cli.siblings import siblings
+from instance.cli.tools import Context, Failure
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option(
+    "--config", "-c", "path", default="esanum.toml", show_default=True, type=click.Path(dir_okay=False),
+    help="The configuration file of the instance.",
+)  # fmt: skip
+@click.pass_context
+def esanum(context: click.Context, path: str) -> None:
+    """One country's server in the federation of verified doctors."""
+    context.obj = Context(path)
+
+
+for command in (init, serve, work, check, version, demo, backup, siblings, doctors, deliveries, keys):
+    esanum.add_command(command)
+
+
+def main() -> None:
+    """Run a command; a failure is one sentence and exit status 1, never a trace."""
+    try:
+        esanum(standalone_mode=False)
+    except Failure as failure:
+        click.echo(f"esanum: {failure}", err=True)
+        sys.exit(1)
+    except click.exceptions.Exit as end:
+        sys.exit(end.exit_code)
+    except click.Abort:
+        click.echo("esanum: stopped; nothing was changed", err=True)
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)

@@ -1,0 +1,5 @@
+"""`python -m instance.cli`: the same as `esanum`."""
+
+from instance.cli import main
+
+main()

@@ -1,0 +1,130 @@
+"""`esanum doctors`, `esanum deliveries` and `esanum keys`."""
+
+from __future__ import annotations
+
+import click
+
+from instance.cli.tools import Context, show_json, show_table, who
+
+_reason = click.option("--reason", required=True, help="Why; it is kept with the act.")
+
+
+@click.group()
+def doctors() -> None:
+    """The doctors of this instance."""
+
+
+@doctors.command("add")
+@click.argument("handle")
+@click.option("--name", required=True, help="The name in the evidence.")
+@click.option(
+    "--role", required=True, type=click.Choice(["specialist", "generalist", "resident", "retired"]), help="Role."
+)
+@click.option("--country", required=True, help="Country in which the doctor is registered (ISO 3166).")
+@click.option("--specialty", "specialties", multiple=True, required=True, help="One to three slugs; may be repeated.")
+@click.option(
+    "--assurance", default="substantial", show_default=True, type=click.Choice(["low", "substantial", "high"]),
+    help="How strong the evidence is that you have seen.",
+)  # fmt: skip
+@click.option("--language", "languages", multiple=True, help="A language the doctor works in; may be repeated.")
+@click.option(
+    "--staff", "roles", multiple=True, type=click.Choice(["administrator", "moderator", "reviewer"]),
+    help="A staff role; may be repeated.",
+)  # fmt: skip
+@click.pass_obj
+def add_doctor(context: Context, handle: str, **values: object) -> None:
+    """Make an account and a credential for HANDLE, whose evidence you have seen. The password is shown once."""
+    values = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+    made = context.run("doctors.add", handle=handle, by=who(), **values)
+    click.echo(f"{made['uri']}\n  sign-in   {made['login']}\n  password  {made['password']}")
+
+
+@doctors.command("list")
+@click.pass_obj
+def list_doctors(context: Context) -> None:
+    """List the doctors of this instance with their standing."""
+    show_table(
+        context.run("doctors.list"), ("handle", "role", "country", "standing", "valid_until"),
+        empty="No doctor yet; add one with `esanum doctors add`.",
+    )  # fmt: skip
+
+
+@doctors.command()
+@click.argument("handle")
+@_reason
+@click.pass_obj
+def suspend(context: Context, handle: str, reason: str) -> None:
+    """Take HANDLE's standing away at once, here and at every sibling."""
+    context.run("doctors.suspend", handle=handle, by=who(), reason=reason)
+    click.echo(f"{handle} is suspended; siblings are being told.")
+
+
+@doctors.command()
+@click.argument("handle")
+@_reason
+@click.pass_obj
+def reinstate(context: Context, handle: str, reason: str) -> None:
+    """Give HANDLE's standing back."""
+    context.run("doctors.reinstate", handle=handle, by=who(), reason=reason)
+    click.echo(f"{handle} is in good standing again; siblings are being told.")
+
+
+@click.group()
+def deliveries() -> None:
+    """Messages on their way to siblings."""
+
+
+@deliveries.command("list")
+@click.option("--sibling", "origin", default="", help="Only those for this origin.")
+@click.option("--state", default="", help="Only those in this state (waiting, held, dead, …).")
+@click.pass_obj
+def list_deliveries(context: Context, origin: str, state: str) -> None:
+    """Count by sibling and state, and list what waits or is dead."""
+    found = context.run("deliveries.list", origin=origin, state=state)
+    show_table(found["counts"], ("origin", "state", "number"), empty="The queue is empty.")
+    if found["rows"]:
+        click.echo()
+        show_table(
+            found["rows"], ("id", "origin", "type", "state", "attempts", "last_status", "last_code", "due"), empty=""
+        )
+
+
+@deliveries.command("show")
+@click.argument("id")
+@click.pass_obj
+def show_delivery(context: Context, id: str) -> None:
+    """Show one delivery; bodies are never shown."""
+    show_json(context.run("deliveries.show", id=id))
+
+
+@deliveries.command()
+@click.argument("id", required=False, default="")
+@click.option("--sibling", "origin", default="", help="All dead letters for this origin.")
+@click.pass_obj
+def retry(context: Context, id: str, origin: str) -> None:
+    """Send a dead letter again, or all of a sibling's."""
+    if not id and not origin:
+        raise click.UsageError("name a delivery, or a sibling with --sibling")
+    click.echo(f"{context.run('deliveries.retry', id=id, origin=origin)['retried']} will be sent again.")
+
+
+@click.group()
+def keys() -> None:
+    """The keys of this instance and its doctors."""
+
+
+@keys.command("show")
+@click.pass_obj
+def show_keys(context: Context) -> None:
+    """Show the public keys and fingerprints, as siblings pin them."""
+    show_json(context.run("keys.show"))
+
+
+@keys.command("rotate")
+@click.argument("handle")
+@_reason
+@click.pass_obj
+def rotate_keys(context: Context, handle: str, reason: str) -> None:
+    """Give HANDLE new message keys, with overlap, and tell the siblings."""
+    context.run("keys.rotate", handle=handle, by=who(), reason=reason)
+    click.echo(f"{handle} has new keys; they sign in ten minutes, the old ones are dropped in 24 hours.")

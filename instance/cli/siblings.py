@@ -1,0 +1,122 @@
+"""`esanum siblings`: who may speak with this instance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from instance.cli.tools import Context, Failure, show_json, show_table, show_touched, who
+
+_reason = click.option("--reason", required=True, help="Why; it is kept with the change.")
+_yes = click.option("--yes", is_flag=True, help="Do not ask; the preview is still shown.")
+
+
+@click.group()
+def siblings() -> None:
+    """Admit, pause, resume and remove the instances this one speaks with."""
+
+
+@siblings.command()
+@click.argument("origin")
+@click.option(
+    "--country", "countries", multiple=True,
+    help="A country for which it may vouch (may be repeated); by default its own.",
+)  # fmt: skip
+@click.option("--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked.")
+@_reason
+@click.pass_obj
+def add(context: Context, origin: str, countries: tuple[str, ...], fingerprint: str | None, reason: str) -> None:
+    """Read ORIGIN's instance actor once, show its fingerprint, and admit it when you have confirmed it."""
+    found = context.run("siblings.look_up", origin=origin)
+    wanted = list(countries) or [found["country"]]
+    _show_candidate(found, wanted)
+    confirmed = fingerprint or click.prompt(
+        "Compare the first fingerprint with its administrator by another way, then type it here"
+    )
+    if confirmed.strip() not in found["fingerprints"]:
+        raise Failure("this is not the fingerprint it shows; nothing was stored (fingerprint_differs)")
+    entry = context.run(
+        "siblings.add", origin=origin, fingerprint=confirmed.strip(), countries=wanted, by=who(), reason=reason
+    )
+    click.echo(f"{entry['origin']} is a sibling now.")
+
+
+@siblings.command()
+@click.argument("origin")
+@_reason
+@_yes
+@click.pass_obj
+def pause(context: Context, origin: str, reason: str, yes: bool) -> None:
+    """Stop all exchange with ORIGIN; deliveries wait, nothing is lost."""
+    _change(context, origin, "pause", reason, yes)
+
+
+@siblings.command()
+@click.argument("origin")
+@_reason
+@_yes
+@click.pass_obj
+def resume(context: Context, origin: str, reason: str, yes: bool) -> None:
+    """Speak with ORIGIN again; what waited is sent in order."""
+    _change(context, origin, "inherit", reason, yes)
+
+
+@siblings.command()
+@click.argument("origin")
+@_reason
+@_yes
+@click.pass_obj
+def remove(context: Context, origin: str, reason: str, yes: bool) -> None:
+    """Take ORIGIN off the allowlist; its queue is dropped and its keys forgotten."""
+    _preview(context, origin, "remove", yes)
+    context.run("siblings.remove", origin=origin, by=who(), reason=reason)
+    click.echo(f"{origin} is no longer a sibling.")
+
+
+@siblings.command("list")
+@click.option("--json", "as_json", is_flag=True, help="For another program.")
+@click.pass_obj
+def list_(context: Context, as_json: bool) -> None:
+    """List the allowlist."""
+    rows = context.run("siblings.list")
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        rows, ("origin", "country", "policy", "since", "last_in", "last_out", "waiting"),
+        empty="No sibling: this instance speaks with nobody.",
+    )  # fmt: skip
+
+
+@siblings.command()
+@click.argument("origin")
+@click.pass_obj
+def show(context: Context, origin: str) -> None:
+    """Show one entry, its queue, and every change made to it."""
+    show_json(context.run("siblings.show", origin=origin))
+
+
+def _change(context: Context, origin: str, policy: str, reason: str, yes: bool) -> None:
+    _preview(context, origin, policy, yes)
+    context.run("siblings.set_policy", origin=origin, policy=policy, by=who(), reason=reason)
+    click.echo(f"{origin}: policy is now {policy}.")
+
+
+def _preview(context: Context, origin: str, change: str, yes: bool) -> None:
+    touched = context.run("siblings.preview", origin=origin, change=change)
+    click.echo(f"This touches, for {origin}:")
+    show_touched(touched)
+    if not yes:
+        click.confirm("Go on?", abort=True)
+
+
+def _show_candidate(found: dict[str, Any], countries: list[str]) -> None:
+    click.echo(f"{found['name']} ({found['country']}), {found['actor']}")
+    click.echo(f"  software     {found['software'] or 'not said'}")
+    click.echo(f"  contact      {found['contact'] or 'not said'}")
+    click.echo(f"  vouches for  {', '.join(countries)}")
+    for fingerprint in found["fingerprints"]:
+        click.echo(f"  fingerprint  {fingerprint}")
+    for key in found["issuer_keys"]:
+        click.echo(f"  issuer key   {key['key']}")

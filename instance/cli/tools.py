@@ -1,0 +1,110 @@
+"""What commands share: the configuration, the running server or the database, and how results are shown."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from instance.config import Config
+
+
+class Failure(Exception):
+    """The command could not be carried out; the text is a sentence for the person at the keyboard."""
+
+
+class Context:
+    """The instance a command is about."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration; Failure where it is missing or wrong."""
+        from instance.config import BadConfig, load
+
+        try:
+            return load(self.path)
+        except BadConfig as error:
+            raise Failure(str(error)) from None
+
+    def run(self, name: str, **values: Any) -> Any:
+        """Carry out a command: by the running server where there is one, otherwise on the database."""
+        return asyncio.run(self._run(name, values))
+
+    async def _run(self, name: str, values: dict[str, Any]) -> Any:
+        from instance import control
+
+        try:
+            return await control.ask(self.config.socket, name, values)
+        except ConnectionError:
+            return await self._run_here(name, values)
+        except control.CommandFailed as failure:
+            raise Failure(_sentence(failure.code, str(failure))) from None
+
+    async def _run_here(self, name: str, values: dict[str, Any]) -> Any:
+        from instance import control, log
+
+        log.set_up("error")
+        node = await self._open()
+        try:
+            return await control.run(node, name, values)
+        except control.CommandFailed as failure:
+            raise Failure(_sentence(failure.code, str(failure))) from None
+        finally:
+            await node.close()
+
+    async def _open(self) -> Any:
+        from instance.storage.store import StorageError
+        from instance.vault import BadSecret
+        from instance.wiring import NotPrepared, open_node
+
+        try:
+            return await open_node(self.config)
+        except (BadSecret, NotPrepared, StorageError) as error:
+            raise Failure(str(error)) from None
+
+
+def who() -> str:
+    """The person who gives the order, as recorded beside the act."""
+    return f"command line: {getpass.getuser()}"
+
+
+def show_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+    """Print rows in columns as wide as their content, or the sentence for none."""
+    lines = [[_text(row.get(column, "")) for column in columns] for row in rows]
+    if not lines:
+        click.echo(empty)
+        return
+    widths = [max(len(line[at]) for line in [list(columns), *lines]) for at in range(len(columns))]
+    for line in [[column.upper() for column in columns], *lines]:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def show_json(value: Any) -> None:
+    """Print a value for another program."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def show_touched(touched: Mapping[str, Any]) -> None:
+    """Print what a change touches."""
+    for name, number in touched.items():
+        click.echo(f"  {name.replace('_', ' '):<24}{_text(number)}")
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return ", ".join(_text(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def _sentence(code: str, text: str) -> str:
+    return f"{text} ({code})" if text and text != code else f"refused: {code}"

@@ -1,0 +1,161 @@
+"""What `esanum` commands do, on an open node: the same functions behind the control socket and without a server.
+
+Each takes plain JSON values and returns plain JSON values; `by` says who gives the order and is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from instance.services.people import NewDoctor
+from instance.wiring import Node
+
+Command = Callable[..., Awaitable[Any]]
+
+
+async def siblings_look_up(node: Node, origin: str) -> Any:
+    """Read a candidate's instance actor once, signed; store nothing."""
+    return _plain(await node.siblings.look_up(origin))
+
+
+async def siblings_add(node: Node, origin: str, fingerprint: str, countries: list[str], by: str, reason: str) -> Any:
+    """Store the entry when the confirmed fingerprint is the one its actor shows."""
+    found = await node.siblings.look_up(origin)
+    return _plain(
+        await node.siblings.add(found, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason)
+    )
+
+
+async def siblings_preview(node: Node, origin: str, change: str) -> Any:
+    """Say what a change would touch; change nothing."""
+    return _plain(await node.siblings.preview(origin, change))
+
+
+async def siblings_set_policy(node: Node, origin: str, policy: str, by: str, reason: str) -> Any:
+    """Narrow or restore what a sibling may do here."""
+    return _plain(await node.siblings.set_policy(origin, policy, by=by, reason=reason))
+
+
+async def siblings_remove(node: Node, origin: str, by: str, reason: str) -> Any:
+    """Take a sibling off the allowlist."""
+    return _plain(await node.siblings.remove(origin, by=by, reason=reason))
+
+
+async def siblings_list(node: Node) -> Any:
+    """List the allowlist."""
+    return _plain(await node.siblings.list())
+
+
+async def siblings_show(node: Node, origin: str) -> Any:
+    """Show one entry, its queue, and the record of its changes."""
+    entry = _plain(await node.siblings.show(origin))
+    return {"entry": entry, "changes": _plain(await node.siblings.changes(origin))}
+
+
+async def doctors_add(node: Node, by: str, **values: Any) -> Any:
+    """Make an account for somebody whose evidence an administrator has seen; return the address and the password."""
+    values["specialties"] = tuple(values["specialties"])
+    values["languages"] = tuple(values.get("languages") or ())
+    values["roles"] = tuple(values.get("roles") or ())
+    uri, password = await node.people.add_doctor(NewDoctor(**values), by=by)
+    return {"uri": str(uri), "login": values["handle"], "password": password}
+
+
+async def doctors_list(node: Node) -> Any:
+    """List the doctors of this instance."""
+    return _plain(await node.people.list_own())
+
+
+async def doctors_suspend(node: Node, handle: str, by: str, reason: str) -> Any:
+    """Take a doctor's standing away at once, here and at every sibling."""
+    await node.people.suspend(handle, by=by, reason=reason)
+    return {"handle": handle, "standing": "suspended"}
+
+
+async def doctors_reinstate(node: Node, handle: str, by: str, reason: str) -> Any:
+    """Give a suspended doctor's standing back."""
+    await node.people.reinstate(handle, by=by, reason=reason)
+    return {"handle": handle, "standing": "ok"}
+
+
+async def deliveries_list(node: Node, origin: str = "", state: str = "") -> Any:
+    """Count deliveries by sibling and state, and list those that are dead or waiting."""
+    return _plain(await node.queue.overview(origin=origin or None, state=state or None))
+
+
+async def deliveries_show(node: Node, id: str) -> Any:
+    """Show one delivery; never its body."""
+    return _plain(await node.queue.show(id))
+
+
+async def deliveries_retry(node: Node, id: str = "", origin: str = "") -> Any:
+    """Send dead letters again: one, or all of a sibling."""
+    number = await node.queue.retry(id=id or None, origin=origin or None)
+    node.wake.deliveries.set()
+    return {"retried": number}
+
+
+async def keys_show(node: Node) -> Any:
+    """Show the instance's public keys, as siblings pin them."""
+    published = await node.keys.published(node.keys.instance_actor)
+    return {
+        "instance": [{"id": key.id, "fingerprint": key.fingerprint, "algorithm": key.algorithm} for key in published],
+        "issuer": {"id": str(node.keys.issuer_id), "key": node.keys.issuer_multikey},
+    }
+
+
+async def keys_rotate(node: Node, handle: str, by: str, reason: str) -> Any:
+    """Rotate a doctor's message keys with overlap and tell the siblings."""
+    await node.people.rotate_keys(handle, by=by, reason=reason)
+    return {"handle": handle}
+
+
+async def backup(node: Node, target: str) -> Any:
+    """Write a consistent copy of the database while the server runs."""
+    await node.store.backup(target)
+    return {"written": target}
+
+
+async def check(node: Node) -> Any:
+    """Say what is wrong with this instance, in sentences."""
+    findings = list(await node.store.check())
+    if not node.allowlist.readable:
+        findings.append("the allowlist cannot be read: nobody may speak with this instance")
+    return {"origin": node.origin, "findings": findings, "siblings": len(node.allowlist())}
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "__dataclass_fields__"):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        items = sorted(value) if isinstance(value, (set, frozenset)) else value
+        return [_plain(item) for item in items]
+    if isinstance(value, (str, int, float, bool)) or value is None:
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else _plain(dict(value))
+
+
+ALL: Final[dict[str, Command]] = {
+    "siblings.look_up": siblings_look_up,
+    "siblings.add": siblings_add,
+    "siblings.preview": siblings_preview,
+    "siblings.set_policy": siblings_set_policy,
+    "siblings.remove": siblings_remove,
+    "siblings.list": siblings_list,
+    "siblings.show": siblings_show,
+    "doctors.add": doctors_add,
+    "doctors.list": doctors_list,
+    "doctors.suspend": doctors_suspend,
+    "doctors.reinstate": doctors_reinstate,
+    "deliveries.list": deliveries_list,
+    "deliveries.show": deliveries_show,
+    "deliveries.retry": deliveries_retry,
+    "keys.show": keys_show,
+    "keys.rotate": keys_rotate,
+    "backup": backup,
+    "check": check,
+}

@@ -1,0 +1,269 @@
+"""Configuration: read once, whole and early. A wrong value stops everything with a sentence that names it.
+
+One file, `esanum.toml`, holds everything but secrets; secrets are files of their own (instance.vault). No setting, flag
+or variable opens federation beyond the allowlist: there is none to find here.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+
+from federation.uri import BadUri, Uri, parse_origin
+
+LANGUAGES: Final = ("en", "de", "fr")
+SERVERS: Final = ("hypercorn", "uvicorn", "granian")
+
+
+class BadConfig(Exception):
+    """The file cannot be used; the text names the key, the value and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything one instance was told. Defaults are the safe values."""
+
+    #: Scheme, host and port in every address of this instance; can never change once doctors exist.
+    origin: str
+    #: ISO 3166 alpha-2 code of the country.
+    country: str
+    #: What people call this instance.
+    name: str
+    #: Folder of the database and, unless said otherwise, of the secrets.
+    data: Path
+    #: `sqlite:///absolute/path` or `postgresql://…`.
+    database: str
+    #: Folder of the secrets; files in $CREDENTIALS_DIRECTORY (systemd) come first.
+    secrets: Path
+    #: Whom to write to about this instance; siblings see it.
+    contact: str = ""
+    #: Language of pages for people who never chose one.
+    language: str = "en"
+    #: Countries for which our issuer key may vouch; siblings decide for themselves whom they believe.
+    may_issue_for: tuple[str, ...] = ()
+    #: Address and port the server listens on.
+    listen: str = "127.0.0.1:8000"
+    #: Address and port of health and metrics; loopback only. Empty: none.
+    metrics: str = ""
+    #: Which server runs the application: hypercorn, uvicorn or granian.
+    server: str = "hypercorn"
+    #: Peers whose X-Forwarded-For counts; none unless named.
+    trusted_proxies: tuple[str, ...] = ()
+    #: Largest message accepted from a sibling, in bytes.
+    max_message: int = 262_144
+    #: How far a message's date may lie from our clock.
+    signature_window: timedelta = field(default=timedelta(seconds=300))
+    #: Size of the RSA keys made here.
+    rsa_bits: int = 3072
+    #: Further certificate authorities (PEM file) trusted for siblings; empty: the system's.
+    ca_file: str = ""
+
+    @property
+    def development(self) -> bool:
+        """Whether this instance lives on loopback names: only then is plain http spoken, and only to such names."""
+        return Uri.parse(self.origin).is_loopback
+
+    @property
+    def authority(self) -> str:
+        """Host and port as they stand in addresses."""
+        return Uri.parse(self.origin).authority
+
+    @property
+    def socket(self) -> Path:
+        """Where a running server listens for `esanum` commands."""
+        return self.data / "control.sock"
+
+
+def load(path: Path) -> Config:
+    """Read the file; raise BadConfig naming what is wrong. Relative paths count from the file's folder."""
+    try:
+        table = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise BadConfig(f"{path}: cannot be read ({error.strerror}); make one with `esanum init`") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfig(f"{path}: is not TOML: {error}") from None
+    return read(table, path.resolve().parent)
+
+
+def read(table: Mapping[str, Any], base: Path) -> Config:
+    """Make a Config of a table; raise BadConfig for unknown keys, missing keys and wrong values."""
+    known = _READERS
+    if surplus := sorted(set(table) - set(known)):
+        raise BadConfig(f"{surplus[0]} = {table[surplus[0]]!r}: unknown key; known are {', '.join(sorted(known))}")
+    values = {name: _read_one(name, table[name], known[name]) for name in table}
+    for name in ("origin", "country", "name"):
+        if name not in values:
+            raise BadConfig(f"{name} is missing; expected {_EXPECTED[name]}")
+    return Config(**_complete(values, base))
+
+
+def _complete(values: dict[str, Any], base: Path) -> dict[str, Any]:
+    data = (base / values.get("data", ".")).resolve()
+    values["data"] = data
+    values["secrets"] = (base / values["secrets"]).resolve() if "secrets" in values else data / "secrets"
+    values.setdefault("database", f"sqlite:///{data / 'esanum.db'}")
+    values.setdefault("may_issue_for", (values["country"],))
+    return values
+
+
+def _read_one(name: str, value: Any, reader: Callable[[Any], Any]) -> Any:
+    try:
+        return reader(value)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BadConfig(f"{name} = {value!r}: expected {_EXPECTED[name]}") from None
+
+
+def _origin(value: Any) -> str:
+    try:
+        return parse_origin(value)
+    except BadUri as error:
+        raise ValueError from error
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or len(value) > 200 or any(ord(letter) < 32 for letter in value):
+        raise ValueError
+    return value
+
+
+def _some_text(value: Any) -> str:
+    if not _text(value).strip():
+        raise ValueError
+    return str(value)
+
+
+def _country(value: Any) -> str:
+    if not re.fullmatch(r"[A-Z]{2}", value):
+        raise ValueError
+    return str(value)
+
+
+def _countries(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not value:
+        raise ValueError
+    return tuple(_country(item) for item in value)
+
+
+def _one_of(*allowed: str) -> Callable[[Any], str]:
+    def reader(value: Any) -> str:
+        if value not in allowed:
+            raise ValueError
+        return str(value)
+
+    return reader
+
+
+def _address(value: Any) -> str:
+    host, colon, port = _text(value).rpartition(":")
+    if not (colon and host) or not 0 <= int(port) <= 65_535:
+        raise ValueError
+    return value  # type: ignore[no-any-return]
+
+
+def _loopback_address(value: Any) -> str:
+    if value != "" and _address(value).rpartition(":")[0] not in ("127.0.0.1", "[::1]", "localhost"):
+        raise ValueError
+    return str(value)
+
+
+def _between(low: int, high: int) -> Callable[[Any], int]:
+    def reader(value: Any) -> int:
+        if type(value) is not int or not low <= value <= high:
+            raise ValueError
+        return value
+
+    return reader
+
+
+def _database(value: Any) -> str:
+    if not _text(value).startswith(("sqlite:///", "postgresql://")):
+        raise ValueError
+    return str(value)
+
+
+def _proxies(value: Any) -> tuple[str, ...]:
+    import ipaddress
+
+    if not isinstance(value, list):
+        raise ValueError
+    return tuple(str(ipaddress.ip_network(item)) for item in value)
+
+
+def _window(value: Any) -> timedelta:
+    return timedelta(seconds=_between(30, 900)(value))
+
+
+def _rsa_bits(value: Any) -> int:
+    return int(_one_of_numbers(2048, 3072, 4096)(value))
+
+
+def _one_of_numbers(*allowed: int) -> Callable[[Any], int]:
+    def reader(value: Any) -> int:
+        if value not in allowed:
+            raise ValueError
+        return int(value)
+
+    return reader
+
+
+_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "origin": _origin,
+    "country": _country,
+    "name": _some_text,
+    "data": _some_text,
+    "database": _database,
+    "secrets": _some_text,
+    "contact": _text,
+    "language": _one_of(*LANGUAGES),
+    "may_issue_for": _countries,
+    "listen": _address,
+    "metrics": _loopback_address,
+    "server": _one_of(*SERVERS),
+    "trusted_proxies": _proxies,
+    "max_message": _between(4_096, 262_144),
+    "signature_window": _window,
+    "rsa_bits": _rsa_bits,
+    "ca_file": _text,
+}
+
+_EXPECTED: Final = {
+    "origin": "an address without a path such as https://fr.esanum.example (http only for names under .localhost)",
+    "country": "two capital letters (ISO 3166), such as FR",
+    "name": "a short text",
+    "data": "a folder",
+    "database": "sqlite:///absolute/path or postgresql://…",
+    "secrets": "a folder",
+    "contact": "a short text, such as an e-mail address",
+    "language": "one of " + ", ".join(LANGUAGES),
+    "may_issue_for": 'a list of countries, such as ["DE", "AT"]',
+    "listen": "address:port, such as 127.0.0.1:8000",
+    "metrics": "a loopback address:port such as 127.0.0.1:9000, or nothing",
+    "server": "one of " + ", ".join(SERVERS),
+    "trusted_proxies": 'a list of networks, such as ["10.0.0.0/8"]',
+    "max_message": "a number of bytes from 4096 to 262144",
+    "signature_window": "a number of seconds from 30 to 900",
+    "rsa_bits": "2048, 3072 or 4096",
+    "ca_file": "the path of a PEM file, or nothing",
+}
+
+
+def settings() -> tuple[str, ...]:
+    """The names of all settings, in the order of the class."""
+    return tuple(item.name for item in fields(Config))
+
+
+def expected(name: str) -> str:
+    """What a setting wants, in words."""
+    return _EXPECTED[name]
+
+
+def credentials_folder() -> Path | None:
+    """Where systemd laid LoadCredential files, if it did."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    return Path(folder) if folder else None

@@ -1,0 +1,147 @@
+"""Words in every language: catalogues read once, plurals by their own rule, dates and names by CLDR.
+
+Keys are short names (`feed.title`), never sentences, so that English is a catalogue like the others. The `.po` files are
+read as they are; there is no build step between a translator and a page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from functools import lru_cache
+from importlib.resources import files
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.dates import format_date, format_datetime
+from babel.messages.pofile import read_po
+
+from instance.times import from_ms
+from verification import specialties
+
+LANGUAGES: Final = ("en", "de", "fr")
+#: What each language calls itself.
+OWN_NAMES: Final[Mapping[str, str]] = {"en": "English", "de": "Deutsch", "fr": "Français"}
+#: British English: day before month, as in all other languages here.
+_LOCALES: Final[Mapping[str, str]] = {"en": "en_GB", "de": "de", "fr": "fr"}
+#: Where the clock on the wall of a country's doctors hangs.
+_ZONES: Final[Mapping[str, str]] = {
+    "AT": "Europe/Vienna",
+    "BE": "Europe/Brussels",
+    "CH": "Europe/Zurich",
+    "DE": "Europe/Berlin",
+    "ES": "Europe/Madrid",
+    "FR": "Europe/Paris",
+    "GB": "Europe/London",
+    "IE": "Europe/Dublin",
+    "IT": "Europe/Rome",
+    "NL": "Europe/Amsterdam",
+}
+
+
+class Catalogue:
+    """One language's texts."""
+
+    def __init__(self, language: str, texts: Mapping[str, str | tuple[str, ...]]) -> None:
+        self.language = language
+        self.texts = texts
+        self.locale = Locale.parse(_LOCALES[language])
+        self._plural = self.locale.plural_form
+
+    def text(self, key: str, **values: object) -> str:
+        """Return the text of this key; raise KeyError where the catalogue lacks it."""
+        text = self.texts[key]
+        if not isinstance(text, str):
+            raise KeyError(key)
+        return text.format(**values) if values else text
+
+    def count(self, key: str, number: int, **values: object) -> str:
+        """Return the form this language uses for that number: `one`, or the rest (CLDR; French zero is singular)."""
+        forms = self.texts[key]
+        if isinstance(forms, str):
+            raise KeyError(key)
+        form = forms[0 if self._plural(number) == "one" else 1]
+        return form.format(number=number, **values)
+
+    def has(self, key: str) -> bool:
+        """Whether there is such a text."""
+        return key in self.texts
+
+    def country(self, code: str) -> str:
+        """The country's name, without an article; never glued into a sentence."""
+        return str(self.locale.territories.get(code, code))
+
+    def language_name(self, code: str) -> str:
+        """What this language calls another."""
+        return str(self.locale.languages.get(code, code))
+
+    def specialty(self, slug: str) -> str:
+        """The specialty's name."""
+        return specialties.name(slug, self.language)
+
+    def join(self, items: Iterable[str]) -> str:
+        """Items of a list, with commas."""
+        return ", ".join(items)
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def catalogue(language: str) -> Catalogue:
+    """Return the catalogue of one of LANGUAGES, read on first use."""
+    if language not in LANGUAGES:
+        raise KeyError(language)
+    source = files("instance").joinpath(f"locale/{language}/LC_MESSAGES/messages.po")
+    with source.open("rb") as stream:
+        messages = read_po(stream, locale=language)
+    texts: dict[str, str | tuple[str, ...]] = {}
+    for message in messages:
+        if message.id and not message.fuzzy:
+            key = message.id if isinstance(message.id, str) else message.id[0]
+            texts[key] = message.string
+    return Catalogue(language, texts)
+
+
+class Clock:
+    """How times are shown in one language, on one country's clock."""
+
+    def __init__(self, language: str, country: str) -> None:
+        self._locale = _LOCALES[language]
+        self._zone = ZoneInfo(_ZONES.get(country, "UTC"))
+
+    def date(self, ms: int) -> str:
+        """`23 November 2026`."""
+        return format_date(self._local(ms), "d MMMM y", locale=self._locale)
+
+    def date_time(self, ms: int) -> str:
+        """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""
+        at = self._local(ms)
+        return f"{format_datetime(at, 'd MMMM y, HH:mm', locale=self._locale)} {at.tzname()}"
+
+    def machine(self, ms: int) -> str:
+        """The value of `<time datetime>`."""
+        return from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def _local(self, ms: int) -> datetime:
+        return datetime.fromtimestamp(ms / 1000, UTC).astimezone(self._zone)
+
+
+def negotiate(accept: str, default: str) -> str:
+    """Return the best of LANGUAGES for an Accept-Language header (RFC 9110 section 12.5.4)."""
+    ranked = []
+    for place, part in enumerate(accept[:500].split(",")):
+        tag, _, quality = part.strip().partition(";")
+        language = tag.strip().lower().partition("-")[0]
+        if language in LANGUAGES:
+            ranked.append((-_quality(quality), place, language))
+    ranked = [item for item in ranked if item[0] < 0]
+    return min(ranked)[2] if ranked else default
+
+
+def _quality(text: str) -> float:
+    name, _, value = text.strip().partition("=")
+    if name.strip() != "q":
+        return 1.0
+    try:
+        return min(max(float(value), 0.0), 1.0)
+    except ValueError:
+        return 0.0

@@ -1,0 +1,37 @@
+"""Identifiers made here: ULIDs, which sort by the time of their making."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from datetime import datetime
+from typing import Final
+
+_ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_BITS: Final = 80
+_lock = threading.Lock()
+_last = 0
+
+
+def new_ulid(now: datetime) -> str:
+    """Return a new ULID: 26 characters, unique, and later than every one made before in this process."""
+    global _last
+    candidate = (int(now.timestamp() * 1000) << _RANDOM_BITS) | secrets.randbits(_RANDOM_BITS - 1)
+    with _lock:
+        # A clock set back, or two in one millisecond: count on from the last, so that order never lies.
+        _last = candidate if candidate > _last else _last + 1
+        number = _last
+    return _encode(number)
+
+
+def _encode(number: int) -> str:
+    letters = []
+    for _ in range(26):
+        number, rest = number >> 5, number & 31
+        letters.append(_ALPHABET[rest])
+    return "".join(reversed(letters))
+
+
+def is_ulid(text: str) -> bool:
+    """Whether the text has the form of an identifier made here."""
+    return len(text) == 26 and text[0] <= "7" and all(letter in _ALPHABET for letter in text)

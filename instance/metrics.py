@@ -1,0 +1,34 @@
+"""What can be counted about one instance: Prometheus series without names, ids or free text."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+
+class Metrics:
+    """One registry per instance, so that several can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        self.received = Counter(
+            "esanum_received", "Activities kept, by type", ["type", "outcome"], registry=self.registry
+        )
+        self.refused = Counter("esanum_refused", "Requests refused, by code", ["code"], registry=self.registry)
+        self.applied = Counter("esanum_applied", "Kept activities worked off", ["outcome"], registry=self.registry)
+        self.delivered = Counter("esanum_delivered", "Deliveries settled", ["outcome"], registry=self.registry)
+        self.queue = Gauge("esanum_deliveries", "Deliveries by state", ["state"], registry=self.registry)
+        self.waiting = Gauge("esanum_inbound_waiting", "Kept activities not yet worked off", registry=self.registry)
+        self.siblings = Gauge("esanum_siblings", "Siblings by policy", ["policy"], registry=self.registry)
+        self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
+        self.pages = Histogram(
+            "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+        )  # fmt: skip
+
+    def render(self) -> bytes:
+        """Return all series in the text format."""
+        return generate_latest(self.registry)

@@ -1,0 +1,67 @@
+"""Health and metrics, on a loopback listener of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from instance.wiring import Node
+
+
+class OpsApp:
+    """`GET /health` (200 or 503, each part named) and `GET /metrics` (Prometheus text); nothing else."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        if scope["method"] not in ("GET", "HEAD"):
+            await _answer(send, 405, b"", b"text/plain")
+        elif scope["path"] == "/health":
+            report = await health(self._node)
+            await _answer(send, 200 if report["ok"] else 503, orjson.dumps(report), b"application/json")
+        elif scope["path"] == "/metrics":
+            await count(self._node)
+            await _answer(send, 200, self._node.metrics.render(), b"text/plain; version=0.0.4; charset=utf-8")
+        else:
+            await _answer(send, 404, b"", b"text/plain")
+
+
+async def health(node: Node) -> dict[str, Any]:
+    """Say whether this instance can do its work: rows readable and writable, allowlist readable, workers at work."""
+    parts = {"database": await _writable(node), "allowlist": node.allowlist.readable, "workers": node.workers.alive}
+    return {"ok": all(parts.values()), "parts": parts, "siblings": len(node.allowlist())}
+
+
+async def count(node: Node) -> None:
+    """Bring the gauges up to date."""
+    for row in await node.store.all("ops.deliveries"):
+        node.metrics.queue.labels(row["state"]).set(row["number"])
+    waiting = await node.store.one("ops.inbound_waiting")
+    node.metrics.waiting.set(waiting["number"] if waiting else 0)
+    allowlist = node.allowlist()
+    node.metrics.allowlist_version.set(allowlist.version)
+    for policy in ("inherit", "read-only", "pause", "block"):
+        node.metrics.siblings.labels(policy).set(sum(1 for s in allowlist if s.policy == policy))
+
+
+async def _writable(node: Node) -> bool:
+    async def touch(tx: Any) -> None:
+        await tx.run("settings.set", name="touched", value=str(int(node.clock().timestamp())))
+
+    try:
+        await node.store.write(touch)
+    except Exception as fault:
+        node.log.error("database_not_writable", exc_info=fault)
+        return False
+    return True
+
+
+async def _answer(send: Any, status: int, body: bytes, kind: bytes) -> None:
+    headers = [(b"content-type", kind), (b"cache-control", b"no-store"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,131 @@
+"""Our own key pairs: sealed in rows, opened when first used, rotated with overlap."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federation import keys as federation_keys
+from federation.keys import Algorithm, KeyRing, PrivateKey, PublicKey, RingKey
+from federation.ports import Clock
+from federation.signatures import Profile
+from federation.uri import Uri
+from instance.storage.store import Row, Store, Transaction
+from instance.times import from_ms, to_ms
+from instance.vault import Vault
+
+_ALGORITHM: Final[dict[Profile, Algorithm]] = {Profile.CAVAGE: "rsa", Profile.RFC9421: "ed25519"}
+_NAME: Final[dict[Algorithm, str]] = {"rsa": "main-key", "ed25519": "ed25519-key"}
+_REMEMBERED: Final = 4_096
+
+
+class NoKey(LookupError):
+    """The actor has no key here that may sign."""
+
+
+class OwnKeys:
+    """The private keys of this instance and its doctors."""
+
+    def __init__(
+        self, store: Store, vault: Vault, origin: str, clock: Clock, issuer: Ed25519PrivateKey, rsa_bits: int
+    ) -> None:
+        self._store, self._vault, self._clock, self._rsa_bits = store, vault, clock, rsa_bits
+        self._origin = origin
+        self._rings: OrderedDict[Uri, dict[Algorithm, KeyRing]] = OrderedDict()
+        #: The instance actor, which signs every request to read and all housekeeping.
+        self.instance_actor = Uri.parse(origin + "/actor")
+        #: The key that signs credentials; it lives in a file, never in a row.
+        self.issuer = issuer
+        self.issuer_id = Uri.parse(origin + "/actor#vc-1")
+
+    @property
+    def issuer_multikey(self) -> str:
+        """The public half of the issuer key, as siblings pin it."""
+        return PrivateKey.of(self.issuer_id, self.instance_actor, self.issuer).public().multikey
+
+    async def signing_key(self, actor: Uri, profile: Profile) -> PrivateKey:
+        """Return the key the actor signs with now under this profile; raise NoKey where there is none."""
+        rings = await self._rings_of(actor)
+        try:
+            return federation_keys.signing_key(rings.get(_ALGORITHM[profile], KeyRing()), self._clock())
+        except LookupError:
+            raise NoKey(actor) from None
+
+    async def proof_key(self, actor: Uri) -> PrivateKey:
+        """Return the Ed25519 key with which the actor signs objects (FEP-8b32)."""
+        return await self.signing_key(actor, Profile.RFC9421)
+
+    async def published(self, owner: Uri) -> tuple[PublicKey, ...]:
+        """Return every public key of the owner that siblings must be able to read now."""
+        now = self._clock()
+        rings = await self._rings_of(owner)
+        return tuple(key for ring in rings.values() for key in federation_keys.published(ring, now))
+
+    async def make(self, owner: Uri, version: int = 1) -> tuple[PrivateKey, PrivateKey]:
+        """Make an RSA and an Ed25519 pair, off the loop; nothing is stored yet (see `add`)."""
+        return await asyncio.to_thread(self._make, owner, version)
+
+    async def add(self, tx: Transaction, pairs: Sequence[PrivateKey], *, not_before: datetime) -> None:
+        """Store pairs, sealed, in the caller's transaction."""
+        now = to_ms(self._clock())
+        for pair in pairs:
+            await tx.run(
+                "own_keys.add", id=pair.id, owner=pair.owner, origin=self._origin, algorithm=pair.algorithm,
+                spki=pair.public().spki, private=self._vault.seal(pair.to_pem(), pair.id.encode()),
+                not_before=to_ms(not_before), now=now,
+            )  # fmt: skip
+
+    async def rotate(self, tx: Transaction, owner: Uri, pairs: Sequence[PrivateKey]) -> None:
+        """Publish new pairs beside the old: they sign in ten minutes, the old are dropped in 24 hours."""
+        now = self._clock()
+        await self.add(tx, pairs, not_before=now + federation_keys.SIGN_AFTER)
+        for pair in pairs:
+            await tx.run(
+                "own_keys.leave", owner=owner, algorithm=pair.algorithm, new=pair.id,
+                drop_after=to_ms(now + federation_keys.DROP_AFTER),
+            )  # fmt: skip
+
+    async def next_version(self, owner: Uri) -> int:
+        """Return a number for the key ids of the next rotation."""
+        rows = await self._store.all("own_keys.of_owner", owner=owner)
+        numbers = [int(found[1]) for row in rows if (found := re.search(r"-(\d+)\Z", row["id"]))]
+        return max([1, *numbers]) + 1
+
+    def forget(self, owner: Uri) -> None:
+        """Read the owner's keys anew at their next use."""
+        self._rings.pop(owner, None)
+
+    def _make(self, owner: Uri, version: int) -> tuple[PrivateKey, PrivateKey]:
+        suffix = "" if version == 1 else f"-{version}"
+        return (
+            federation_keys.make_rsa(Uri.parse(f"{owner}#{_NAME['rsa']}{suffix}"), owner, self._rsa_bits),
+            federation_keys.make_ed25519(Uri.parse(f"{owner}#{_NAME['ed25519']}{suffix}"), owner),
+        )
+
+    async def _rings_of(self, owner: Uri) -> dict[Algorithm, KeyRing]:
+        found = self._rings.get(owner)
+        if found is not None:
+            self._rings.move_to_end(owner)
+            return found
+        rows = await self._store.all("own_keys.of_owner", owner=owner)
+        rings = {algorithm: self._ring(algorithm, rows) for algorithm in _NAME}
+        if rows:
+            self._rings[owner] = rings
+            if len(self._rings) > _REMEMBERED:
+                self._rings.popitem(last=False)
+        return rings
+
+    def _ring(self, algorithm: Algorithm, rows: Sequence[Row]) -> KeyRing:
+        return KeyRing(tuple(self._ring_key(row) for row in rows if row["algorithm"] == algorithm))
+
+    def _ring_key(self, row: Row) -> RingKey:
+        pem = self._vault.open(row["private"], row["id"].encode())
+        key = PrivateKey.from_pem(Uri.parse(row["id"]), Uri.parse(row["owner"]), pem)
+        drop_after = row["drop_after"]
+        return RingKey(key, from_ms(row["not_before"]), from_ms(drop_after) if drop_after is not None else None)

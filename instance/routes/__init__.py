@@ -1,0 +1,19 @@
+"""Thin routes: request to value, one call, value to response.
+
+Read guard first: it says who may use a route. shell puts the page around what a route shows.
+"""
+
+from __future__ import annotations
+
+from instance.routes import account, colleagues, feed, notices, posts, public, reactions, write
+
+BLUEPRINTS = (
+    public.routes,
+    account.routes,
+    feed.routes,
+    posts.routes,
+    write.routes,
+    reactions.routes,
+    colleagues.routes,
+    notices.routes,
+)

@@ -1,0 +1,177 @@
+"""Signing in and out, and what an account's owner decides."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from quart import Blueprint, Response, redirect, request
+from quart.typing import ResponseReturnValue
+
+from instance.i18n import LANGUAGES
+from instance.routes import guard, shell
+from instance.routes.forms import Mistake, mistake, text_of
+from instance.services import preferences
+from instance.services.errors import Rejected
+from instance.views import account
+
+if TYPE_CHECKING:
+    from instance.services.accounts import Session
+
+routes = Blueprint("account", __name__)
+#: The longest a session lives; the row decides earlier.
+_KEPT = timedelta(days=30)
+
+
+@routes.get("/sign-in")
+@guard.public
+async def sign_in_form() -> ResponseReturnValue:
+    """Show the form; whoever is signed in goes on."""
+    onward = guard.own_path(request.args.get("next", ""), "/feed")
+    if guard.session() is not None:
+        return redirect(onward, code=303)
+    return await _sign_in_page(onward, "", [])
+
+
+@routes.post("/sign-in")
+@guard.public
+async def sign_in() -> ResponseReturnValue:
+    """Begin a session; a wrong name and a wrong password get the same answer."""
+    form = await request.form
+    login, onward = await text_of("login"), guard.own_path(await text_of("next"), "/feed")
+    address, device = request.remote_addr or "", device_name(request.headers.get("User-Agent", ""))
+    try:
+        begun = await guard.node().people.sign_in(login, form.get("password", ""), address, device)
+    except Rejected as error:
+        return await _sign_in_page(onward, login, [mistake(error)], error.status)
+    answer = redirect(onward, code=303)
+    _keep_cookie(answer, begun.token)
+    return answer
+
+
+async def _sign_in_page(onward: str, login: str, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
+    return await shell.page(
+        "sign_in.html", status=status, here="sign-in", next=onward, login=login, mistakes=mistakes
+    )
+
+
+@routes.post("/sign-out")
+@guard.public
+async def sign_out() -> ResponseReturnValue:
+    """End the session and clear what this browser kept of us."""
+    token = request.cookies.get(guard.cookie_name("session"), "")
+    if token:
+        await guard.node().people.sign_out(token)
+    answer = redirect("/", code=303)
+    answer.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+    answer.delete_cookie(guard.cookie_name("session"), path="/", secure=_secure(), httponly=True, samesite="Lax")
+    return answer
+
+
+@routes.get("/me")
+@guard.account_required
+async def me(present: Session) -> ResponseReturnValue:
+    """Show the account's page."""
+    return await _me_page(present, [])
+
+
+async def _me_page(
+    present: Session, mistakes: list[Mistake], status: int = 200, saved: str = ""
+) -> ResponseReturnValue:
+    node = guard.node()
+    return await shell.page(
+        "me.html",
+        status=status,
+        here="me",
+        account=await account.account(node.store, present.account_id),
+        devices=await node.people.list_sessions(
+            present.account_id, request.cookies.get(guard.cookie_name("session"), "")
+        ),
+        mistakes=mistakes,
+        saved=saved or _saved(request.args.get("saved", "")),
+    )
+
+
+def _saved(name: str) -> str:
+    return name if name in ("preferences", "password", "session", "followers") else ""
+
+
+@routes.post("/me/preferences")
+@guard.account_required
+async def set_preferences(present: Session) -> ResponseReturnValue:
+    """Keep language and appearance."""
+    language, appearance = await text_of("language"), await text_of("appearance")
+    if language in ("", *LANGUAGES) and appearance in guard.APPEARANCES:
+        await guard.node().people.set_preferences(present.account_id, language, appearance)
+    return redirect("/me?saved=preferences", code=303)
+
+
+@routes.post("/me/password")
+@guard.account_required
+async def change_password(present: Session) -> ResponseReturnValue:
+    """Change the password; every session ends, and a new one begins here."""
+    form, node = await request.form, guard.node()
+    if form.get("new", "") != form.get("again", ""):
+        return await _me_page(present, [Mistake("passwords_differ", "again")], 422)
+    try:
+        await node.people.change_password(present.account_id, form.get("old_password", ""), form.get("new", ""))
+    except Rejected as error:
+        return await _me_page(present, [mistake(error)], error.status)
+    begun = await node.people.sign_in(
+        (await account.account(node.store, present.account_id)).login,
+        form.get("new", ""),
+        request.remote_addr or "",
+        device_name(request.headers.get("User-Agent", "")),
+    )
+    answer = redirect("/me?saved=password", code=303)
+    _keep_cookie(answer, begun.token)
+    return answer
+
+
+@routes.post("/me/sessions/end")
+@guard.account_required
+async def end_session(present: Session) -> ResponseReturnValue:
+    """End one session of this account."""
+    await guard.node().people.revoke_session(present.account_id, await text_of("session"))
+    return redirect("/me?saved=session", code=303)
+
+
+@routes.post("/me/followers")
+@guard.account_required
+async def set_approval(present: Session) -> ResponseReturnValue:
+    """Keep whether a follow waits for this doctor's yes."""
+    if present.doctor is not None:
+        asked = await text_of("approves_followers") == "1"
+        await preferences.set_approval(guard.node().store, present.doctor["uri"], asked)
+    return redirect("/me?saved=followers", code=303)
+
+
+def _keep_cookie(answer: Response, token: str) -> None:
+    answer.set_cookie(
+        guard.cookie_name("session"),
+        token,
+        max_age=_KEPT,
+        secure=_secure(),
+        httponly=True,
+        samesite="Lax",
+        path="/",
+    )
+
+
+def _secure() -> bool:
+    return guard.node().origin.startswith("https://")
+
+
+def device_name(agent: str) -> str:
+    """`Firefox, Android`: enough to recognise one's own device, no more."""
+    browsers = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+    systems = (
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("Mac OS X", "macOS"),
+        ("Linux", "Linux"),
+    )
+    names = [next((name for mark, name in marks if mark in agent), "") for marks in (browsers, systems)]
+    return ", ".join(name for name in names if name)

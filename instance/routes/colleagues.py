@@ -1,0 +1,124 @@
+"""Finding colleagues in any country, their pages, and how one stands to them."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from quart import Blueprint, redirect, request
+from quart.typing import ResponseReturnValue
+
+from federation.errors import Refused
+from instance.routes import guard, shell
+from instance.routes.feed import countries
+from instance.routes.forms import lines, specialty_choices, text_of
+from instance.services.errors import Missing, Rejected
+from instance.views import cards, doctors, feed
+from verification import names, specialties
+from verification.standing import Action
+
+routes = Blueprint("colleagues", __name__)
+
+
+@routes.get("/colleagues")
+@guard.doctor_required
+async def search(reader: guard.Reader) -> ResponseReturnValue:
+    """Find verified colleagues by name, handle, specialty and country; without a question, those of one's specialty."""
+    node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
+    wanted = _wanted(asked, reader)
+    found = await doctors.find(node.store, reader.uri, wanted, request.args.get("after", ""))
+    abroad = await _by_address(asked)
+    if abroad is not None and not found.doctors:
+        return redirect(guard.doctor_path(abroad), code=303)
+    return await shell.page(
+        "colleagues.html",
+        here="colleagues",
+        asked=asked,
+        wanted=wanted,
+        suggested=not any(request.args.get(name) for name in ("q", "country", "specialty")),
+        found=found,
+        next_query=_next_query(asked, wanted, found.next) if found.next else "",
+        requests=await doctors.requests(node.store, reader.uri),
+        countries=countries(),
+        specialty_choices=specialty_choices(guard.language()),
+    )
+
+
+def _wanted(asked: str, reader: guard.Reader) -> doctors.Wanted:
+    country, specialty = request.args.get("country", ""), request.args.get("specialty", "")
+    country = country if country in countries() else ""
+    specialty = specialty if specialties.known(specialty) else ""
+    words = tuple(names.fold(asked.lstrip("@").partition("@")[0]).split())
+    if not (asked or country or specialty):
+        specialty = next(iter(guard.own_specialties(reader)), "")
+        country = "" if specialty else guard.node().config.country
+    return doctors.Wanted(words=words, country=country, specialty=specialty)
+
+
+async def _by_address(asked: str) -> str | None:
+    """The page address of a doctor asked for as handle@instance, looked up at that sibling if need be."""
+    if "@" not in asked.lstrip("@"):
+        return None
+    node = guard.node()
+    try:
+        known = await node.directory.find_handle(asked.lstrip("@"))
+    except (Refused, Rejected, ValueError):
+        return None
+    if known is None:
+        return None
+    row = await node.store.one("views.address_of", uri=known.uri)
+    return row["address"] if row else None
+
+
+def _next_query(asked: str, wanted: doctors.Wanted, after: str) -> str:
+    values = {"q": asked, "country": wanted.country, "specialty": wanted.specialty, "after": after}
+    return urlencode({name: value for name, value in values.items() if value})
+
+
+@routes.get("/colleagues/<which>")
+@guard.doctor_required
+async def lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
+    """Show those who follow the reader, or those the reader follows."""
+    shown = {"followers": doctors.followers, "following": doctors.following}.get(which)
+    if shown is None:
+        raise Missing
+    people = await shown(guard.node().store, reader.uri)
+    return await shell.page("people.html", here="colleagues", which=which, people=people)
+
+
+@routes.get("/doctors/<address>")
+@guard.doctor_required
+async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
+    """Show a doctor: what was verified apart from what they say of themselves."""
+    node = guard.node()
+    doctor = await doctors.profile(node.store, reader.uri, address)
+    posts = await feed.of_author(node.store, reader.uri, doctor.uri, before=request.args.get("before", ""))
+    return await shell.page(
+        "doctor.html",
+        here="me" if doctor.own else "colleagues",
+        doctor=doctor,
+        cards=cards.cards_html(posts.cards, guard.language(), node.config.country, shell.now_ms()),
+        empty=not posts.cards,
+        next=posts.next,
+    )
+
+
+@routes.post("/doctors/<address>/<act>")
+@guard.doctor_required
+async def relate(_reader: guard.Reader, address: str, act: str) -> ResponseReturnValue:
+    """Follow, stop following, answer a request, block or unblock."""
+    reader, node = guard.require(Action.FOLLOW), guard.node()
+    doctor = await doctors.profile(node.store, reader.uri, address)
+    match act:
+        case "follow":
+            await node.follows.ask(reader.uri, doctor.uri)
+        case "unfollow":
+            await node.follows.undo(reader.uri, doctor.uri)
+        case "accept" | "reject":
+            await node.follows.answer(reader.uri, doctor.uri, act == "accept")
+        case "block":
+            await node.follows.block(reader.uri, doctor.uri)
+        case "unblock":
+            await node.follows.unblock(reader.uri, doctor.uri)
+        case _:
+            raise Missing
+    return redirect(guard.own_path(await text_of("back"), guard.doctor_path(address)), code=303)

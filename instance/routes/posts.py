@@ -1,0 +1,176 @@
+"""A post with its thread: reading, answering, mending, withdrawing."""
+
+from __future__ import annotations
+
+from quart import Blueprint, redirect, request
+from quart.typing import ResponseReturnValue
+
+from instance.ids import new_ulid
+from instance.routes import guard, shell
+from instance.routes.forms import Mistake, mistake, text_of
+from instance.services.errors import Missing, Rejected
+from instance.services.publishing import CommentDraft
+from instance.views import thread
+from verification.standing import Action
+
+routes = Blueprint("posts", __name__)
+
+
+@routes.get("/posts/<slug>")
+@guard.doctor_required
+async def show(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Show a post and its thread."""
+    return await post_page(reader, slug)
+
+
+async def post_page(
+    reader: guard.Reader,
+    slug: str,
+    *,
+    typed: str = "",
+    answering: str = "",
+    mistakes: tuple[Mistake, ...] = (),
+    status: int = 200,
+) -> ResponseReturnValue:
+    """Answer with the post's page, with what was typed where an answer could not be kept."""
+    node = guard.node()
+    shown = await thread.thread(node.store, reader.uri, slug)
+    return await shell.page(
+        "post.html",
+        status=status,
+        here="post",
+        thread=shown,
+        post=shown.post,
+        may_comment=guard.allows(Action.COMMENT),
+        may_recommend=guard.allows(Action.RECOMMEND) and not shown.post.own and shown.post.audience != "named",
+        form_key=new_ulid(node.clock()),
+        typed=typed,
+        answering=answering,
+        mistakes=mistakes,
+    )
+
+
+@routes.post("/posts/<slug>/answers")
+@guard.doctor_required
+async def answer(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Keep an answer; what was typed comes back where it cannot be kept."""
+    reader, text, parent = guard.require(Action.COMMENT), await text_of("text"), await text_of("parent")
+    draft = CommentDraft(
+        text=text, language=await _language(), parent_slug=parent or None, form_key=await text_of("form_key")
+    )
+    try:
+        made = await guard.node().publishing.comment(reader.uri, slug, draft)
+    except Missing:
+        raise
+    except Rejected as error:
+        found = (mistake(error),)
+        return await post_page(reader, slug, typed=text, answering=parent, mistakes=found, status=error.status)
+    return redirect(f"/posts/{slug}#{made}", code=303)
+
+
+async def _language() -> str:
+    return await text_of("language") or guard.language()
+
+
+@routes.get("/posts/<slug>/history")
+@guard.doctor_required
+async def history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Show the earlier versions of a post, oldest first."""
+    store = guard.node().store
+    post = await thread.post(store, reader.uri, slug)
+    versions = await thread.revisions(store, post.uri)
+    return await shell.page(
+        "history.html", here="post", title=post.title, post=slug, shown=post, versions=versions, lang=post.language
+    )
+
+
+@routes.get("/posts/<slug>/withdraw")
+@guard.doctor_required
+async def confirm_withdraw(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Ask once more before a post goes."""
+    post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
+    return await shell.page("withdraw.html", here="post", what="post", title=post.title, post=slug, target=request.path)
+
+
+@routes.post("/posts/<slug>/withdraw")
+@guard.doctor_required
+async def withdraw(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Withdraw a post, here and wherever it was sent."""
+    await guard.node().publishing.withdraw(guard.require(Action.WITHDRAW).uri, slug)
+    return redirect("/feed?tab=all", code=303)
+
+
+@routes.get("/comments/<slug>")
+@guard.doctor_required
+async def show_comment(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Lead to the answer in its thread."""
+    found = await thread.comment(guard.node().store, reader.uri, slug)
+    return redirect(f"/posts/{found.post}#{found.slug}", code=303)
+
+
+@routes.get("/comments/<slug>/history")
+@guard.doctor_required
+async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Show the earlier versions of an answer, oldest first."""
+    store = guard.node().store
+    found = await thread.comment(store, reader.uri, slug)
+    versions = await thread.revisions(store, found.uri)
+    return await shell.page(
+        "history.html",
+        here="post",
+        title=found.post_title,
+        post=found.post,
+        shown=found,
+        versions=versions,
+        lang=found.language,
+    )
+
+
+@routes.get("/comments/<slug>/edit")
+@guard.doctor_required
+async def edit_comment_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Show an own answer to be mended."""
+    found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
+    return await shell.page("edit_comment.html", here="post", comment=found, typed=found.source, mistakes=())
+
+
+@routes.post("/comments/<slug>/edit")
+@guard.doctor_required
+async def edit_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Keep the new version of an answer."""
+    reader, text = guard.require(Action.EDIT), await text_of("text")
+    found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
+    draft = CommentDraft(text=text, language=found.language, parent_slug=None, form_key="")
+    try:
+        await guard.node().publishing.edit_comment(reader.uri, slug, draft)
+    except Missing:
+        raise
+    except Rejected as error:
+        return await shell.page(
+            "edit_comment.html",
+            status=error.status,
+            here="post",
+            comment=found,
+            typed=text,
+            mistakes=(mistake(error),),
+        )
+    return redirect(f"/posts/{found.post}#{slug}", code=303)
+
+
+@routes.get("/comments/<slug>/withdraw")
+@guard.doctor_required
+async def confirm_withdraw_comment(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Ask once more before an answer goes."""
+    found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
+    return await shell.page(
+        "withdraw.html", here="post", what="comment", title=found.post_title, post=found.post, target=request.path
+    )
+
+
+@routes.post("/comments/<slug>/withdraw")
+@guard.doctor_required
+async def withdraw_comment(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Withdraw an answer, here and wherever it was sent."""
+    found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
+    await guard.node().publishing.withdraw_comment(guard.require(Action.WITHDRAW).uri, slug)
+    return redirect(f"/posts/{found.post}", code=303)

@@ -1,0 +1,111 @@
+"""Writing a post, and mending one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from quart import Blueprint, redirect
+from quart.typing import ResponseReturnValue
+
+from federation.allowlist import Direction
+from federation.vocabulary import FEDERATING_KINDS, Audience, PostKind
+from instance.ids import new_ulid
+from instance.routes import guard, shell
+from instance.routes.forms import CONTENT_LANGUAGES, Mistake, PostForm, mistake, post_form, specialty_choices
+from instance.services.errors import Missing, Rejected
+from instance.services.publishing import PostDraft
+from instance.views import thread
+from verification.standing import Action
+
+routes = Blueprint("write", __name__)
+SPECIALTY_FIELDS = 3
+
+
+@routes.get("/write")
+@guard.doctor_required
+async def form(_reader: guard.Reader) -> ResponseReturnValue:
+    """Show an empty form, with the doctor's own specialty chosen."""
+    reader, node = guard.require(Action.POST), guard.node()
+    own = guard.own_specialties(reader)
+    empty = PostForm(specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()))
+    return await _page("write.html", empty, ())
+
+
+@routes.post("/write")
+@guard.doctor_required
+async def publish(_reader: guard.Reader) -> ResponseReturnValue:
+    """Publish a post; the same form sent twice is one post."""
+    reader, typed = guard.require(Action.POST), await post_form()
+    try:
+        slug = await guard.node().publishing.publish(reader.uri, draft_of(typed))
+    except Rejected as error:
+        return await _page("write.html", typed, (mistake(error),), error.status)
+    return redirect(f"/posts/{slug}", code=303)
+
+
+@routes.get("/posts/<slug>/edit")
+@guard.doctor_required
+async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Show an own post to be mended."""
+    post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
+    named = await guard.node().store.all("views.named", object=post.uri)
+    typed = PostForm(
+        kind=post.kind,
+        title=post.title,
+        text=post.source,
+        specialties=guard.slugs(post.specialties),
+        language=post.language,
+        audience=post.audience,
+        named=", ".join(row["address"] for row in named),
+    )
+    return await _page("edit.html", typed, (), slug=slug)
+
+
+@routes.post("/posts/<slug>/edit")
+@guard.doctor_required
+async def edit(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Keep the new version of a post."""
+    reader, typed = guard.require(Action.EDIT), await post_form()
+    try:
+        await guard.node().publishing.edit(reader.uri, slug, draft_of(typed))
+    except Missing:
+        raise
+    except Rejected as error:
+        return await _page("edit.html", typed, (mistake(error),), error.status, slug=slug)
+    return redirect(f"/posts/{slug}", code=303)
+
+
+def draft_of(typed: PostForm) -> PostDraft:
+    """What the service is asked to publish."""
+    return PostDraft(
+        kind=typed.kind,
+        title=typed.title,
+        text=typed.text,
+        specialties=typed.specialties,
+        audience=typed.audience,
+        language=typed.language,
+        named=tuple(typed.addresses()),
+        form_key=typed.form_key,
+    )
+
+
+async def _page(
+    template: str, typed: PostForm, mistakes: tuple[Mistake, ...], status: int = 200, **values: Any
+) -> ResponseReturnValue:
+    reached = guard.node().allowlist().open_to(Direction.OUT)
+    return await shell.page(
+        template,
+        status=status,
+        here="write",
+        form=typed,
+        mistakes=mistakes,
+        kinds=[kind.value for kind in PostKind],
+        home_kinds=[kind.value for kind in PostKind if kind not in FEDERATING_KINDS],
+        audiences=[audience.value for audience in Audience],
+        reached=sorted({sibling.country for sibling in reached} | {guard.node().config.country}),
+        alone=not reached,
+        specialty_fields=SPECIALTY_FIELDS,
+        specialty_choices=specialty_choices(guard.language()),
+        content_languages=CONTENT_LANGUAGES,
+        **values,
+    )

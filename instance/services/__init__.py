@@ -1,0 +1,1 @@
+"""What people and siblings can make this instance do; each service owns its transactions."""

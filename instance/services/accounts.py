@@ -1,0 +1,275 @@
+"""Accounts and sessions: who is signed in, for how long, and what keeps others out.
+
+Codes raised here: wrong_credentials, too_many_attempts, too_busy, password_too_short, password_too_long,
+password_common, bad_language, bad_appearance.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from instance.config import LANGUAGES
+from instance.ids import new_ulid
+from instance.services import passwords
+from instance.services.errors import Missing, Rejected
+from instance.services.standings import standing_of
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from verification.standing import Action, Policy, WhyNot, why_not
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+CODES: Final = (
+    "wrong_credentials", "too_many_attempts", "too_busy", "password_too_short", "password_too_long",
+    "password_common", "bad_language", "bad_appearance", "not_found",
+)  # fmt: skip
+
+WINDOW: Final = timedelta(minutes=15)
+PER_ACCOUNT: Final = 5
+PER_ADDRESS: Final = 20
+APPEARANCES: Final = ("", "auto", "light", "dark")
+_TOUCH_AFTER: Final = timedelta(minutes=1)
+_MAX_DEVICE: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """How long a session lasts: without use, and at most."""
+
+    idle: timedelta
+    absolute: timedelta
+
+
+DOCTOR: Final = Lifetime(timedelta(days=7), timedelta(days=30))
+STAFF: Final = Lifetime(timedelta(minutes=30), timedelta(hours=12))
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """A new session; the token is shown this once and only its hash is kept."""
+
+    token: str
+    account: str
+    csrf: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """Somebody signed in. `doctor` is their row, or None for staff who are no doctors."""
+
+    account_id: str
+    login: str
+    doctor: Row | None
+    roles: tuple[str, ...]
+    csrf: str
+    language: str
+    appearance: str
+    #: Why this person may not read now (a code), or None where they may.
+    closed: WhyNot | None
+
+    @property
+    def doctor_uri(self) -> str | None:
+        """The address of the doctor, where there is one."""
+        return None if self.doctor is None else str(self.doctor["uri"])
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """One of one's own sessions, as the settings page lists it."""
+
+    id: str
+    device: str
+    created_at: datetime
+    last_seen_at: datetime
+    current: bool
+
+
+class Accounts:
+    """Sign-in, sessions and preferences."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._store = node.store
+
+    async def sign_in(self, login: str, password: str, address: str, device: str = "") -> SignIn:
+        """Open a new session; raise Rejected with one answer, in one time, for unknown names and wrong passwords."""
+        name = login.strip().casefold()[:200]
+        attempt = await self._count_attempt(name, address)
+        account = await self._store.one("people.account_for_sign_in", login=name)
+        usable = account is not None and account["disabled_at"] is None
+        try:
+            fits = await passwords.verify(password[:1024], account["password"] if account and usable else None)
+        except Rejected:
+            await self._forget(attempt)
+            raise
+        if account is None or not fits:
+            raise Rejected("wrong_credentials", "password")
+        return await self._open_session(account, name, attempt, device)
+
+    async def session(self, token: str) -> Session | None:
+        """Return who holds the token, or None where it is unknown, idle for too long, or past its end."""
+        key = _hashed(token)
+        row = await self._store.one("sessions.by_token", token=key)
+        now = self._node.clock()
+        if row is None or not _alive(row, now):
+            return None
+        if now - from_ms(row["last_seen_at"]) >= _TOUCH_AFTER:
+            await self._run("sessions.touch", token=key, now=to_ms(now))
+        return _session(row, now)
+
+    async def sign_out(self, token: str) -> None:
+        """End this session."""
+        await self._run("sessions.end", token=_hashed(token))
+
+    async def list_sessions(self, account_id: str, token: str = "") -> list[SessionInfo]:
+        """List the living sessions of an account, the last used first; `token` marks the one in use."""
+        rows = await self._store.all("sessions.of_account", account=account_id, now=to_ms(self._node.clock()))
+        return [_info(row, _hashed(token)) for row in rows]
+
+    async def revoke_session(self, account_id: str, session_id: str) -> None:
+        """End one of the account's own sessions; raise Missing for any other."""
+        try:
+            key = bytes.fromhex(session_id)
+        except ValueError:
+            raise Missing() from None
+        if not await self._run("sessions.end_one", token=key, account=account_id):
+            raise Missing()
+
+    async def change_password(self, account_id: str, old: str, new: str) -> None:
+        """Replace the password and end every session of the account; wrong old passwords count as failures."""
+        account = await self._store.one("people.account", id=account_id)
+        if account is None:
+            raise Missing()
+        passwords.check_password(new, account["login"])
+        attempt = await self._count_attempt(account["login"], "")
+        if not await passwords.verify(old[:1024], account["password"]):
+            raise Rejected("wrong_credentials", "old_password")
+        stored = await passwords.hash_password(new)
+
+        async def change(tx: Transaction) -> None:
+            await tx.run("people.set_password", id=account_id, password=stored)
+            await tx.run("sessions.end_all", account=account_id)
+            await _forget_attempt(tx, attempt)
+            await self._record(tx, "password_changed", account["login"], account["login"], "")
+
+        await self._store.write(change)
+
+    async def set_preferences(self, account_id: str, language: str, appearance: str) -> None:
+        """Remember the language of pages and light or dark; empty means what the browser asks for."""
+        if language not in ("", *LANGUAGES):
+            raise Rejected("bad_language", "language")
+        if appearance not in APPEARANCES:
+            raise Rejected("bad_appearance", "appearance")
+        await self._run("people.set_preferences", id=account_id, language=language, appearance=appearance)
+
+    async def sweep(self) -> int:
+        """Delete what has passed: sessions that ended, failures older than their window. Returns how many."""
+        now = self._node.clock()
+
+        async def work(tx: Transaction) -> int:
+            idle = to_ms(now - DOCTOR.idle)
+            ended = await tx.run("sessions.drop_expired", now=to_ms(now), idle_since=idle)
+            return ended + await tx.run("sessions.drop_old_failures", since=to_ms(now - WINDOW))
+
+        return await self._store.write(work)
+
+    async def _count_attempt(self, login: str, address: str) -> str:
+        """Write the attempt down as failed before the password is looked at, so that no burst slips through."""
+        now = self._node.clock()
+        subjects = [(_subject("account", login), PER_ACCOUNT)]
+        subjects += [(_subject("address", address), PER_ADDRESS)] if address else []
+        attempt = new_ulid(now)
+
+        async def count(tx: Transaction) -> bool:
+            for subject, most in subjects:
+                row = await tx.one("sessions.failures", subject=subject, since=to_ms(now - WINDOW))
+                if row is not None and row["number"] >= most:
+                    return False
+            for number, (subject, _) in enumerate(subjects):
+                await tx.run("sessions.add_failure", id=f"{attempt}-{number}", subject=subject, at=to_ms(now))
+            return True
+
+        if not await self._store.write(count):
+            raise Rejected("too_many_attempts", status=429)
+        return attempt
+
+    async def _forget(self, attempt: str) -> None:
+        async def forget(tx: Transaction) -> None:
+            await _forget_attempt(tx, attempt)
+
+        await self._store.write(forget)
+
+    async def _open_session(self, account: Row, login: str, attempt: str, device: str) -> SignIn:
+        now = self._node.clock()
+        ends = now + _lifetime(account["roles"]).absolute
+        made = SignIn(secrets.token_urlsafe(32), account["id"], secrets.token_urlsafe(24), ends)
+
+        async def keep(tx: Transaction) -> None:
+            await _forget_attempt(tx, attempt)
+            await tx.run("sessions.forget_failures", subject=_subject("account", login))
+            await tx.run(
+                "sessions.add", token=_hashed(made.token), account=made.account, csrf=made.csrf,
+                device=device[:_MAX_DEVICE].replace("\0", ""), now=to_ms(now), expires_at=to_ms(ends),
+            )  # fmt: skip
+
+        await self._store.write(keep)
+        return made
+
+    async def _run(self, query: str, **values: object) -> int:
+        async def work(tx: Transaction) -> int:
+            return await tx.run(query, **values)
+
+        return await self._store.write(work)
+
+    async def _record(self, tx: Transaction, act: str, by: str, subject: str, reason: str) -> None:
+        now = self._node.clock()
+        await tx.run(
+            "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason=reason, at=to_ms(now)
+        )
+
+
+async def _forget_attempt(tx: Transaction, attempt: str) -> None:
+    for number in range(2):
+        await tx.run("sessions.forget_failure", id=f"{attempt}-{number}")
+
+
+def _alive(row: Row, now: datetime) -> bool:
+    if row["disabled_at"] is not None or now >= from_ms(row["expires_at"]):
+        return False
+    return now - from_ms(row["last_seen_at"]) < _lifetime(row["roles"]).idle
+
+
+def _session(row: Row, now: datetime) -> Session:
+    doctor = row if row["uri"] is not None else None
+    closed = why_not(Action.READ, standing_of(doctor), Policy(), now) if doctor is not None else None
+    return Session(
+        account_id=row["account"], login=row["login"], doctor=doctor, roles=tuple(json.loads(row["roles"])),
+        csrf=row["csrf"], language=row["language"], appearance=row["appearance"], closed=closed,
+    )  # fmt: skip
+
+
+def _info(row: Row, current: bytes) -> SessionInfo:
+    return SessionInfo(
+        id=bytes(row["token"]).hex(), device=row["device"], created_at=from_ms(row["created_at"]),
+        last_seen_at=from_ms(row["last_seen_at"]), current=bytes(row["token"]) == current,
+    )  # fmt: skip
+
+
+def _lifetime(roles: str) -> Lifetime:
+    return STAFF if json.loads(roles) else DOCTOR
+
+
+def _hashed(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _subject(kind: str, text: str) -> str:
+    """Hashed, since people type passwords into the wrong field."""
+    return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"

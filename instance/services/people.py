@@ -1,0 +1,299 @@
+"""Doctors of this instance: added, renewed, suspended, shown to siblings. Accounts and sessions: accounts.py.
+
+Codes raised here: those of `doctors.CODES` and `accounts.CODES`, reason_missing, not_suspended, not_renewable.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from federation.keys import PrivateKey
+from federation.uri import Uri
+from federation.vocabulary import Doctor, Update
+from instance.ids import new_ulid
+from instance.services import accounts, doctors, passwords, sending
+from instance.services.accounts import Accounts, Lifetime, Session, SessionInfo, SignIn
+from instance.services.doctors import NewDoctor
+from instance.services.errors import Missing, Rejected
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from verification.credential import SignedCredential
+from verification.errors import NotIssuable
+from verification.names import fold
+
+__all__ = ["Lifetime", "NewDoctor", "OwnDoctor", "People", "Session", "SessionInfo", "SignIn"]
+
+CODES: Final = (*doctors.CODES, *accounts.CODES, "reason_missing", "not_suspended", "not_in_order", "not_renewable")
+_RENEWED_AT_ONCE: Final = 100
+_REMEMBERED: Final = 4_096
+
+
+@dataclass(frozen=True, slots=True)
+class OwnDoctor:
+    """One line of the list of doctors."""
+
+    handle: str
+    role: str
+    country: str
+    standing: str
+    valid_until: datetime
+
+
+class People(Accounts):
+    """The doctors who live here, and everybody who signs in here."""
+
+    def __init__(self, node: Any) -> None:
+        super().__init__(node)
+        self._documents: dict[Uri, tuple[tuple[Any, ...], Doctor]] = {}
+
+    # ── adding ──
+
+    async def add_doctor(self, new: NewDoctor, by: str) -> tuple[Uri, str]:
+        """Make doctor, keys, credential and account at once; return the address and the password, shown this once.
+
+        Siblings learn of the doctor at the first message; none is told before.
+        """
+        name = doctors.check_new(new, self._node.config)
+        uri = doctors.uri_of(self._node.origin, new.handle)
+        password = new.password if new.password is not None else passwords.make_password()
+        passwords.check_password(password, new.handle)
+        if await self._store.one("people.by_address", address=new.handle) is not None:
+            raise Rejected("handle_taken", "handle")
+        stored = await passwords.hash_password(password)
+        pairs = await self._node.keys.make(uri)
+        row = self._new_row(new, uri, name)
+        row.update(self._issued(row, _multikeys(pairs), doctors.reverify_on(new.role, self._node.clock())))
+
+        async def keep(tx: Transaction) -> bool:
+            return await self._keep_new(tx, new, row, pairs, stored, by)
+
+        if not await self._store.write(keep):
+            raise Rejected("handle_taken", "handle")
+        self._node.keys.forget(uri)
+        return uri, password
+
+    def _new_row(self, new: NewDoctor, uri: Uri, name: str) -> dict[str, Any]:
+        return {
+            "uri": uri, "origin": self._node.origin, "handle": new.handle, "name": name, "folded": fold(name),
+            "role": new.role, "country": new.country, "specialties": json.dumps(list(new.specialties)),
+            "assurance": new.assurance, "inbox": f"{uri}/inbox", "shared_inbox": self._node.origin + "/inbox",
+            "outbox": f"{uri}/outbox", "followers": f"{uri}/followers", "following": f"{uri}/following",
+            "languages": json.dumps(list(new.languages)), "approves_followers": int(new.approves_followers),
+        }  # fmt: skip
+
+    async def _keep_new(
+        self, tx: Transaction, new: NewDoctor, row: Row, pairs: Sequence[PrivateKey], stored: str, by: str
+    ) -> bool:
+        now = self._node.clock()
+        if not await tx.run("people.add", **row, now=to_ms(now)):
+            return False
+        uri = Uri.parse(row["uri"])
+        await doctors.index(tx, uri, new.specialties, row["name"], new.handle)
+        due = doctors.reverify_on(new.role, now)
+        await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(due))
+        await self._node.keys.add(tx, pairs, not_before=now)
+        added = await tx.run(
+            "people.add_account", id=new_ulid(now), login=new.handle, password=stored, doctor=uri,
+            roles=json.dumps(sorted(new.roles)), language="", now=to_ms(now),
+        )  # fmt: skip
+        if not added:
+            raise Rejected("handle_taken", "handle")
+        await self._record(tx, "doctor_added", by, uri, "")
+        return True
+
+    # ── standing ──
+
+    async def suspend(self, handle: str, by: str, reason: str) -> None:
+        """Take the doctor's standing away: sessions end, what waits to be sent is dropped, every sibling is told."""
+        row = await self._require(handle, by, reason)
+
+        async def work(tx: Transaction) -> None:
+            now = to_ms(self._node.clock())
+            changed = await tx.run(
+                "people.set_standing", uri=row["uri"], standing="suspended", before="ok", now=_later(row, now)
+            )
+            if not changed:
+                raise Rejected("not_in_order")
+            await tx.run("sessions.end_all_of_doctor", doctor=row["uri"])
+            await tx.run("people.drop_deliveries", actor=row["uri"], now=now)
+            await tx.run("people.hold_deliveries", actor=row["uri"])
+            await tx.run("people.raise_standing_version")
+            await self._record(tx, "doctor_suspended", by, row["uri"], reason)
+            await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
+
+        await self._store.write(work)
+        self._node.wake.deliveries.set()
+
+    async def reinstate(self, handle: str, by: str, reason: str) -> None:
+        """Give a suspended doctor's standing back with a new credential, and tell every sibling."""
+        row = await self._require(handle, by, reason)
+        multikeys = await self._published_multikeys(Uri.parse(row["uri"]))
+        issued = self._issued(row, multikeys, _reverify_at(row))
+
+        async def work(tx: Transaction) -> None:
+            now = to_ms(self._node.clock())
+            later = _later(row, now)
+            if not await tx.run("people.set_standing", uri=row["uri"], standing="ok", before="suspended", now=later):
+                raise Rejected("not_suspended")
+            await tx.run("people.set_credential", uri=row["uri"], now=later, **issued)
+            await tx.run("people.release_deliveries", actor=row["uri"], now=now)
+            await tx.run("people.raise_standing_version")
+            await self._record(tx, "doctor_reinstated", by, row["uri"], reason)
+            await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
+
+        await self._store.write(work)
+        self._node.wake.deliveries.set()
+
+    async def renew_due(self) -> int:
+        """Renew the credentials that are due, each with its `Update` in one transaction; return how many."""
+        now = self._node.clock()
+        rows = await self._store.all("people.to_renew", now=to_ms(now), count=_RENEWED_AT_ONCE)
+        renewed = 0
+        for found in rows:
+            if doctors.renewal_due(found, now):
+                renewed += await self._renew(Uri.parse(found["uri"]))
+        return renewed
+
+    async def rotate_keys(self, handle: str, by: str, reason: str) -> None:
+        """Give the doctor new message keys, bound by a new credential in the same transaction; old ones overlap."""
+        row = await self._require(handle, by, reason)
+        uri = Uri.parse(row["uri"])
+        pairs = await self._node.keys.make(uri, await self._node.keys.next_version(uri))
+        before = await self._node.keys.published(uri)
+        keys = (*(pair.public() for pair in pairs), *before)
+        multikeys = [key.multikey for key in keys if key.algorithm == "ed25519"]
+        issued = self._issued(row, multikeys, _reverify_at(row))
+
+        async def work(tx: Transaction) -> None:
+            now = _later(row, to_ms(self._node.clock()))
+            if not await tx.run("people.renew", uri=uri, now=now, seen=row["updated_at"], **issued):
+                raise Rejected("not_in_order")
+            await self._node.keys.rotate(tx, uri, pairs)
+            await self._record(tx, "keys_rotated", by, uri, reason)
+            await self._tell_siblings(tx, doctors.document({**row, **issued, "updated_at": now}, keys, self._authority))
+
+        await self._store.write(work)
+        self._node.keys.forget(uri)
+        self._node.wake.deliveries.set()
+
+    # ── reading ──
+
+    async def list_own(self) -> list[OwnDoctor]:
+        """List the doctors of this instance with their standing."""
+        return [
+            OwnDoctor(row["handle"], row["role"], row["country"], row["standing"], from_ms(row["valid_until"]))
+            for row in await self._store.all("people.own")
+        ]
+
+    async def doctor_document(self, handle: str) -> Doctor:
+        """Return the actor of an own doctor as siblings read it; raise Missing where there is none."""
+        row = await self._by_handle(handle)
+        uri = Uri.parse(row["uri"])
+        keys = await self._node.keys.published(uri)
+        version = (row["updated_at"], row["standing"], *(key.id for key in keys))
+        remembered = self._documents.get(uri)
+        if remembered is None or remembered[0] != version:
+            if len(self._documents) >= _REMEMBERED:
+                self._documents.clear()
+            remembered = self._documents[uri] = (version, doctors.document(row, keys, self._authority))
+        return remembered[1]
+
+    async def set_profile(
+        self, doctor_uri: str, summary: str, languages: Sequence[str], approves_followers: bool
+    ) -> None:
+        """Keep what doctors say of themselves (Markdown) and whether follows wait; siblings are told."""
+        from instance.text import to_html
+
+        doctors.check_languages(languages)
+        row = await self._store.one("people.doctor", uri=doctor_uri)
+        if row is None:
+            raise Missing()
+        uri, html = Uri.parse(row["uri"]), to_html(summary)
+        values = {"summary": html, "languages": json.dumps(list(languages))}
+        keys = await self._node.keys.published(uri)
+
+        async def work(tx: Transaction) -> None:
+            now = _later(row, to_ms(self._node.clock()))
+            await tx.run("people.set_profile", uri=uri, approves_followers=int(approves_followers), now=now, **values)
+            if row["standing"] == "ok":
+                changed = {**row, **values, "updated_at": now}
+                await self._tell_siblings(tx, doctors.document(changed, keys, self._authority))
+
+        await self._store.write(work)
+        self._node.wake.deliveries.set()
+
+    # ── parts ──
+
+    @property
+    def _authority(self) -> str:
+        return self._node.config.authority
+
+    async def _by_handle(self, handle: str) -> Row:
+        try:
+            uri = doctors.uri_of(self._node.origin, handle)
+        except ValueError:
+            raise Missing() from None
+        row = await self._store.one("people.doctor", uri=uri)
+        if row is None or row["gone_at"] is not None:
+            raise Missing()
+        return row
+
+    async def _require(self, handle: str, by: str, reason: str) -> Row:
+        if not reason.strip() or not by.strip():
+            raise Rejected("reason_missing", "reason")
+        return await self._by_handle(handle)
+
+    async def _published_multikeys(self, uri: Uri) -> list[str]:
+        return [key.multikey for key in await self._node.keys.published(uri) if key.algorithm == "ed25519"]
+
+    def _issued(self, row: Row, multikeys: Sequence[str], reverify: datetime | None) -> dict[str, Any]:
+        try:
+            signed: SignedCredential = doctors.issue(self._node, row, multikeys, reverify)
+        except NotIssuable:
+            raise Rejected("not_renewable") from None
+        return {"credential": json.dumps(signed, ensure_ascii=False), **doctors.validity(signed)}
+
+    async def _renew(self, uri: Uri) -> int:
+        row = await self._store.one("people.doctor", uri=uri)
+        if row is None:
+            return 0
+        keys = await self._node.keys.published(uri)
+        multikeys = [key.multikey for key in keys if key.algorithm == "ed25519"]
+        issued = self._issued(row, multikeys, _reverify_at(row))
+
+        async def work(tx: Transaction) -> int:
+            now = _later(row, to_ms(self._node.clock()))
+            changed = await tx.run("people.renew", uri=uri, now=now, seen=row["updated_at"], **issued)
+            if changed:
+                document = doctors.document({**row, **issued, "updated_at": now}, keys, self._authority)
+                await self._tell_siblings(tx, document)
+            return changed
+
+        renewed = await self._store.write(work)
+        self._node.wake.deliveries.set()
+        return renewed
+
+    async def _tell_siblings(self, tx: Transaction, document: Doctor) -> None:
+        """Queue an `Update` in the doctor's own name, the whole actor inside."""
+        await sending.to_all_siblings(self._node, tx, Update, actor=document.id, object=document, priority=3)
+
+    async def _ask_siblings_to_read_anew(self, tx: Transaction, doctor: Uri) -> None:
+        """Queue an `Update` of the instance that names the doctor: the home says so even of one who may not speak."""
+        await sending.to_all_siblings(self._node, tx, Update, actor=self._node.actor, object=doctor, priority=0)
+
+
+def _multikeys(pairs: Sequence[PrivateKey]) -> list[str]:
+    return [pair.public().multikey for pair in pairs if pair.algorithm == "ed25519"]
+
+
+def _reverify_at(row: Row) -> datetime | None:
+    return None if row["reverify_at"] is None else from_ms(row["reverify_at"])
+
+
+def _later(row: Row, now: int) -> int:
+    """A moment after the row's last change even where the clock stood still, so that no copy is taken for current."""
+    return max(now, int(row["updated_at"]) + 1)

@@ -1,0 +1,15 @@
+-- Public keys of siblings' actors. Rows with a private part are our own, and never touched here.
+
+-- name: get
+select id, owner, origin, algorithm, spki, fetched_at from keys where id = :id and private is null;
+
+-- name: drop_of_owner
+delete from keys where owner = :owner and private is null;
+
+-- name: drop_of_origin
+delete from keys where origin = :origin and private is null;
+
+-- name: add
+insert into keys (id, owner, origin, algorithm, spki, purpose, fetched_at)
+values (:id, :owner, :origin, :algorithm, :spki, :purpose, :now)
+on conflict (id) do nothing;

@@ -1,0 +1,19 @@
+-- name: of_owner
+select id, owner, algorithm, private, not_before, drop_after from keys
+where owner = :owner and private is not null
+order by not_before, id;
+
+-- name: add
+insert into keys (id, owner, origin, algorithm, spki, private, purpose, not_before, drop_after, fetched_at)
+values (:id, :owner, :origin, :algorithm, :spki, :private, 'http', :not_before, null, :now);
+
+-- name: leave
+-- The overlap of an old key: still published, dropped for good when it has passed.
+update keys set drop_after = :drop_after
+where owner = :owner and algorithm = :algorithm and private is not null and drop_after is null and id <> :new;
+
+-- name: drop_passed
+delete from keys where private is not null and drop_after is not null and drop_after <= :now;
+
+-- name: all_private
+select id, private from keys where private is not null;

@@ -1,0 +1,51 @@
+-- Sessions and the counting of failed sign-ins.
+
+-- name: add
+insert into sessions (token, account, csrf, device, created_at, last_seen_at, expires_at)
+values (:token, :account, :csrf, :device, :now, :now, :expires_at);
+
+-- name: by_token
+-- One point read for every request of somebody signed in.
+select s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at,
+    a.id as account, a.login, a.roles, a.language, a.appearance, a.disabled_at,
+    d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
+    d.valid_from, d.valid_until, d.standing, d.gone_at, d.approves_followers
+from sessions s join accounts a on a.id = s.account left join doctors d on d.uri = a.doctor
+where s.token = :token;
+
+-- name: touch
+update sessions set last_seen_at = :now where token = :token;
+
+-- name: end
+delete from sessions where token = :token;
+
+-- name: end_one
+delete from sessions where token = :token and account = :account;
+
+-- name: end_all
+delete from sessions where account = :account;
+
+-- name: end_all_of_doctor
+delete from sessions where account in (select id from accounts where doctor = :doctor);
+
+-- name: of_account
+select token, device, created_at, last_seen_at, expires_at from sessions
+where account = :account and expires_at > :now order by last_seen_at desc, token;
+
+-- name: drop_expired
+delete from sessions where expires_at <= :now or last_seen_at <= :idle_since;
+
+-- name: failures
+select count(*) as number from sign_in_failures where subject = :subject and at > :since;
+
+-- name: add_failure
+insert into sign_in_failures (id, subject, at) values (:id, :subject, :at);
+
+-- name: forget_failure
+delete from sign_in_failures where id = :id;
+
+-- name: forget_failures
+delete from sign_in_failures where subject = :subject;
+
+-- name: drop_old_failures
+delete from sign_in_failures where at <= :since;

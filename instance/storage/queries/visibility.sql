@@ -1,0 +1,41 @@
+-- Who may see what. Every list, page, count and search of posts and comments uses these fragments and no other rule.
+-- They are written over the aliases p (posts), c (comments), x (anything with an actor) and the parameter :reader.
+
+-- fragment: visible
+-- The reader is the author, or inside the audience; nothing withdrawn; no block between the two, either way.
+(
+    (p.author = :reader
+     or p.audience = 'federation'
+     or (p.audience = 'national' and p.local = 1)
+     or (p.audience = 'colleagues' and exists (
+            select 1 from follows vf
+            where vf.follower = :reader and vf.followee = p.author and vf.state = 'accepted'))
+     or (p.audience = 'named' and exists (
+            select 1 from mentions vm where vm.object = p.uri and vm.doctor = :reader)))
+    and not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = p.author)
+    and not exists (select 1 from blocks vb where vb.doctor = p.author and vb.blocked = :reader)
+    and not exists (select 1 from tombstones vt where vt.uri = p.uri)
+)
+
+-- fragment: comment_unblocked
+-- A comment inherits the visibility of its post; its own author may be blocked all the same.
+(
+    not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = c.author)
+    and not exists (select 1 from blocks vb where vb.doctor = c.author and vb.blocked = :reader)
+    and not exists (select 1 from tombstones vt where vt.uri = c.uri)
+)
+
+-- fragment: actor_unblocked
+(
+    not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = x.actor)
+    and not exists (select 1 from blocks vb where vb.doctor = x.actor and vb.blocked = :reader)
+)
+
+-- fragment: answers_seen
+-- The stored count is right for whoever has no block; only the others pay for counting.
+(case
+    when exists (select 1 from blocks vb where vb.doctor = :reader)
+      or exists (select 1 from blocks vb where vb.blocked = :reader)
+    then (select count(*) from comments c where c.post = p.uri and {{comment_unblocked}})
+    else p.answers
+end)

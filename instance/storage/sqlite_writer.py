@@ -1,0 +1,195 @@
+"""Group commit: one writing connection, one batch in flight, what gathers meanwhile is the next batch."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections import deque
+from contextlib import suppress
+from contextvars import Context, copy_context
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiosqlite
+
+from instance.storage.errors import StorageUnavailable
+from instance.storage.queries import Queries
+from instance.storage.sqlite_rows import Rows, as_storage_error, connect, drive, execute
+from instance.storage.store import Work
+
+T = TypeVar("T")
+
+BATCH = 64
+# Beyond this the disk does not keep up, and the callers are better told than kept.
+MOST_WAITING = 10_000
+
+
+@dataclass(slots=True)
+class Unit:
+    """A unit of work that waits for its batch, and then its outcome."""
+
+    work: Work[Any]
+    done: asyncio.Future[Any]
+    context: Context = field(default_factory=copy_context)
+    result: Any = None
+    error: BaseException | None = None
+
+    def settle(self) -> None:
+        """Tell the caller, if it still waits."""
+        if self.done.done():
+            return
+        if self.error is not None:
+            self.done.set_exception(self.error)
+        else:
+            self.done.set_result(self.result)
+
+
+class _BatchLost(Exception):
+    """SQLite rolled the whole transaction back by itself (disk full, I/O error)."""
+
+
+class Writer:
+    """The one connection that writes, and the queue in front of it."""
+
+    def __init__(self, path: Path, queries: Queries) -> None:
+        self.commits = 0
+        self._path = path
+        self._queries = queries
+        self._waiting: deque[Unit] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._connection: aiosqlite.Connection | None = None
+        self._closed = False
+
+    async def open(self) -> None:
+        """Connect; also after the connection was lost."""
+        self._connection = await aiosqlite.Connection(lambda: connect(self._path, writes=True), 64)
+
+    async def write(self, work: Work[T]) -> T:
+        """Run the unit in the next batch; return its result after the commit."""
+        if self._closed:
+            raise StorageUnavailable("storage_closed")
+        if len(self._waiting) >= MOST_WAITING:
+            raise StorageUnavailable("storage_busy", "too many writes are waiting")
+        unit = Unit(work, asyncio.get_running_loop().create_future())
+        self._waiting.append(unit)
+        if self._task is None:
+            self._task = asyncio.create_task(self._drain())
+        result: T = await unit.done
+        return result
+
+    async def call(self, function: Any, *arguments: Any) -> Any:
+        """Run a function of the raw connection in the writing thread, between two batches."""
+        if self._closed:
+            raise StorageUnavailable("storage_closed")
+        return await execute(await self._connected(), lambda connection: function(connection, *arguments))
+
+    async def finish(self) -> None:
+        """Accept nothing more, and commit what is waiting."""
+        self._closed = True
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    async def close(self) -> None:
+        """Disconnect, after what is waiting."""
+        await self.finish()
+        await self._let_go()
+
+    async def _drain(self) -> None:
+        """Commit batch after batch until nobody waits; if this task is cancelled, everybody is told."""
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
+                await self._commit([unit for unit in batch if not unit.done.done()])
+        finally:
+            self._task = None
+            while self._waiting:
+                self._waiting.popleft().done.cancel()
+
+    async def _commit(self, batch: list[Unit]) -> None:
+        """Run one batch and settle every caller, whatever happens."""
+        try:
+            connection = await self._connected()
+            if not await execute(connection, lambda raw: self._run(raw, batch)):
+                await self._let_go()
+        except Exception as error:
+            for unit in batch:
+                unit.error = _lost(error)
+        except asyncio.CancelledError:
+            for unit in batch:
+                unit.error = StorageUnavailable("storage_closed", "stopped before the commit was known")
+            raise
+        finally:
+            for unit in batch:
+                unit.settle()
+
+    async def _connected(self) -> aiosqlite.Connection:
+        if self._connection is None:
+            await self.open()
+        assert self._connection is not None
+        return self._connection
+
+    async def _let_go(self) -> None:
+        """Drop a connection that could not even roll back; the next batch opens another."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite3.Error):
+                await connection.close()
+
+    def _run(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
+        """Run the batch in the writing thread; return whether the connection is still good."""
+        try:
+            connection.execute("begin immediate")
+            for unit in batch:
+                self._attempt(connection, unit)
+            connection.execute("commit")
+            self.commits += 1
+        except (sqlite3.Error, _BatchLost) as error:
+            return self._give_up(connection, batch, error)
+        return True
+
+    def _attempt(self, connection: sqlite3.Connection, unit: Unit) -> None:
+        """Run one unit in its savepoint; one that raises is undone alone."""
+        unit.error = None
+        connection.execute("savepoint unit")
+        rows = Rows(connection, self._queries, writes=True)
+        try:
+            unit.result = unit.context.run(lambda: drive(unit.work(rows)))
+        except BaseException as error:
+            unit.error = error
+        try:
+            rows.finish()
+        except Exception as error:
+            unit.error = unit.error or error
+        if not connection.in_transaction:
+            raise _BatchLost from unit.error
+        if unit.error is not None:
+            connection.execute("rollback to unit")
+        connection.execute("release unit")
+
+    def _give_up(self, connection: sqlite3.Connection, batch: list[Unit], error: Exception) -> bool:
+        """Undo the batch after its commit failed, and tell every caller that nothing was kept."""
+        try:
+            if connection.in_transaction:
+                connection.execute("rollback")
+        except sqlite3.Error:
+            healthy = False
+        else:
+            healthy = True
+        if isinstance(error, sqlite3.IntegrityError) and healthy and len(batch) > 1:
+            # A rule checked only at commit: each unit alone, so that the one that breaks it falls alone.
+            alone = [self._run(connection, [unit]) for unit in batch]
+            return all(alone)
+        reason = error.__cause__ if isinstance(error, _BatchLost) else error
+        for unit in batch:
+            unit.error = unit.error or _lost(reason)
+        return healthy
+
+
+def _lost(reason: BaseException | None) -> Exception:
+    """What the callers of a lost batch are told."""
+    if isinstance(reason, sqlite3.Error):
+        return as_storage_error(reason, "commit")
+    if isinstance(reason, StorageUnavailable):
+        return StorageUnavailable(reason.code, reason.reason)
+    return StorageUnavailable("storage_failed", "the transaction was lost")

@@ -1,0 +1,136 @@
+"""Secrets: files of mode 0600, and what is sealed under them in the database.
+
+`kek` is the key-encryption key (32 random bytes, hexadecimal), `issuer.pem` the Ed25519 key that signs credentials. A
+file that is missing, short, a known default, or readable by others stops the start and is named; none is ever made anew
+by anything but `esanum init`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+import stat
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from instance.config import Config, credentials_folder
+
+KEK: Final = "kek"
+ISSUER: Final = "issuer.pem"
+_VERSION: Final = b"\x01"
+_ID: Final = 4
+_NONCE: Final = 12
+
+
+class BadSecret(Exception):
+    """A secret cannot be used; the text names the file and the remedy, never the content."""
+
+
+class CannotOpen(Exception):
+    """Sealed bytes were changed, belong to another row, or to another key-encryption key."""
+
+
+class Vault:
+    """Seals small secrets with AES-256-GCM under the key-encryption key."""
+
+    def __init__(self, kek: bytes) -> None:
+        if len(kek) != 32:
+            raise BadSecret("the key-encryption key must have 32 bytes")
+        self._aead = AESGCM(kek)
+        self._id = hashlib.sha256(b"kek-id" + kek).digest()[:_ID]
+
+    def seal(self, plain: bytes, aad: bytes) -> bytes:
+        """Return version, key id, nonce and ciphertext; `aad` names the row, so that rows cannot be swapped."""
+        nonce = secrets.token_bytes(_NONCE)
+        return _VERSION + self._id + nonce + self._aead.encrypt(nonce, plain, aad)
+
+    def open(self, sealed: bytes, aad: bytes) -> bytes:
+        """Return what was sealed; raise CannotOpen for anything else."""
+        head, nonce, text = sealed[: 1 + _ID], sealed[1 + _ID : 1 + _ID + _NONCE], sealed[1 + _ID + _NONCE :]
+        if head != _VERSION + self._id:
+            raise CannotOpen("sealed under another key-encryption key")
+        try:
+            return self._aead.decrypt(nonce, text, aad)
+        except (InvalidTag, ValueError):
+            raise CannotOpen("changed, or another row's") from None
+
+
+def make_secrets(folder: Path) -> None:
+    """Make both secrets in a new folder of mode 0700; raise BadSecret where one is already there."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name in (KEK, ISSUER):
+        if (folder / name).exists():
+            raise BadSecret(f"{folder / name} is already there; secrets are never made anew")
+    _write_private(folder / KEK, secrets.token_hex(32).encode() + b"\n")
+    issuer = Ed25519PrivateKey.generate()
+    _write_private(folder / ISSUER, issuer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def open_vault(config: Config) -> Vault:
+    """Read the key-encryption key; raise BadSecret naming the file and what is wrong with it."""
+    path = find_secret(config, KEK)
+    try:
+        kek = bytes.fromhex(read_secret(path).decode("ascii").strip())
+    except (ValueError, UnicodeDecodeError):
+        raise BadSecret(f"{path}: expected 64 hexadecimal digits") from None
+    if len(kek) != 32:
+        raise BadSecret(f"{path}: expected 64 hexadecimal digits, found {len(kek) * 2}")
+    if len(set(kek)) < 8:
+        raise BadSecret(f"{path}: this is no random key")
+    return Vault(kek)
+
+
+def open_issuer_key(config: Config) -> Ed25519PrivateKey:
+    """Read the key that signs credentials; raise BadSecret naming the file and what is wrong with it."""
+    path = find_secret(config, ISSUER)
+    try:
+        key = load_pem_private_key(read_secret(path), None)
+    except ValueError:
+        raise BadSecret(f"{path}: expected an Ed25519 private key (PKCS #8, PEM)") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise BadSecret(f"{path}: expected an Ed25519 private key")
+    return key
+
+
+def find_secret(config: Config, name: str) -> Path:
+    """Return where a secret lies: systemd's credentials first, then the configured folder."""
+    folder = credentials_folder()
+    if folder is not None and (folder / name).is_file():
+        return folder / name
+    return config.secrets / name
+
+
+def read_secret(path: Path) -> bytes:
+    """Read a file that only its owner may read; raise BadSecret naming it otherwise."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError as error:
+        raise BadSecret(f"{path}: cannot be read ({error.strerror}); restore it from your back-up") from None
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(file.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise BadSecret(f"{path}: is not a file")
+        if found.st_mode & 0o077:
+            raise BadSecret(f"{path}: readable by others; run chmod 600 on it")
+        if found.st_uid not in (os.geteuid(), 0):
+            raise BadSecret(f"{path}: belongs to another user")
+        return file.read(16_384)
+
+
+def _write_private(path: Path, content: bytes) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

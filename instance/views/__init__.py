@@ -1,0 +1,1 @@
+"""What pages show: each view is one query and one frozen row type. Views decide nothing and change nothing."""

@@ -1,0 +1,26 @@
+"""What the account's owner sees of it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from instance.storage.store import Reader
+
+
+class AccountRow(Struct, frozen=True, kw_only=True):
+    """Settings of an account."""
+
+    login: str
+    roles: str
+    language: str
+    appearance: str
+    created_at: int
+    approves_followers: int | None
+
+
+async def account(store: Reader, account_id: str) -> AccountRow:
+    """Return the account's settings."""
+    row = await store.one("views.account", account=account_id)
+    if row is None:
+        raise LookupError(account_id)
+    return AccountRow(**row)

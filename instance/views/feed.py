@@ -1,0 +1,120 @@
+"""Lists of posts: the three feeds and one author's posts, by cursor, under the one visibility rule."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+
+from instance.storage.store import Reader
+
+TABS: Final = ("specialty", "colleagues", "all")
+PAGE_SIZE: Final = 20
+_FROM_THE_TOP: Final = (2**62, "~")
+_CURSOR: Final = re.compile(r"([0-9]{1,15})-([0-9A-Za-z]{1,64})\Z")
+
+
+class Card(Struct, frozen=True, kw_only=True):
+    """A post as a list shows it."""
+
+    uri: str
+    slug: str
+    kind: str
+    title: str
+    opening: str
+    language: str
+    specialties: str
+    audience: str
+    local: int
+    role_then: str
+    published_at: int
+    updated_at: int | None
+    sort_at: int
+    answers: int
+    author: str
+    address: str
+    name: str
+    country: str
+    author_specialties: str
+    standing: str
+    valid_until: int | None
+    gone_at: int | None
+    author_updated_at: int
+    own: int
+
+    def verified(self, now: int) -> bool:
+        """Whether the author's mark holds now."""
+        return holds(self.standing, self.valid_until, now)
+
+
+class Filters(Struct, frozen=True, kw_only=True):
+    """What the reader narrowed a feed to; empty is everything."""
+
+    kind: str = ""
+    country: str = ""
+    language: str = ""
+
+    @property
+    def any(self) -> bool:
+        """Whether anything is narrowed."""
+        return bool(self.kind or self.country or self.language)
+
+
+class FeedPage(Struct, frozen=True, kw_only=True):
+    """A page of cards, and the cursor of the next; empty where there is none."""
+
+    cards: list[Card]
+    next: str = ""
+
+
+def holds(standing: str, valid_until: int | None, now: int) -> bool:
+    """Whether a doctor's mark is drawn as verified."""
+    return standing == "ok" and valid_until is not None and now <= valid_until
+
+
+async def home(
+    store: Reader,
+    reader: str,
+    *,
+    tab: str = "specialty",
+    before: str = "",
+    filters: Filters = Filters(),  # noqa: B008 (immutable)
+    count: int = PAGE_SIZE,
+) -> FeedPage:
+    """Return a page of the reader's feed; an unknown tab or cursor is the first of them."""
+    query = f"feeds.{tab if tab in TABS else TABS[0]}"
+    rows = await store.all(query, **_values(reader, before, filters, count))
+    return _page(rows, count)
+
+
+async def of_author(store: Reader, reader: str, author: str, *, before: str = "", count: int = PAGE_SIZE) -> FeedPage:
+    """Return a page of what this author wrote and this reader may see."""
+    rows = await store.all("feeds.of_author", author=author, **_values(reader, before, Filters(), count))
+    return _page(rows, count)
+
+
+def _values(reader: str, before: str, filters: Filters, count: int) -> dict[str, Any]:
+    at, slug = read_cursor(before)
+    return {
+        "reader": reader,
+        "before_at": at,
+        "before_slug": slug,
+        "kind": filters.kind,
+        "country": filters.country,
+        "language": filters.language,
+        "count": count + 1,
+    }
+
+
+def read_cursor(text: str) -> tuple[int, str]:
+    """Return the place a cursor names; the top for anything that is none."""
+    found = _CURSOR.match(text)
+    return (int(found[1]), found[2]) if found else _FROM_THE_TOP
+
+
+def _page(rows: Sequence[Any], count: int) -> FeedPage:
+    cards = [Card(**row) for row in rows[:count]]
+    more = len(rows) > count
+    return FeedPage(cards=cards, next=f"{cards[-1].sort_at}-{cards[-1].slug}" if more else "")

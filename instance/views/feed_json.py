@@ -1,0 +1,58 @@
+"""The home feed as JSON, put together from pieces that are rendered once per version of a post."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from typing import Final
+
+import orjson
+
+from instance.rendering import opening
+from instance.times import from_ms, rfc3339
+from instance.views.feed import Card, FeedPage
+
+_KEPT: Final = 4096
+# Keyed by the object's version, never by an address: who may see it was decided by the query.
+_pieces: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
+
+
+def feed_json(page: FeedPage, now: int) -> bytes:
+    """Return `{"items": […], "next": "cursor"}`."""
+    items = b",".join([_piece(card, card.verified(now)) for card in page.cards])
+    return b'{"items":[' + items + b'],"next":' + orjson.dumps(page.next) + b"}"
+
+
+def _piece(card: Card, verified: bool) -> bytes:
+    key = (card.uri, card.updated_at, card.author_updated_at, card.gone_at, card.answers, verified)
+    found = _pieces.get(key)
+    if found is None:
+        found = _pieces[key] = orjson.dumps(_document(card, verified))
+        if len(_pieces) > _KEPT:
+            _pieces.popitem(last=False)
+    return found
+
+
+def _document(card: Card, verified: bool) -> dict[str, object]:
+    gone = card.gone_at is not None
+    return {
+        "id": card.uri,
+        "url": f"/posts/{card.slug}",
+        "kind": card.kind,
+        "title": card.title,
+        "opening": opening(card.opening),
+        "language": card.language,
+        "specialties": json.loads(card.specialties),
+        "audience": card.audience,
+        "published": rfc3339(from_ms(card.published_at)),
+        "updated": rfc3339(from_ms(card.updated_at)) if card.updated_at else None,
+        "answers": card.answers,
+        "author": {
+            "address": None if gone else card.address,
+            "name": None if gone else card.name,
+            "role": card.role_then,
+            "country": card.country,
+            "specialties": json.loads(card.author_specialties),
+            "verified": verified and not gone,
+        },
+    }

@@ -1,0 +1,204 @@
+"""A post with its thread, its earlier versions, and what its author needs to mend it."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from instance.services.errors import Missing
+from instance.storage.store import Reader, Store
+from instance.views.feed import holds
+
+#: Replies deeper than this stand at this depth, with the name of whom they answer.
+MAX_DEPTH = 2
+
+
+class PostRow(Struct, frozen=True, kw_only=True):
+    """A post as its own page shows it."""
+
+    uri: str
+    slug: str
+    kind: str
+    title: str
+    content: str
+    source: str
+    language: str
+    specialties: str
+    audience: str
+    local: int
+    role_then: str
+    published_at: int
+    updated_at: int | None
+    author: str
+    address: str
+    name: str
+    country: str
+    author_specialties: str
+    standing: str
+    valid_until: int | None
+    gone_at: int | None
+    own: int
+    thanks: int
+    recommendations: int
+    thanked: int
+    recommended: int
+    edited: int
+
+    def verified(self, now: int) -> bool:
+        """Whether the author's mark holds now."""
+        return holds(self.standing, self.valid_until, now)
+
+
+class CommentRow(Struct, frozen=True, kw_only=True):
+    """An answer in a thread."""
+
+    uri: str
+    slug: str
+    parent: str
+    content: str
+    source: str
+    language: str
+    role_then: str
+    published_at: int
+    updated_at: int | None
+    author: str
+    local: int
+    address: str
+    name: str
+    country: str
+    author_specialties: str
+    standing: str
+    valid_until: int | None
+    gone_at: int | None
+    own: int
+    thanks: int
+    thanked: int
+    edited: int
+
+    def verified(self, now: int) -> bool:
+        """Whether the author's mark holds now."""
+        return holds(self.standing, self.valid_until, now)
+
+
+class Answer(Struct, frozen=True):
+    """An answer at its place: how deep, and to whom where that is not plain from the place."""
+
+    comment: CommentRow
+    depth: int
+    answers_to: CommentRow | None
+
+
+class NamedRow(Struct, frozen=True, kw_only=True):
+    """A doctor named by a post."""
+
+    name: str
+    address: str
+
+
+class Delivered(Struct, frozen=True, kw_only=True):
+    """How far an own post has come at one sibling."""
+
+    name: str
+    state: str
+    last_code: str
+    due_at: int
+    settled_at: int | None
+
+
+class Thread(Struct, frozen=True, kw_only=True):
+    """Everything on a post's page."""
+
+    post: PostRow
+    answers: list[Answer]
+    named: list[NamedRow]
+    delivered: list[Delivered]
+
+
+class Revision(Struct, frozen=True, kw_only=True):
+    """An earlier version."""
+
+    title: str
+    content: str
+    at: int
+
+
+class OneComment(Struct, frozen=True, kw_only=True):
+    """One comment with the post it belongs to."""
+
+    uri: str
+    slug: str
+    content: str
+    source: str
+    language: str
+    author: str
+    local: int
+    published_at: int
+    updated_at: int | None
+    post: str
+    post_title: str
+    own: int
+
+
+async def thread(store: Store, reader: str, slug: str) -> Thread:
+    """Return the post and what this reader may see of its thread; raise Missing where there is nothing for them."""
+
+    async def look(rows: Reader) -> Thread:
+        found = await _post(rows, reader, slug)
+        comments = [CommentRow(**row) for row in await rows.all("views.comments", reader=reader, slug=slug)]
+        named = await rows.all("views.named", object=found.uri) if found.audience == "named" else []
+        sent = await rows.all("views.deliveries_of", object=found.uri) if found.own else []
+        return Thread(
+            post=found,
+            answers=in_order(comments),
+            named=[NamedRow(**row) for row in named],
+            delivered=_by_sibling([Delivered(**row) for row in sent]),
+        )
+
+    return await store.read(look)
+
+
+async def post(store: Store, reader: str, slug: str) -> PostRow:
+    """Return the post alone; raise Missing where there is nothing for this reader."""
+    return await _post(store, reader, slug)
+
+
+async def comment(store: Store, reader: str, slug: str) -> OneComment:
+    """Return one comment; raise Missing where there is nothing for this reader."""
+    row = await store.one("views.comment", reader=reader, slug=slug)
+    if row is None:
+        raise Missing
+    return OneComment(**row)
+
+
+async def revisions(store: Store, uri: str) -> list[Revision]:
+    """Return the earlier versions of something the reader has already been shown, oldest first."""
+    return [Revision(**row) for row in await store.all("views.revisions", object=uri)]
+
+
+async def _post(rows: Reader, reader: str, slug: str) -> PostRow:
+    row = await rows.one("views.post", reader=reader, slug=slug)
+    if row is None:
+        raise Missing
+    return PostRow(**row)
+
+
+def in_order(comments: list[CommentRow]) -> list[Answer]:
+    """Put answers below what they answer, oldest first; an answer to something unseen stands by itself."""
+    by_uri = {comment.uri: comment for comment in comments}
+    below: dict[str, list[CommentRow]] = {}
+    for comment in comments:
+        below.setdefault(comment.parent if comment.parent in by_uri else "", []).append(comment)
+    placed: list[Answer] = []
+    # A stack and a set of those placed: a thread that answers itself in a circle is shown flat, not for ever.
+    waiting = [(comment, 0) for comment in reversed(below.get("", []))]
+    while waiting:
+        comment, depth = waiting.pop()
+        parent = by_uri.get(comment.parent)
+        placed.append(Answer(comment, min(depth, MAX_DEPTH), parent if depth > 0 else None))
+        waiting += [(reply, depth + 1) for reply in reversed(below.pop(comment.uri, []))]
+    seen = {answer.comment.uri for answer in placed}
+    return placed + [Answer(comment, 0, None) for comment in comments if comment.uri not in seen]
+
+
+def _by_sibling(deliveries: list[Delivered]) -> list[Delivered]:
+    """The latest delivery to each sibling."""
+    return list({delivery.name: delivery for delivery in deliveries}.values())

@@ -1,0 +1,158 @@
+"""The one place where everything is put together, and the only owner of the clock.
+
+A `Node` is one country's server in this process: its configuration, rows, keys, allowlist, doors and services. Several
+may live side by side (the demo and the tests do that).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from federation.ports import Clock
+from federation.uri import Uri
+from instance import log
+from instance.config import Config
+from instance.metrics import Metrics
+from instance.own_keys import OwnKeys
+from instance.storage import open_store
+from instance.storage.store import Store
+from instance.times import system_clock
+from instance.vault import Vault, open_issuer_key, open_vault
+
+if TYPE_CHECKING:
+    from federation.inbox import Inbox
+    from instance.outbox import Outbox
+    from instance.queue import Queue
+    from instance.services.allowlist_cache import AllowlistCache
+    from instance.services.apply import Apply
+    from instance.services.directory import Directory
+    from instance.services.follows import Follows
+    from instance.services.inbound import InboundQueue
+    from instance.services.people import People
+    from instance.services.publishing import Publishing
+    from instance.services.siblings import SiblingAdmin
+    from instance.workers import Workers
+
+
+@dataclass(slots=True)
+class Wake:
+    """Tells a worker in this process that there is something to do; the rows tell it what."""
+
+    inbound: asyncio.Event = field(default_factory=asyncio.Event)
+    deliveries: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Node:
+    """One instance, composed. Made by `open_node`, ended by `close`."""
+
+    allowlist: AllowlistCache
+    wire: Any
+    directory: Directory
+    outbox: Outbox
+    queue: Queue
+    inbound: InboundQueue
+    apply: Apply
+    inbox: Inbox
+    people: People
+    publishing: Publishing
+    follows: Follows
+    siblings: SiblingAdmin
+    workers: Workers
+
+    def __init__(self, config: Config, store: Store, vault: Vault, keys: OwnKeys, clock: Clock) -> None:
+        self.config, self.store, self.vault, self.keys, self.clock = config, store, vault, keys, clock
+        self.origin = config.origin
+        self.authority = config.authority
+        self.actor = Uri.parse(config.origin + "/actor")
+        self.shared_inbox = Uri.parse(config.origin + "/inbox")
+        self.wake = Wake()
+        self.metrics = Metrics()
+        self.log = log.get(origin=config.origin)
+
+    async def close(self) -> None:
+        """Stop what runs, then let go of connections and rows, in that order."""
+        await self.workers.stop()
+        await self.allowlist.stop()
+        await self.wire.close()
+        await self.store.close()
+
+
+class NotPrepared(Exception):
+    """The database belongs to another origin, or `esanum init` has not been run."""
+
+
+async def open_node(config: Config, *, clock: Clock = system_clock, wire: Any = None) -> Node:
+    """Open one instance. Raises BadSecret, NotPrepared, and what opening the store raises.
+
+    `wire` replaces outbound HTTP (tests route between instances in memory).
+    """
+    vault, issuer = open_vault(config), open_issuer_key(config)
+    store = await open_store(config.database)
+    try:
+        await store.migrate()
+        await _belongs_to(store, config)
+        keys = OwnKeys(store, vault, config.origin, clock, issuer, config.rsa_bits)
+        node = Node(config, store, vault, keys, clock)
+        await _compose(node, wire)
+    except BaseException:
+        await store.close()
+        raise
+    return node
+
+
+async def prepare(config: Config, *, clock: Clock = system_clock) -> None:
+    """Bind a new database to its origin and make the instance actor's keys; raise NotPrepared where that was done."""
+    vault, issuer = open_vault(config), open_issuer_key(config)
+    store = await open_store(config.database)
+    try:
+        await store.migrate()
+        keys = OwnKeys(store, vault, config.origin, clock, issuer, config.rsa_bits)
+        pairs = await keys.make(keys.instance_actor)
+
+        async def bind(tx: Any) -> None:
+            if await tx.one("settings.get", name="origin") is not None:
+                raise NotPrepared("this database is already in use")
+            await tx.run("settings.set", name="origin", value=config.origin)
+            await keys.add(tx, pairs, not_before=clock())
+
+        await store.write(bind)
+    finally:
+        await store.close()
+
+
+async def _belongs_to(store: Store, config: Config) -> None:
+    row = await store.one("settings.get", name="origin")
+    if row is None:
+        raise NotPrepared("the database is empty; run `esanum init` first")
+    if row["value"] != config.origin:
+        raise NotPrepared(f"the database belongs to {row['value']}; origin = {config.origin!r} cannot use it")
+
+
+async def _compose(node: Node, wire: Any) -> None:
+    from federation.inbox import Inbox
+    from federation.wire import Wire
+    from instance.outbox import Outbox
+    from instance.queue import Queue
+    from instance.services.allowlist_cache import AllowlistCache
+    from instance.services.apply import Apply
+    from instance.services.directory import Directory
+    from instance.services.follows import Follows
+    from instance.services.inbound import InboundQueue
+    from instance.services.people import People
+    from instance.services.publishing import Publishing
+    from instance.services.siblings import SiblingAdmin
+    from instance.workers import Workers
+
+    node.allowlist = AllowlistCache(node)
+    await node.allowlist.start()
+    node.wire = wire if wire is not None else Wire(node.allowlist, node.origin)
+    node.directory = Directory(node)
+    node.outbox, node.queue = Outbox(node), Queue(node)
+    node.people, node.publishing = People(node), Publishing(node)
+    node.follows, node.siblings = Follows(node), SiblingAdmin(node)
+    node.apply = Apply(node)
+    node.inbound = InboundQueue(node)
+    node.inbox = Inbox()
+    node.workers = Workers(node)

@@ -1,0 +1,1 @@
+"""One contract, two databases: every promise of `Store` is kept by both."""

@@ -1,0 +1,3 @@
+-- fragment: spoken
+-- What the note says begins with the word.
+body = :word

@@ -1,0 +1,1 @@
+"""Tests of the instance: storage, services, pages, command line."""

@@ -1,0 +1,1 @@
+"""Tests of the SQLite engine alone: one process, group commit, faults."""

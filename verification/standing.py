@@ -1,0 +1,117 @@
+"""May this doctor do this, today? `may` is the one question every door asks, for local and remote doctors alike.
+
+What a role may do is a table. Whatever is missing, unknown, not begun or past its end opens nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from verification.dossier import Assurance, Country, Role
+from verification.issuers import SKEW
+
+
+class Action(StrEnum):
+    """What a doctor may ask to do."""
+
+    READ = "read"
+    FOLLOW = "follow"
+    FLAG = "flag"
+    COMMENT = "comment"
+    LIKE = "like"
+    EDIT = "edit"
+    WITHDRAW = "withdraw"
+    POST = "post"
+    RECOMMEND = "recommend"
+    VOTE = "vote"
+    REVIEW = "review"
+
+
+class StandingState(StrEnum):
+    """Where a doctor stands with the issuer; every state but active opens nothing."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    REVOKED = "revoked"
+
+
+class WhyNot(StrEnum):
+    """Why a door stays closed; those that are also reasons of a check have the same spelling."""
+
+    NO_CREDENTIAL = "no_credential"
+    REVOKED = "revoked"
+    SUSPENDED = "suspended"
+    NOT_YET_VALID = "not_yet_valid"
+    EXPIRED = "expired"
+    ROLE_NOT_ALLOWED = "role_not_allowed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """What is known of a verified doctor, as far as a door needs it."""
+
+    name: str
+    role: Role
+    country: Country
+    specialties: tuple[str, ...]
+    assurance: Assurance
+    valid_from: datetime
+    valid_until: datetime
+    state: StandingState
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What an instance decides about roles: the rights of students, per country; none where none are named."""
+
+    student_rights: Mapping[Country, frozenset[Action]] = field(default_factory=dict)
+
+
+# Following and reporting belong to reading; thanking and mending one's own words belong to commenting.
+_READING: Final = frozenset({Action.READ, Action.FOLLOW, Action.FLAG})
+_COMMENTING: Final = frozenset({Action.COMMENT, Action.LIKE, Action.EDIT, Action.WITHDRAW})
+_POSTING: Final = frozenset({Action.POST, Action.RECOMMEND, Action.VOTE})
+
+#: The rights of each role. A student's are the country's to give, so none stand here.
+RIGHTS: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
+    {
+        Role.SPECIALIST: frozenset(Action),
+        Role.GENERALIST: frozenset(Action),
+        Role.RESIDENT: _READING | _COMMENTING | _POSTING,
+        Role.STUDENT: frozenset(),
+        Role.RETIRED: _READING | _COMMENTING,
+    }
+)
+
+_CLOSED: Final[Mapping[StandingState, WhyNot]] = MappingProxyType(
+    {StandingState.REVOKED: WhyNot.REVOKED, StandingState.SUSPENDED: WhyNot.SUSPENDED}
+)
+
+
+def may(action: Action, standing: Standing | None, policy: Policy, now: datetime) -> bool:
+    """Say whether this doctor may do this now."""
+    return why_not(action, standing, policy, now) is None
+
+
+def why_not(action: Action, standing: Standing | None, policy: Policy, now: datetime) -> WhyNot | None:
+    """Say why this doctor may not do this now, or None where nothing stands against it."""
+    if standing is None:
+        return WhyNot.NO_CREDENTIAL
+    if standing.state != StandingState.ACTIVE:
+        return _CLOSED.get(standing.state, WhyNot.NO_CREDENTIAL)
+    if now < standing.valid_from - SKEW:
+        return WhyNot.NOT_YET_VALID
+    if now > standing.valid_until + SKEW:
+        return WhyNot.EXPIRED
+    return None if action in _rights(standing, policy) else WhyNot.ROLE_NOT_ALLOWED
+
+
+def _rights(standing: Standing, policy: Policy) -> frozenset[Action]:
+    if standing.role == Role.STUDENT:
+        return policy.student_rights.get(standing.country, frozenset())
+    return RIGHTS.get(standing.role, frozenset())
