@@ -1,9 +1,9 @@
 """Foreign and own text made safe to show: one sanitiser for both doors. The only user of nh3.
 
-    sanitise   HTML that may stand in a page
-    plain      the words of it, for previews and search
-    line       one line without invisible or direction-changing characters: titles, labels
-    name       a person's name: a line without anything that could imitate the mark of a verified doctor
+sanitise   HTML that may stand in a page
+plain      the words of it, for previews and search
+line       one line without invisible or direction-changing characters: titles, labels
+name       a person's name: a line without anything that could imitate the mark of a verified doctor
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Final
 import nh3
 
 _TAGS: Final = frozenset(
-    "a abbr b blockquote br caption code dd del dl dt em h2 h3 h4 h5 h6 hr i ins kbd li ol p pre q s small span strong"
-    " sub sup table tbody td tfoot th thead tr u ul var".split()
+    {"a", "abbr", "b", "blockquote", "br", "caption", "code", "dd", "del", "dl", "dt", "em", "hr", "i", "ins", "kbd"}
+    | {"h2", "h3", "h4", "h5", "h6", "li", "ol", "p", "pre", "q", "s", "small", "span", "strong", "sub", "sup"}
+    | {"table", "tbody", "td", "tfoot", "th", "thead", "tr", "u", "ul", "var"}
 )
 _CLEANER: Final = nh3.Cleaner(
     tags=_TAGS,

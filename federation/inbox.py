@@ -28,7 +28,7 @@ from federation.errors import (
     UnlistedHost,
     UnsupportedMediaType,
 )
-from federation.ports import Admission, Arrival, Audit, Clock, Inbound, Keys, Recognise, Replays, Siblings, Speaker
+from federation.ports import Admission, Arrival, Audit, Clock, Inbound, Keys, Recognise, Replays, SiblingsNow, Speaker
 from federation.signatures import Claim, SignedMessage, Verified
 from federation.uri import BadUri, Uri
 from federation.vocabulary import (
@@ -90,7 +90,7 @@ class Inbox:
         *,
         origin: str,
         clock: Clock,
-        siblings: Siblings,
+        siblings: SiblingsNow,
         keys: Keys,
         recognise: Recognise,
         admission: Admission,
@@ -105,15 +105,18 @@ class Inbox:
         self._replays, self._inbound, self._audit = replays, inbound, audit
         self._window, self._max_body = window, max_body
 
-    async def receive(self, head: SignedMessage, read_body: ReadBody) -> Receipt:
+    async def receive(
+        self, head: SignedMessage, read_body: ReadBody, recipient: Callable[[], Awaitable[None]] | None = None
+    ) -> Receipt:
         """Keep the message if every check holds; raise Refused at the first that does not.
 
         `head` has passed the checks of form (`SignedMessage.from_raw`); `read_body(limit)` reads at most that many
-        bytes, raising TooLarge or TooSlow, and is called only for a sibling.
+        bytes, raising TooLarge or TooSlow, and is called only for a sibling. `recipient` raises NotFound or Gone where
+        a personal inbox is nobody's; it is asked once the signature holds.
         """
         trail = _Trail()
         try:
-            return await self._receive(head, read_body, trail)
+            return await self._receive(head, read_body, recipient, trail)
         except Refused as refusal:
             self._audit.refused(Direction.IN, refusal, trail.origin, trail.key_id, trail.activity)
             raise
@@ -129,19 +132,23 @@ class Inbox:
 
     # ── the order of the checks ──
 
-    async def _receive(self, head: SignedMessage, read_body: ReadBody, trail: _Trail) -> Receipt:
+    async def _receive(
+        self, head: SignedMessage, read_body: ReadBody, recipient: Callable[[], Awaitable[None]] | None, trail: _Trail
+    ) -> Receipt:
         if head.method != "POST":
             raise MethodNotAllowed(head.method)
         signatures.require_host(head)
         require_activity_type(head.headers.get("content-type", ""))
         if (head.declared_length or 0) > self._max_body:
             raise TooLarge("declared")
-        claim, sibling, allowlist = self._claim(head, Direction.IN, trail)
+        claim, sibling, allowlist = await self._claim(head, Direction.IN, trail)
         await self._admission.enter(sibling.origin)
         try:
             message = head.with_body(await read_body(self._max_body))
             signatures.check_digest(message, claim)
             proof = await self._prove(message, claim, sibling)
+            if recipient is not None:
+                await recipient()
             if self._replays.seen(proof.replay_key):
                 return Receipt("", new=False)
             return await self._judge(proof, sibling, allowlist, trail)
@@ -154,7 +161,7 @@ class Inbox:
         signatures.require_host(head)
         if head.declared_length or "transfer-encoding" in head.headers:
             raise MalformedHeaders("a body where none belongs")
-        claim, sibling, _ = self._claim(head, Direction.SERVE, trail)
+        claim, sibling, _ = await self._claim(head, Direction.SERVE, trail)
         await self._admission.enter(sibling.origin)
         try:
             signatures.check_digest(head, claim)
@@ -166,14 +173,16 @@ class Inbox:
             raise StandingRefused(speaker.held)
         return Reader(sibling, proof.signer)
 
-    def _claim(self, head: SignedMessage, direction: Direction, trail: _Trail) -> tuple[Claim, Sibling, Allowlist]:
+    async def _claim(
+        self, head: SignedMessage, direction: Direction, trail: _Trail
+    ) -> tuple[Claim, Sibling, Allowlist]:
         """Steps 5 to 7: what the signature says, whether it is of now, whether its origin may speak."""
         claim = signatures.read_claim(head)
         trail.key_id, trail.origin = claim.key_id, claim.key_id.origin
         signatures.check_window(claim, head, self._clock(), self._window)
         if trail.origin == self._origin:
             raise UnknownKey("our own host")  # we never ask ourselves
-        allowlist = self._siblings()
+        allowlist = await self._siblings()
         return claim, allowlist.require(trail.origin, direction), allowlist
 
     async def _prove(self, message: SignedMessage, claim: Claim, sibling: Sibling) -> Verified:
@@ -189,7 +198,7 @@ class Inbox:
 
     async def _judge(self, proof: Verified, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
         """Steps 14 to 19."""
-        document = parse.document(proof)
+        document = parse.read(proof)
         activity = document.activity
         trail.activity = activity.id
         home = sibling
@@ -198,6 +207,8 @@ class Inbox:
         require_own_ids(activity)
         self._require_listed(document, allowlist)
         speaker = await self._speaker(activity, home)
+        if document.objection is not None:
+            raise document.objection
         if isinstance(activity, Ignored):
             return Receipt(activity.id, new=False, ignored=True)
         require_open_kind(activity, sibling)
@@ -222,7 +233,7 @@ class Inbox:
 
     def _require_listed(self, document: parse.Document, allowlist: Allowlist) -> None:
         """Step 16, second half: no protocol field names a host that is neither ours nor on the allowlist."""
-        for origin in parse.addressed_hosts(document.activity):
+        for origin in document.origins:
             if origin == self._origin:
                 continue
             sibling = allowlist.find(origin)

@@ -11,7 +11,6 @@ Proofs and opaque values (a credential, coded facts) are not part of what is loo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from enum import Enum, auto
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -62,78 +61,80 @@ _NS: Final = NAMESPACE + "#"
 _SEC: Final = "https://w3id.org/security#"
 _XSD: Final = "http://www.w3.org/2001/XMLSchema#"
 
+
+def words(text: str) -> frozenset[str]:
+    """Return the words of a text; it keeps the tables of names here and in `parse` legible."""
+    return frozenset(text.split())
+
+
 #: The activities of ActivityStreams 2.0, and ours.
-ACTIVITY_TYPES: Final = frozenset(
+ACTIVITY_TYPES: Final = words(
     "Accept Add Announce Arrive Block Create Delete Dislike EraseReceipt Flag Follow Ignore Invite Join Leave Like"
-    " Listen Move Offer Question Read Reject Remove TentativeAccept TentativeReject Travel Undo Update View".split()
+    " Listen Move Offer Question Read Reject Remove TentativeAccept TentativeReject Travel Undo Update View"
 )
-_OTHER_TYPES: Final = (
+_OTHER_TYPES: Final = words(
     "Application Article Collection CollectionPage Group Mention Note OrderedCollection OrderedCollectionPage"
     " Organization Person Service Tombstone"
 )
 
 
-class _Form(Enum):
-    """What may stand as the value of a term."""
-
-    TYPE = auto()
-    ADDRESS = auto()
-    TEXT = auto()
-    TIME = auto()
-    COUNT = auto()
-    BY_LANGUAGE = auto()
-    #: An object, read as sent; its inside is none of JSON-LD's business.
-    OPAQUE = auto()
-    #: Proofs and linked-data signatures, which are checked on the raw document or not at all.
-    LEFT_OUT = auto()
+# What may stand as the value of a term. Plain numbers: they are compared for every member of every message.
+_TYPE: Final = 1
+_ADDRESS: Final = 2
+_TEXT: Final = 3
+_TIME: Final = 4
+_COUNT: Final = 5
+_BY_LANGUAGE: Final = 6
+#: An object, read as sent; its inside is none of JSON-LD's business.
+_OPAQUE: Final = 7
+#: Proofs and linked-data signatures, which are checked on the raw document or not at all.
+_LEFT_OUT: Final = 8
 
 
-def _terms(form: _Form, space: str, names: str, **more: str) -> Iterator[tuple[str, tuple[_Form, dict[str, str]]]]:
+def _terms(form: int, space: str, names: str, **more: str) -> Iterator[tuple[str, tuple[int, dict[str, str]]]]:
     for name in names.split():
         yield name, (form, {"@id": space + name, **more})
 
 
 #: The terms `parse` reads, with their meaning: the one table behind both paths.
-_TERMS: Final[Mapping[str, tuple[_Form, dict[str, str]]]] = dict(
+_TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
     (
         *_terms(
-            _Form.ADDRESS,
+            _ADDRESS,
             _AS,
             "actor object attributedTo to cc bto bcc audience inReplyTo context tag attachment href url outbox"
             " followers following endpoints sharedInbox first next partOf items alsoKnownAs oneOf anyOf",
             **{"@type": "@id"},
         ),
-        *_terms(_Form.ADDRESS, "http://www.w3.org/ns/ldp#", "inbox", **{"@type": "@id"}),
-        *_terms(_Form.ADDRESS, _SEC, "publicKey owner assertionMethod controller", **{"@type": "@id"}),
-        *_terms(_Form.ADDRESS, _NS, "issuerKey", **{"@type": "@id"}),
-        ("orderedItems", (_Form.ADDRESS, {"@id": _AS + "items", "@type": "@id", "@container": "@list"})),
+        *_terms(_ADDRESS, "http://www.w3.org/ns/ldp#", "inbox", **{"@type": "@id"}),
+        *_terms(_ADDRESS, _SEC, "publicKey owner assertionMethod controller", **{"@type": "@id"}),
+        *_terms(_ADDRESS, _NS, "issuerKey", **{"@type": "@id"}),
+        ("orderedItems", (_ADDRESS, {"@id": _AS + "items", "@type": "@id", "@container": "@list"})),
         (
             "implements",
-            (_Form.ADDRESS, {"@id": "https://w3id.org/fep/844e/implements", "@type": "@id", "@container": "@list"}),
+            (_ADDRESS, {"@id": "https://w3id.org/fep/844e/implements", "@type": "@id", "@container": "@list"}),
         ),
-        *_terms(_Form.TEXT, _AS, "name content summary preferredUsername source"),
-        *_terms(_Form.TEXT, _SEC, "publicKeyPem"),
-        *_terms(_Form.TEXT, _SEC, "publicKeyMultibase", **{"@type": _SEC + "multibase"}),
-        *_terms(
-            _Form.TEXT, "https://purl.archive.org/socialweb/webfinger#", "webfinger", **{"@type": _XSD + "string"}
-        ),
-        *_terms(_Form.TEXT, _NS, "postKind specialty doi event language country contact software reason"),
-        *_terms(_Form.TIME, _AS, "published updated deleted", **{"@type": _XSD + "dateTime"}),
-        *_terms(_Form.COUNT, _AS, "totalItems", **{"@type": _XSD + "nonNegativeInteger"}),
-        ("contentMap", (_Form.BY_LANGUAGE, {"@id": _AS + "content", "@container": "@language"})),
-        *_terms(_Form.OPAQUE, _NS, "doctorCredential clinicalSummary consent screening", **{"@type": "@json"}),
-        ("formerType", (_Form.TYPE, {"@id": _AS + "formerType", "@type": "@id"})),
+        *_terms(_TEXT, _AS, "name content summary preferredUsername source"),
+        *_terms(_TEXT, _SEC, "publicKeyPem"),
+        *_terms(_TEXT, _SEC, "publicKeyMultibase", **{"@type": _SEC + "multibase"}),
+        *_terms(_TEXT, "https://purl.archive.org/socialweb/webfinger#", "webfinger", **{"@type": _XSD + "string"}),
+        *_terms(_TEXT, _NS, "postKind specialty doi event language country contact software reason"),
+        *_terms(_TIME, _AS, "published updated deleted", **{"@type": _XSD + "dateTime"}),
+        *_terms(_COUNT, _AS, "totalItems", **{"@type": _XSD + "nonNegativeInteger"}),
+        ("contentMap", (_BY_LANGUAGE, {"@id": _AS + "content", "@container": "@language"})),
+        *_terms(_OPAQUE, _NS, "doctorCredential clinicalSummary consent screening", **{"@type": "@json"}),
+        ("formerType", (_TYPE, {"@id": _AS + "formerType", "@type": "@id"})),
     )
 )
-_FORMS: Final[Mapping[str, _Form]] = {
+_FORMS: Final[Mapping[str, int]] = {
     **{name: form for name, (form, _) in _TERMS.items()},
-    "id": _Form.ADDRESS,
-    "type": _Form.TYPE,
-    "proof": _Form.LEFT_OUT,
-    "signature": _Form.LEFT_OUT,
+    "id": _ADDRESS,
+    "type": _TYPE,
+    "proof": _LEFT_OUT,
+    "signature": _LEFT_OUT,
 }
 _TYPES: Final[Mapping[str, str]] = {
-    **{name: _AS + name for name in (*ACTIVITY_TYPES, *_OTHER_TYPES.split())},
+    **{name: _AS + name for name in (*ACTIVITY_TYPES, *_OTHER_TYPES)},
     "EraseReceipt": _NS + "EraseReceipt",
     "Multikey": _SEC + "Multikey",
 }
@@ -144,8 +145,13 @@ _READING: Final[dict[str, Any]] = {
     **_TYPES,
     **{name: definition for name, (_, definition) in _TERMS.items()},
 }
+_HTTP: Final = ("https://", "http://")
+_NOT_TEXT: Final = frozenset({_COUNT, _BY_LANGUAGE, _OPAQUE})
+_NEVER_NULL: Final = frozenset({"id", "type"})
 #: Names an inline context must leave alone: our terms, and the prefixes the shipped contexts rely on.
 _RESERVED: Final = frozenset(_READING) | {"as", "sec", "xsd", "ldp", "vcard", "proof", "signature", "Public"}
+#: What relative addresses are relative to: a place that is no address, so that none of them becomes one.
+_BASE: Final = "relative://nowhere/"
 _REGROUPING: Final = frozenset({"@graph", "@included", "@reverse", "@nest"})
 _MAX_CONTEXTS: Final = 16
 _MAX_INLINE_TERMS: Final = 128
@@ -198,17 +204,17 @@ def _is_plain(node: Mapping[str, Json], top: bool = False) -> bool:
         form = _FORMS.get(key)
         if form is None:
             plain &= _is_plain_unknown(key, value, top)
-        elif type(value) is str:
-            if form is _Form.ADDRESS:
-                plain &= value.startswith(("https://", "http://"))
-            elif form is _Form.TYPE:
+        elif isinstance(value, str):
+            if form == _ADDRESS:
+                plain &= value.startswith(_HTTP)
+            elif form == _TYPE:
                 plain &= _is_word(value)
-            elif form is not _Form.TEXT and form is not _Form.TIME:
-                _refuse_text(key, form)
+            elif form in _NOT_TEXT:
+                _refuse_form(key)
         elif value is not None:
             plain &= _is_plain_value(key, value, form)
-        elif form is _Form.TYPE or key == "id":
-            raise Malformed(f"{key} is null")
+        elif key in _NEVER_NULL:
+            _refuse_form(key)
     return plain
 
 
@@ -239,46 +245,45 @@ def _are_plain(values: list[Json]) -> bool:
     return plain
 
 
-def _is_plain_value(key: str, value: Json, form: _Form) -> bool:
-    match form:
-        case _Form.LEFT_OUT:
-            return True
-        case _Form.OPAQUE if isinstance(value, dict):
-            return True
-        case _Form.COUNT if type(value) is int:
-            return True
-        case _Form.BY_LANGUAGE if isinstance(value, dict):
-            return all(len(tag) == 2 and tag.isascii() and tag.islower() and type(v) is str for tag, v in value.items())
-        case _Form.ADDRESS if isinstance(value, dict) and key != "id":
-            return _is_plain(value)
-        case _Form.ADDRESS if isinstance(value, list) and key != "id":
-            return all([_is_plain_address(key, item) for item in value])
-        case _Form.TYPE if isinstance(value, list):
-            return all([type(item) is str and _is_word(item) or _refuse_form(key) for item in value])
-        case _Form.TEXT | _Form.TIME if isinstance(value, dict):
-            _is_plain(value)
-            return False
-        case _Form.TEXT | _Form.TIME if isinstance(value, list):
-            return all([type(item) is str or item is None or _refuse_form(key) for item in value])
-        case _:
-            return _refuse_form(key)
+def _is_plain_value(key: str, value: Json, form: int) -> bool:
+    """The same for a term of ours whose value is neither a text nor null."""
+    if isinstance(value, list):
+        return _is_plain_list(key, value, form)
+    if isinstance(value, dict):
+        return _is_plain_object(key, value, form)
+    # A number or a truth value.
+    return form == _LEFT_OUT or (form == _COUNT and type(value) is int) or _refuse_form(key)
 
 
-def _is_plain_address(key: str, item: Json) -> bool:
-    if type(item) is str:
-        return item.startswith(("https://", "http://"))
-    if isinstance(item, dict):
-        return _is_plain(item)
-    return item is None or _refuse_form(key)
+def _is_plain_list(key: str, values: list[Json], form: int) -> bool:
+    if form == _LEFT_OUT:
+        return True
+    if form in _NOT_TEXT or key == "id":
+        return _refuse_form(key)
+    plain = True
+    for value in values:
+        if isinstance(value, str):
+            plain &= value.startswith(_HTTP) if form == _ADDRESS else form != _TYPE or _is_word(value)
+        elif isinstance(value, dict) and form == _ADDRESS:
+            plain &= _is_plain(value)
+        elif value is not None or form == _TYPE:
+            _refuse_form(key)
+    return plain
+
+
+def _is_plain_object(key: str, value: dict[str, Json], form: int) -> bool:
+    if form == _ADDRESS and key != "id":
+        return _is_plain(value)
+    if form == _BY_LANGUAGE:
+        return all(len(tag) == 2 and tag.isascii() and tag.islower() and isinstance(v, str) for tag, v in value.items())
+    if form in (_TEXT, _TIME):  # a value object, perhaps: JSON-LD knows
+        _is_plain(value)
+        return False
+    return form in (_OPAQUE, _LEFT_OUT) or _refuse_form(key)
 
 
 def _is_word(text: str) -> bool:
     return text.isalnum() and text.isascii() and text[0].isupper()
-
-
-def _refuse_text(key: str, form: _Form) -> None:
-    if form is not _Form.LEFT_OUT:
-        _refuse_form(key)
 
 
 def _refuse_form(key: str) -> bool:
@@ -322,7 +327,7 @@ _CONTAINERS: Final = ("@set", "@list", "@language")
 @cache
 def _pyld() -> tuple[ModuleType, Any]:
     """Import pyld when it is first needed (a quarter of a second, and siblings never need it)."""
-    from pyld import FrozenDocumentLoader, jsonld
+    from pyld import FrozenDocumentLoader, jsonld  # type: ignore[import-untyped]
 
     loader = FrozenDocumentLoader(documents=SHIPPED)
     # Without a loader of ours pyld would fetch; set here, so that no call anywhere can forget it.
@@ -334,7 +339,8 @@ def _compact(document: Mapping[str, Json]) -> dict[str, Json]:
     jsonld, loader = _pyld()
     try:
         return cast(
-            "dict[str, Json]", jsonld.compact(_without_proofs(document), _READING, {"documentLoader": loader})
+            "dict[str, Json]",
+            jsonld.compact(_without_proofs(document), _READING, {"documentLoader": loader, "base": _BASE}),
         )
     except jsonld.JsonLdError as fault:
         if _codes(fault) & _VALUE_FAULTS:
@@ -347,9 +353,9 @@ def _compact(document: Mapping[str, Json]) -> dict[str, Json]:
 def _without_proofs(value: Any) -> Any:
     if isinstance(value, dict):
         return {
-            key: item if _FORMS.get(key) is _Form.OPAQUE else _without_proofs(item)
+            key: item if _FORMS.get(key) == _OPAQUE else _without_proofs(item)
             for key, item in value.items()
-            if _FORMS.get(key) is not _Form.LEFT_OUT
+            if _FORMS.get(key) != _LEFT_OUT
         }
     return [_without_proofs(item) for item in value] if isinstance(value, list) else value
 

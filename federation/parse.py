@@ -10,16 +10,18 @@ holds foreign HTML. Who may say what is not decided here: that is the door's bus
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from msgspec import Struct
 
 from federation.errors import KindNotFederated, Malformed, PublicAudience, Refused
 from federation.integrity import Json
-from federation.jsonld import ACTIVITY_TYPES, as_list, meaning, one
+from federation.jsonld import ACTIVITY_TYPES, as_list, meaning, one, words
 from federation.reader import (
     READERS,
+    RECIPIENT_FIELDS,
     Node,
     Thing,
     address,
@@ -38,11 +40,11 @@ from federation.reader import (
     to_uri,
     type_of,
 )
+from federation.render import to_node
 from federation.strict import strict_json
-from federation.uri import Uri, is_uri
 from federation.vocabulary import (
-    NAMESPACE,
     PUBLIC,
+    VERIFIED_DOCTORS,
     Accept,
     Announce,
     AnyActivity,
@@ -243,7 +245,9 @@ def _update(node: Node, head: dict[str, Any]) -> Update:
 
 def _addressed_alike(found: Post | Comment, head: dict[str, Any]) -> Post | Comment:
     """C8: an activity and its object go to the same people; a difference would let one of them speak for the other."""
-    if set(found.to) != set(head["to"]) or set(found.cc) != set(head["cc"]):
+    if (found.to, found.cc) != (head["to"], head["cc"]) and (
+        set(found.to) != set(head["to"]) or set(found.cc) != set(head["cc"])
+    ):
         raise Malformed("activity and object are addressed differently")
     return found
 
@@ -292,49 +296,51 @@ _BUILDERS: Final[Mapping[str, Callable[[Node, dict[str, Any]], AnyActivity]]] = 
 # ── hosts ──
 
 #: Fields whose addresses must lie on listed origins (step 16 at the door); links inside text are not among them.
-_PROTOCOL_FIELDS: Final = (
-    "id actor object attributedTo to cc bto bcc audience inReplyTo context tag attachment href url inbox outbox"
-    " followers following endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs"
-).split()
+_PROTOCOL_FIELDS: Final = words(
+    "id actor object attributedTo inReplyTo context tag attachment href url inbox outbox followers following"
+    " endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs"
+)
+#: Recipients that are no place: the public address, refused by its own rule, and our collection of all doctors.
+_NOBODY: Final = PUBLIC | {VERIFIED_DOCTORS}
 
 
 def _origins(node: Node) -> frozenset[str]:
-    return frozenset({_origin(uri) for uri in _walk(node)})
+    found: set[str] = set()
+    _collect(node, found)
+    return frozenset([_origin(text) for text in found])
 
 
 def addressed_hosts(found: AnyActivity | Document) -> frozenset[str]:
-    """Return the origins in the protocol fields of a message; the public address and our namespace name nobody."""
-    if isinstance(found, Document):
-        return found.origins
-    from federation.render import to_node  # the typed value says the same as the document made of it
+    """Return the origins in the protocol fields of a message; our namespace as a recipient names nobody.
 
-    return _origins(to_node(found))
-
-
-def _walk(node: Node) -> Iterator[Uri]:
-    for key in _PROTOCOL_FIELDS:
-        value = node.get(key)
-        if value is not None:
-            yield from _addresses_in(value)
+    Of a Document also those in fields this federation does not use: a stranger's address is refused wherever it hides.
+    """
+    return found.origins if isinstance(found, Document) else _origins(to_node(found))
 
 
-def _addresses_in(value: Json) -> Iterator[Uri]:
+def _collect(node: Node, found: set[str]) -> None:
+    for key, value in node.items():
+        if key in _PROTOCOL_FIELDS:
+            if isinstance(value, str):
+                found.add(value)
+            else:
+                _collect_inside(value, found)
+        elif key in RECIPIENT_FIELDS:
+            recipients: set[str] = set()
+            _collect_inside(value, recipients)
+            found |= recipients - _NOBODY
+
+
+def _collect_inside(value: Json, found: set[str]) -> None:
     if isinstance(value, str):
-        if value not in PUBLIC and not value.startswith(NAMESPACE + "#"):
-            yield _strict(value)
+        found.add(value)
     elif isinstance(value, dict):
-        yield from _walk(value)
+        _collect(value, found)
     else:
         for item in as_list(value):
-            yield from _addresses_in(item)
+            _collect_inside(item, found)
 
 
-def _strict(value: str) -> Uri:
-    if not is_uri(value):
-        raise Malformed("a protocol field holds no address")
-    return Uri.parse(value)
-
-
-def _origin(uri: Uri) -> str:
-    head = uri[: uri.find("/", 8)]
-    return head if "?" not in head and "#" not in head and len(head) > 8 else uri.origin
+@lru_cache(maxsize=16_384)
+def _origin(text: str) -> str:
+    return to_uri(text).origin

@@ -29,6 +29,12 @@ class Siblings(Protocol):
     def __call__(self) -> Allowlist: ...
 
 
+class SiblingsNow(Protocol):
+    """The allowlist in force at this moment in every process: one look at its version, then the value."""
+
+    async def __call__(self) -> Allowlist: ...
+
+
 class Keys(Protocol):
     """Public keys of siblings' actors, each bound to its owner before it is handed out."""
 
@@ -107,17 +113,36 @@ class Audit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One activity on its way to one inbox."""
+    """One activity on its way to one inbox; its bytes are asked for when it is sent (`DeliveryQueue.body`)."""
 
     id: str
     origin: str
     inbox: Uri
     shared: bool
     activity: Uri
-    actor: Uri
-    body: bytes
+    #: Whose key signs: the activity's actor, or the instance actor for what it forwards.
+    signer: Uri
+    priority: int
+    #: How often the sibling has answered about this very row.
     attempts: int
     created_at: datetime
+    #: The post or comment it is about, for the copy ledger.
+    object: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One sibling's queue, as it stands between two rounds of sending."""
+
+    origin: str
+    #: Failed rounds in a row; 0 when the last try reached the sibling.
+    failures: int = 0
+    #: How many may be in flight.
+    width: int = 32
+    failing_since: datetime | None = None
+    next_at: datetime | None = None
+    #: The code an administrator should see, or nothing.
+    alarm: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,23 +151,80 @@ class Answer:
 
     status: int
     code: str = ""
+    #: Seconds.
     retry_after: int | None = None
 
 
 class Poster(Protocol):
     """Outbound HTTP to allowlisted origins, bounded in time and size, without redirects."""
 
-    async def post(self, url: Uri, body: bytes, headers: dict[str, str]) -> Answer: ...
+    async def post(self, url: Uri, body: bytes, headers: dict[str, str]) -> Answer:
+        """Return the answer, or status 0 and what went wrong; raise Refused where the allowlist is closed to us."""
 
 
 class SigningKeys(Protocol):
     """Our own private keys."""
 
-    async def signing_key(self, actor: Uri, profile: Profile) -> PrivateKey: ...
+    async def signing_key(self, actor: Uri, profile: Profile) -> PrivateKey:
+        """Return the key the actor signs with now; raise LookupError where there is none."""
+
+
+class MaySend(Protocol):
+    """Whether one of our own actors has standing at this moment."""
+
+    async def __call__(self, actor: Uri) -> bool: ...
+
+
+class Reread(Protocol):
+    """Read anew where an inbox is, after its sibling said that it has moved."""
+
+    async def __call__(self, delivery: Delivery) -> Uri | None:
+        """Return the inbox its actor names now, on the same origin; None where it cannot be read."""
 
 
 class DeliveryQueue(Protocol):
-    """The table of deliveries, lane by lane."""
+    """The table of deliveries, lane by lane. A lane belongs to one process at a time.
 
-    async def claim(self, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Lease what is due: revocations and erasures first, one in flight per author and lane."""
+    What is settled here may be written a moment later, together with others; `flush` returns when it is on disk. A row
+    that was not settled is sent again: after a crash a sibling may get it twice, never not at all.
+    """
+
+    async def claim(self, now: datetime, limit: int) -> Sequence[Lane]:
+        """Take lanes that have something due and belong to nobody who is alive."""
+
+    async def keep(self, now: datetime) -> None:
+        """Say that this process lives; what it has claimed stays its own for another lease."""
+
+    async def release(self, origin: str) -> None:
+        """Give a lane back."""
+
+    async def next(self, origin: str, now: datetime, limit: int) -> Sequence[Delivery]:
+        """Return what is to be sent, most urgent and then oldest first; nothing behind a resting row of the same signer
+        and inbox."""
+
+    async def body(self, activity: Uri) -> bytes:
+        """Return the activity as it is sent."""
+
+    def done(self, delivery: Delivery, answer: Answer, now: datetime) -> None:
+        """The sibling has it."""
+
+    def dead(self, delivery: Delivery, code: str, answer: Answer, now: datetime) -> None:
+        """It will not be sent again unless an administrator says so."""
+
+    def rest(self, delivery: Delivery, until: datetime, answer: Answer, now: datetime) -> None:
+        """It waits for an hour of its own."""
+
+    def tried(self, delivery: Delivery, answer: Answer, now: datetime) -> None:
+        """The sibling was not reached, or was not ready; the row waits with its lane."""
+
+    def hold(self, delivery: Delivery, code: str, now: datetime) -> None:
+        """It waits until the sibling is resumed, or its signer has standing again."""
+
+    def drop(self, delivery: Delivery, code: str, now: datetime) -> None:
+        """It must not be sent any more."""
+
+    def lane(self, lane: Lane, now: datetime) -> None:
+        """Keep how a lane stands; what has waited in it for thirty days is given up, but for erasures."""
+
+    async def flush(self) -> None:
+        """Return when everything settled so far is on disk; raise what the database raised."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from federation import html
@@ -50,8 +51,9 @@ _LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _HANDLE: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
-_RECIPIENT_FIELDS: Final = ("to", "cc", "bto", "bcc", "audience")
+RECIPIENT_FIELDS: Final = ("to", "cc", "bto", "bcc", "audience")
 _COUNTED: Final = (
+    *((key, MAX_RECIPIENTS) for key in RECIPIENT_FIELDS),
     ("tag", MAX_TAGS),
     ("attachment", MAX_ATTACHMENTS),
     ("oneOf", MAX_POLL_OPTIONS),
@@ -72,8 +74,8 @@ def type_of(node: Node) -> str:
 def to_uri(value: Json) -> Uri:
     """Return the address that a text is, or that an embedded node has; raise Malformed."""
     try:
-        return Uri.parse(value.get("id") if isinstance(value, dict) else value)
-    except BadUri:
+        return Uri.parse(value["id"] if isinstance(value, dict) else value)
+    except (BadUri, KeyError):
         raise Malformed("not an address") from None
 
 
@@ -90,8 +92,10 @@ def address_or_none(node: Node, key: str) -> Uri | None:
 
 def addresses(node: Node, key: str) -> tuple[Uri, ...]:
     """Return the addresses under a key, each once, without the public one (whose presence is refused apart)."""
-    values = as_list(node.get(key))
-    return tuple(dict.fromkeys([to_uri(value) for value in values if not _names_public(value)]))
+    values = node.get(key)
+    if values is None:
+        return ()
+    return tuple(dict.fromkeys([to_uri(value) for value in as_list(values) if _id_of(value) not in PUBLIC]))
 
 
 def text(node: Node, key: str, limit: int = MAX_NAME) -> str:
@@ -106,10 +110,17 @@ def text(node: Node, key: str, limit: int = MAX_NAME) -> str:
 
 def instant(node: Node, key: str) -> datetime:
     """Return the time under a key, to the millisecond; raise Malformed where it is missing."""
+    value = one(node.get(key))
     try:
-        at = read_instant(one(node.get(key)))
+        return _read_instant(value if isinstance(value, str) else "")
     except ValueError:
         raise Malformed(f"{key} is no RFC 3339 time") from None
+
+
+# An activity and its object carry the same time.
+@lru_cache(maxsize=1024)
+def _read_instant(value: str) -> datetime:
+    at = read_instant(value)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
@@ -120,21 +131,29 @@ def instant_or_none(node: Node, key: str) -> datetime | None:
 
 def require_few(node: Node) -> None:
     """Raise TooMany where a node names more recipients, tags, … than one message may."""
-    if sum(len(as_list(node.get(key))) for key in _RECIPIENT_FIELDS) > MAX_RECIPIENTS:
-        raise TooMany("recipients")
+    recipients = 0
     for key, limit in _COUNTED:
         value = node.get(key)
-        if isinstance(value, list) and len(value) > limit:
-            raise TooMany(key)
+        if isinstance(value, list):
+            if len(value) > limit:
+                raise TooMany(key)
+            recipients += len(value) if limit == MAX_RECIPIENTS else 0
+    if recipients > MAX_RECIPIENTS:
+        raise TooMany("recipients")
 
 
 def is_public(node: Node) -> bool:
     """Whether the public address stands among the recipients, in any spelling and any field (N42)."""
-    return any(_names_public(value) for key in _RECIPIENT_FIELDS for value in as_list(node.get(key)))
+    for key in RECIPIENT_FIELDS:
+        value = node.get(key)
+        if value is not None and not PUBLIC.isdisjoint(map(_id_of, as_list(value))):
+            return True
+    return False
 
 
-def _names_public(value: Json) -> bool:
-    return (value.get("id") if isinstance(value, dict) else value) in PUBLIC
+def _id_of(value: Json) -> Json:
+    found = value.get("id") if isinstance(value, dict) else value
+    return found if isinstance(found, str) else None
 
 
 def _matching(node: Node, key: str, pattern: re.Pattern[str]) -> str:
@@ -247,10 +266,10 @@ def _kind(node: Node) -> PostKind:
 
 
 def _specialties(node: Node) -> tuple[str, ...]:
-    slugs = as_list(node.get("specialty"))
-    if not 1 <= len(slugs) <= 3 or len(set(map(str, slugs))) != len(slugs):
+    slugs = tuple([_slug(value) for value in as_list(node.get("specialty"))])
+    if not 1 <= len(slugs) <= 3 or len(set(slugs)) != len(slugs):
         raise Malformed("one to three different specialties")
-    return tuple([_slug(slug) for slug in slugs])
+    return slugs
 
 
 def _slug(value: Json) -> str:

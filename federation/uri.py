@@ -125,6 +125,8 @@ def _parse(text: str) -> Uri:
 
 
 def _has_dot_segment(path: str) -> bool:
+    if "/." not in path and "%2E" not in path:
+        return False
     return any(segment in (".", "..") for segment in path.replace("%2E", ".").split("/"))
 
 

@@ -6,6 +6,7 @@ or variable opens federation beyond the allowlist: there is none to find here.
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import re
 import tomllib
@@ -19,6 +20,7 @@ from federation.uri import BadUri, Uri, parse_origin
 
 LANGUAGES: Final = ("en", "de", "fr")
 SERVERS: Final = ("hypercorn", "uvicorn", "granian")
+_LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 
 
 class BadConfig(Exception):
@@ -95,12 +97,16 @@ def read(table: Mapping[str, Any], base: Path) -> Config:
     """Make a Config of a table; raise BadConfig for unknown keys, missing keys and wrong values."""
     known = _READERS
     if surplus := sorted(set(table) - set(known)):
-        raise BadConfig(f"{surplus[0]} = {table[surplus[0]]!r}: unknown key; known are {', '.join(sorted(known))}")
+        raise BadConfig(
+            f"{surplus[0]} = {_shown(table[surplus[0]])}: unknown key; known are {', '.join(sorted(known))}"
+        )
     values = {name: _read_one(name, table[name], known[name]) for name in table}
     for name in ("origin", "country", "name"):
         if name not in values:
             raise BadConfig(f"{name} is missing; expected {_EXPECTED[name]}")
-    return Config(**_complete(values, base))
+    config = Config(**_complete(values, base))
+    _agree(config)
+    return config
 
 
 def _complete(values: dict[str, Any], base: Path) -> dict[str, Any]:
@@ -109,14 +115,31 @@ def _complete(values: dict[str, Any], base: Path) -> dict[str, Any]:
     values["secrets"] = (base / values["secrets"]).resolve() if "secrets" in values else data / "secrets"
     values.setdefault("database", f"sqlite:///{data / 'esanum.db'}")
     values.setdefault("may_issue_for", (values["country"],))
+    if values.get("ca_file"):
+        values["ca_file"] = str((base / values["ca_file"]).resolve())
     return values
+
+
+def _agree(config: Config) -> None:
+    """Raise BadConfig where values are good one by one and wrong together."""
+    if config.development and not _is_loopback(config.listen):
+        raise BadConfig(f"listen = {config.listen!r}: expected a loopback address, since origin is a name of loopback")
+    if config.metrics == config.listen:
+        raise BadConfig(f"metrics = {config.metrics!r}: expected another address than listen")
+    if config.ca_file and not Path(config.ca_file).is_file():
+        raise BadConfig(f"ca_file = {config.ca_file!r}: expected {_EXPECTED['ca_file']}")
 
 
 def _read_one(name: str, value: Any, reader: Callable[[Any], Any]) -> Any:
     try:
         return reader(value)
     except (ValueError, TypeError, KeyError, AttributeError):
-        raise BadConfig(f"{name} = {value!r}: expected {_EXPECTED[name]}") from None
+        raise BadConfig(f"{name} = {_shown(value)}: expected {_EXPECTED[name]}") from None
+
+
+def _shown(value: Any) -> str:
+    """The value as it may stand in a sentence: a password in an address stays out of logs and terminals."""
+    return re.sub(r"(://[^/@\s:]*):[^/\s]*@", r"\1:…@", repr(value))
 
 
 def _origin(value: Any) -> str:
@@ -161,15 +184,23 @@ def _one_of(*allowed: str) -> Callable[[Any], str]:
 
 def _address(value: Any) -> str:
     host, colon, port = _text(value).rpartition(":")
-    if not (colon and host) or not 0 <= int(port) <= 65_535:
+    if not colon or not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65_535:
         raise ValueError
-    return value  # type: ignore[no-any-return]
+    if host.startswith("["):
+        ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+    elif not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", host):
+        raise ValueError
+    return str(value)
 
 
 def _loopback_address(value: Any) -> str:
-    if value != "" and _address(value).rpartition(":")[0] not in ("127.0.0.1", "[::1]", "localhost"):
+    if value != "" and not _is_loopback(_address(value)):
         raise ValueError
     return str(value)
+
+
+def _is_loopback(address: str) -> bool:
+    return address.rpartition(":")[0] in _LOOPBACK
 
 
 def _between(low: int, high: int) -> Callable[[Any], int]:
@@ -182,17 +213,16 @@ def _between(low: int, high: int) -> Callable[[Any], int]:
 
 
 def _database(value: Any) -> str:
-    if not _text(value).startswith(("sqlite:///", "postgresql://")):
+    if not re.fullmatch(r"(?:sqlite:////?[^/]|postgresql://[^/]|postgresql:///).*", _text(value)):
         raise ValueError
     return str(value)
 
 
 def _proxies(value: Any) -> tuple[str, ...]:
-    import ipaddress
-
     if not isinstance(value, list):
         raise ValueError
-    return tuple(str(ipaddress.ip_network(item)) for item in value)
+    # A network given as a number would be read as an address, so texts only.
+    return tuple(str(ipaddress.ip_network(_text(item))) for item in value)
 
 
 def _window(value: Any) -> timedelta:
@@ -200,16 +230,9 @@ def _window(value: Any) -> timedelta:
 
 
 def _rsa_bits(value: Any) -> int:
-    return int(_one_of_numbers(2048, 3072, 4096)(value))
-
-
-def _one_of_numbers(*allowed: int) -> Callable[[Any], int]:
-    def reader(value: Any) -> int:
-        if value not in allowed:
-            raise ValueError
-        return int(value)
-
-    return reader
+    if type(value) is not int or value not in (2048, 3072, 4096):
+        raise ValueError
+    return value
 
 
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
@@ -242,8 +265,8 @@ _EXPECTED: Final = {
     "contact": "a short text, such as an e-mail address",
     "language": "one of " + ", ".join(LANGUAGES),
     "may_issue_for": 'a list of countries, such as ["DE", "AT"]',
-    "listen": "address:port, such as 127.0.0.1:8000",
-    "metrics": "a loopback address:port such as 127.0.0.1:9000, or nothing",
+    "listen": "address:port, such as 127.0.0.1:8000 or [::1]:8000",
+    "metrics": "a loopback address:port, such as 127.0.0.1:9000, or nothing",
     "server": "one of " + ", ".join(SERVERS),
     "trusted_proxies": 'a list of networks, such as ["10.0.0.0/8"]',
     "max_message": "a number of bytes from 4096 to 262144",

@@ -1,7 +1,7 @@
 """Words in every language: catalogues read once, plurals by their own rule, dates and names by CLDR.
 
-Keys are short names (`feed.title`), never sentences, so that English is a catalogue like the others. The `.po` files are
-read as they are; there is no build step between a translator and a page.
+Keys are short names (`feed.title`), never sentences, so that English is a catalogue like the others. The `.po` files
+are read as they are; there is no build step between a translator and a page.
 """
 
 from __future__ import annotations

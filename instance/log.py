@@ -20,8 +20,12 @@ KEYS: Final = frozenset(
 )  # fmt: skip
 
 
+_LONGEST: Final = 600
+
+
 def set_up(level: str = "info", *, stream: Any = None) -> None:
-    """Configure logging for this process."""
+    """Configure logging for this process; what libraries log goes the same way, without their text."""
+    logging.basicConfig(handlers=[_FromLibraries()], level=logging.WARNING, force=True)
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
@@ -42,18 +46,46 @@ def get(**bound: Any) -> Any:
 
 def only_facts(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Keep the known keys; an exception is told by its type and place, never by its text."""
-    fault = event.pop("exc_info", None)
-    if isinstance(fault, BaseException):
-        event["error"], event["where"] = type(fault).__name__, _where(fault)
+    fault = _exception(event.pop("exc_info", None))
+    if fault is not None:
+        event["error"], event["where"] = type(fault).__name__, where(fault)
     dropped = [key for key in event if key not in KEYS]
     for key in dropped:
         del event[key]
+    for key, value in event.items():
+        event[key] = _fact(value)
     if dropped:
         event["dropped_keys"] = len(dropped)
     return event
 
 
-def _where(fault: BaseException) -> str:
+def _exception(given: Any) -> BaseException | None:
+    if given is True:
+        given = sys.exc_info()
+    if isinstance(given, tuple):
+        given = given[1]
+    return given if isinstance(given, BaseException) else None
+
+
+def _fact(value: Any) -> Any:
+    """A value as it may be written: short, and of an exception only the type."""
+    if isinstance(value, BaseException):
+        return type(value).__name__
+    return value[:_LONGEST] if isinstance(value, str) else value
+
+
+class _FromLibraries(logging.Handler):
+    """Tells that a library logged something, and where; its message and traceback may hold anything."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one event."""
+        level = "error" if record.levelno >= logging.ERROR else "warning"
+        place = {} if record.exc_info else {"where": f"{record.filename}:{record.lineno}"}
+        getattr(get(), level)("library", rule=record.name, exc_info=record.exc_info, **place)
+
+
+def where(fault: BaseException) -> str:
+    """The file, line and function in which an exception was raised."""
     trace = fault.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

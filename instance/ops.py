@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
+from typing import Any, Final
 
 import orjson
 
 from instance.wiring import Node
+
+#: Seconds after which a database that does not answer counts as not writable.
+_PATIENCE: Final = 3
 
 
 class OpsApp:
@@ -19,7 +23,7 @@ class OpsApp:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        if scope["method"] not in ("GET", "HEAD"):
+        if scope["method"] != "GET":
             await _answer(send, 405, b"", b"text/plain")
         elif scope["path"] == "/health":
             report = await health(self._node)
@@ -54,7 +58,8 @@ async def _writable(node: Node) -> bool:
         await tx.run("settings.set", name="touched", value=str(int(node.clock().timestamp())))
 
     try:
-        await node.store.write(touch)
+        async with asyncio.timeout(_PATIENCE):
+            await node.store.write(touch)
     except Exception as fault:
         node.log.error("database_not_writable", exc_info=fault)
         return False

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -16,6 +17,7 @@ from federation.keys import Algorithm, KeyRing, PrivateKey, PublicKey, RingKey
 from federation.ports import Clock
 from federation.signatures import Profile
 from federation.uri import Uri
+from instance.config import Config
 from instance.storage.store import Row, Store, Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import Vault
@@ -23,6 +25,21 @@ from instance.vault import Vault
 _ALGORITHM: Final[dict[Profile, Algorithm]] = {Profile.CAVAGE: "rsa", Profile.RFC9421: "ed25519"}
 _NAME: Final[dict[Algorithm, str]] = {"rsa": "main-key", "ed25519": "ed25519-key"}
 _REMEMBERED: Final = 4_096
+#: Another process may have rotated: its new keys sign ten minutes later, so that by then every process has read them.
+_READ_ANEW: Final = timedelta(minutes=1)
+#: Makes an RSA pair: id, owner, bits.
+MakeRsa = Callable[[Uri, Uri, int], PrivateKey]
+
+
+Rings = dict[Algorithm, KeyRing]
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The rings of one owner, and when their rows were read."""
+
+    at: datetime
+    rings: Rings
 
 
 class NoKey(LookupError):
@@ -33,11 +50,18 @@ class OwnKeys:
     """The private keys of this instance and its doctors."""
 
     def __init__(
-        self, store: Store, vault: Vault, origin: str, clock: Clock, issuer: Ed25519PrivateKey, rsa_bits: int
+        self,
+        store: Store,
+        vault: Vault,
+        config: Config,
+        clock: Clock,
+        issuer: Ed25519PrivateKey,
+        make_rsa: MakeRsa = federation_keys.make_rsa,
     ) -> None:
-        self._store, self._vault, self._clock, self._rsa_bits = store, vault, clock, rsa_bits
-        self._origin = origin
-        self._rings: OrderedDict[Uri, dict[Algorithm, KeyRing]] = OrderedDict()
+        self._store, self._vault, self._clock = store, vault, clock
+        self._rsa_bits, self._make_rsa, self._origin = config.rsa_bits, make_rsa, config.origin
+        origin = config.origin
+        self._rings: OrderedDict[Uri, _Read] = OrderedDict()
         #: The instance actor, which signs every request to read and all housekeeping.
         self.instance_actor = Uri.parse(origin + "/actor")
         #: The key that signs credentials; it lives in a file, never in a row.
@@ -104,28 +128,33 @@ class OwnKeys:
     def _make(self, owner: Uri, version: int) -> tuple[PrivateKey, PrivateKey]:
         suffix = "" if version == 1 else f"-{version}"
         return (
-            federation_keys.make_rsa(Uri.parse(f"{owner}#{_NAME['rsa']}{suffix}"), owner, self._rsa_bits),
+            self._make_rsa(Uri.parse(f"{owner}#{_NAME['rsa']}{suffix}"), owner, self._rsa_bits),
             federation_keys.make_ed25519(Uri.parse(f"{owner}#{_NAME['ed25519']}{suffix}"), owner),
         )
 
-    async def _rings_of(self, owner: Uri) -> dict[Algorithm, KeyRing]:
-        found = self._rings.get(owner)
-        if found is not None:
+    async def _rings_of(self, owner: Uri) -> Rings:
+        now, before = self._clock(), self._rings.get(owner)
+        if before is not None and before.at <= now < before.at + _READ_ANEW:
             self._rings.move_to_end(owner)
-            return found
+            return before.rings
         rows = await self._store.all("own_keys.of_owner", owner=owner)
-        rings = {algorithm: self._ring(algorithm, rows) for algorithm in _NAME}
+        read = _Read(now, {algorithm: self._ring(algorithm, rows, before) for algorithm in _NAME})
         if rows:
-            self._rings[owner] = rings
+            self._rings[owner] = read
+            self._rings.move_to_end(owner)
             if len(self._rings) > _REMEMBERED:
                 self._rings.popitem(last=False)
-        return rings
+        return read.rings
 
-    def _ring(self, algorithm: Algorithm, rows: Sequence[Row]) -> KeyRing:
-        return KeyRing(tuple(self._ring_key(row) for row in rows if row["algorithm"] == algorithm))
+    def _ring(self, algorithm: Algorithm, rows: Sequence[Row], before: _Read | None) -> KeyRing:
+        known = {item.key.id: item.key for item in before.rings[algorithm].keys} if before else {}
+        return KeyRing(tuple(self._ring_key(row, known) for row in rows if row["algorithm"] == algorithm))
 
-    def _ring_key(self, row: Row) -> RingKey:
-        pem = self._vault.open(row["private"], row["id"].encode())
-        key = PrivateKey.from_pem(Uri.parse(row["id"]), Uri.parse(row["owner"]), pem)
+    def _ring_key(self, row: Row, known: Mapping[Uri, PrivateKey]) -> RingKey:
+        key = known.get(row["id"]) or self._unseal(row)
         drop_after = row["drop_after"]
         return RingKey(key, from_ms(row["not_before"]), from_ms(drop_after) if drop_after is not None else None)
+
+    def _unseal(self, row: Row) -> PrivateKey:
+        pem = self._vault.open(row["private"], row["id"].encode())
+        return PrivateKey.from_pem(Uri.parse(row["id"]), Uri.parse(row["owner"]), pem)

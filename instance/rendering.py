@@ -1,7 +1,7 @@
 """Pages: Jinja templates, compiled once per language, with everything a template may call.
 
-A template decides nothing and asks nothing: it shows the row types of `instance.views`. Autoescape is always on; the only
-markup that passes unescaped is content sanitised at the door (`federation.html`).
+A template decides nothing and asks nothing: it shows the row types of `instance.views`. Autoescape is always on; the
+only markup that passes unescaped is content sanitised at the door (`federation.html`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from instance import assets, i18n
+from instance.times import to_ms
 
 #: Countries with a sentence of their own for "doctors in … only" (articles differ); others have a general one.
 _OWN_SENTENCE: Final = frozenset({"AT", "CH", "DE", "ES", "FR", "GB", "IT"})
@@ -52,6 +53,7 @@ def environment(language: str, country: str) -> Environment:
         specialty_name=words.specialty,
         language_name=words.language_name,
         asset=assets.address,
+        ms=to_ms,
     )
     phrases = Phrases(words)
     made.globals.update(
@@ -60,6 +62,7 @@ def environment(language: str, country: str) -> Environment:
         kind=phrases.kind,
         error_text=phrases.error,
         role_name=phrases.role,
+        notice_text=phrases.notice,
     )
     made.filters.update(trusted=Markup, opening=opening, listed=json.loads)
     return made
@@ -67,8 +70,8 @@ def environment(language: str, country: str) -> Environment:
 
 def opening(content: str) -> str:
     """The first words of sanitised HTML (which may have been cut anywhere), as plain text."""
-    text = Markup(_OPEN_TAG.sub("", content)).striptags()
-    text = str(text)
+    # S704: nothing is trusted here, the tags are taken off and the text is escaped where it is shown.
+    text = str(Markup(_OPEN_TAG.sub("", content)).striptags())  # noqa: S704
     if len(text) <= _OPENING_LENGTH:
         return text
     return text[:_OPENING_LENGTH].rsplit(" ", 1)[0] + " …"
@@ -94,6 +97,11 @@ class Phrases:
         """A post kind's name; an unknown one is shown as it stands."""
         key = f"kind.{kind}"
         return self._words.text(key) if self._words.has(key) else kind
+
+    def notice(self, kind: str) -> str:
+        """What somebody did, as the rest of a sentence that begins with their name."""
+        key = f"notice.{kind}"
+        return self._words.text(key if self._words.has(key) else "notice.other")
 
     def audience_line(self, audience: str, country: str) -> str:
         """Who may read it, as a sentence."""

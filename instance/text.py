@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Final
 
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from federation import html
 
-# The HTML of the author is shown as text; links only where the author wrote them so, images not at all.
-_MARKDOWN: Final = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("strikethrough").disable("image")
-_BLANK: Final = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
+# The HTML of an author is shown as text; images never load. Tables are for laboratory values.
+_MARKDOWN: Final = (
+    MarkdownIt("commonmark", {"html": False, "linkify": False})
+    .enable("strikethrough")
+    .enable("table")
+    .disable("image")
+)  # fmt: skip
 
 
 def to_html(text: str) -> str:
     """Return sanitised HTML; whatever is typed, nothing executable and nothing loaded from elsewhere is left."""
-    return html.sanitise(_MARKDOWN.render(_clean(text))).strip()
+    tokens = _MARKDOWN.parse(_clean(text))
+    _lower_headings(tokens)
+    return html.sanitise(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})).strip()
 
 
 def one_line(text: str) -> str:
-    """Return a title as plain text: no markup, no control or invisible characters, single spaces."""
-    shown = "".join(" " if sign in "\t\r\n" else sign for sign in unicodedata.normalize("NFC", text))
-    return " ".join("".join(sign for sign in shown if unicodedata.category(sign) not in _BLANK).split())
+    """Return a title as plain text: one line, no invisible or direction-changing characters."""
+    return html.line(unicodedata.normalize("NFC", _clean(text)))
 
 
 def is_empty(content: str) -> bool:
     """Whether nothing readable is left of a text."""
-    return not html.plain(content).strip()
+    return not html.line(html.plain(content))
+
+
+def _lower_headings(tokens: Sequence[Token]) -> None:
+    """The page's own title is its only heading of the first level."""
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(int(token.tag[1]) + 1, 6)}"
 
 
 def _clean(text: str) -> str:
-    # A lone surrogate cannot be stored or sent; NUL ends texts elsewhere.
-    return "".join(sign for sign in text if sign == "\n" or sign == "\t" or unicodedata.category(sign) not in ("Cc", "Cs"))
+    # A lone surrogate can be neither stored nor sent; NUL cannot be stored.
+    return "".join(sign for sign in text if sign in "\n\t" or unicodedata.category(sign) not in ("Cc", "Cs"))

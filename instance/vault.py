@@ -11,6 +11,7 @@ import hashlib
 import os
 import secrets
 import stat
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,17 @@ from instance.config import Config, credentials_folder
 
 KEK: Final = "kek"
 ISSUER: Final = "issuer.pem"
+#: Seeds of the private keys printed in RFC 8032 section 7.1, which everybody knows.
+_PUBLISHED_SEEDS: Final = frozenset(
+    bytes.fromhex(seed)
+    for seed in (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+        "f5e5767cf153319517630f226876b86c8160cc583bc013744c6bf255f5cc0ee5",
+        "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+    )
+)
 _VERSION: Final = b"\x01"
 _ID: Final = 4
 _NONCE: Final = 12
@@ -70,11 +82,20 @@ def make_secrets(folder: Path) -> None:
     """Make both secrets in a new folder of mode 0700; raise BadSecret where one is already there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for name in (KEK, ISSUER):
-        if (folder / name).exists():
+        if os.path.lexists(folder / name):
             raise BadSecret(f"{folder / name} is already there; secrets are never made anew")
     _write_private(folder / KEK, secrets.token_hex(32).encode() + b"\n")
     issuer = Ed25519PrivateKey.generate()
     _write_private(folder / ISSUER, issuer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+
+
+def have_secrets(config: Config) -> bool:
+    """Whether both secrets are there; False when neither is, and BadSecret names the one that is missing."""
+    there = {name: os.path.lexists(find_secret(config, name)) for name in (KEK, ISSUER)}
+    if any(there.values()) and not all(there.values()):
+        gone = next(name for name in there if not there[name])
+        raise BadSecret(f"{find_secret(config, gone)}: missing beside the other secret; restore it from your back-up")
+    return all(there.values())
 
 
 def open_vault(config: Config) -> Vault:
@@ -86,8 +107,8 @@ def open_vault(config: Config) -> Vault:
         raise BadSecret(f"{path}: expected 64 hexadecimal digits") from None
     if len(kek) != 32:
         raise BadSecret(f"{path}: expected 64 hexadecimal digits, found {len(kek) * 2}")
-    if len(set(kek)) < 8:
-        raise BadSecret(f"{path}: this is no random key")
+    if _is_known(kek):
+        raise BadSecret(f"{path}: this is no random key; anybody could guess it")
     return Vault(kek)
 
 
@@ -100,6 +121,8 @@ def open_issuer_key(config: Config) -> Ed25519PrivateKey:
         raise BadSecret(f"{path}: expected an Ed25519 private key (PKCS #8, PEM)") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise BadSecret(f"{path}: expected an Ed25519 private key")
+    if _is_known(key.private_bytes_raw()):
+        raise BadSecret(f"{path}: this is no random key; anybody could guess it")
     return key
 
 
@@ -113,19 +136,34 @@ def find_secret(config: Config, name: str) -> Path:
 
 def read_secret(path: Path) -> bytes:
     """Read a file that only its owner may read; raise BadSecret naming it otherwise."""
+    if path.is_symlink():
+        raise BadSecret(f"{path}: is a symbolic link; a secret is a file of its own")
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        # Without O_NONBLOCK opening a pipe put in the file's place would wait for ever.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise BadSecret(f"{path}: cannot be read ({error.strerror}); restore it from your back-up") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise BadSecret(f"{path}: is not a file")
     with os.fdopen(descriptor, "rb") as file:
-        found = os.fstat(file.fileno())
-        if not stat.S_ISREG(found.st_mode):
-            raise BadSecret(f"{path}: is not a file")
-        if found.st_mode & 0o077:
-            raise BadSecret(f"{path}: readable by others; run chmod 600 on it")
-        if found.st_uid not in (os.geteuid(), 0):
-            raise BadSecret(f"{path}: belongs to another user")
+        _check_owner_and_mode(path, os.fstat(file.fileno()))
         return file.read(16_384)
+
+
+def _check_owner_and_mode(path: Path, found: os.stat_result) -> None:
+    # systemd lends a credential through an access list, whose mask stands where the group's rights are shown.
+    lent = found.st_uid == 0 and path.parent == credentials_folder()
+    if found.st_mode & (0o037 if lent else 0o077):
+        raise BadSecret(f"{path}: readable by others; run chmod 600 on it")
+    if found.st_uid not in (os.geteuid(), 0):
+        raise BadSecret(f"{path}: belongs to another user")
+
+
+def _is_known(key: bytes) -> bool:
+    """Whether the key was made by a person: published, repeated, counted up or down, or plain text."""
+    steps = {(after - before) % 256 for before, after in pairwise(key)}
+    return key in _PUBLISHED_SEEDS or key[:16] == key[16:] or len(set(key)) < 8 or len(steps) < 8 or key.isascii()
 
 
 def _write_private(path: Path, content: bytes) -> None:

@@ -7,15 +7,18 @@ may live side by side (the demo and the tests do that).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from federation.keys import make_rsa
 from federation.ports import Clock
 from federation.uri import Uri
 from instance import log
 from instance.config import Config
 from instance.metrics import Metrics
-from instance.own_keys import OwnKeys
+from instance.own_keys import MakeRsa, OwnKeys
 from instance.storage import open_store
 from instance.storage.store import Store
 from instance.times import system_clock
@@ -23,10 +26,12 @@ from instance.vault import Vault, open_issuer_key, open_vault
 
 if TYPE_CHECKING:
     from federation.inbox import Inbox
+    from federation.wire import Wire
     from instance.outbox import Outbox
     from instance.queue import Queue
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
+    from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
@@ -34,6 +39,8 @@ if TYPE_CHECKING:
     from instance.services.publishing import Publishing
     from instance.services.siblings import SiblingAdmin
     from instance.workers import Workers
+
+MakeWire = Callable[["Node"], "Wire"]
 
 
 @dataclass(slots=True)
@@ -48,13 +55,14 @@ class Node:
     """One instance, composed. Made by `open_node`, ended by `close`."""
 
     allowlist: AllowlistCache
-    wire: Any
+    wire: Wire
     directory: Directory
     outbox: Outbox
     queue: Queue
     inbound: InboundQueue
     apply: Apply
     inbox: Inbox
+    audit: RefusalAudit
     people: People
     publishing: Publishing
     follows: Follows
@@ -75,6 +83,7 @@ class Node:
         """Stop what runs, then let go of connections and rows, in that order."""
         await self.workers.stop()
         await self.allowlist.stop()
+        await self.audit.flush()
         await self.wire.close()
         await self.store.close()
 
@@ -83,32 +92,34 @@ class NotPrepared(Exception):
     """The database belongs to another origin, or `esanum init` has not been run."""
 
 
-async def open_node(config: Config, *, clock: Clock = system_clock, wire: Any = None) -> Node:
+async def open_node(
+    config: Config, *, clock: Clock = system_clock, make_wire: MakeWire | None = None, make_rsa: MakeRsa = make_rsa
+) -> Node:
     """Open one instance. Raises BadSecret, NotPrepared, and what opening the store raises.
 
-    `wire` replaces outbound HTTP (tests route between instances in memory).
+    `make_wire` replaces outbound HTTP and `make_rsa` the making of keys (tests route between instances in memory).
     """
     vault, issuer = open_vault(config), open_issuer_key(config)
     store = await open_store(config.database)
     try:
         await store.migrate()
         await _belongs_to(store, config)
-        keys = OwnKeys(store, vault, config.origin, clock, issuer, config.rsa_bits)
+        keys = OwnKeys(store, vault, config, clock, issuer, make_rsa)
         node = Node(config, store, vault, keys, clock)
-        await _compose(node, wire)
+        await _compose(node, make_wire)
     except BaseException:
         await store.close()
         raise
     return node
 
 
-async def prepare(config: Config, *, clock: Clock = system_clock) -> None:
+async def prepare(config: Config, *, clock: Clock = system_clock, make_rsa: MakeRsa = make_rsa) -> None:
     """Bind a new database to its origin and make the instance actor's keys; raise NotPrepared where that was done."""
     vault, issuer = open_vault(config), open_issuer_key(config)
     store = await open_store(config.database)
     try:
         await store.migrate()
-        keys = OwnKeys(store, vault, config.origin, clock, issuer, config.rsa_bits)
+        keys = OwnKeys(store, vault, config, clock, issuer, make_rsa)
         pairs = await keys.make(keys.instance_actor)
 
         async def bind(tx: Any) -> None:
@@ -130,13 +141,14 @@ async def _belongs_to(store: Store, config: Config) -> None:
         raise NotPrepared(f"the database belongs to {row['value']}; origin = {config.origin!r} cannot use it")
 
 
-async def _compose(node: Node, wire: Any) -> None:
+async def _compose(node: Node, make_wire: MakeWire | None) -> None:
+    from federation.admission import ReplayMemory, SiblingAdmission
     from federation.inbox import Inbox
-    from federation.wire import Wire
     from instance.outbox import Outbox
     from instance.queue import Queue
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
+    from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
@@ -147,12 +159,24 @@ async def _compose(node: Node, wire: Any) -> None:
 
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
-    node.wire = wire if wire is not None else Wire(node.allowlist, node.origin)
+    node.wire = make_wire(node) if make_wire is not None else _wire(node)
     node.directory = Directory(node)
     node.outbox, node.queue = Outbox(node), Queue(node)
     node.people, node.publishing = People(node), Publishing(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
     node.apply = Apply(node)
     node.inbound = InboundQueue(node)
-    node.inbox = Inbox()
+    node.audit = RefusalAudit(node)
+    node.inbox = Inbox(
+        origin=node.origin, clock=node.clock, siblings=node.allowlist.refresh_if_changed, keys=node.directory,
+        recognise=node.directory, admission=SiblingAdmission(node.clock), replays=ReplayMemory(node.clock),
+        inbound=node.inbound, audit=node.audit, window=node.config.signature_window, max_body=node.config.max_message,
+    )  # fmt: skip
     node.workers = Workers(node)
+
+
+def _wire(node: Node) -> Wire:
+    from federation.wire import Wire
+
+    extra = Path(node.config.ca_file) if node.config.ca_file else None
+    return Wire(node.allowlist, node.origin, clock=node.clock, extra_ca=extra)

@@ -33,7 +33,7 @@ async def settle(town: list[Country]) -> None:
     """Wait until no instance has anything left to send or to work off (at most 30 seconds)."""
     async with asyncio.timeout(30):
         while any([await country.node.workers.busy() for country in town]):
-            await asyncio.sleep(0.05)  # noqa: ASYNC110 (the state lies in rows of several databases)
+            await asyncio.sleep(0.05)
 
 
 async def _people(country: Country, people: list[Any]) -> None:

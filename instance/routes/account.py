@@ -50,9 +50,7 @@ async def sign_in() -> ResponseReturnValue:
 
 
 async def _sign_in_page(onward: str, login: str, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
-    return await shell.page(
-        "sign_in.html", status=status, here="sign-in", next=onward, login=login, mistakes=mistakes
-    )
+    return await shell.page("sign_in.html", status=status, here="sign-in", next=onward, login=login, mistakes=mistakes)
 
 
 @routes.post("/sign-out")
@@ -164,7 +162,13 @@ def _secure() -> bool:
 
 def device_name(agent: str) -> str:
     """`Firefox, Android`: enough to recognise one's own device, no more."""
-    browsers = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+    browsers = (
+        ("Edg/", "Edge"),
+        ("OPR/", "Opera"),
+        ("Firefox/", "Firefox"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    )
     systems = (
         ("iPhone", "iPhone"),
         ("iPad", "iPad"),

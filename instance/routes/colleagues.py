@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urlencode
 
 from quart import Blueprint, redirect, request
@@ -47,11 +48,19 @@ def _wanted(asked: str, reader: guard.Reader) -> doctors.Wanted:
     country, specialty = request.args.get("country", ""), request.args.get("specialty", "")
     country = country if country in countries() else ""
     specialty = specialty if specialties.known(specialty) else ""
-    words = tuple(names.fold(asked.lstrip("@").partition("@")[0]).split())
+    words = search_words(asked)
     if not (asked or country or specialty):
         specialty = next(iter(guard.own_specialties(reader)), "")
         country = "" if specialty else guard.node().config.country
     return doctors.Wanted(words=words, country=country, specialty=specialty)
+
+
+def search_words(asked: str) -> tuple[str, ...]:
+    """The words to look up: folded like names; with a digit in it, it can only be a handle."""
+    text = asked.lstrip("@").partition("@")[0]
+    if any(letter.isdigit() for letter in text):
+        return tuple(word for word in re.split(r"[\s,._-]+", text.casefold()) if word)
+    return tuple(names.fold(text).split())
 
 
 async def _by_address(asked: str) -> str | None:

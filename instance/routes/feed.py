@@ -22,9 +22,7 @@ _COUNTRY = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 async def home(reader: guard.Reader) -> ResponseReturnValue:
     """Show a page of the feed, by tab and filters."""
     node, tab, filters = guard.node(), read_tab(request.args.get("tab", "")), read_filters()
-    shown = await feed.home(
-        node.store, reader.uri, tab=tab, before=request.args.get("before", ""), filters=filters
-    )
+    shown = await feed.home(node.store, reader.uri, tab=tab, before=request.args.get("before", ""), filters=filters)
     html = cards.cards_html(shown.cards, guard.language(), node.config.country, shell.now_ms())
     return await shell.page(
         "feed.html",

@@ -13,7 +13,7 @@ from instance.ids import new_ulid
 from instance.routes import guard, shell
 from instance.routes.forms import CONTENT_LANGUAGES, Mistake, PostForm, mistake, post_form, specialty_choices
 from instance.services.errors import Missing, Rejected
-from instance.services.publishing import PostDraft
+from instance.services.drafts import PostDraft
 from instance.views import thread
 from verification.standing import Action
 

@@ -15,14 +15,13 @@ from federation.errors import Refused, TooManyRequests, UnknownKey
 from federation.inbox import require_activity_type
 from federation.signatures import Profile
 from federation.uri import Uri
+from federation.wire import ACTIVITY_ACCEPT, JRD_ACCEPT, MAX_DOCUMENT
+
+__all__ = ["JRD_ACCEPT", "Budget", "Fetcher", "NotReached", "NotThere", "SingleFlight"]
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-MAX_DOCUMENT: Final = 262_144
-ACCEPT: Final = (
-    'application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"'
-)  # fmt: skip
 #: Key fetches a minute at one sibling, and first contacts a minute from one.
 FETCHES: Final = 60
 MISSING_FOR: Final = timedelta(minutes=5)
@@ -139,7 +138,7 @@ class Fetcher:
             raise
 
     async def _read(self, url: Uri, sibling: Sibling) -> dict[str, Any]:
-        answer = await self._get(url, sibling, ACCEPT)
+        answer = await self._get(url, sibling, ACTIVITY_ACCEPT)
         if answer.status in (404, 410):
             raise NotThere(str(answer.status))
         if answer.status != 200:

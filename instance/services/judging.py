@@ -25,7 +25,6 @@ from verification.names import fold
 from verification.verdicts import Accepted, Deferred, Effect, Reason, Verdict
 
 OK: Final = Reason.OK.value
-GONE: Final = "gone"
 #: Nothing is known of status lists yet: standing comes from the credential alone.
 NO_LISTS: Final = None
 
@@ -104,7 +103,7 @@ def refusal_of(doctor: KnownDoctor) -> Refused | None:
         return None
     if doctor.standing in _DEFERRED:
         return StandingDeferred(doctor.standing)
-    return StandingRefused(Reason.NO_CREDENTIAL.value if doctor.standing == GONE else doctor.standing)
+    return StandingRefused(doctor.standing)
 
 
 def read_keys(
@@ -148,11 +147,6 @@ def row_of(doctor: KnownDoctor, document: Mapping[str, Any], doctor_credential: 
         "document": orjson.dumps(document).decode(),
         "now": now_ms,
     }
-
-
-def search_words(name: str, handle: str) -> frozenset[str]:
-    """The folded words by whose beginnings a colleague is found."""
-    return frozenset(fold(name).split()) | frozenset(fold(handle).split())
 
 
 def with_standing(doctor: KnownDoctor, standing: str) -> KnownDoctor:

@@ -97,6 +97,10 @@ class KeyMemory:
             for key_id in [key_id for key_id in memory if key_id.origin == origin]:
                 del memory[key_id]
 
+    def origins(self) -> frozenset[str]:
+        """The origins of which keys are held."""
+        return frozenset(key_id.origin for key_id in self._held)
+
     async def _found(self, key_id: Uri, sibling: Sibling, now: datetime) -> _Held:
         held = self._held.get(key_id) or await self._stored(key_id)
         if held is not None and (now - held.fetched_at < FRESH or (held.retry_at > now and _still(held, now))):

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from federation.delivery import Priority
 from federation.keys import PrivateKey
 from federation.uri import Uri
 from federation.vocabulary import Doctor, Update
@@ -279,11 +280,15 @@ class People(Accounts):
 
     async def _tell_siblings(self, tx: Transaction, document: Doctor) -> None:
         """Queue an `Update` in the doctor's own name, the whole actor inside."""
-        await sending.to_all_siblings(self._node, tx, Update, actor=document.id, object=document, priority=3)
+        await sending.to_all_siblings(
+            self._node, tx, Update, actor=document.id, object=document, priority=Priority.REST
+        )
 
     async def _ask_siblings_to_read_anew(self, tx: Transaction, doctor: Uri) -> None:
         """Queue an `Update` of the instance that names the doctor: the home says so even of one who may not speak."""
-        await sending.to_all_siblings(self._node, tx, Update, actor=self._node.actor, object=doctor, priority=0)
+        await sending.to_all_siblings(
+            self._node, tx, Update, actor=self._node.actor, object=doctor, priority=Priority.REVOCATION
+        )
 
 
 def _multikeys(pairs: Sequence[PrivateKey]) -> list[str]:

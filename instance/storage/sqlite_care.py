@@ -53,7 +53,8 @@ def statements(script: str) -> Iterator[str]:
     for piece in script.split(";"):
         pending += piece
         if sqlite3.complete_statement(pending + ";"):
-            yield pending
+            if pending.strip():
+                yield pending
             pending = ""
         else:
             pending += ";"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
@@ -77,6 +78,17 @@ def connect(path: Path, *, writes: bool, busy: float = BUSY_SECONDS) -> sqlite3.
     return connection
 
 
+async def connect_apart(path: Path, *, writes: bool) -> aiosqlite.Connection:
+    """Open a connection that lives in a thread of its own."""
+    connection = aiosqlite.Connection(lambda: connect(path, writes=writes), 64)
+    try:
+        return await connection
+    except BaseException:
+        # aiosqlite asks the thread to end and does not wait; it would outlive the loop it reports to.
+        await asyncio.to_thread(connection._thread.join)
+        raise
+
+
 async def execute(connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
     """Run a function of the raw connection in the connection's own thread, whole and undisturbed."""
     # aiosqlite's public methods are one statement each; this is what they are made of (version bound in pyproject).
@@ -133,12 +145,15 @@ class Rows:
 
     async def run(self, query: str, /, **values: Any) -> int:
         """Change rows; return how many."""
-        cursor = self._execute(self._queries[query], values)
+        named = self._queries[query]
+        cursor = self._execute(named, values)
         try:
             # With `returning`, rowcount is right only after the last row was taken.
             if cursor.description is not None:
                 return len(cursor.fetchall())
-            return cursor.rowcount if cursor.rowcount >= 0 else self._changed()
+            if cursor.rowcount < 0 and named.text[:4].lower() == "with":
+                return self._changed()
+            return max(cursor.rowcount, 0)
         finally:
             cursor.close()
 
@@ -204,7 +219,7 @@ class Rows:
         return self._failure
 
     def _changed(self) -> int:
-        """How many rows a statement changed that does not begin with its verb (`with … update`)."""
+        """How many rows the last statement changed; sqlite3 does not count one that begins with `with`."""
         return int(self._usable().execute("select changes()").fetchone()[0])
 
 

@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import aiosqlite
 
-from instance.storage.errors import StorageUnavailable
+from instance.storage.errors import StorageError, StorageUnavailable
 from instance.storage.queries import Queries
-from instance.storage.sqlite_rows import Rows, as_storage_error, connect, drive, execute
+from instance.storage.sqlite_rows import Rows, as_storage_error, connect_apart, drive, execute
 from instance.storage.store import Work
 
 T = TypeVar("T")
@@ -63,7 +63,7 @@ class Writer:
 
     async def open(self) -> None:
         """Connect; also after the connection was lost."""
-        self._connection = await aiosqlite.Connection(lambda: connect(self._path, writes=True), 64)
+        self._connection = await connect_apart(self._path, writes=True)
 
     async def write(self, work: Work[T]) -> T:
         """Run the unit in the next batch; return its result after the commit."""
@@ -188,8 +188,8 @@ class Writer:
 
 def _lost(reason: BaseException | None) -> Exception:
     """What the callers of a lost batch are told."""
-    if isinstance(reason, sqlite3.Error):
-        return as_storage_error(reason, "commit")
+    if isinstance(reason, sqlite3.Error) and isinstance(found := as_storage_error(reason, "commit"), StorageError):
+        return found
     if isinstance(reason, StorageUnavailable):
         return StorageUnavailable(reason.code, reason.reason)
     return StorageUnavailable("storage_failed", "the transaction was lost")

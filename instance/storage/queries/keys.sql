@@ -13,3 +13,6 @@ delete from keys where origin = :origin and private is null;
 insert into keys (id, owner, origin, algorithm, spki, purpose, fetched_at)
 values (:id, :owner, :origin, :algorithm, :spki, :purpose, :now)
 on conflict (id) do nothing;
+
+-- name: of_owner
+select id, spki from keys where owner = :owner and private is null;

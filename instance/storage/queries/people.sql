@@ -10,7 +10,7 @@ where d.uri = :uri and d.local = 1;
 -- name: standing
 -- What `standing.may` needs, of any doctor we know.
 select uri, origin, local, address, handle, name, role, country, specialties, assurance, valid_from, valid_until,
-    standing, followers, inbox, shared_inbox, gone_at
+    standing, followers, inbox, shared_inbox, gone_at, approves_followers
 from doctors where uri = :uri;
 
 -- name: by_address
@@ -91,13 +91,13 @@ insert into staff_acts (id, act, by_whom, subject, reason, at) values (:id, :act
 
 -- name: drop_deliveries
 -- What a suspended doctor still had to say is not said any more …
-update deliveries set state = 'dropped', last_code = 'suspended', settled_at = :now, lease_until = null
-where actor = :actor and state in ('waiting', 'leased', 'held')
+update deliveries set state = 'dropped', last_code = 'suspended', settled_at = :now
+where actor = :actor and state in ('waiting', 'resting', 'held')
   and activity in (select uri from activities where actor = :actor and type not in ('Delete', 'Undo'));
 
 -- name: hold_deliveries
 -- … but a withdrawal is never dropped: it waits until the doctor may sign again.
-update deliveries set state = 'held', lease_until = null where actor = :actor and state in ('waiting', 'leased');
+update deliveries set state = 'held' where actor = :actor and state in ('waiting', 'resting');
 
 -- name: release_deliveries
 update deliveries set state = 'waiting', due_at = :now

@@ -104,7 +104,7 @@ order by d.folded, d.uri limit :count;
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,
     coalesce((select p.title from posts p where p.slug = n.post), '') as title,
     coalesce((select c.slug from comments c where c.uri = n.object), '') as comment
-from notifications n join doctors a on a.uri = n.actor
+from notifications n left join doctors a on a.uri = n.actor
 where n.doctor = :reader and n.id < :before
   and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
   and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)

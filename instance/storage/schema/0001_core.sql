@@ -393,10 +393,11 @@ create table deliveries (
     object text not null default '',
     -- 0 revocation, suspension, erasure · 1 Delete, Undo · 2 named doctors · 3 the rest.
     priority bigint not null,
-    state text not null check (state in ('waiting', 'leased', 'held', 'done', 'dead', 'dropped')),
+    -- waiting → done | dead | dropped. A resting row waits for an hour of its own (due_at), a held one for an
+    -- administrator or for its signer's standing.
+    state text not null check (state in ('waiting', 'resting', 'held', 'done', 'dead', 'dropped')),
     created_at bigint not null,
     due_at bigint not null,
-    lease_until bigint,
     attempts bigint not null default 0,
     last_status bigint,
     last_code text not null default '',
@@ -416,7 +417,11 @@ create table lanes (
     -- how many may be in flight; 1, 2, 4 … 32 after a recovery.
     width bigint not null default 32,
     failing_since bigint,
-    alarm text not null default ''
+    alarm text not null default '',
+    -- The process that empties this lane, and until when it is believed to live. A lane has one owner at a time, which
+    -- is how one author's messages stay in order; rows need no lease of their own.
+    owner text not null default '',
+    lease_until bigint not null default 0
 );
 
 -- The copy ledger: which sibling was sent which object.

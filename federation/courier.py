@@ -1,0 +1,171 @@
+"""One delivery, from the last look at the allowlist to the judgement of the answer.
+
+allowlist ▸ standing ▸ body ▸ key ▸ sign now ▸ post ▸ judge (▸ at most one second knock)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from random import Random
+from typing import Final, TypeAlias
+
+from federation.allowlist import Direction, Sibling
+from federation.delivery import DeadRow, Knock, Moved, Outcome, Priority, judge
+from federation.errors import Refused, SiblingPaused, SiblingReadOnly
+from federation.ports import (
+    Answer,
+    Clock,
+    Delivery,
+    DeliveryQueue,
+    MaySend,
+    Poster,
+    Reread,
+    Siblings,
+    SigningKeys,
+)
+from federation.signatures import Profile, sign
+from federation.uri import Uri
+
+#: RSA costs the better part of a millisecond and lets go of the interpreter meanwhile.
+RSA_THREADS: Final = 2
+
+_OTHER: Final = {Profile.CAVAGE: Profile.RFC9421, Profile.RFC9421: Profile.CAVAGE}
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Not now, and not lost: the sibling is paused or may only be read, or the signer has no standing."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Never: the sibling is gone from the allowlist, or the signer may not speak any more."""
+
+    code: str
+
+
+Verdict: TypeAlias = Outcome | Held | Dropped
+
+
+class Courier:
+    """Carries one delivery at a time and says what became of it; it changes no row."""
+
+    def __init__(
+        self,
+        siblings: Siblings,
+        keys: SigningKeys,
+        poster: Poster,
+        queue: DeliveryQueue,
+        may_send: MaySend,
+        reread: Reread,
+        clock: Clock,
+        *,
+        instance_actor: Uri,
+        rng: Random,
+    ) -> None:
+        self._siblings, self._keys, self._poster, self._queue = siblings, keys, poster, queue
+        self._may_send, self._reread, self._clock = may_send, reread, clock
+        self._instance_actor, self._rng = instance_actor, rng
+        self._rsa = ThreadPoolExecutor(RSA_THREADS, thread_name_prefix="rsa")
+        #: The profile that passed where the announced one did not, by origin and announcement.
+        self._learnt: dict[tuple[str, bool], Profile] = {}
+
+    async def deliver(self, delivery: Delivery, lane_failures: int) -> tuple[Verdict, Answer]:
+        """Try once (twice where a second knock is due); return what is to happen and the answer it rests on."""
+        try:
+            sibling = self._permitted(delivery)
+            await self._require_standing(delivery)
+            profile = self._profile(sibling)
+            answer = await self._post(delivery, profile)
+            verdict = judge(answer, delivery, self._clock(), lane_failures, self._rng)
+            if isinstance(verdict, Knock):
+                answer = await self._knock_again(delivery, sibling, _OTHER[profile], answer)
+            elif isinstance(verdict, Moved):
+                answer = await self._after_reading(delivery, profile, answer)
+            else:
+                return verdict, answer
+            return judge(answer, delivery, self._clock(), lane_failures, self._rng, repeated=True), answer
+        except _Unsent as reason:
+            return reason.verdict, Answer(0, reason.verdict.code)
+
+    def close(self) -> None:
+        """Let the signing threads go."""
+        self._rsa.shutdown(wait=False)
+
+    def _permitted(self, delivery: Delivery) -> Sibling:
+        """Ask the allowlist in force now: it may have changed since the row was written."""
+        try:
+            sibling = self._siblings().require(delivery.origin, Direction.OUT)
+        except Refused as refusal:
+            raise _Unsent(_closed(refusal)) from None
+        if delivery.inbox.origin != delivery.origin:
+            raise _Unsent(Dropped("foreign_inbox"))
+        return sibling
+
+    async def _require_standing(self, delivery: Delivery) -> None:
+        """A doctor who lost their standing says nothing new; what they take back waits for a signature that counts.
+
+        News of the loss itself (priority 0) goes out whatever the standing; the instance actor needs none.
+        """
+        if delivery.signer == self._instance_actor or delivery.priority == Priority.REVOCATION:
+            return
+        if not await self._may_send(delivery.signer):
+            withdrawal = delivery.priority == Priority.WITHDRAWAL
+            raise _Unsent(Held("no_standing") if withdrawal else Dropped("no_standing"))
+
+    def _profile(self, sibling: Sibling) -> Profile:
+        announced = Profile.RFC9421 if sibling.speaks_rfc9421 else Profile.CAVAGE
+        return self._learnt.get((sibling.origin, sibling.speaks_rfc9421), announced)
+
+    async def _knock_again(self, delivery: Delivery, sibling: Sibling, other: Profile, first: Answer) -> Answer:
+        try:
+            answer = await self._post(delivery, other)
+        except _Unsent:
+            return first
+        if 200 <= answer.status < 300:
+            self._learnt[sibling.origin, sibling.speaks_rfc9421] = other
+        return answer
+
+    async def _after_reading(self, delivery: Delivery, profile: Profile, first: Answer) -> Answer:
+        """A redirect is never followed; but where the actor itself names another inbox, that one is asked."""
+        inbox = await self._reread(delivery)
+        if inbox is None or inbox == delivery.inbox or inbox.origin != delivery.origin:
+            return first
+        return await self._post(replace(delivery, inbox=inbox), profile)
+
+    async def _post(self, delivery: Delivery, profile: Profile) -> Answer:
+        body = await self._queue.body(delivery.activity)
+        headers = await self._signed(delivery, body, profile)
+        try:
+            return await self._poster.post(delivery.inbox, body, headers)
+        except Refused as refusal:  # the allowlist changed between our look at it and the wire's own
+            raise _Unsent(_closed(refusal)) from None
+
+    async def _signed(self, delivery: Delivery, body: bytes, profile: Profile) -> dict[str, str]:
+        try:
+            key = await self._keys.signing_key(delivery.signer, profile)
+        except LookupError:
+            raise _Unsent(DeadRow("no_key")) from None
+        make = partial(sign, "POST", delivery.inbox, body, key, profile, self._clock())
+        if key.algorithm == "ed25519":
+            return make()
+        return await asyncio.get_running_loop().run_in_executor(self._rsa, make)
+
+
+class _Unsent(Exception):
+    """Nothing was sent, and why."""
+
+    def __init__(self, verdict: Held | Dropped | DeadRow) -> None:
+        super().__init__(verdict.code)
+        self.verdict = verdict
+
+
+def _closed(refusal: Refused) -> Held | Dropped:
+    """What a pause or a narrower policy keeps back may still be sent one day; a block or a removal is for good."""
+    passing = isinstance(refusal, SiblingPaused | SiblingReadOnly)
+    return Held(refusal.code) if passing else Dropped(refusal.code)

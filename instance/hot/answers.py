@@ -1,0 +1,89 @@
+"""Answers of the layer in front of the pages: heads built once, errors in the shape of RFC 9457."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+
+from federation.errors import Refused
+
+Header = tuple[bytes, bytes]
+
+PROBLEM: Final = b"application/problem+json"
+ACTIVITY: Final = b"application/activity+json"
+JSON: Final = b"application/json"
+#: In place of the server's own banner.
+SERVER: Final[Header] = (b"server", b"esanum")
+
+_ALWAYS: Final[tuple[Header, ...]] = (
+    SERVER,
+    (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"x-robots-tag", b"noindex"),
+)
+_HSTS: Final[Header] = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
+_PRIVATE: Final[Header] = (b"cache-control", b"private, no-store")
+
+
+class Answers:
+    """Sends whole answers; `secure` is whether this instance is reached by https."""
+
+    def __init__(self, *, secure: bool) -> None:
+        self._fixed = (*_ALWAYS, *((_HSTS,) if secure else ()), _PRIVATE)
+        self._accepted: list[Header] = [*self._fixed, (b"content-length", b"0")]
+
+    async def accepted(self, send: Any) -> None:
+        """Say that the message is on disk, or needed no keeping."""
+        await send({"type": "http.response.start", "status": 202, "headers": self._accepted})
+        await send(_EMPTY)
+
+    async def document(
+        self, scope: Mapping[str, Any], send: Any, body: bytes, kind: bytes = ACTIVITY, status: int = 200
+    ) -> None:
+        """Send a document; HEAD gets its head."""
+        headers = [*self._fixed, (b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        if kind == ACTIVITY:
+            headers.append((b"vary", b"accept, signature"))
+        await self._send(scope, send, status, headers, body)
+
+    async def refused(self, scope: Mapping[str, Any], send: Any, refusal: Refused, *, close: bool = False) -> None:
+        """Answer with the refusal's status and code, and nothing else."""
+        status, code = refusal.http_status, refusal.answer_code
+        extra: list[Header] = []
+        if refusal.retry_after is not None:
+            extra.append((b"retry-after", b"%d" % refusal.retry_after))
+        if status == 405:
+            extra.append((b"allow", refusal.reason.encode() if refusal.reason in _ALLOWED else b"GET, HEAD, POST"))
+        await self.problem(scope, send, status, code, extra=extra, close=close)
+
+    async def problem(
+        self, scope: Mapping[str, Any], send: Any, status: int, code: str, *, extra: list[Header] | None = None,
+        close: bool = False,
+    ) -> None:  # fmt: skip
+        """Answer with a status and a code. `close` ends a connection whose request was not read to its end."""
+        body = problem_body(status, code)
+        headers = [*self._fixed, (b"content-type", PROBLEM), (b"content-length", b"%d" % len(body)), *(extra or ())]
+        if close and str(scope.get("http_version", "1.1")).startswith("1"):
+            headers.append((b"connection", b"close"))
+        await self._send(scope, send, status, headers, body)
+
+    async def _send(self, scope: Mapping[str, Any], send: Any, status: int, headers: list[Header], body: bytes) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+
+
+_ALLOWED: Final = frozenset({"GET, HEAD", "POST"})
+_EMPTY: Final = {"type": "http.response.body", "body": b""}
+
+
+@lru_cache(maxsize=256)
+def problem_body(status: int, code: str) -> bytes:
+    """The body of an error: equal bytes for equal codes, whatever was asked for."""
+    return orjson.dumps({"error": code, "status": status, "title": HTTPStatus(status).phrase})

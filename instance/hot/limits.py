@@ -1,0 +1,70 @@
+"""What one network address may cost us without a sibling's signature."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from federation.errors import TooManyRequests
+from federation.ports import Clock
+
+#: Unsigned and strangers' requests a second.
+STRANGERS: Final = 20
+#: Reads of the few open documents a second: siblings read our instance actor before they can know us.
+OPEN: Final = 100
+_ADDRESSES: Final = 10_000
+
+
+class AddressLimit:
+    """So many a second for each address; the addresses seen last are counted, however many there are."""
+
+    def __init__(self, clock: Clock, most: int) -> None:
+        self._clock, self._most = clock, most
+        self._counts: OrderedDict[str, tuple[int, int]] = OrderedDict()
+
+    def count(self, address: str) -> None:
+        """Count one; raise TooManyRequests beyond the limit."""
+        second = int(self._clock().timestamp())
+        then, number = self._counts.pop(address, (second, 0))
+        number = number + 1 if then == second else 1
+        self._counts[address] = (second, number)
+        if len(self._counts) > _ADDRESSES:
+            self._counts.popitem(last=False)
+        if number > self._most:
+            raise TooManyRequests("address")
+
+
+class ClientAddress:
+    """The address of the client: the socket's, or what a configured proxy says (A111)."""
+
+    def __init__(self, trusted: Iterable[str]) -> None:
+        self._trusted = tuple(ipaddress.ip_network(network) for network in trusted)
+
+    def __call__(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:
+        """Return the address; empty where the server does not know it."""
+        peer = (scope.get("client") or ("",))[0]
+        if not self._trusted or not self._is_trusted(peer):
+            return str(peer)
+        # From the right: everything a proxy of ours did not write itself may be made up.
+        for hop in reversed(headers.get("x-forwarded-for", "").split(",")):
+            address = hop.strip()
+            if not self._is_address(address):
+                break
+            if not self._is_trusted(address):
+                return address
+        return str(peer)
+
+    def _is_trusted(self, text: str) -> bool:
+        if not self._is_address(text):
+            return False
+        address = ipaddress.ip_address(text)
+        return any(address in network for network in self._trusted)
+
+    def _is_address(self, text: str) -> bool:
+        try:
+            ipaddress.ip_address(text)
+        except ValueError:
+            return False
+        return True

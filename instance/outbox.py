@@ -1,0 +1,151 @@
+"""From an activity to its rows, in the transaction of the fact it announces: what is said, to whom, who has a copy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from federation.allowlist import Allowlist, Direction
+from federation.audience import Target
+from federation.delivery import Priority
+from federation.errors import SiblingPaused, SiblingReadOnly
+from federation.uri import Uri
+from federation.vocabulary import Activity, Comment, Create, Delete, Post, Undo, Update
+from instance.ids import new_ulid
+from instance.storage.store import Transaction
+from instance.times import to_ms
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: Policies under which a message is kept for later; all others that close the way out leave no row.
+_KEPT_FOR_LATER: Final = (SiblingPaused, SiblingReadOnly)
+
+
+class Outbox:
+    """Writes activities and their deliveries; sends nothing."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def publish(
+        self,
+        tx: Transaction,
+        activity: Activity,
+        *,
+        body: bytes,
+        targets: Sequence[Target],
+        audience: str = "",
+        object: Uri | str = "",
+        priority: int = Priority.REST,
+        signer: Uri | None = None,
+        narrowed: bool = False,
+    ) -> int:
+        """Queue the activity, once for each inbox that our allowlist opens; return for how many.
+
+        A Delete goes to every holder of a copy besides, and silences what was still to be said of its object; an Undo
+        silences what it undoes. `signer` is the actor whose key signs: the activity's own, or the instance actor for
+        what this instance forwards as the home of a thread. `narrowed` says of a Delete that the object lives on for
+        fewer people: it is for its targets alone. The caller wakes the worker after the commit.
+        """
+        at = self._node.clock()
+        await self._keep(tx, activity.id, activity.actor, type(activity).__name__, object, audience, body, at)
+        wanted = list(targets)
+        if isinstance(activity, Delete) and not narrowed:
+            await tx.run("deliveries.withdraw_object", object=activity.object, now=to_ms(at))
+            wanted += await self._holders(tx, activity.object, wanted)
+        elif isinstance(activity, Undo):
+            await tx.run("deliveries.withdraw_activity", activity=activity.object, actor=activity.actor, now=to_ms(at))
+        queued = await self._queue(tx, activity.id, signer or activity.actor, object, priority, wanted, at)
+        if isinstance(activity, Create | Update) and isinstance(activity.object, Post | Comment):
+            await _note_copies(tx, object, queued, at)
+        return len(queued)
+
+    async def forward(
+        self,
+        tx: Transaction,
+        *,
+        activity: Uri,
+        type: str,
+        object: Uri,
+        body: bytes,
+        priority: int,
+        targets: Sequence[Target],
+        at: datetime,
+    ) -> int:
+        """Queue somebody else's activity as it came, in the name of this instance: the home of a thread passes it on.
+
+        It belongs to nobody's outbox here, so its row names no actor.
+        """
+        await self._keep(tx, activity, "", type, object, "", body, at)
+        wanted = list(targets)
+        if type == "Delete":
+            await tx.run("deliveries.withdraw_object", object=object, now=to_ms(at))
+            wanted += await self._holders(tx, object, wanted)
+        queued = await self._queue(tx, activity, self._node.actor, object, priority, wanted, at)
+        if type in ("Create", "Update"):
+            await _note_copies(tx, object, queued, at)
+        return len(queued)
+
+    async def _keep(
+        self, tx: Transaction, uri: Uri, actor: str, type: str, object: str, audience: str, body: bytes, at: datetime
+    ) -> None:
+        await tx.run(
+            "activities.add", uri=uri, actor=actor, type=type, object=object, audience=audience, body=body, at=to_ms(at)
+        )
+
+    async def _queue(
+        self,
+        tx: Transaction,
+        activity: Uri,
+        signer: Uri,
+        object: str,
+        priority: int,
+        targets: Sequence[Target],
+        at: datetime,
+    ) -> list[Target]:
+        """Write a row for each inbox that is open, or will be; return which."""
+        states = _states(self._node.allowlist(), targets, self._node.origin)
+        rows = [
+            {
+                "id": new_ulid(at), "origin": target.origin, "inbox": target.inbox, "shared": int(target.shared),
+                "activity": activity, "actor": signer, "object": object, "priority": int(priority), "state": state,
+                "now": to_ms(at),
+            }
+            for target, state in states.items()
+        ]  # fmt: skip
+        await tx.many("deliveries.add", rows)
+        await tx.many("lanes.add", [{"origin": origin} for origin in _origins(states)])
+        return list(states)
+
+    async def _holders(self, tx: Transaction, object: Uri, known: Sequence[Target]) -> list[Target]:
+        """Return the shared inboxes of holders that are not among the targets."""
+        served = {target.origin for target in known}
+        rows = await tx.all("copies.holders", object=object)
+        return [Target(row["origin"], Uri.parse(row["inbox"]), True) for row in rows if row["origin"] not in served]
+
+
+def _states(allowlist: Allowlist, targets: Sequence[Target], own: str) -> dict[Target, str]:
+    """Return the state each target's row begins in, each inbox once; what the allowlist closes for good has none."""
+    states: dict[Target, str] = {}
+    inboxes: set[Uri] = set()
+    for target in targets:
+        sibling = allowlist.find(target.origin)
+        if sibling is None or target.origin == own or target.inbox in inboxes or target.inbox.origin != target.origin:
+            continue
+        refusal = sibling.refusal(Direction.OUT)
+        if refusal is None or refusal in _KEPT_FOR_LATER:
+            inboxes.add(target.inbox)
+            states[target] = "waiting" if refusal is None else "held"
+    return states
+
+
+def _origins(targets: Iterable[Target]) -> list[str]:
+    """In one order for everybody, so that two transactions never wait for each other's lanes."""
+    return sorted({target.origin for target in targets})
+
+
+async def _note_copies(tx: Transaction, object: str, targets: Iterable[Target], at: datetime) -> None:
+    rows = [{"object": object, "origin": origin, "at": to_ms(at)} for origin in _origins(targets)]
+    await tx.many("copies.add", rows)

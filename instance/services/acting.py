@@ -1,0 +1,58 @@
+"""What every act of a doctor begins with: may they, have they done it already, and how often this hour."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Final
+
+from instance.ids import new_ulid
+from instance.services import standings
+from instance.services.errors import Forbidden, Missing, Rejected
+from instance.storage.store import Row, Transaction
+from instance.times import to_ms
+from verification.standing import Action
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+CODES: Final = ("too_many_posts", "too_many_comments")
+
+HOUR: Final = timedelta(hours=1)
+#: In an hour, per doctor (security: limits).
+MOST: Final = {"post": 30, "comment": 120}
+_REFUSED: Final = {"post": "too_many_posts", "comment": "too_many_comments"}
+#: How long a form that was carried out is remembered.
+_REMEMBERED: Final = timedelta(days=2)
+_MAX_KEY: Final = 100
+
+
+async def doctor(node: Node, uri: str, action: Action) -> Row:
+    """Return the row of our own doctor who may do this now; raise Forbidden with the reason otherwise."""
+    row = await node.store.one("people.standing", uri=uri)
+    if row is not None and not row["local"]:
+        raise Forbidden("no_credential")
+    return standings.require(action, row, node.clock())
+
+
+async def earlier(node: Node, doctor_uri: str, form_key: str) -> str | None:
+    """Return what this form made when it was sent before."""
+    if not form_key:
+        return None
+    row = await node.store.one("posts.submission", doctor=doctor_uri, form_key=form_key[:_MAX_KEY])
+    return None if row is None else str(row["result"])
+
+
+async def once(node: Node, tx: Transaction, doctor_uri: str, what: str, form_key: str, result: str) -> str | None:
+    """Write the form down; return what it made where it was carried out before, and raise Rejected over the limit."""
+    now = node.clock()
+    key = form_key[:_MAX_KEY] or new_ulid(now)
+    await tx.run("posts.forget_submissions", doctor=doctor_uri, before=to_ms(now - _REMEMBERED))
+    if not await tx.run("posts.submit", doctor=doctor_uri, form_key=key, what=what, result=result, now=to_ms(now)):
+        row = await tx.one("posts.submission", doctor=doctor_uri, form_key=key)
+        if row is None:
+            raise Missing()
+        return str(row["result"])
+    done = await tx.one("posts.submissions_since", doctor=doctor_uri, what=what, since=to_ms(now - HOUR))
+    if done is not None and done["number"] > MOST[what]:
+        raise Rejected(_REFUSED[what], status=429)
+    return None

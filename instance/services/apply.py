@@ -1,0 +1,231 @@
+"""The effects of activities that passed the door: one `match`, each effect guarded again and harmless when repeated.
+
+`prepare` does what must not happen inside a transaction (judging a credential, reading an object at its home); what it
+returns is handed to `__call__` together with the transaction in which everything else happens.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, assert_never
+
+from federation import parse
+from federation.allowlist import Sibling
+from federation.errors import (
+    ActorMismatch,
+    ForeignOrigin,
+    KindNotFederated,
+    NotTheOwner,
+    PinMismatch,
+    StandingRefused,
+)
+from federation.keys import PublicKey
+from federation.uri import Uri
+from federation.vocabulary import (
+    Accept,
+    Announce,
+    AnyActivity,
+    Comment,
+    Create,
+    Delete,
+    Doctor,
+    Flag,
+    Follow,
+    Ignored,
+    Instance,
+    Like,
+    Post,
+    Reject,
+    Undo,
+    Update,
+)
+from instance.services.effects import Effects, Incoming
+from instance.services.effects_posts import PostEffects
+from instance.services.effects_relations import RelationEffects
+from instance.services.forwarding import Answers, Forwarding
+from instance.services.judging import read_keys
+from instance.storage.store import Transaction
+from instance.times import to_ms
+from verification.verdicts import Reason
+
+if TYPE_CHECKING:
+    from instance.services.directory import Learned
+    from instance.wiring import Node
+
+_NO_CREDENTIAL: Final = Reason.NO_CREDENTIAL.value
+
+
+class Apply:
+    """Callable: one activity, in one transaction."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._posts = PostEffects(node.origin, Forwarding(node))
+        self._relations = RelationEffects(node.origin, Answers(node))
+
+    def needs_reading(self, activity: AnyActivity) -> bool:
+        """Whether the effect needs a look at the sibling, or much time: then the worker does it, not the door."""
+        match activity:
+            case Update(object=thing):
+                return isinstance(thing, Uri)
+            case Delete(object=uri, actor=actor):
+                return uri == actor or uri.target.startswith("/doctors/")
+            case _:
+                return False
+
+    async def prepare(
+        self, activity: AnyActivity, body: bytes, sibling: Sibling, *, raw: Any = None, forwarded_by: str | None = None
+    ) -> Incoming:
+        """Gather what the effect needs from outside the transaction; raise Refused where it may not be."""
+        author = None
+        learned, fetched = await self._new_version(activity, sibling, raw)
+        # A doctor's own new version is judged by itself: the old standing has no say in it.
+        if activity.actor != sibling.actor and learned is None:
+            author = await self._node.directory.known(activity.actor, sibling)
+        return Incoming(
+            activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
+            kinds=sibling.kinds_in, author=author, forwarded_by=forwarded_by, learned=learned, fetched=fetched,
+        )  # fmt: skip
+
+    async def __call__(self, tx: Transaction, into: Incoming) -> Effects:
+        """Write the effect; raise Refused (and leave no trace) where what is stored here forbids it."""
+        effects = Effects()
+        activity = into.activity
+        match activity:
+            case Create(object=thing):
+                await self._create(tx, into, thing, effects)
+            case Update():
+                await self._update(tx, into, activity, effects)
+            case Delete(object=uri):
+                await self._delete(tx, into, uri, effects)
+            case Follow():
+                await self._relations.follow(tx, into, activity, effects)
+            case Accept() | Reject():
+                await self._relations.answered(tx, into, activity)
+            case Undo():
+                await self._relations.undo(tx, into, activity)
+            case Like():
+                await self._relations.like(tx, into, activity)
+            case Announce():
+                await self._relations.announce(tx, into, activity)
+            case Flag():
+                await self._relations.flag(tx, into, activity)
+            case Ignored():
+                pass
+            case _ as never:
+                assert_never(never)
+        return effects
+
+    async def settle(self, effects: Effects) -> None:
+        """Do what is left once the transaction is on disk."""
+        directory = self._node.directory
+        for uri in effects.forget:
+            directory.forget_doctor(uri)
+        if effects.adopt is not None:
+            directory.adopt(effects.adopt)
+        if effects.wake_deliveries:
+            self._node.wake.deliveries.set()
+
+    # ── Create, Update and Delete ──
+
+    async def _create(self, tx: Transaction, into: Incoming, thing: Post | Comment, effects: Effects) -> None:
+        if isinstance(thing, Post):
+            await self._posts.keep_post(tx, into, thing)
+        else:
+            await self._posts.keep_comment(tx, into, thing, effects)
+
+    async def _update(self, tx: Transaction, into: Incoming, update: Update, effects: Effects) -> None:
+        thing = into.fetched if into.fetched is not None else update.object
+        match thing:
+            case Post():
+                await self._posts.change_post(tx, into, thing)
+            case Comment():
+                await self._posts.change_comment(tx, into, thing, effects)
+            case Doctor():
+                await self._change_doctor(tx, into, effects)
+            case Instance() | Uri():
+                return  # keys and doctors read anew: done while preparing
+            case _ as never:
+                assert_never(never)
+
+    async def _change_doctor(self, tx: Transaction, into: Incoming, effects: Effects) -> None:
+        learned = into.learned
+        if learned is None:
+            raise ActorMismatch("no new version of a doctor")
+        if not await self._node.directory.keep(tx, learned):
+            raise StandingRefused(learned.doctor.standing)
+        effects.adopt = learned
+
+    async def _delete(self, tx: Transaction, into: Incoming, uri: Uri, effects: Effects) -> None:
+        doctor = await tx.one("directory.doctor", uri=uri)
+        if doctor is None and uri != into.activity.actor:
+            await self._posts.delete(tx, into, uri, effects)
+            return
+        if into.activity.actor not in (uri, into.instance):
+            raise NotTheOwner("a doctor is withdrawn by themselves or by their home")
+        await self._posts.delete_doctor(tx, into, uri)
+        effects.forget.append(uri)
+
+    # ── what an Update needs before its transaction ──
+
+    async def _new_version(
+        self, activity: AnyActivity, sibling: Sibling, raw: Any
+    ) -> tuple[Learned | None, Post | Comment | None]:
+        match activity:
+            case Update(object=Doctor() as doctor):
+                return await self._judged(activity, doctor, sibling, raw), None
+            case Update(object=Instance() as instance):
+                await self._instance_changed(instance, sibling)
+            case Update(object=Uri() as uri):
+                return None, await self._read_anew(activity, uri, sibling)
+            case _:
+                pass
+        return None, None
+
+    async def _judged(self, update: Update, doctor: Doctor, sibling: Sibling, raw: Any) -> Learned:
+        """Judge the embedded version. Keys change only together with a newer credential (A50)."""
+        if update.actor not in (doctor.id, sibling.actor):
+            raise ActorMismatch("another doctor")
+        inner = raw.get("object") if isinstance(raw, dict) else None
+        document = {"@context": raw.get("@context"), **inner} if isinstance(inner, dict) else {}
+        learned = await self._node.directory.learn(document, doctor, sibling)
+        before = await self._node.store.one("directory.doctor", uri=doctor.id)
+        if before is not None and await self._has_other_keys(learned):
+            issued = learned.doctor.valid_from
+            if issued is None or before["valid_from"] is None or to_ms(issued) <= before["valid_from"]:
+                raise StandingRefused(Reason.ACTOR_KEY_MISMATCH.value, "new keys without a new credential")
+        return learned
+
+    async def _has_other_keys(self, learned: Learned) -> bool:
+        """Whether the new version lists a key we do not hold for this doctor; leaving one out is no danger."""
+        held = {bytes(row["spki"]) for row in await self._node.store.all("keys.of_owner", owner=learned.doctor.uri)}
+        return any(key.spki not in held for key, _ in learned.keys)
+
+    async def _instance_changed(self, instance: Instance, sibling: Sibling) -> None:
+        """Read a sibling's instance keys anew; one that is not pinned raises the alarm and changes nothing (A127)."""
+        if instance.id != sibling.actor:
+            raise ForeignOrigin("not the sibling's instance")
+        keys = read_keys(instance.id, instance.public_keys, instance.assertion_methods)
+        if not keys or any(not _is_pinned(key, sibling) for key, _ in keys):
+            self._node.log.warning("key_not_pinned", sibling=sibling.origin)
+            raise PinMismatch(sibling.origin)
+        self._node.directory.forget_keys(sibling.origin)
+
+    async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
+        """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
+        node = self._node
+        if uri == sibling.actor:
+            node.directory.forget_keys(sibling.origin)
+            return None
+        if uri == update.actor or await node.store.one("directory.doctor", uri=uri) is not None:
+            await node.directory.read_anew(uri, sibling)
+            return None
+        thing = parse.thing(await node.directory.document(uri))
+        if not isinstance(thing, Post | Comment):
+            raise KindNotFederated("neither a post nor a comment")
+        if thing.author != update.actor:
+            raise NotTheOwner("the author alone changes a text")
+        return thing
+
+
+def _is_pinned(key: PublicKey, sibling: Sibling) -> bool:
+    return key.fingerprint in sibling.instance_keys

@@ -1,0 +1,264 @@
+"""Answers: where each goes is the home's truth about its thread (DESIGN, the wire).
+
+    federation   from the author's instance to every sibling directly
+    named        to the instances of the doctors named
+    colleagues   to the post's home, which forwards it; from the home to the followers' instances
+    national     nowhere
+
+Every activity about a comment carries its author's object proof (FEP-8b32), so that a home can forward it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from federation import audience as audiences
+from federation.audience import Target
+from federation.delivery import Priority
+from federation.keys import PrivateKey
+from federation.uri import Uri
+from federation.vocabulary import Audience, Comment, Create, Delete, Mention, PostKind, Update
+from instance.ids import new_ulid
+from instance.services import acting, drafts, effects, notices, sending
+from instance.services.drafts import CommentDraft
+from instance.services.errors import Forbidden, Missing
+from instance.services.sending import Message
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from verification.standing import Action
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+
+@dataclass(frozen=True, slots=True)
+class _Thread:
+    """Where a comment stands, and to whom activities about it go."""
+
+    post: Row
+    to: tuple[Uri, ...]
+    targets: tuple[Target, ...]
+
+    @property
+    def travels(self) -> bool:
+        """Whether anything about this thread leaves."""
+        return bool(self.post["audience"] != Audience.NATIONAL)
+
+
+class Comments:
+    """Answering, mending and withdrawing answers."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def comment(self, doctor_uri: str, slug: str, draft: CommentDraft) -> str:
+        """Answer a post, or an answer in its thread; return the slug. The same form sent twice is one answer."""
+        author = await acting.doctor(self._node, doctor_uri, Action.COMMENT)
+        if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
+            return made
+        content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
+        thread = await self._thread(author, await self._visible_post(doctor_uri, slug))
+        parent = await self._parent(doctor_uri, thread, draft.parent_slug)
+        made = new_ulid(self._node.clock())
+        word = self._comment(author, made, thread, content, language, parent, self._node.clock())
+        key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
+
+        async def work(tx: Transaction) -> str:
+            done = await acting.once(self._node, tx, doctor_uri, "comment", draft.form_key, made)
+            if done is not None:
+                return done
+            await self._keep_comment(tx, author, made, word, draft.text, thread, parent)
+            await self._tell(tx, Create, author, word, thread, key)
+            return made
+
+        result = await self._node.store.write(work)
+        self._node.wake.deliveries.set()
+        return result
+
+    async def edit_comment(self, doctor_uri: str, slug: str, draft: CommentDraft) -> None:
+        """Keep a new version of an own answer; the earlier one stays in the history."""
+        author = await acting.doctor(self._node, doctor_uri, Action.EDIT)
+        before = await self._own_comment(doctor_uri, slug)
+        content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
+        thread = await self._thread(author, await self._visible_post(doctor_uri, before["post_slug"]))
+        parent = await self._parent_row(doctor_uri, thread, before["parent"])
+        published, now = from_ms(before["published_at"]), self._node.clock()
+        word = self._comment(author, slug, thread, content, language, parent, published, updated=now)
+        key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
+
+        async def work(tx: Transaction) -> None:
+            await tx.run(
+                "posts.add_revision", id=new_ulid(now), object=word.id, title="", content=before["content"],
+                at=before["updated_at"] or before["published_at"],
+            )  # fmt: skip
+            changed = await tx.run(
+                "comments.change", uri=word.id, content=content, source=draft.text, language=language, now=to_ms(now)
+            )
+            if not changed:
+                raise Missing()
+            await self._tell(tx, Update, author, word, thread, key)
+
+        await self._node.store.write(work)
+        self._node.wake.deliveries.set()
+
+    async def withdraw_comment(self, doctor_uri: str, slug: str) -> None:
+        """Withdraw an own answer, here and wherever it was sent."""
+        author = await acting.doctor(self._node, doctor_uri, Action.WITHDRAW)
+        before = await self._own_comment(doctor_uri, slug)
+        thread = await self._thread(author, await self._visible_post(doctor_uri, before["post_slug"]))
+        holders = [row["origin"] for row in await self._node.store.all("posts.holders", object=before["uri"])]
+        targets = sending.of_holders(self._node, holders)
+        key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
+        uri = Uri.parse(before["uri"])
+
+        async def work(tx: Transaction) -> None:
+            await self._remove_comment(tx, before)
+            if not targets:
+                return
+            activity = Delete(
+                id=sending.activity_id(self._node), actor=Uri.parse(doctor_uri), to=thread.to,
+                published=self._node.clock(), object=uri,
+            )  # fmt: skip
+            message = Message(activity, uri, thread.post["audience"], Priority.WITHDRAWAL, key)
+            await sending.send(self._node, tx, message, targets)
+
+        await self._node.store.write(work)
+        self._node.wake.deliveries.set()
+
+    # ── where it stands ──
+
+    async def _visible_post(self, doctor_uri: str, slug: str) -> Row:
+        row = await self._node.store.one("posts.visible", slug=slug, reader=doctor_uri)
+        if row is None:
+            raise Missing()
+        return row
+
+    async def _visible_comment(self, doctor_uri: str, slug: str) -> Row:
+        row = await self._node.store.one("comments.visible", slug=slug, reader=doctor_uri)
+        if row is None:
+            raise Missing()
+        return row
+
+    async def _own_comment(self, doctor_uri: str, slug: str) -> Row:
+        row = await self._visible_comment(doctor_uri, slug)
+        if row["author"] != doctor_uri or not row["local"]:
+            raise Forbidden("not_the_owner")
+        return row
+
+    async def _parent(self, doctor_uri: str, thread: _Thread, parent_slug: str | None) -> Row:
+        if parent_slug is None:
+            return thread.post
+        row = await self._visible_comment(doctor_uri, parent_slug)
+        if row["post"] != thread.post["uri"]:
+            raise Missing()
+        return row
+
+    async def _parent_row(self, doctor_uri: str, thread: _Thread, parent_uri: str) -> Row:
+        """What an own answer answers; the post itself where that answer has been withdrawn since."""
+        row = await self._node.store.one("comments.by_uri", uri=parent_uri)
+        if row is None:
+            return {**thread.post, "uri": parent_uri}
+        return await self._visible_comment(doctor_uri, row["slug"])
+
+    async def _thread(self, author: Row, post: Row) -> _Thread:
+        """Say who is addressed: the circle of the post, never more, whoever is answered."""
+        audience, kind = Audience(post["audience"]), PostKind(post["kind"])
+        if audience is Audience.NATIONAL:
+            return _Thread(post, (), ())
+        if audience is Audience.NAMED:
+            named = await self._node.store.all("posts.named", object=post["uri"])
+            asker = {"uri": post["author"], "origin": post["author_origin"]}
+            circle = [row for row in (*named, asker) if row["uri"] != author["uri"]]
+            to, _ = audiences.addressing(audience, _followers(post), [Uri.parse(row["uri"]) for row in circle])
+            return _Thread(post, to, tuple(sending.of_doctors(self._node, circle, kind)))
+        to, _ = audiences.addressing(audience, _followers(post))
+        return _Thread(post, to, tuple(await self._circle(audience, kind, post)))
+
+    async def _circle(self, audience: Audience, kind: PostKind, post: Row) -> list[Target]:
+        if audience is Audience.FEDERATION:
+            return sending.of_federation(self._node, kind)
+        if not post["local"]:
+            return sending.of_doctors(self._node, [{"origin": post["origin"]}], kind)
+        followers = await self._node.store.all("posts.followers", doctor=post["author"])
+        return sending.of_doctors(self._node, followers, kind)
+
+    # ── what is said ──
+
+    def _comment(
+        self, author: Row, slug: str, thread: _Thread, content: str, language: str, parent: Row, published: datetime,
+        *, updated: datetime | None = None,
+    ) -> Comment:  # fmt: skip
+        return Comment(
+            id=Uri.parse(f"{self._node.origin}/comments/{slug}"), author=Uri.parse(author["uri"]), content=content,
+            language=language, in_reply_to=Uri.parse(parent["uri"]), context=Uri.parse(thread.post["uri"]),
+            to=thread.to, mentions=_mentions(author, thread.post, parent), published=published, updated=updated,
+        )  # fmt: skip
+
+    async def _tell(
+        self, tx: Transaction, kind: type[Create] | type[Update], author: Row, word: Comment, thread: _Thread,
+        key: PrivateKey,
+    ) -> None:  # fmt: skip
+        if not thread.travels:
+            return
+        activity = kind(
+            id=sending.activity_id(self._node), actor=word.author, to=word.to, published=self._node.clock(),
+            object=word,
+        )  # fmt: skip
+        urgent = thread.post["audience"] == Audience.NAMED
+        priority = Priority.NAMED if urgent else Priority.REST
+        await sending.send(
+            self._node, tx, Message(activity, word.id, thread.post["audience"], priority, key), thread.targets
+        )
+
+    # ── rows ──
+
+    async def _keep_comment(
+        self, tx: Transaction, author: Row, slug: str, word: Comment, source: str, thread: _Thread, parent: Row
+    ) -> None:
+        post = thread.post
+        if await tx.one("posts.by_uri", uri=post["uri"]) is None:
+            raise Missing()  # withdrawn while the answer was typed
+        await tx.run(
+            "comments.add", uri=word.id, slug=slug, origin=self._node.origin, post=post["uri"], parent=parent["uri"],
+            author=author["uri"], content=word.content, source=source, language=word.language,
+            role_then=author["role"], now=to_ms(self._node.clock()),
+        )  # fmt: skip
+        for person in word.mentions:
+            await tx.run("posts.add_mention", object=word.id, doctor=person.href)
+        await tx.run("comments.recount", post=post["uri"])
+        # Each hears once: as the one answered, else as the author of the post.
+        answered = parent["author"] if parent["uri"] != post["uri"] else None
+        if answered is not None:
+            await notices.tell(self._node, tx, answered, effects.REPLY, author["uri"], post=post["slug"], about=word.id)
+        if post["author"] != answered:
+            await notices.tell(
+                self._node, tx, post["author"], effects.ANSWER, author["uri"], post=post["slug"], about=word.id
+            )
+
+    async def _remove_comment(self, tx: Transaction, before: Row) -> None:
+        uri, now = before["uri"], to_ms(self._node.clock())
+        if not await tx.run("comments.remove", uri=uri):
+            raise Missing()
+        await tx.run(
+            "posts.add_tombstone", uri=uri, origin=self._node.origin, actor=before["author"], former_type="Note",
+            now=now,
+        )  # fmt: skip
+        await tx.run("posts.drop_waiting", object=uri, now=now)
+        await tx.run("posts.forget_words", object=uri, nothing=b"")
+        for query in ("drop_revisions", "drop_likes", "drop_mentions"):
+            await tx.run(f"posts.{query}", object=uri)
+        await tx.run("notifications.drop_about", object=uri)
+        await tx.run("comments.recount", post=before["post"])
+
+
+def _followers(post: Row) -> Uri:
+    return Uri.parse(post["author_followers"])
+
+
+def _mentions(author: Row, post: Row, parent: Row) -> tuple[Mention, ...]:
+    """Everybody it answers: the author of the parent and of the post, never its own (ActivityPub section 7.1, S6)."""
+    people = {row["author"]: row["author_handle"] for row in (parent, post)}
+    people.pop(author["uri"], None)
+    return tuple(drafts.mention({"uri": uri, "handle": handle}) for uri, handle in sorted(people.items()))

@@ -1,0 +1,374 @@
+"""The doctors of all siblings: their keys, their standing, and how to find them. Implements `Keys` and `Recognise`.
+
+An actor is read once, judged once, and kept; on each message only the kept verdict is asked. A verdict is judged anew
+when the allowlist or another process's verdicts change, when a credential runs out, and (a refusal) after a minute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from federation import discovery, parse
+from federation.allowlist import Direction, Sibling
+from federation.errors import ActorMismatch, Refused, StandingRefused, UnknownKey
+from federation.keys import PublicKey
+from federation.ports import Speaker
+from federation.uri import BadUri, Uri
+from federation.vocabulary import Doctor, Instance
+from instance.services.doctors import words_of
+from instance.services.fetching import JRD_ACCEPT, Budget, Fetcher, NotReached, NotThere
+from instance.services.judging import OK, KnownDoctor, judge, read_keys, refusal_of, row_of, with_standing
+from instance.services.key_memory import KeyMemory, Keys
+from instance.storage.store import Row, Transaction
+from instance.times import to_ms
+from verification.verdicts import Reason
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: How long a refusal counts before the actor is read again.
+AGAIN: Final = timedelta(minutes=1)
+#: How often other processes' verdicts are asked for; a change bites in under a second.
+_LOOK: Final = 0.25
+_REMEMBERED: Final = 8_192
+#: When somebody who has left is read again.
+_NEVER_AGAIN: Final = datetime.max.replace(tzinfo=UTC)
+_NO_CREDENTIAL: Final = Reason.NO_CREDENTIAL.value
+
+
+@dataclass(slots=True)
+class _Verdict:
+    """What was found about an actor, and when; `doctor` is None for one that is nobody's doctor."""
+
+    doctor: KnownDoctor | None
+    judged_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """A new version of a doctor, judged, with the keys it lists; `Directory.keep` stores it."""
+
+    doctor: KnownDoctor
+    keys: Keys
+    document: Mapping[str, Any]
+    credential: Any
+
+
+class Directory:
+    """Keys, standings and addresses of siblings' doctors."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._fetcher = Fetcher(node)
+        self._newcomers = Budget()
+        self._keys = KeyMemory(node.store, node.clock, self._read_owner)
+        self._verdicts: OrderedDict[Uri, _Verdict] = OrderedDict()
+        self._allowlist = -1
+        self._standing = -1
+        self._looked = 0.0
+
+    # ── the ports of the door ──
+
+    async def find(self, key_id: Uri, sibling: Sibling) -> PublicKey:
+        """Return the key from memory or after one signed fetch. Raises UnknownKey, KeyNotOwned, PinMismatch."""
+        return await self._keys.find(key_id, sibling)
+
+    async def reread(self, key_id: Uri, sibling: Sibling) -> PublicKey | None:
+        """Read the key again past every cache, at most once a minute per key; None where that is not due."""
+        return await self._keys.reread(key_id, sibling)
+
+    async def __call__(self, actor: Uri, sibling: Sibling) -> Speaker:
+        """Return who speaks; raise StandingRefused or StandingDeferred where no verified doctor does."""
+        if actor == sibling.actor:
+            return Speaker(actor)
+        return (await self._current(actor, sibling)).speaker
+
+    # ── what services and pages ask ──
+
+    async def doctor(self, uri: Uri, sibling: Sibling | None = None) -> KnownDoctor:
+        """Return a sibling's doctor in good standing; raise Refused where there is none that we may know."""
+        doctor = await self._current(uri, sibling or self._home(uri))
+        if doctor.standing != OK:
+            raise StandingRefused(doctor.standing)
+        return doctor
+
+    async def known(self, uri: Uri, sibling: Sibling) -> KnownDoctor:
+        """Return a doctor who may speak, or whose message waits; raise Refused otherwise."""
+        return await self._current(uri, sibling)
+
+    async def read_anew(self, uri: Uri, sibling: Sibling) -> None:
+        """Read a doctor again at home and judge them, whatever comes of it; raise NotReached where home is away."""
+        try:
+            await self._read_actor(uri, sibling)
+        except NotThere:
+            self.forget_doctor(uri)
+
+    async def refresh(self, uri: Uri) -> KnownDoctor:
+        """Read the doctor again at home now; raise Refused where that fails or the standing is not in order."""
+        sibling = self._home(uri)
+        await self._read_actor(uri, sibling)
+        return await self.doctor(uri, sibling)
+
+    async def find_handle(self, address: str) -> KnownDoctor:
+        """Return the doctor called `handle@authority`, found by a signed WebFinger request at that sibling alone."""
+        account = discovery.read_address(address.strip().removeprefix("acct:"))
+        sibling = self._node.allowlist().require(account.origin, Direction.FETCH)
+        answer = await self._fetcher.json(discovery.webfinger_url(account), sibling, JRD_ACCEPT)
+        uri = discovery.read_webfinger(answer, account.uri)
+        if uri.origin != sibling.origin:
+            raise NotThere("WebFinger leads elsewhere")
+        return await self.doctor(uri, sibling)
+
+    async def may_send(self, actor: Uri) -> bool:
+        """Whether the actor of ours may be heard abroad now: the instance, or a doctor in good standing."""
+        if actor == self._node.actor:
+            return True
+        row = await self._node.store.one("directory.doctor", uri=actor)
+        if row is None or not row["local"] or row["gone_at"] is not None or row["standing"] != OK:
+            return False
+        return row["valid_until"] is not None and to_ms(self._node.clock()) <= row["valid_until"]
+
+    async def document(self, url: Uri) -> dict[str, Any]:
+        """Return an object's document from its home; raise Refused where it cannot be had."""
+        return await self._fetcher.document(url, self._home(url))
+
+    def forget(self, origin: str) -> None:
+        """Forget what is held in memory about this origin; rows are the caller's to delete."""
+        self._keys.forget(origin)
+        self._fetcher.forget(origin)
+        for uri in [uri for uri in self._verdicts if uri.origin == origin]:
+            del self._verdicts[uri]
+
+    def forget_keys(self, origin: str) -> None:
+        """Read this origin's keys anew at their next use."""
+        self._keys.forget(origin)
+
+    def forget_doctor(self, uri: Uri) -> None:
+        """Judge this doctor anew at the next message."""
+        self._verdicts.pop(uri, None)
+
+    # ── new versions of a doctor ──
+
+    async def learn(self, document: Mapping[str, Any], doctor: Doctor, sibling: Sibling) -> Learned:
+        """Judge a new version of a doctor; raise ForeignOrigin or ActorMismatch where it cannot be one.
+
+        Handle and addresses never change (security A50).
+        """
+        before = await self._node.store.one("directory.doctor", uri=doctor.id)
+        known = judge(doctor, sibling, before, self._node.clock())
+        if before is not None:
+            _require_same(known, before)
+        keys = read_keys(doctor.id, doctor.public_keys, doctor.assertion_methods)
+        return Learned(known, keys, document, doctor.credential)
+
+    async def keep(self, tx: Transaction, learned: Learned) -> bool:
+        """Store a new version in the caller's transaction; False where nothing is known and nothing may be believed.
+
+        A version that does not hold takes the mark away; the last confirmed name, role and keys stay.
+        """
+        doctor, now = learned.doctor, self._node.clock()
+        before = await tx.one("directory.doctor", uri=doctor.uri)
+        if before is None and doctor.standing != OK:
+            return False
+        values = row_of(doctor, learned.document, learned.credential, to_ms(now))
+        if doctor.standing != OK:
+            await tx.run(
+                "directory.set_standing", uri=doctor.uri, standing=doctor.standing, document=values["document"],
+                now=to_ms(now),
+            )  # fmt: skip
+        else:
+            await self._keep_believed(tx, learned, values)
+            await tx.run("directory.release_held", actor=doctor.uri, now=to_ms(now))
+        if before is not None and (before["standing"], before["valid_until"]) != (
+            doctor.standing,
+            values["valid_until"],
+        ):
+            await tx.run("directory.raise_standing_version")
+        return True
+
+    def adopt(self, learned: Learned) -> None:
+        """Believe a new version in this process; call it after the commit of `keep`."""
+        now = self._node.clock()
+        if learned.doctor.standing == OK:
+            self._keys.learn(learned.doctor.uri, learned.keys, now)
+        self._remember(learned.doctor.uri, _Verdict(learned.doctor, now))
+        self._node.wake.inbound.set()
+
+    async def _keep_believed(self, tx: Transaction, learned: Learned, values: dict[str, Any]) -> None:
+        doctor = learned.doctor
+        holder = await tx.one("directory.at_address", address=doctor.address)
+        if holder is not None and holder["uri"] != doctor.uri:
+            raise ActorMismatch("the handle is another's")
+        await tx.run("directory.put", **values)
+        await tx.run("directory.drop_specialties", doctor=doctor.uri)
+        for slug in doctor.specialties:
+            await tx.run("directory.add_specialty", doctor=doctor.uri, specialty=slug)
+        await tx.run("directory.drop_words", doctor=doctor.uri)
+        for word in sorted(words_of(doctor.name, doctor.handle)):
+            await tx.run("directory.add_word", doctor=doctor.uri, word=word)
+        await self._keys.keep(tx, doctor.uri, learned.keys, self._node.clock())
+
+    # ── standing ──
+
+    async def _current(self, uri: Uri, sibling: Sibling) -> KnownDoctor:
+        """Return the doctor when the verdict in force lets them speak or wait; raise the verdict otherwise."""
+        await self._notice_changes()
+        verdict = self._verdicts.get(uri) or await self._from_row(uri, sibling)
+        now = self._node.clock()
+        if verdict is None or self._is_due(verdict, now):
+            verdict = await self._renewed(uri, sibling, verdict)
+        doctor = verdict.doctor
+        if doctor is None:
+            raise StandingRefused(_NO_CREDENTIAL)
+        if not doctor.holds_at(now):
+            doctor = with_standing(doctor, Reason.EXPIRED.value)
+        refusal = refusal_of(doctor)
+        if refusal is not None:
+            raise refusal
+        return doctor
+
+    def _is_due(self, verdict: _Verdict, now: datetime) -> bool:
+        """Whether the actor is read again before the verdict is answered with: once a minute, and only a bad one."""
+        doctor = verdict.doctor
+        good = doctor is not None and doctor.standing == OK and doctor.holds_at(now)
+        return not good and now - verdict.judged_at >= AGAIN
+
+    async def _renewed(self, uri: Uri, sibling: Sibling, verdict: _Verdict | None) -> _Verdict:
+        try:
+            await self._read_actor(uri, sibling)
+        except NotReached:
+            if verdict is None:
+                raise
+            verdict.judged_at = self._node.clock()
+        except NotThere as refusal:
+            raise StandingRefused(_NO_CREDENTIAL, refusal.reason) from None
+        return self._verdicts.get(uri) or verdict or _Verdict(None, self._node.clock())
+
+    async def _from_row(self, uri: Uri, sibling: Sibling) -> _Verdict | None:
+        """Judge what is stored under the allowlist in force: rows outlive it."""
+        row = await self._node.store.one("directory.doctor", uri=uri)
+        if row is None or row["local"]:
+            return None
+        if row["gone_at"] is not None:
+            verdict = _Verdict(None, _NEVER_AGAIN)
+            self._remember(uri, verdict)
+            return verdict
+        doctor = judge(parse.doctor(orjson.loads(row["document"])), sibling, None, self._node.clock())
+        if row["standing"] != OK and doctor.standing == OK:
+            doctor = with_standing(doctor, row["standing"])
+        # Long ago, so that a bad one is read again at once.
+        at = self._node.clock() if doctor.standing == OK else self._node.clock() - AGAIN
+        verdict = _Verdict(doctor, at)
+        if doctor.standing != row["standing"]:
+            await self._store_verdict(uri, doctor.standing, row)
+        self._remember(uri, verdict)
+        return verdict
+
+    async def _store_verdict(self, uri: Uri, standing: str, row: Row) -> None:
+        async def work(tx: Transaction) -> None:
+            now = to_ms(self._node.clock())
+            await tx.run("directory.set_standing", uri=uri, standing=standing, document=row["document"], now=now)
+
+        await self._node.store.write(work)
+
+    async def _notice_changes(self) -> None:
+        """Drop every verdict made under another allowlist, or overtaken in another process."""
+        version = self._node.allowlist().version
+        if version != self._allowlist:
+            self._allowlist = version
+            self._drop_strangers()
+        moment = asyncio.get_running_loop().time()
+        if moment - self._looked < _LOOK:
+            return
+        self._looked = moment
+        row = await self._node.store.one("directory.standing_version")
+        standing = int(row["value"]) if row is not None else 0
+        if standing != self._standing:
+            self._standing = standing
+            self._verdicts.clear()
+
+    def _drop_strangers(self) -> None:
+        self._verdicts.clear()
+        allowlist = self._node.allowlist()
+        for origin in self._keys.origins():
+            if allowlist.find(origin) is None:
+                self.forget(origin)
+
+    def _remember(self, uri: Uri, verdict: _Verdict) -> None:
+        self._verdicts[uri] = verdict
+        if len(self._verdicts) > _REMEMBERED:
+            self._verdicts.popitem(last=False)
+
+    def _home(self, uri: Uri) -> Sibling:
+        return self._node.allowlist().require(uri.origin, Direction.FETCH)
+
+    # ── reading at home ──
+
+    async def _read_owner(self, key_id: Uri, sibling: Sibling) -> Keys:
+        """Read the document a key stands in, and its owner; learn all keys of the owner."""
+        url = key_id.without_fragment()
+        document = await self._fetcher.document(url, sibling)
+        owner = document.get("owner") or document.get("controller")
+        if "inbox" not in document and owner is not None:
+            try:
+                url = Uri.parse(owner)
+            except BadUri:
+                raise UnknownKey("the key has no owner") from None
+            if url.origin != sibling.origin:
+                raise UnknownKey("the owner lies elsewhere")
+            document = await self._fetcher.document(url, sibling)
+        return await self._learn(url, document, sibling)
+
+    async def _read_actor(self, uri: Uri, sibling: Sibling) -> None:
+        await self._learn(uri, await self._fetcher.document(uri, sibling), sibling)
+
+    async def _learn(self, uri: Uri, document: dict[str, Any], sibling: Sibling) -> Keys:
+        """Take in an actor document just read: the sibling's instance, a doctor, or somebody who may not speak."""
+        if uri == sibling.actor:
+            return await self._learn_instance(parse.instance(document), sibling)
+        try:
+            doctor = parse.doctor(document)
+        except Refused as refusal:
+            self._remember(uri, _Verdict(None, self._node.clock()))
+            raise StandingRefused(_NO_CREDENTIAL, f"not a doctor's document: {refusal.code}") from None
+        learned = await self.learn(document, doctor, sibling)
+        await self._store(learned, sibling)
+        return learned.keys
+
+    async def _learn_instance(self, instance: Instance, sibling: Sibling) -> Keys:
+        keys = read_keys(instance.id, instance.public_keys, instance.assertion_methods)
+        now = self._node.clock()
+
+        async def work(tx: Transaction) -> None:
+            await self._keys.keep(tx, instance.id, keys, now)
+
+        await self._node.store.write(work)
+        self._keys.learn(instance.id, keys, now)
+        return keys
+
+    async def _store(self, learned: Learned, sibling: Sibling) -> None:
+        """Keep a doctor read at home; who is unknown and not verified is remembered in this process alone."""
+        uri, now = learned.doctor.uri, self._node.clock()
+        if await self._node.store.one("directory.doctor", uri=uri) is None and learned.doctor.standing == OK:
+            self._newcomers.spend(sibling.origin, now)
+
+        async def work(tx: Transaction) -> None:
+            await self.keep(tx, learned)
+
+        await self._node.store.write(work)
+        self._keys.learn(uri, learned.keys, now)
+        self.adopt(learned)
+
+
+def _require_same(known: KnownDoctor, before: Row) -> None:
+    """Raise ActorMismatch where a document gives a known doctor another handle or other addresses."""
+    for name in ("handle", "inbox", "outbox", "followers", "following"):
+        if getattr(known, name) != before[name]:
+            raise ActorMismatch(f"{name} changed")

@@ -1,0 +1,217 @@
+"""Accepted activities: kept with their effect in one transaction, or kept to be worked off. Implements `Inbound`.
+
+Most activities need nothing but rows, so the row and its effect are one unit of work: what is answered with 202 can be
+read at once, and a crash finds both or neither. What waits (a doctor's standing in question, something to be read at a
+sibling first, a handler that raised) is worked off by `apply_next`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from federation import parse
+from federation.allowlist import Direction, Sibling
+from federation.errors import Refused, StandingDeferred, TooManyRequests
+from federation.ports import Arrival
+from federation.uri import Uri
+from federation.vocabulary import AnyActivity
+from instance.ids import new_ulid
+from instance.services.effects import Effects, Incoming
+from instance.services.fetching import NotReached
+from instance.storage.errors import StorageUnavailable
+from instance.storage.store import Row, Transaction
+from instance.times import to_ms
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+TRIES: Final = 5
+#: After failures 1 to 4 of a handler.
+WAITS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(minutes=30))
+HELD_FOR: Final = timedelta(days=7)
+_CONTACT_EVERY: Final = timedelta(seconds=10)
+_REMEMBERED: Final = 1_024
+
+
+class InboundQueue:
+    """The table `inbound`."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        #: What was read at the door, so that the worker need not read it again.
+        self._read: OrderedDict[str, tuple[AnyActivity, Any]] = OrderedDict()
+        self._contacts: dict[str, datetime] = {}
+
+    async def keep(self, arrival: Arrival) -> bool:
+        """Return after the activity is on disk; False where (actor, id) was here before. Raises Refused."""
+        node, activity = self._node, arrival.document.activity
+        row = self._row(arrival)
+        if arrival.speaker.held is not None or node.apply.needs_reading(activity):
+            return await self._keep_waiting(row, arrival)
+        forwarded_by = arrival.forwarded_by.origin if arrival.forwarded_by is not None else None
+        try:
+            into = await node.apply.prepare(
+                activity, arrival.proof.body, arrival.sibling, raw=arrival.document.raw, forwarded_by=forwarded_by
+            )
+            new, effects = await node.store.write(lambda tx: self._keep_applied(tx, row, into))
+        except (Refused, StorageUnavailable):
+            raise
+        except Exception as fault:  # a handler that raises must not lose the message (F32)
+            node.log.error("effect_failed", activity=activity.id, exc_info=fault)
+            return await self._keep_waiting(row, arrival)
+        await node.apply.settle(effects)
+        node.metrics.received.labels(row["type"], "applied" if new else "repeated").inc()
+        return new
+
+    async def _keep_applied(self, tx: Transaction, row: dict[str, Any], into: Incoming) -> tuple[bool, Effects]:
+        """The row that remembers the id, without a body, and the effect."""
+        now = row["now"]
+        if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": now}):
+            return False, Effects()
+        await self._note_contact(tx, row["origin"], into.now)
+        return True, await self._node.apply(tx, into)
+
+    async def _keep_waiting(self, row: dict[str, Any], arrival: Arrival) -> bool:
+        held = arrival.speaker.held
+
+        async def work(tx: Transaction) -> int:
+            state = "waiting" if held is None else "held"
+            return await tx.run("inbound.add", **{**row, "state": state, "held_for": held or ""})
+
+        new = bool(await self._node.store.write(work))
+        if new and held is None:
+            self._remember(row["id"], arrival)
+            self._node.wake.inbound.set()
+        self._node.metrics.received.labels(row["type"], "held" if held else "waiting").inc()
+        return new
+
+    def _row(self, arrival: Arrival) -> dict[str, Any]:
+        now = self._node.clock()
+        activity, proof = arrival.document.activity, arrival.proof
+        return {
+            "id": new_ulid(now), "actor": activity.actor, "activity": activity.id, "type": type(activity).__name__,
+            "origin": proof.key_id.origin, "key_id": proof.key_id, "profile": proof.profile.value,
+            "body": proof.body, "now": to_ms(now), "state": "waiting", "held_for": "", "applied_at": None,
+        }  # fmt: skip
+
+    async def _note_contact(self, tx: Transaction, origin: str, now: datetime) -> None:
+        """Write down that the sibling spoke, now and then and not for every message."""
+        last = self._contacts.get(origin)
+        if last is None or not timedelta(0) <= now - last < _CONTACT_EVERY:
+            await tx.run("inbound.contact", origin=origin, now=to_ms(now))
+            self._contacts[origin] = now
+
+    def _remember(self, row_id: str, arrival: Arrival) -> None:
+        self._read[row_id] = (arrival.document.activity, arrival.document.raw)
+        if len(self._read) > _REMEMBERED:
+            self._read.popitem(last=False)
+
+    # ── the worker's part ──
+
+    async def apply_next(self, limit: int = 64) -> int:
+        """Work off what is due, oldest first; return how many rows were looked at. One that fails hurts no other."""
+        now = to_ms(self._node.clock())
+        rows = await self._node.store.all("inbound.due", now=now, count=limit)
+        for row in rows:
+            await self._apply(row)
+        return len(rows)
+
+    async def next_due(self) -> datetime | None:
+        """When the earliest waiting row is due."""
+        from instance.times import from_ms
+
+        row = await self._node.store.one("inbound.next_due")
+        return None if row is None or row["due_at"] is None else from_ms(row["due_at"])
+
+    async def sweep(self) -> None:
+        """Give up what was held for a week, and empty what failed as long ago."""
+        since = to_ms(self._node.clock() - HELD_FOR)
+
+        async def work(tx: Transaction) -> None:
+            await tx.run("inbound.expire_held", since=since, now=to_ms(self._node.clock()), empty=b"")
+            await tx.run("inbound.empty_failed", since=since, empty=b"")
+
+        await self._node.store.write(work)
+
+    async def _apply(self, row: Row) -> None:
+        node = self._node
+        try:
+            activity, raw = self._activity(row)
+            sibling = self._sibling(activity, row)
+            if await self._is_held(activity, sibling, row):
+                return
+            forwarded_by = row["origin"] if sibling.origin != row["origin"] else None
+            into = await node.apply.prepare(activity, bytes(row["body"]), sibling, raw=raw, forwarded_by=forwarded_by)
+            effects = await node.store.write(lambda tx: self._finish(tx, row, into))
+        except (NotReached, StandingDeferred, TooManyRequests) as passing:
+            await self._later(row, passing, counts=False)
+        except Refused as refusal:
+            await self._refuse(row, refusal)
+        except Exception as fault:
+            node.log.error("effect_failed", activity=row["activity"], attempts=row["attempts"] + 1, exc_info=fault)
+            await self._later(row, fault, counts=True)
+        else:
+            self._read.pop(row["id"], None)
+            if effects is not None:
+                await node.apply.settle(effects)
+                node.metrics.applied.labels("applied").inc()
+
+    async def _finish(self, tx: Transaction, row: Row, into: Incoming) -> Effects | None:
+        """The effect and its mark in one transaction; None where another process was first."""
+        if not await tx.run("inbound.applied", id=row["id"], now=into.now_ms, empty=b""):
+            return None
+        return await self._node.apply(tx, into)
+
+    def _activity(self, row: Row) -> tuple[AnyActivity, Any]:
+        read = self._read.get(row["id"])
+        if read is not None:
+            return read
+        raw = parse.strict_json(bytes(row["body"]))
+        return parse.activity_document(raw), raw
+
+    def _sibling(self, activity: AnyActivity, row: Row) -> Sibling:
+        """The actor's home, if both it and who posted the message may still speak."""
+        allowlist = self._node.allowlist()
+        allowlist.require(row["origin"], Direction.IN)
+        return allowlist.require(activity.actor.origin, Direction.IN)
+
+    async def _is_held(self, activity: AnyActivity, sibling: Sibling, row: Row) -> bool:
+        """Ask for the standing again: it may have changed while the message waited."""
+        from federation.inbox import mends_standing
+
+        if mends_standing(activity):
+            return False
+        held = (await self._node.directory(activity.actor, sibling)).held
+        if held is None:
+            return False
+        await self._run("inbound.held", id=row["id"], code=held)
+        return True
+
+    async def _refuse(self, row: Row, refusal: Refused) -> None:
+        """The row stays, without its body, under the code: that id is used up."""
+        self._read.pop(row["id"], None)
+        now = to_ms(self._node.clock())
+        await self._run("inbound.refused", id=row["id"], code=refusal.answer_code, now=now, empty=b"")
+        self._node.audit.refused(Direction.IN, refusal, row["origin"], row["key_id"], row["activity"])
+        self._node.metrics.applied.labels("refused").inc()
+
+    async def _later(self, row: Row, fault: Exception, *, counts: bool) -> None:
+        attempts = row["attempts"]
+        wait = WAITS[min(attempts, len(WAITS) - 1)]
+        most = TRIES if counts else 1_000_000
+        due = to_ms(self._node.clock() + wait)
+        await self._run("inbound.later", id=row["id"], due_at=due, most=most)
+        self._node.metrics.applied.labels("failed" if counts else "later").inc()
+
+    async def _run(self, query: str, **values: Any) -> int:
+        async def work(tx: Transaction) -> int:
+            return await tx.run(query, **values)
+
+        return await self._node.store.write(work)
+
+
+def actor_of(row: Row) -> Uri:
+    """The actor of a kept row."""
+    return Uri.parse(row["actor"])

@@ -1,0 +1,300 @@
+"""Posts: published, mended, withdrawn. Each is one transaction: the row, the activity, what waits for each sibling.
+
+Comments and reactions are `comments.Comments` and `reactions.Reactions`; `Publishing` is all three for the routes.
+Codes raised here: CODES.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from federation import audience as audiences
+from federation.allowlist import Direction
+from federation.audience import Target
+from federation.delivery import Priority
+from federation.errors import Refused
+from federation.uri import Uri
+from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
+from instance.ids import new_ulid
+from instance.services import acting, drafts, effects, notices, reactions, sending, standings
+from instance.services.comments import Comments
+from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
+from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.reactions import Reactions
+from instance.services.sending import Message
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from verification.standing import Action
+
+__all__ = ["CODES", "CommentDraft", "PostDraft", "Publishing"]
+
+CODES: Final = (
+    *drafts.CODES, *acting.CODES, *reactions.CODES, *standings.CODES, *sending.CODES, "not_found", "not_the_owner",
+    "changed_meanwhile",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Mended:
+    """One version of an own post becoming the next."""
+
+    author: Row
+    before: Row
+    after: CheckedPost
+    post: Post | None
+    told: Sequence[Target]
+    dropped: Sequence[Target]
+
+
+class Publishing(Comments, Reactions):
+    """Everything a doctor says."""
+
+    async def publish(self, doctor_uri: str, draft: PostDraft) -> str:
+        """Publish a post and return its slug; the same form sent twice is one post."""
+        author = await acting.doctor(self._node, doctor_uri, Action.POST)
+        if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
+            return made
+        checked = drafts.check_post(draft, await self._named(draft, author), self._opened())
+        slug = new_ulid(self._node.clock())
+        post = self._post(author, slug, checked, self._node.clock())
+        targets = await self._targets(author, checked)
+
+        async def work(tx: Transaction) -> str:
+            done = await acting.once(self._node, tx, doctor_uri, "post", draft.form_key, slug)
+            if done is not None:
+                return done
+            await self._keep(tx, author, slug, checked)
+            if checked.audience is not Audience.NATIONAL:
+                await sending.send(self._node, tx, self._said(Create, author, post, checked), targets)
+            return slug
+
+        made = await self._node.store.write(work)
+        self._node.wake.deliveries.set()
+        return made
+
+    async def edit(self, doctor_uri: str, slug: str, draft: PostDraft) -> None:
+        """Keep a new version; the earlier one stays in the history. A narrower audience deletes at those dropped."""
+        author = await acting.doctor(self._node, doctor_uri, Action.EDIT)
+        before = await self._own_post(doctor_uri, slug)
+        after = drafts.check_post(draft, await self._named(draft, author), self._opened())
+        await self._require_narrower(before, after)
+        mended, to = await self._mend(author, before, after), await self._addressed(author, before)
+        now = to_ms(self._node.clock())
+
+        async def work(tx: Transaction) -> None:
+            await self._keep_version(tx, mended)
+            if mended.post is not None:
+                await sending.send(self._node, tx, self._said(Update, author, mended.post, after), mended.told)
+            if mended.dropped:
+                for target in mended.dropped:
+                    await tx.run("posts.drop_waiting_at", object=before["uri"], origin=target.origin, now=now)
+                await self._delete_at(tx, author, before, to, mended.dropped, narrowed=True)
+
+        await self._node.store.write(work)
+        self._node.wake.deliveries.set()
+
+    async def withdraw(self, doctor_uri: str, slug: str) -> None:
+        """Withdraw a post, here and at every sibling that was sent it; nothing of it that still waits is sent."""
+        author = await acting.doctor(self._node, doctor_uri, Action.WITHDRAW)
+        before = await self._own_post(doctor_uri, slug)
+        holders = [row["origin"] for row in await self._node.store.all("posts.holders", object=before["uri"])]
+        targets, to = sending.of_holders(self._node, holders), await self._addressed(author, before)
+
+        async def work(tx: Transaction) -> None:
+            await self._remove(tx, before)
+            if targets:
+                await self._delete_at(tx, author, before, to, targets)
+
+        await self._node.store.write(work)
+        self._node.wake.deliveries.set()
+
+    # ── what is said ──
+
+    def _post(self, author: Row, slug: str, checked: CheckedPost, published: datetime) -> Post:
+        uri = Uri.parse(f"{self._node.origin}/posts/{slug}")
+        to, cc = self._addressing(author, checked)
+        return Post(
+            id=uri, author=Uri.parse(author["uri"]), kind=checked.kind, title=checked.title, content=checked.content,
+            language=checked.language, specialties=checked.specialties, to=to, cc=cc, mentions=checked.mentions,
+            published=published, context=Uri.parse(f"{uri}/context"),
+        )  # fmt: skip
+
+    def _addressing(self, author: Row, checked: CheckedPost) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
+        if checked.audience is Audience.NATIONAL:
+            return (), ()
+        return audiences.addressing(checked.audience, Uri.parse(author["followers"]), checked.named_uris)
+
+    def _said(self, kind: type[Create] | type[Update], author: Row, post: Post, checked: CheckedPost) -> Message:
+        """The activity carries the same recipients as its object (ActivityPub section 6.2, C8)."""
+        activity = kind(
+            id=sending.activity_id(self._node), actor=Uri.parse(author["uri"]), to=post.to, cc=post.cc,
+            published=self._node.clock(), object=post,
+        )  # fmt: skip
+        priority = Priority.NAMED if checked.audience is Audience.NAMED else Priority.REST
+        return Message(activity, post.id, checked.audience.value, priority)
+
+    async def _delete_at(
+        self, tx: Transaction, author: Row, before: Row, to: tuple[Uri, ...], targets: Sequence[Target], *,
+        narrowed: bool = False,
+    ) -> None:  # fmt: skip
+        uri = Uri.parse(before["uri"])
+        activity = Delete(
+            id=sending.activity_id(self._node), actor=Uri.parse(author["uri"]), to=to,
+            published=self._node.clock(), object=uri,
+        )  # fmt: skip
+        message = Message(activity, uri, before["audience"], Priority.WITHDRAWAL, narrowed=narrowed)
+        await sending.send(self._node, tx, message, targets)
+
+    async def _addressed(self, author: Row, before: Row) -> tuple[Uri, ...]:
+        """Whom the version in force is for; a withdrawal is addressed to them, and to nobody else."""
+        audience = Audience(before["audience"])
+        named = [Uri.parse(row["uri"]) for row in await self._node.store.all("posts.named", object=before["uri"])]
+        if audience is Audience.NATIONAL or (audience is Audience.NAMED and not named):
+            return ()
+        return audiences.addressing(audience, Uri.parse(author["followers"]), named)[0]
+
+    # ── to whom ──
+
+    def _opened(self) -> frozenset[PostKind]:
+        """Every kind that at least one sibling takes."""
+        return frozenset(kind for sibling in self._node.allowlist() for kind in sibling.kinds_out)
+
+    async def _targets(self, author: Row, checked: CheckedPost) -> list[Target]:
+        match checked.audience:
+            case Audience.FEDERATION:
+                return sending.of_federation(self._node, checked.kind)
+            case Audience.COLLEAGUES:
+                followers = await self._node.store.all("posts.followers", doctor=author["uri"])
+                return sending.of_doctors(self._node, followers, checked.kind)
+            case Audience.NAMED:
+                return sending.of_doctors(self._node, checked.named, checked.kind)
+            case _:
+                return []
+
+    async def _named(self, draft: PostDraft, author: Row) -> tuple[Row, ...]:
+        """The doctors a draft names, each once, without its author; one that cannot be found is told."""
+        if draft.audience != Audience.NAMED:
+            return ()
+        addresses = tuple(dict.fromkeys(draft.named))
+        if len(addresses) > drafts.MAX_NAMED:
+            raise Rejected("too_many_named", "named")
+        rows = [await self._one_named(address, draft.kind) for address in addresses]
+        return tuple({row["uri"]: row for row in rows if row["uri"] != author["uri"]}.values())
+
+    async def _one_named(self, address: str, kind: str) -> Row:
+        node, plain = self._node, address.strip().removeprefix("@").removesuffix("@" + self._node.authority)
+        row = await node.store.one("people.by_address", address=plain)
+        if row is None and "@" in plain:
+            try:
+                known = await node.directory.find_handle(plain)
+            except (Refused, ValueError):
+                raise Rejected("named_unknown", "named") from None
+            row = await node.store.one("people.by_address", address=known.address)
+        if row is None or row["gone_at"] is not None or row["standing"] != "ok":
+            raise Rejected("named_unknown", "named")
+        if not row["local"]:
+            sibling = node.allowlist().find(row["origin"])
+            if sibling is None or sibling.refusal(Direction.OUT) is not None:
+                raise Rejected("sibling_closed", "named")
+            if kind not in sibling.kinds_out:
+                raise Rejected("kind_not_federated", "audience")
+        return row
+
+    async def _require_narrower(self, before: Row, after: CheckedPost) -> None:
+        was = Audience(before["audience"])
+        if not drafts.narrows(was, after.audience):
+            raise Rejected("audience_widened", "audience")
+        if was is after.audience is Audience.NAMED:
+            known = {row["uri"] for row in await self._node.store.all("posts.named", object=before["uri"])}
+            if not {row["uri"] for row in after.named} <= known:
+                raise Rejected("audience_widened", "named")
+
+    # ── rows ──
+
+    async def _own_post(self, doctor_uri: str, slug: str) -> Row:
+        row = await self._node.store.one("posts.visible", slug=slug, reader=doctor_uri)
+        if row is None:
+            raise Missing()
+        if row["author"] != doctor_uri or not row["local"]:
+            raise Forbidden("not_the_owner")
+        return row
+
+    async def _mend(self, author: Row, before: Row, after: CheckedPost) -> _Mended:
+        told = await self._targets(author, after)
+        post: Post | None = None
+        if after.audience is not Audience.NATIONAL:
+            post = self._post(author, before["slug"], after, from_ms(before["published_at"]))
+            post = _updated(post, self._node.clock())
+        reached = {target.origin for target in told}
+        held = {row["origin"] for row in await self._node.store.all("posts.holders", object=before["uri"])}
+        # Only an edit that changes whom it is for, or what kind it is, leaves somebody behind.
+        leaves = (before["audience"], before["kind"]) != (after.audience.value, after.kind.value) or after.named
+        dropped = sending.of_holders(self._node, held - reached) if leaves else []
+        return _Mended(author, before, after, post, told, dropped)
+
+    async def _keep(self, tx: Transaction, author: Row, slug: str, checked: CheckedPost) -> None:
+        node, uri = self._node, f"{self._node.origin}/posts/{slug}"
+        now = to_ms(node.clock())
+        await tx.run(
+            "posts.add", uri=uri, slug=slug, origin=node.origin, author=author["uri"], role_then=author["role"],
+            context=f"{uri}/context", now=now, **_columns(checked),
+        )  # fmt: skip
+        await self._keep_lists(tx, uri, now, checked)
+        for row in checked.named:
+            await notices.tell(self._node, tx, row["uri"], effects.NAMED, author["uri"], post=slug, about=uri)
+
+    async def _keep_version(self, tx: Transaction, mended: _Mended) -> None:
+        before, now = mended.before, self._node.clock()
+        uri = before["uri"]
+        await tx.run(
+            "posts.add_revision", id=new_ulid(now), object=uri, title=before["title"], content=before["content"],
+            at=before["updated_at"] or before["published_at"],
+        )  # fmt: skip
+        changed = await tx.run(
+            "posts.change", uri=uri, now=to_ms(now), audience_before=before["audience"], **_columns(mended.after)
+        )
+        if not changed:
+            raise Rejected("changed_meanwhile", status=409)
+        await tx.run("posts.drop_specialties", post=uri)
+        await tx.run("posts.drop_mentions", object=uri)
+        await self._keep_lists(tx, uri, before["published_at"], mended.after)
+
+    async def _keep_lists(self, tx: Transaction, uri: str, sort_at: int, checked: CheckedPost) -> None:
+        for slug in checked.specialties:
+            await tx.run("posts.add_specialty", specialty=slug, post=uri, sort_at=sort_at)
+        for person in checked.named_uris:
+            await tx.run("posts.add_mention", object=uri, doctor=person)
+
+    async def _remove(self, tx: Transaction, before: Row) -> None:
+        """Leave a tombstone; the text is gone from every table."""
+        uri, now = before["uri"], to_ms(self._node.clock())
+        if not await tx.run("posts.remove", uri=uri):
+            raise Missing()
+        await tx.run(
+            "posts.add_tombstone", uri=uri, origin=self._node.origin, actor=before["author"], former_type="Article",
+            now=now,
+        )  # fmt: skip
+        await tx.run("posts.drop_waiting", object=uri, now=now)
+        await tx.run("posts.forget_words", object=uri, nothing=b"")
+        await tx.run("posts.drop_foreign_comments", post=uri)
+        for query in ("drop_revisions", "drop_likes", "drop_recommendations", "drop_mentions"):
+            await tx.run(f"posts.{query}", object=uri)
+        await tx.run("notifications.drop_about", object=uri)
+        await tx.run("notifications.drop_of_post", post=before["slug"])
+
+
+def _columns(checked: CheckedPost) -> dict[str, Any]:
+    return {
+        "kind": checked.kind.value, "title": checked.title, "content": checked.content, "source": checked.source,
+        "language": checked.language, "specialties": json.dumps(list(checked.specialties)),
+        "audience": checked.audience.value,
+    }  # fmt: skip
+
+
+def _updated(post: Post, at: datetime) -> Post:
+    values = {name: getattr(post, name) for name in post.__struct_fields__}
+    return Post(**{**values, "updated": at})

@@ -1,0 +1,257 @@
+"""What siblings read here, as bytes: our own objects, to those inside their audience.
+
+Missing and forbidden raise the same NotFound. What was withdrawn is Gone for those who held it, and never was there
+for anybody else.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from federation import audience, discovery, render
+from federation.allowlist import Sibling
+from federation.errors import Gone, NotFound
+from federation.uri import BadUri, Uri
+from federation.vocabulary import (
+    Audience,
+    Comment,
+    Doctor,
+    Instance,
+    KeyDocument,
+    Mention,
+    Multikey,
+    Post,
+    PostKind,
+    Tombstone,
+)
+from instance.services.errors import Missing
+from instance.storage.store import Row
+from instance.times import from_ms
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from instance.wiring import Node
+
+#: How long the rendered instance actor is kept; a new key is published ten minutes before it signs.
+_KEPT: Final = timedelta(seconds=10)
+_REMEMBERED: Final = 4_096
+
+
+class Withdrawn(Gone):
+    """Gone, with the Tombstone to answer with."""
+
+    def __init__(self, body: bytes) -> None:
+        super().__init__()
+        self.body = body
+
+
+class Serving:
+    """Documents by address."""
+
+    def __init__(self, node: Node, version: str) -> None:
+        self._node, self._version = node, version
+        self._actor: tuple[datetime, bytes] | None = None
+        self._doctors: dict[str, tuple[Doctor, bytes]] = {}
+
+    # ── open to all ──
+
+    async def instance(self) -> Instance:
+        """Return the instance actor with every key that counts now."""
+        node = self._node
+        keys = await node.keys.published(node.actor)
+        return Instance(
+            id=node.actor, name=node.config.name, inbox=node.shared_inbox,
+            outbox=Uri.parse(f"{node.origin}/outbox"),
+            public_keys=tuple(KeyDocument(id=k.id, owner=k.owner, pem=k.pem) for k in keys if k.algorithm == "rsa"),
+            assertion_methods=tuple(
+                Multikey(id=k.id, controller=k.owner, key=k.multikey) for k in keys if k.algorithm == "ed25519"
+            ),
+            issuer_keys=(
+                Multikey(id=node.keys.issuer_id, controller=node.actor, key=node.keys.issuer_multikey),
+            ),
+            country=node.config.country, contact=node.config.contact,
+            software=f"{discovery.SOFTWARE} {self._version}", speaks_rfc9421=True,
+        )  # fmt: skip
+
+    async def instance_document(self) -> bytes:
+        """Return the instance actor as bytes."""
+        now = self._node.clock()
+        if self._actor is None or not timedelta(0) <= now - self._actor[0] < _KEPT:
+            self._actor = (now, render.instance(await self.instance()))
+        return self._actor[1]
+
+    async def webfinger_of_instance(self) -> bytes:
+        """Return the JRD of the instance actor."""
+        return orjson.dumps(discovery.webfinger_of_instance(await self.instance()))
+
+    def nodeinfo_links(self) -> bytes:
+        """Return `/.well-known/nodeinfo`."""
+        return orjson.dumps(discovery.nodeinfo_links(self._node.origin))
+
+    def nodeinfo(self) -> bytes:
+        """Return `/nodeinfo/2.1`: no counts, no names."""
+        return orjson.dumps(discovery.nodeinfo(self._version))
+
+    # ── for siblings ──
+
+    async def doctor(self, handle: str) -> bytes:
+        """Return the actor of a doctor of ours; every sibling may know them."""
+        doctor = await self._doctor(handle)
+        kept = self._doctors.get(handle)
+        if kept is None or kept[0] is not doctor:
+            if len(self._doctors) >= _REMEMBERED:
+                self._doctors.clear()
+            kept = self._doctors[handle] = (doctor, render.doctor(doctor))
+        return kept[1]
+
+    async def webfinger_of_doctor(self, handle: str) -> bytes:
+        """Return the JRD of a doctor of ours."""
+        return orjson.dumps(discovery.webfinger_of_doctor(await self._doctor(handle)))
+
+    async def post(self, slug: str, reader: Sibling) -> bytes:
+        """Return a post inside its audience."""
+        uri = self._uri("posts", slug)
+        row = await self._post_row(uri, reader)
+        names = await self._node.store.all("serving.mentions", object=uri)
+        return render.post(_post(row, names))
+
+    async def context(self, slug: str, reader: Sibling) -> bytes:
+        """Return the thread of a post inside its audience: addresses, oldest first (FEP-7888)."""
+        uri = self._uri("posts", slug)
+        await self._post_row(uri, reader)
+        items = [Uri.parse(row["uri"]) for row in await self._node.store.all("serving.thread", post=uri)]
+        return render.collection(Uri.parse(f"{uri}/context"), len(items), items)
+
+    async def comment(self, slug: str, reader: Sibling) -> bytes:
+        """Return a comment of one of our doctors, inside the audience of its thread."""
+        uri = self._uri("comments", slug)
+        row = await self._node.store.one("serving.comment", uri=uri)
+        if row is None or not await self._may_read_comment(row, reader):
+            raise await self._absent(uri, reader)
+        names = await self._node.store.all("serving.mentions", object=uri)
+        return render.comment(_comment(row, names, await self._named(row)))
+
+    async def activity(self, slug: str, reader: Sibling) -> bytes:
+        """Return an activity as it was sent, to an instance it was sent to."""
+        uri = self._uri("activities", slug)
+        row = await self._node.store.one("serving.activity", uri=uri)
+        if row is None or await self._node.store.one("serving.sent_to", activity=uri, origin=reader.origin) is None:
+            raise NotFound
+        tombstone = await self._node.store.one("serving.tombstone", uri=row["object"])
+        if tombstone is not None and row["type"] in ("Create", "Update"):
+            raise await self._absent(Uri.parse(row["object"]), reader)
+        return bytes(row["body"])
+
+    async def collection(self, handle: str, name: str, reader: Sibling) -> bytes:
+        """Return outbox, followers or following of a doctor, as far as this instance may know them (A103)."""
+        doctor = await self._doctor(handle)
+        key = "actor" if name == "outbox" else "doctor"
+        rows = await self._node.store.all(f"serving.{name}", **{key: doctor.id}, origin=reader.origin)
+        items = [Uri.parse(row["uri"]) for row in rows]
+        return render.collection(Uri.parse(f"{doctor.id}/{name}"), len(items), items)
+
+    async def require_inbox(self, handle: str) -> None:
+        """Raise NotFound or Gone where no doctor of ours has this inbox."""
+        row = await self._node.store.one("serving.doctor", uri=self._uri("doctors", handle))
+        if row is None:
+            raise NotFound
+        if row["gone_at"] is not None:
+            raise Gone
+
+    # ── parts ──
+
+    async def _doctor(self, handle: str) -> Doctor:
+        try:
+            return await self._node.people.doctor_document(handle)
+        except Missing:
+            pass
+        uri = self._uri("doctors", handle)
+        row = await self._node.store.one("serving.doctor", uri=uri)
+        if row is None or row["gone_at"] is None:
+            raise NotFound
+        raise Withdrawn(render.tombstone(Tombstone(id=uri, former_type="Person", deleted=from_ms(row["gone_at"]))))
+
+    async def _post_row(self, uri: Uri, reader: Sibling) -> Row:
+        row = await self._node.store.one("serving.post", uri=uri)
+        if row is None or not await self._reaches(row["audience"], row["kind"], uri, row["author"], reader):
+            raise await self._absent(uri, reader)
+        return row
+
+    async def _may_read_comment(self, row: Row, reader: Sibling) -> bool:
+        """In our own threads the post decides; elsewhere its home may read, and everybody where it is for everybody."""
+        if row["post_local"] or row["audience"] == Audience.FEDERATION:
+            return await self._reaches(row["audience"], row["kind"], row["post"], row["post_author"], reader)
+        if reader.origin == row["post_origin"]:
+            return True
+        return row["audience"] == Audience.NAMED and await self._is_named(row["post"], reader)
+
+    async def _reaches(self, reach: str, kind: str, post: str, author: str, reader: Sibling) -> bool:
+        followers: tuple[str, ...] = ()
+        named: tuple[str, ...] = ()
+        if reach == Audience.COLLEAGUES:
+            found = await self._node.store.one("serving.follower_of", author=author, origin=reader.origin)
+            followers = (reader.origin,) if found is not None else ()
+        elif reach == Audience.NAMED and await self._is_named(post, reader):
+            named = (reader.origin,)
+        return audience.may_read_at_sibling(Audience(reach), PostKind(kind), reader, followers, named)
+
+    async def _is_named(self, post: str, reader: Sibling) -> bool:
+        return await self._node.store.one("serving.named_of", post=post, origin=reader.origin) is not None
+
+    async def _named(self, row: Row) -> tuple[Uri, ...]:
+        if row["audience"] != Audience.NAMED:
+            return ()
+        people = [item["doctor"] for item in await self._node.store.all("serving.named", object=row["post"])]
+        return tuple(Uri.parse(doctor) for doctor in (row["post_author"], *people) if doctor != row["author"])
+
+    async def _absent(self, uri: Uri, reader: Sibling) -> NotFound | Gone:
+        """Gone for whoever was sent it and may know that it is no more; NotFound for everybody else."""
+        row = await self._node.store.one("serving.tombstone", uri=uri)
+        if row is None or await self._node.store.one("serving.holder", object=uri, origin=reader.origin) is None:
+            return NotFound()
+        return Withdrawn(
+            render.tombstone(Tombstone(id=uri, former_type=row["former_type"], deleted=from_ms(row["at"])))
+        )
+
+    def _uri(self, folder: str, name: str) -> Uri:
+        try:
+            return Uri.parse(f"{self._node.origin}/{folder}/{name}")
+        except BadUri:
+            raise NotFound from None
+
+
+def _post(row: Row, names: list[Row]) -> Post:
+    to, cc = audience.addressing(
+        Audience(row["audience"]), Uri.parse(row["followers"]), [Uri.parse(name["uri"]) for name in names]
+    )
+    facts = json.loads(row["facts"])
+    return Post(
+        id=Uri.parse(row["uri"]), author=Uri.parse(row["author"]), kind=PostKind(row["kind"]), title=row["title"],
+        content=row["content"], language=row["language"], specialties=tuple(json.loads(row["specialties"])), to=to,
+        cc=cc, mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
+        context=Uri.parse(row["context"]) if row["context"] else None, clinical_summary=facts.get("clinicalSummary"),
+        consent=facts.get("consent"), screening=facts.get("screening"), source=facts.get("source", ""),
+        doi=facts.get("doi", ""), event=facts.get("event", ""),
+    )  # fmt: skip
+
+
+def _comment(row: Row, names: list[Row], named: tuple[Uri, ...]) -> Comment:
+    to, cc = audience.addressing(Audience(row["audience"]), Uri.parse(row["followers"]), named)
+    return Comment(
+        id=Uri.parse(row["uri"]), author=Uri.parse(row["author"]), content=row["content"], language=row["language"],
+        in_reply_to=Uri.parse(row["parent"]), context=Uri.parse(row["post"]), to=to, cc=cc,
+        mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
+    )  # fmt: skip
+
+
+def _mentions(names: list[Row]) -> tuple[Mention, ...]:
+    return tuple(Mention(href=Uri.parse(row["uri"]), name=f"@{row['address']}") for row in names)
+
+
+def _time(ms: Any) -> datetime | None:
+    return None if ms is None else from_ms(ms)

@@ -1,0 +1,35 @@
+-- Comments as their authors and readers act on them.
+
+-- name: by_slug
+select uri, slug, origin, local, post, parent, author, content, source, language, published_at, updated_at
+from comments where slug = :slug;
+
+-- name: by_uri
+select uri, slug, origin, local, post, parent, author, content, source, language, published_at, updated_at
+from comments where uri = :uri;
+
+-- name: visible
+-- A comment inherits the visibility of its post.
+select c.uri, c.slug, c.origin, c.local, c.post, c.parent, c.author, c.content, c.source, c.language, c.published_at,
+    c.updated_at, p.slug as post_slug,
+    a.handle as author_handle, a.origin as author_origin, a.address as author_address, a.inbox as author_inbox,
+    a.shared_inbox as author_shared_inbox
+from comments c join posts p on p.uri = c.post join doctors a on a.uri = c.author
+where c.slug = :slug and {{visible}} and {{comment_unblocked}};
+
+-- name: add
+insert into comments (uri, slug, origin, local, post, parent, author, content, source, language, role_then,
+    published_at, received_at)
+values (:uri, :slug, :origin, 1, :post, :parent, :author, :content, :source, :language, :role_then, :now, :now);
+
+-- name: change
+update comments set content = :content, source = :source, language = :language, updated_at = :now
+where uri = :uri and local = 1;
+
+-- name: remove
+delete from comments where uri = :uri and local = 1;
+
+-- name: recount
+update posts set answers = (select count(*) from comments where post = :post),
+    last_answer_at = (select max(published_at) from comments where post = :post)
+where uri = :post;

@@ -1,0 +1,52 @@
+-- What siblings sent: kept once, worked off once. The body goes as soon as its effect is there.
+
+-- name: add
+insert into inbound (id, actor, activity, type, origin, key_id, profile, body, received_at, state, held_for, due_at,
+    applied_at)
+values (:id, :actor, :activity, :type, :origin, :key_id, :profile, :body, :now, :state, :held_for, :now, :applied_at)
+on conflict (actor, activity) do nothing;
+
+-- name: due
+select id, actor, activity, type, origin, key_id, body, attempts, received_at from inbound
+where state = 'waiting' and due_at <= :now
+order by due_at, id limit :count;
+
+-- name: next_due
+select min(due_at) as due_at from inbound where state = 'waiting';
+
+-- name: get
+select id, state, held_for, attempts from inbound where actor = :actor and activity = :activity;
+
+-- name: claim
+-- Only one process works a row off: the others find it settled, or wait for this transaction.
+update inbound set attempts = attempts + 1 where id = :id and state = 'waiting';
+
+-- name: applied
+update inbound set state = 'applied', applied_at = :now, body = :empty where id = :id and state = 'waiting';
+
+-- name: refused
+update inbound set state = 'refused', held_for = :code, applied_at = :now, body = :empty
+where id = :id and state = 'waiting';
+
+-- name: held
+update inbound set state = 'held', held_for = :code where id = :id and state = 'waiting';
+
+-- name: later
+-- A handler raised: four more tries, then the row stands still for somebody to look at.
+update inbound set attempts = attempts + 1, due_at = :due_at,
+    state = case when attempts + 1 >= :most then 'failed' else 'waiting' end
+where id = :id and state = 'waiting';
+
+-- name: expire_held
+update inbound set state = 'refused', body = :empty, applied_at = :now where state = 'held' and received_at <= :since;
+
+-- name: empty_failed
+update inbound set body = :empty where state = 'failed' and received_at <= :since;
+
+-- name: contact
+insert into sibling_contacts (origin, last_in_at) values (:origin, :now)
+on conflict (origin) do update set last_in_at = excluded.last_in_at;
+
+-- name: refusal
+insert into refusals (id, at, direction, code, origin, key_id, activity, rule, more)
+values (:id, :at, :direction, :code, :origin, :key_id, :activity, :rule, :more);

@@ -1,0 +1,43 @@
+-- One lane per sibling; who empties it, how wide it is, and when it may be tried again.
+
+-- name: add
+insert into lanes (origin) values (:origin) on conflict (origin) do nothing;
+
+-- name: due
+-- Lanes with something to send now, free or ours.
+select l.origin, l.failures, l.next_at, l.width, l.failing_since, l.alarm from lanes l
+where l.next_at <= :now
+  and (l.owner = '' or l.owner = :me or l.lease_until <= :now)
+  and (exists (select 1 from deliveries w where w.origin = l.origin and w.state = 'waiting')
+    or exists (select 1 from deliveries r where r.origin = l.origin and r.state = 'resting' and r.due_at <= :now))
+order by l.origin limit :limit;
+
+-- name: take
+update lanes set owner = :me, lease_until = :until
+where origin = :origin and (owner = '' or owner = :me or lease_until <= :now);
+
+-- name: keep
+update lanes set lease_until = :until where owner = :me;
+
+-- name: release
+update lanes set owner = '', lease_until = 0 where origin = :origin and owner = :me;
+
+-- name: save
+insert into lanes (origin, failures, next_at, width, failing_since, alarm)
+values (:origin, :failures, :next_at, :width, :failing_since, :alarm)
+on conflict (origin) do update set failures = excluded.failures, next_at = excluded.next_at, width = excluded.width,
+    failing_since = excluded.failing_since, alarm = excluded.alarm;
+
+-- name: try_now
+update lanes set next_at = 0 where origin = :origin;
+
+-- name: all
+select origin, failures, next_at, width, failing_since, alarm from lanes order by origin;
+
+-- name: reached
+insert into sibling_contacts (origin, last_out_at) values (:origin, :now)
+on conflict (origin) do update set last_out_at = excluded.last_out_at;
+
+-- name: fault
+insert into sibling_contacts (origin, last_fault, last_fault_at) values (:origin, :code, :now)
+on conflict (origin) do update set last_fault = excluded.last_fault, last_fault_at = excluded.last_fault_at;

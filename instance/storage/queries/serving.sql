@@ -1,0 +1,76 @@
+-- What siblings may read here: our own objects, inside their audience, and nobody else's.
+
+-- name: doctor
+select uri, handle, gone_at, updated_at, standing from doctors where uri = :uri and local = 1;
+
+-- name: post
+select p.uri, p.author, p.kind, p.title, p.content, p.language, p.specialties, p.audience, p.context, p.facts,
+    p.published_at, p.updated_at, a.followers
+from posts p join doctors a on a.uri = p.author
+where p.uri = :uri and p.local = 1;
+
+-- name: comment
+-- The post may be another instance's: then its author's address is all that is needed.
+select c.uri, c.author, c.content, c.language, c.parent, c.post, c.published_at, c.updated_at,
+    p.kind, p.audience, p.origin as post_origin, p.author as post_author, p.local as post_local, a.followers
+from comments c join posts p on p.uri = c.post join doctors a on a.uri = p.author
+where c.uri = :uri and c.local = 1;
+
+-- name: follower_of
+-- Whether a doctor of this instance follows the author.
+select f.follower from follows f join doctors d on d.uri = f.follower
+where f.followee = :author and f.state = 'accepted' and d.origin = :origin and d.gone_at is null limit 1;
+
+-- name: named_of
+-- Whether a doctor of this instance is named by the post.
+select m.doctor from mentions m join doctors d on d.uri = m.doctor
+where m.object = :post and d.origin = :origin and d.gone_at is null limit 1;
+
+-- name: mentions
+select d.uri, d.address, d.local from mentions m join doctors d on d.uri = m.doctor
+where m.object = :object order by d.uri;
+
+-- name: named
+select m.doctor from mentions m where m.object = :object order by m.doctor;
+
+-- name: holder
+select origin from copies where object = :object and origin = :origin;
+
+-- name: tombstone
+select uri, former_type, at from tombstones where uri = :uri;
+
+-- name: activity
+select uri, actor, type, object, body from activities where uri = :uri;
+
+-- name: sent_to
+-- Deliveries are tidied away in the end; the copy ledger stays.
+select a.uri from activities a
+where a.uri = :activity
+  and (exists (select 1 from deliveries d
+            where d.activity = a.uri and d.origin = :origin and d.state <> 'dropped')
+    or exists (select 1 from copies c where c.object = a.object and c.origin = :origin));
+
+-- name: thread
+-- Everything in a thread of ours, oldest first.
+select c.uri from comments c where c.post = :post
+  and not exists (select 1 from tombstones t where t.uri = c.uri)
+order by c.published_at, c.slug limit 1000;
+
+-- name: outbox
+-- An author's newest activities that went to this instance; what it was not sent does not exist for it.
+select a.uri from activities a
+where a.actor = :actor
+  and (exists (select 1 from deliveries d
+            where d.activity = a.uri and d.origin = :origin and d.state <> 'dropped')
+    or exists (select 1 from copies c where c.object = a.object and c.origin = :origin))
+order by a.published_at desc, a.uri desc limit 200;
+
+-- name: followers
+select d.uri from follows f join doctors d on d.uri = f.follower
+where f.followee = :doctor and f.state = 'accepted' and d.origin = :origin and d.gone_at is null
+order by f.asked_at desc, d.uri limit 1000;
+
+-- name: following
+select d.uri from follows f join doctors d on d.uri = f.followee
+where f.follower = :doctor and f.state = 'accepted' and d.origin = :origin and d.gone_at is null
+order by f.asked_at desc, d.uri limit 1000;

@@ -1,0 +1,84 @@
+-- The allowlist, its record of changes, and what a change touches.
+
+-- name: version
+select value from versions where name = 'allowlist';
+
+-- name: all
+select origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys, issuer_keys,
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since
+from siblings order by origin;
+
+-- name: get
+select origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys, issuer_keys,
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since
+from siblings where origin = :origin;
+
+-- name: overview
+select s.origin, s.name, s.country, s.policy, s.since, c.last_in_at, c.last_out_at,
+    (select count(*) from deliveries d where d.origin = s.origin and d.state in ('waiting', 'resting', 'held')) as waiting
+from siblings s left join sibling_contacts c on c.origin = s.origin
+order by s.origin;
+
+-- name: contact
+select last_in_at, last_out_at, last_fault, last_fault_at from sibling_contacts where origin = :origin;
+
+-- name: add
+insert into siblings (origin, actor, name, country, inbox, outbox, policy, source, instance_keys, issuer_keys,
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since)
+values (:origin, :actor, :name, :country, :inbox, :outbox, 'inherit', 'local', :instance_keys, :issuer_keys,
+    :may_issue_for, :kinds_in, :kinds_out, :speaks_rfc9421, :contact, :software, :since)
+on conflict do nothing;
+
+-- name: set_policy
+update siblings set policy = :policy where origin = :origin and policy = :before;
+
+-- name: set_kinds
+update siblings set kinds_in = :kinds_in, kinds_out = :kinds_out where origin = :origin;
+
+-- name: remove
+delete from siblings where origin = :origin;
+
+-- name: raise_version
+update versions set value = value + 1 where name = 'allowlist';
+
+-- name: record
+insert into sibling_changes (id, origin, act, by_whom, reason, before, after, touched, at)
+values (:id, :origin, :act, :by_whom, :reason, :before, :after, :touched, :at);
+
+-- name: changes
+select id, origin, act, by_whom, reason, before, after, touched, at from sibling_changes
+where origin = :origin order by id;
+
+-- name: all_changes
+select id, origin, act, by_whom, reason, before, after, touched, at from sibling_changes order by id;
+
+-- name: touched
+select
+    (select count(*) from doctors where origin = :origin and gone_at is null) as doctors,
+    (select count(*) from follows f
+        where f.state in ('pending', 'accepted')
+          and (f.follower in (select uri from doctors where origin = :origin)
+            or f.followee in (select uri from doctors where origin = :origin))) as follows,
+    (select count(*) from posts where origin = :origin) as posts,
+    (select count(*) from comments where origin = :origin) as comments,
+    (select count(*) from deliveries where origin = :origin and state in ('waiting', 'resting', 'held')) as waiting;
+
+-- name: hold_deliveries
+update deliveries set state = 'held' where origin = :origin and state in ('waiting', 'resting');
+
+-- name: drop_deliveries
+update deliveries set state = 'dropped', last_code = :code, settled_at = :now
+where origin = :origin and state in ('waiting', 'resting', 'held');
+
+-- name: release_deliveries
+-- What a suspended doctor may not send stays held.
+update deliveries set state = 'waiting', due_at = :now
+where origin = :origin and state = 'held'
+  and (actor = :instance or actor in (select uri from doctors where local = 1 and standing = 'ok'));
+
+-- name: reset_lane
+insert into lanes (origin) values (:origin)
+on conflict (origin) do update set failures = 0, next_at = 0, width = 32, failing_since = null, alarm = '';
+
+-- name: forget_keys
+delete from keys where origin = :origin and private is null;

@@ -1,0 +1,211 @@
+"""What runs beside the server: kept messages worked off, lanes emptied, and the chores of the hour."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from random import Random
+from typing import TYPE_CHECKING, Final
+
+from federation import parse
+from federation.courier import Courier
+from federation.errors import Refused
+from federation.lanes import Lanes
+from federation.ports import Delivery
+from federation.uri import Uri
+from instance.services import standings
+from instance.services.fetching import Fetcher
+from instance.storage.errors import StorageError
+from instance.storage.store import Transaction
+from instance.times import to_ms
+from verification.standing import Action, why_not
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: Looked for this often without being woken: what other processes wrote, and what the clock made due.
+POLL: Final = 1.0
+#: Messages that follow each other closely are looked for together.
+GATHER: Final = 0.02
+#: After a fault (the database is away) nothing is tried for a moment.
+PAUSE: Final = 1.0
+#: Seconds that deliveries in flight are given at a stop; the whole stop takes less than ten.
+GRACE: Final = 7.0
+#: A third of the lease of a lane.
+TICK: Final = 10.0
+
+Chore = Callable[[], Awaitable[object]]
+
+
+class Workers:
+    """The loops of one instance. Without `start`, `run_until_quiet` does the same work at once (tests)."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        courier = Courier(
+            node.allowlist, node.keys, node.wire, node.queue, OwnStanding(node), Inboxes(node), node.clock,
+            instance_actor=node.actor, rng=Random(),  # noqa: S311  # spreads retries, guards nothing
+        )  # fmt: skip
+        self._lanes = Lanes(courier, node.queue, node.clock, fault=self._fault, wake=node.wake.deliveries.set)
+        self._loops: list[asyncio.Task[None]] = []
+        self._stopped = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether every loop runs."""
+        return bool(self._loops) and not any(loop.done() for loop in self._loops)
+
+    async def start(self) -> None:
+        """Begin to work; whatever was in flight when the last process ended is sent again."""
+        loops = (("inbound", self._inbound), ("deliveries", self._deliveries), ("chores", self._chores))
+        self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
+
+    async def stop(self) -> None:
+        """End within ten seconds: nothing new begins, what is in flight is settled or left to be sent again."""
+        loops, self._loops = self._loops, []
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        if self._stopped:
+            return
+        self._stopped = True
+        await self._lanes.stop(GRACE)
+        try:
+            await self._node.queue.flush()
+        except StorageError as fault:
+            self._fault("stop", fault)
+
+    async def busy(self) -> bool:
+        """Whether anything is due or in flight now."""
+        node = self._node
+        if self._lanes.at_work or await node.queue.due(node.clock()):
+            return True
+        due = await node.inbound.next_due()
+        return due is not None and due <= node.clock()
+
+    async def run_until_quiet(self) -> None:
+        """Work off what is kept and empty every lane, until nothing is due at this moment."""
+        while True:
+            applied = await self._node.inbound.apply_next()
+            begun = await self._lanes.start_due()
+            await self._lanes.quiet()
+            if not applied and not begun:
+                return
+
+    async def housekeep(self) -> None:
+        """Do every chore now."""
+        for name, _, chore in self._all_chores():
+            await self._do(name, chore)
+
+    # ── loops ──
+
+    async def _inbound(self) -> None:
+        wake = self._node.wake.inbound
+        while True:
+            wake.clear()
+            if not await self._node.inbound.apply_next():
+                await _woken(wake)
+
+    async def _deliveries(self) -> None:
+        wake = self._node.wake.deliveries
+        while True:
+            wake.clear()
+            await self._lanes.start_due()
+            await self._node.queue.flush()
+            await _woken(wake)
+            await asyncio.sleep(GATHER)
+
+    async def _chores(self) -> None:
+        clock, due = asyncio.get_running_loop().time, dict.fromkeys((name for name, _, _ in self._all_chores()), 0.0)
+        while True:
+            for name, every, chore in self._all_chores():
+                if due[name] <= clock():
+                    due[name] = clock() + every.total_seconds()
+                    await self._do(name, chore)
+            await asyncio.sleep(TICK)
+
+    async def _forever(self, name: str, loop: Chore) -> None:
+        """A loop that meets a fault says so, waits a moment and goes on."""
+        while True:
+            try:
+                await loop()
+            except Exception as fault:
+                self._fault(name, fault)
+                await asyncio.sleep(PAUSE)
+
+    # ── chores ──
+
+    def _all_chores(self) -> tuple[tuple[str, timedelta, Chore], ...]:
+        node = self._node
+        return (
+            ("leases", timedelta(seconds=TICK), lambda: node.queue.keep(node.clock())),
+            ("credentials", timedelta(hours=1), node.people.renew_due),
+            ("sessions", timedelta(minutes=10), node.people.sweep),
+            ("keys", timedelta(hours=1), self._drop_keys),
+            ("kept messages", timedelta(hours=1), node.inbound.sweep),
+            ("deliveries", timedelta(hours=1), node.queue.tidy),
+        )
+
+    async def _do(self, name: str, chore: Chore) -> None:
+        try:
+            await chore()
+        except Exception as fault:  # one chore that fails keeps no other from being done
+            self._fault(name, fault)
+
+    async def _drop_keys(self) -> None:
+        """Old keys whose overlap has passed are destroyed, private part and all."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.run("own_keys.drop_passed", now=to_ms(self._node.clock()))
+
+        await self._node.store.write(work)
+
+    def _fault(self, where: str, fault: BaseException) -> None:
+        self._node.log.error("worker_fault", where=where, error=type(fault).__name__, exc_info=fault)
+
+
+class OwnStanding:
+    """Implements `federation.ports.MaySend` for our own doctors; read anew for every message."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def __call__(self, actor: Uri) -> bool:
+        """Whether the doctor is one of ours and in good standing."""
+        row = await self._node.store.one("people.standing", uri=actor)
+        if row is None or not row["local"]:
+            return False
+        # What was written was allowed when it was written (a role may change since); now only the standing counts.
+        return why_not(Action.READ, standings.standing_of(row), standings.POLICY, self._node.clock()) is None
+
+
+class Inboxes:
+    """Implements `federation.ports.Reread`: the inbox an actor names now."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._fetcher = node, Fetcher(node)
+
+    async def __call__(self, delivery: Delivery) -> Uri | None:
+        """Read the sibling's actor, or the doctor whose inbox this was."""
+        sibling = self._node.allowlist().find(delivery.origin)
+        try:
+            if sibling is None:
+                return None
+            if delivery.shared:
+                return parse.instance(await self._fetcher.document(sibling.actor, sibling)).inbox
+            row = await self._node.store.one("deliveries.owner_of_inbox", origin=delivery.origin, inbox=delivery.inbox)
+            if row is None:
+                return None
+            return parse.doctor(await self._fetcher.document(Uri.parse(row["uri"]), sibling)).inbox
+        except Refused:
+            return None
+
+
+async def _woken(wake: asyncio.Event) -> None:
+    """Wait until woken, or until it is time to look anyway."""
+    try:
+        async with asyncio.timeout(POLL):
+            await wake.wait()
+    except TimeoutError:
+        return

@@ -1,0 +1,28 @@
+// Comfort only: every page works without this file.
+
+// Mistakes are read out first, and the way to each field is one key away.
+const mistakes = document.getElementById("mistakes");
+if (mistakes) {
+  mistakes.tabIndex = -1;
+  mistakes.focus();
+}
+
+// A second press while the first is on its way changes nothing (and the server would keep one post all the same).
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sent) {
+    event.preventDefault();
+    return;
+  }
+  form.dataset.sent = "yes";
+  for (const button of form.querySelectorAll("button")) button.setAttribute("aria-disabled", "true");
+});
+
+// Back from the next page, a form can be sent again.
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("button")) button.removeAttribute("aria-disabled");
+  }
+});

@@ -1,0 +1,113 @@
+"""A Chromium, and an instance it can look at. Without a Chromium nothing here runs, and the run says so."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from hypercorn.asyncio import serve
+from hypercorn.config import Config as ServerConfig
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.instance.pages.house import House, close_house, open_house
+from tests.instance.pages.rows import PASSWORD
+from tests.instance.pages.scene import fill
+
+CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
+FLAGS = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-sync"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what stands here; without a Chromium say loudly that it did not run."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker("browser")
+            if not CHROMIUM and not os.environ.get("CI"):
+                item.add_marker(pytest.mark.skip(reason="NOT RUN: no Chromium found (apt-get install chromium)"))
+
+
+@dataclass
+class Visit:
+    """One browser window on the instance, and everything it complained about."""
+
+    page: Page
+    context: BrowserContext
+    origin: str
+    complaints: list[str] = field(default_factory=list)
+    foreign: list[str] = field(default_factory=list)
+
+    async def open(self, path: str) -> None:
+        """Open a page of the instance."""
+        await self.page.goto(self.origin + path, wait_until="load")
+
+    async def sign_in(self, login: str) -> None:
+        """Sign in through the form."""
+        await self.open("/sign-in")
+        await self.page.fill("#login", login)
+        await self.page.fill("#password", PASSWORD)
+        await self.page.click("main button")
+        await self.page.wait_for_url("**/feed**")
+
+
+@dataclass
+class Shown:
+    """The instance, served, and a browser to look at it."""
+
+    house: House
+    browser: Browser
+    origin: str
+
+    @asynccontextmanager
+    async def visit(self, *, language: str = "en", scheme: str = "light", width: int = 360, **more: Any):  # type: ignore[no-untyped-def]
+        """Open a window; what it complains about is kept."""
+        context = await self.browser.new_context(
+            locale=language, color_scheme=scheme, viewport={"width": width, "height": 780}, **more
+        )
+        page = await context.new_page()
+        visit = Visit(page, context, self.origin)
+        page.on("console", lambda note: visit.complaints.append(note.text) if note.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: visit.complaints.append(str(error)))
+        page.on("request", lambda asked: None if asked.url.startswith(self.origin) else visit.foreign.append(asked.url))
+        try:
+            yield visit
+        finally:
+            await context.close()
+
+
+@pytest.fixture
+async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
+    """Serve the scene on a free port and start a browser."""
+    if not CHROMIUM:
+        pytest.fail("a Chromium is needed in CI")
+    house = await open_house(tmp_path, fill)
+    stop, listener = asyncio.Event(), socket.create_server(("127.0.0.1", 0))
+    port = listener.getsockname()[1]
+    server = ServerConfig()
+    server.bind, server.accesslog = [f"fd://{listener.detach()}"], None
+    serving = asyncio.create_task(serve(house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    async with async_playwright() as playwright:
+        flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        try:
+            yield Shown(house, browser, f"http://fr.localhost:{port}")
+        finally:
+            await browser.close()
+            stop.set()
+            await serving
+            await close_house(house)
+
+
+@pytest.fixture(scope="session")
+def axe() -> Axe:
+    """The automated checker."""
+    return Axe()

@@ -1,0 +1,1 @@
+"""Pages: what a doctor sees, and what nobody else does."""

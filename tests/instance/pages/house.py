@@ -1,0 +1,111 @@
+"""One French instance with its pages: real rows, a real store, real services; only the clock is a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from quart import Quart, Response
+from quart.typing import TestClientProtocol
+
+from instance.app import make_app
+from instance.config import Config
+from instance.services.allowlist_cache import AllowlistCache
+from instance.services.follows import Follows
+from instance.services.people import People
+from instance.services.publishing import Publishing
+from instance.storage import open_store
+from instance.wiring import Node
+from tests.instance.pages.rows import FR, NOW, PASSWORD, Rows
+
+HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
+OWN_PAGE = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
+
+
+class Quiet:
+    """A metrics and log stand that nobody reads."""
+
+    def __getattr__(self, _: str) -> Callable[..., None]:
+        return lambda *_args, **_values: None
+
+
+@dataclass
+class House:
+    """The instance, its application, and the moment it believes it is."""
+
+    node: Any
+    app: Quart
+    now: datetime = NOW
+
+    def visitor(self) -> Visitor:
+        """Somebody who is not signed in."""
+        return Visitor(self.app.test_client())
+
+    async def doctor(self, login: str) -> Visitor:
+        """Somebody who is."""
+        somebody = self.visitor()
+        answer = await somebody.post("/sign-in", login=login, password=PASSWORD)
+        assert answer.status_code == 303, await answer.get_data(as_text=True)
+        return somebody
+
+
+@dataclass
+class Visitor:
+    """A browser without scripts: keeps cookies, sends the hidden fields of the page it is on."""
+
+    client: TestClientProtocol
+    token: str = ""
+
+    async def get(self, path: str, **headers: str) -> Response:
+        """Open a page."""
+        answer = await self.client.get(path, headers=OWN_PAGE | headers)
+        found = re.search(r'name="csrf" value="([^"]+)"', await answer.get_data(as_text=True))
+        self.token = found[1] if found else self.token
+        return answer
+
+    async def text(self, path: str, **headers: str) -> str:
+        """The page's HTML."""
+        return str(await (await self.get(path, **headers)).get_data(as_text=True))
+
+    async def post(self, path: str, **form: str | list[str]) -> Response:
+        """Send a form."""
+        return await self.client.post(path, headers=OWN_PAGE, form={"csrf": self.token, **form})
+
+
+async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str = FR) -> House:
+    """Open an instance whose rows `fill` has written."""
+    path = folder / "esanum.db"
+    store = await open_store(path)
+    await store.migrate()
+    await store.close()
+    with Rows(path) as rows:
+        fill(rows)
+    store = await open_store(path)
+    config = Config(
+        origin=origin,
+        country="FR",
+        name="esanum France",
+        data=folder,
+        database=f"sqlite:///{path}",
+        secrets=folder,
+        contact="team@fr.example",
+        language="en",
+    )
+    node: Any = Node(config, store, Quiet(), Quiet(), lambda: house.now)  # type: ignore[arg-type]
+    house = House(node, None)  # type: ignore[arg-type]
+    node.allowlist = AllowlistCache(node)
+    await node.allowlist.start()
+    node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
+    house.app = make_app(node)
+    return house
+
+
+async def close_house(house: House) -> None:
+    """End what was begun."""
+    await house.node.allowlist.stop()
+    await house.node.store.close()

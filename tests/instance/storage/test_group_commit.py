@@ -1,0 +1,153 @@
+"""Group commit: many units, one commit; each for itself all the same."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import sqlite3
+import time
+
+import pytest
+
+from instance.storage.sqlite import SqliteStore
+from instance.storage.sqlite_writer import BATCH
+from instance.storage.store import BrokenRule, Misused, StorageUnavailable, Transaction
+from tests.contract.test_store import add, ids
+
+
+async def test_units_that_come_together_are_committed_together(store: SqliteStore) -> None:
+    """A hundred units at once cost two commits, one after the other a commit each."""
+    before = store.commits
+    await asyncio.gather(*(add(store, f"{number:03}", number) for number in range(100)))
+    together = store.commits - before
+    for number in range(3):
+        await add(store, f"x{number}", 1000 + number)
+
+    assert (-(-100 // BATCH), 3) == (together, store.commits - before - together)
+
+
+async def test_what_gathers_during_a_batch_is_the_next_batch(store: SqliteStore) -> None:
+    """One batch is in flight; while it is, the others gather."""
+    before = store.commits
+    first = asyncio.create_task(add(store, "first"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(add(store, f"{number}", number + 2)) for number in range(20)]
+    await asyncio.gather(first, *others)
+
+    assert 2 == store.commits - before
+    assert 21 == len(await ids(store))
+
+
+@pytest.mark.parametrize("outside", ["sleep", "future", "another write"])
+async def test_a_unit_that_waits_for_something_outside_is_refused(store: SqliteStore, outside: str) -> None:
+    """Waiting for the loop inside the writing thread would hold everybody up; its neighbour is kept."""
+
+    async def waits(tx: Transaction) -> None:
+        await tx.run("notes.add", id="waits", number=5, body="", raw=None)
+        if outside == "sleep":
+            await asyncio.sleep(0)
+        elif outside == "future":
+            await asyncio.Future(loop=loop)
+        else:
+            await other
+        pytest.fail("went on")
+
+    loop = asyncio.get_running_loop()
+    other = asyncio.create_task(add(store, "other", 9))
+    refused, _ = await asyncio.gather(store.write(waits), add(store, "neighbour", 2), return_exceptions=True)
+
+    assert isinstance(refused, Misused)
+    assert "waits for something outside" in str(refused)
+    assert ["neighbour", "other"] == await ids(store)
+
+
+async def test_a_unit_runs_in_the_context_of_its_caller(store: SqliteStore) -> None:
+    """Context variables (the request's log keys) are seen inside the unit."""
+    request = contextvars.ContextVar("request", default="nobody")
+
+    async def work(tx: Transaction) -> str:
+        return request.get()
+
+    request.set("r1")
+    writing, reading = await store.write(work), await store.read(work)
+
+    assert ("r1", "r1") == (writing, reading)
+
+
+async def test_a_rule_checked_at_commit_strikes_only_its_own_unit(store: SqliteStore) -> None:
+    """With deferred foreign keys the commit itself fails; then each unit is tried alone."""
+
+    async def broken(tx: Transaction) -> None:
+        tx._connection.execute("pragma defer_foreign_keys = on")  # type: ignore[attr-defined]
+        await tx.run("notes.tag", note="nobody", word="w", weight=1)
+
+    outcomes = await asyncio.gather(add(store, "a", 1), store.write(broken), add(store, "b", 2), return_exceptions=True)
+
+    assert [type(None), BrokenRule, type(None)] == [type(outcome) for outcome in outcomes]
+    assert ["a", "b"] == await ids(store)
+
+
+async def test_a_full_disk_is_told_to_every_caller_and_heals(store: SqliteStore) -> None:
+    """Nobody is told yes; with room again the same store goes on (F8)."""
+    await store._writer.call(_limit_pages, 0)
+    outcomes = await asyncio.gather(
+        *(add(store, f"{number}", number, "x" * 50_000) for number in range(20)), return_exceptions=True
+    )
+    kept = [f"{number}" for number, outcome in enumerate(outcomes) if outcome is None]
+    codes = {outcome.code for outcome in outcomes if isinstance(outcome, StorageUnavailable)}
+    await store._writer.call(_limit_pages, 1_000_000)
+    await add(store, "later", 99)
+
+    assert {"storage_full"} == codes
+    assert sorted([*kept, "later"]) == await ids(store)
+
+
+async def test_a_lost_transaction_loses_the_batch_loudly(store: SqliteStore) -> None:
+    """Where SQLite rolls back everything by itself, every caller learns it, and the next batch is committed."""
+
+    async def loses(tx: Transaction) -> None:
+        tx._connection.execute("rollback")  # type: ignore[attr-defined]
+
+    outcomes = await asyncio.gather(add(store, "a", 1), store.write(loses), add(store, "b", 2), return_exceptions=True)
+    await add(store, "later", 3)
+
+    assert [StorageUnavailable] * 3 == [type(outcome) for outcome in outcomes]
+    assert ["later"] == await ids(store)
+
+
+async def test_a_connection_that_is_lost_is_opened_again(store: SqliteStore) -> None:
+    """A writing connection that fails altogether costs one batch."""
+    await store._writer.call(sqlite3.Connection.close)
+
+    with pytest.raises(StorageUnavailable):
+        await add(store, "lost")
+    await add(store, "later", 2)
+
+    assert ["later"] == await ids(store)
+
+
+async def test_a_busy_loop_does_not_starve_the_writer(store: SqliteStore) -> None:
+    """With the event loop spinning all the time, thirty units are still committed within a second or so."""
+    going = True
+
+    async def spin() -> None:
+        while going:
+            until = time.perf_counter() + 0.0003
+            while time.perf_counter() < until:
+                pass
+            await asyncio.sleep(0)
+
+    spinning = asyncio.create_task(spin())
+    before = time.perf_counter()
+    await asyncio.gather(*(add(store, f"{number}", number) for number in range(30)))
+    took = time.perf_counter() - before
+    going = False
+    await spinning
+
+    assert took < 2
+
+
+def _limit_pages(connection: sqlite3.Connection, most: int) -> None:
+    """Let the file grow to so many pages (or, below its size, not at all)."""
+    connection.execute(f"pragma max_page_count = {max(most, 1)}")

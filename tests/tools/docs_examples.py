@@ -1,0 +1,208 @@
+"""Made-up documents for FEDERATION.md, written by the code that writes the real ones, so that they cannot lie.
+
+Keys are derived from their names and sign nothing but this page; times stand still, so that the page does too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from federation import integrity, render, signatures
+from federation.keys import PrivateKey, make_rsa
+from federation.signatures import Profile
+from federation.uri import Uri
+from federation.vocabulary import (
+    VERIFIED_DOCTORS,
+    Accept,
+    Announce,
+    AnyActivity,
+    Comment,
+    Create,
+    Delete,
+    Doctor,
+    Flag,
+    Follow,
+    Instance,
+    KeyDocument,
+    Like,
+    Mention,
+    Multikey,
+    Post,
+    PostKind,
+    Reject,
+    Tombstone,
+    Undo,
+    Update,
+)
+from verification import credential
+from verification.dossier import Assurance, Country, Role
+from verification.signing import KeySigner
+
+FR: Final = "https://fr.esanum.example"
+DE: Final = "https://de.esanum.example"
+NOW: Final = datetime(2026, 11, 23, 9, 30, tzinfo=UTC)
+#: Stands where an RSA key would; real ones are 3072 bits long.
+PEM: Final = "-----BEGIN PUBLIC KEY-----\nMIIBojANBgkqhkiG9w0BAQEFAAOCAY8A...\n-----END PUBLIC KEY-----\n"
+
+
+def uri(text: str) -> Uri:
+    """An address."""
+    return Uri.parse(text)
+
+
+def ulid(end: str) -> str:
+    """Something of the shape of an id."""
+    return "01KB" + end.rjust(22, "0")
+
+
+MARIE: Final = uri(f"{FR}/doctors/marie.laurent")
+JONAS: Final = uri(f"{DE}/doctors/jonas.weber")
+POST: Final = uri(f"{DE}/posts/{ulid('CASE')}")
+THREAD: Final = uri(f"{POST}/context")
+ANSWER: Final = uri(f"{FR}/comments/{ulid('ANSWER')}")
+
+
+def ed25519(name: str) -> Ed25519PrivateKey:
+    """A key anybody can make from its name: for these pages, and for nothing else."""
+    return Ed25519PrivateKey.from_private_bytes(hashlib.sha256(b"documentation " + name.encode()).digest())
+
+
+def multikey(owner: Uri) -> Multikey:
+    """The Ed25519 key of an actor as it is published."""
+    text = integrity.write_multikey(ed25519(owner).public_key())
+    return Multikey(id=uri(f"{owner}#ed25519-key"), controller=owner, key=text)
+
+
+def doctor() -> Doctor:
+    """A doctor in Germany."""
+    return Doctor(
+        id=JONAS, handle="jonas.weber", name="Dr. Jonas Weber", inbox=uri(f"{JONAS}/inbox"),
+        outbox=uri(f"{JONAS}/outbox"), followers=uri(f"{JONAS}/followers"), following=uri(f"{JONAS}/following"),
+        shared_inbox=uri(f"{DE}/inbox"),
+        public_keys=(KeyDocument(id=uri(f"{JONAS}#main-key"), owner=JONAS, pem=PEM),),
+        assertion_methods=(multikey(JONAS),), webfinger="jonas.weber@de.esanum.example", languages=("de", "en"),
+        credential=_credential(), published=NOW, updated=NOW,
+    )  # fmt: skip
+
+
+def _credential() -> Any:
+    home = uri(f"{DE}/actor")
+    subject = credential.Subject(
+        id=JONAS, name="Dr. Jonas Weber", role=Role.SPECIALIST, country=Country("DE"), specialties=("cardiology",),
+        assurance=Assurance.SUBSTANTIAL, actor_keys=(multikey(JONAS).key,),
+    )  # fmt: skip
+    terms = credential.Terms(id=uri(f"{JONAS}/credential"), reverify_on=None, status=None)
+    return credential.issue(subject, terms, KeySigner(home, uri(f"{home}#vc-1"), ed25519("issuer")), now=NOW)
+
+
+def instance() -> Instance:
+    """The German instance."""
+    home = uri(f"{DE}/actor")
+    issuer = integrity.write_multikey(ed25519("issuer").public_key())
+    return Instance(
+        id=home, name="esanum Deutschland", inbox=uri(f"{DE}/inbox"), outbox=uri(f"{DE}/outbox"),
+        public_keys=(KeyDocument(id=uri(f"{home}#main-key"), owner=home, pem=PEM),),
+        assertion_methods=(multikey(home),),
+        issuer_keys=(Multikey(id=uri(f"{home}#vc-1"), controller=home, key=issuer),),
+        country="DE", contact="federation@de.esanum.example", software="esanum-federation", speaks_rfc9421=True,
+    )  # fmt: skip
+
+
+def post() -> Post:
+    """A case for every verified doctor."""
+    return Post(
+        id=POST, author=JONAS, kind=PostKind.CASE, title="Syncope after exercise",
+        content="<p>A runner of 34 fainted twice after training. What next?</p>", language="en",
+        specialties=("cardiology",), to=(VERIFIED_DOCTORS,), published=NOW, context=THREAD,
+    )  # fmt: skip
+
+
+def comment() -> Comment:
+    """An answer from abroad."""
+    return Comment(
+        id=ANSWER, author=MARIE, content="<p>I would look at the right ventricle first.</p>", language="en",
+        in_reply_to=POST, context=POST, to=(VERIFIED_DOCTORS,), cc=(JONAS,),
+        mentions=(Mention(href=JONAS, name="@jonas.weber@de.esanum.example"),), published=NOW,
+    )  # fmt: skip
+
+
+def activities() -> Iterator[tuple[str, AnyActivity]]:
+    """One activity of each type, with what it says."""
+
+    def head(origin: str, number: int, actor: Uri) -> dict[str, Any]:
+        return {"id": uri(f"{origin}/activities/{ulid(str(number))}"), "actor": actor, "published": NOW}
+
+    everyone, back = {"to": (VERIFIED_DOCTORS,)}, {"to": (JONAS,)}
+    yield "a case is published", Create(object=post(), **head(DE, 1, JONAS), **everyone)
+    yield "an answer, with its author's proof", Create(
+        object=comment(), **head(FR, 2, MARIE), to=(VERIFIED_DOCTORS,), cc=(JONAS,), has_proof=True
+    )
+    yield (
+        "the instance asks its siblings to read a doctor anew, as after a suspension",
+        Update(object=JONAS, **head(DE, 3, uri(f"{DE}/actor")), **everyone),
+    )
+    yield "an answer is withdrawn", Delete(object=ANSWER, **head(FR, 4, MARIE), to=(VERIFIED_DOCTORS,), cc=(JONAS,))
+    follow = head(FR, 5, MARIE)
+    yield "a doctor asks to follow a colleague", Follow(object=JONAS, **follow, **back)
+    yield "yes", Accept(object=follow["id"], **head(DE, 6, JONAS), to=(MARIE,))
+    yield "no, or no longer", Reject(object=follow["id"], **head(DE, 7, JONAS), to=(MARIE,))
+    yield "the follower goes", Undo(object=follow["id"], **head(FR, 8, MARIE), **back)
+    yield "thanks for a post or an answer", Like(object=POST, **head(FR, 9, MARIE), **back)
+    yield "a recommendation within the audience the post has", Announce(object=POST, **head(FR, 10, MARIE), **everyone)
+    yield (
+        "a report to the home of what is reported; the reporter stays unnamed",
+        Flag(objects=(POST,), reason="identity", **head(FR, 11, uri(f"{FR}/actor")), to=(uri(f"{DE}/actor"),)),
+    )
+
+
+def document(word: Any) -> Mapping[str, Any]:
+    """The whole document; an activity that says so carries its author's proof."""
+    found = render.document(word)
+    if getattr(word, "has_proof", False):
+        method = uri(f"{word.actor}#ed25519-key")
+        return integrity.add_proof(found, ed25519(word.actor), verification_method=method, created=NOW)
+    return found
+
+
+def shown(word: Any) -> str:
+    """The document as JSON without its `@context`, which stands on the page once."""
+    body = {key: value for key, value in document(word).items() if key != "@context"}
+    return pretty(body)
+
+
+def tombstone() -> Tombstone:
+    """What stays of a withdrawn answer."""
+    return Tombstone(id=ANSWER, former_type="Note", deleted=NOW)
+
+
+def pretty(value: Any, indent: int = 0, room: int = 100) -> str:
+    """JSON with what fits on a line kept on a line."""
+    short = json.dumps(value, ensure_ascii=False)
+    if not isinstance(value, (dict, list)) or (indent and len(short) + indent <= room):
+        return short
+    inner = " " * (indent + 2)
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(key)}: {pretty(item, indent + 2, room)}" for key, item in value.items()]
+        return "{\n" + ",\n".join(inner + line for line in lines) + "\n" + " " * indent + "}"
+    lines = [pretty(item, indent + 2, room) for item in value]
+    return "[\n" + ",\n".join(inner + line for line in lines) + "\n" + " " * indent + "]"
+
+
+def signed_headers(profile: Profile) -> str:
+    """The headers of one delivery under a profile; an RSA signature differs each time and is left out."""
+    body = render.encode(document(next(activities())[1]))
+    if profile is Profile.CAVAGE:
+        key = make_rsa(uri(f"{JONAS}#main-key"), JONAS, 2048)
+    else:
+        key = PrivateKey.of(uri(f"{JONAS}#ed25519-key"), JONAS, ed25519(JONAS))
+    headers = signatures.sign("POST", uri(f"{FR}/inbox"), body, key, profile, NOW)
+    if profile is Profile.CAVAGE:
+        headers["Signature"] = re.sub(r'signature="[^"]*"', 'signature="(base64)"', headers["Signature"])
+    return "\n".join(["POST /inbox HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())])

@@ -1,0 +1,265 @@
+"""The generated parts of the documentation: each function returns Markdown made of the code itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from federation import delivery, errors, jsonld, reader, strict
+from federation.signatures import Profile
+from instance import config
+from instance.cli import esanum
+from tests.tools import docs_examples as examples
+from tests.tools import docs_words as words
+from verification.standing import RIGHTS, Action
+from verification.verdicts import EFFECTS, Reason
+
+WIDTH: Final = 96
+
+
+def table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]] | list[tuple[str, ...]]) -> str:
+    """A Markdown table."""
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def code(text: str, language: str = "") -> str:
+    """A block of code."""
+    return f"```{language}\n{text}\n```"
+
+
+# ── FEDERATION.md ──
+
+
+def refusals() -> str:
+    """Every code the door answers with, in the order of the tree."""
+    return table(("code", "status", "meaning"), [_refusal(cls) for cls in errors.all_refusals()])
+
+
+def _refusal(refusal: type[errors.Refused]) -> tuple[str, str, str]:
+    meaning = " ".join((refusal.__doc__ or "").split())
+    status = str(refusal.status)
+    if refusal.retry_after is not None:
+        status += f", Retry-After {refusal.retry_after}"
+    return f"`{refusal.code}`", status, meaning
+
+
+def reasons() -> str:
+    """Every credential reason, with what a door does with it."""
+    if set(words.REASONS) != set(Reason):
+        raise ValueError(f"reasons without words: {set(words.REASONS) ^ set(Reason)}")
+    rows = [(f"`{reason}`", _effects(reason), words.REASONS[reason]) for reason in Reason]
+    return table(("code", "answer", "meaning"), rows)
+
+
+def _effects(reason: Reason) -> str:
+    return " or ".join(text for effect, text in words.EFFECTS.items() if effect in EFFECTS[reason])
+
+
+def activity_examples() -> str:
+    """One example of each activity, each about the same exchange."""
+    parts = []
+    for what, word in examples.activities():
+        parts.append(f"**{type(word).__name__}**: {what}.\n\n{code(examples.shown(word), 'json')}")
+    return "\n\n".join(parts)
+
+
+def actor_examples() -> str:
+    """The two kinds of actor, and what stays of something withdrawn."""
+    return "\n\n".join(
+        f"**{title}**\n\n{code(examples.shown(word), 'json')}"
+        for title, word in (
+            ("An instance", examples.instance()),
+            ("A doctor", examples.doctor()),
+            ("Something withdrawn, answered with 410", examples.tombstone()),
+        )
+    )
+
+
+def context() -> str:
+    """The contexts we send, as they stand in every document."""
+    return code(examples.pretty({"@context": list(jsonld.CONTEXT)}), "json")
+
+
+def known_contexts() -> str:
+    """The contexts that may be named in what is sent to us."""
+    return "\n".join(f"- `{address}`" for address in jsonld.SHIPPED)
+
+
+def cavage_example() -> str:
+    """One delivery signed with cavage-12."""
+    return code(examples.signed_headers(Profile.CAVAGE), "http")
+
+
+def rfc9421_example() -> str:
+    """One delivery signed with RFC 9421."""
+    return code(examples.signed_headers(Profile.RFC9421), "http")
+
+
+def limits() -> str:
+    """What a message may hold at most."""
+    rows = [
+        ("body", f"{strict.MAX_BODY // 1024} KiB"),
+        ("depth of the JSON", f"{strict.MAX_DEPTH}"),
+        ("values in the JSON", f"{strict.MAX_VALUES:,}"),
+        ("name, title", f"{reader.MAX_NAME} characters"),
+        ("content", f"{reader.MAX_CONTENT // 1024} KiB"),
+        ("recipients", f"{reader.MAX_RECIPIENTS}"),
+        ("mentions", f"{reader.MAX_MENTIONS}"),
+        ("tags", f"{reader.MAX_TAGS}"),
+        ("attachments", f"{reader.MAX_ATTACHMENTS}"),
+        ("keys of one actor", f"{reader.MAX_KEYS}"),
+        ("items of one page of a collection", f"{reader.MAX_ITEMS:,}"),
+    ]
+    return table(("thing", "at most"), rows)
+
+
+# ── docs/federation.md ──
+
+
+def answers() -> str:
+    """What our sender makes of each answer."""
+    rows = [(_statuses(statuses), _MEANINGS[meaning]) for statuses, meaning in delivery.ANSWERS]
+    return table(("answer", "our sender"), rows)
+
+
+_MEANINGS: Final = {
+    delivery.Meaning.COMMITTED: "is done: you have it on disk",
+    delivery.Meaning.MOVED: "never follows; reads your actor once (signed, same origin), then waits, with an alarm",
+    delivery.Meaning.KEY_TROUBLE: "knocks once more at once with the other signature profile; then waits, with an alarm",
+    delivery.Meaning.FORBIDDEN: "looks at the code: membership makes the lane wait, anything else is a dead letter",
+    delivery.Meaning.ABSENT: "tries a doctor's own inbox three times over a day; for a shared inbox it waits, with an alarm",
+    delivery.Meaning.BUSY: "waits; your Retry-After counts, up to an hour",
+    delivery.Meaning.NEVER: "makes it a dead letter at once; the code is shown to our administrator",
+    delivery.Meaning.FAILING: "waits, and tries another message first",
+    delivery.Meaning.NOT_REACHED: "waits: 20 s, doubled each time to about an hour",
+}
+
+
+def _statuses(statuses: Any) -> str:
+    if isinstance(statuses, range):
+        return f"{statuses.start // 100}xx"
+    return "none (network, DNS, TLS, deadline)" if 0 in statuses else ", ".join(map(str, sorted(statuses)))
+
+
+# ── docs/verification.md ──
+
+
+def rights() -> str:
+    """What each role may do."""
+    rows = [
+        (role.value, *("yes" if action in allowed else "" for action in Action)) for role, allowed in RIGHTS.items()
+    ]
+    return table(("role", *(action.value for action in Action)), rows)
+
+
+# ── docs/operate ──
+
+
+def settings() -> str:
+    """Every setting of esanum.toml: what it wants, what it is where it is not set, what it is for."""
+    notes = _notes()
+    rows = []
+    for field in dataclasses.fields(config.Config):
+        rows.append((f"`{field.name}`", config.expected(field.name), _default(field), notes[field.name]))
+    return table(("setting", "expected", "default", "meaning"), rows)
+
+
+def _notes() -> dict[str, str]:
+    source = inspect.getsource(config.Config)
+    found = re.findall(r"((?:    #: [^\n]*\n)+)    (\w+):", source)
+    return {name: " ".join(re.sub(r"\s*#: ", " ", comment).split()) for comment, name in found}
+
+
+_PLACES: Final = {
+    "data": "the folder of the configuration",
+    "database": "`sqlite:///DATA/esanum.db`",
+    "secrets": "`DATA/secrets`",
+    "may_issue_for": "the country",
+}
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.name in _PLACES:
+        return _PLACES[field.name]
+    if field.default_factory is not dataclasses.MISSING:
+        value: Any = field.default_factory()
+    elif field.default is not dataclasses.MISSING:
+        value = field.default
+    else:
+        return "none: must be set"
+    if hasattr(value, "total_seconds"):
+        return f"{int(value.total_seconds())}"
+    return f"`{value}`" if value not in ("", ()) else "nothing"
+
+
+def commands() -> str:
+    """Every command with its help."""
+    return "\n\n".join(f"### {path}\n\n{code(text)}" for path, text in helps())
+
+
+def helps() -> Iterator[tuple[str, str]]:
+    """Each command's name as typed, and what `--help` says."""
+    yield from _helps(esanum, None, "esanum")
+
+
+def _helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
+    context = click.Context(
+        command, parent, info_name=name, **{**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    )
+    yield context.command_path, command.get_help(context)
+    if isinstance(command, click.Group):
+        for each in command.list_commands(context):
+            child = command.get_command(context, each)
+            if child is not None:
+                yield from _helps(child, context, each)
+
+
+def routes() -> str:
+    """Every page and form, and who may use it."""
+    rows = [(f"`{rule}`", ", ".join(methods), _WHO[access]) for rule, methods, access in page_routes()]
+    return table(("address", "method", "open to"), rows)
+
+
+_WHO: Final = {"public": "everybody", "account": "whoever is signed in", "doctor": "signed-in doctors in good standing"}
+
+
+def page_routes() -> list[tuple[str, tuple[str, ...], str]]:
+    """Path, methods and mark of every route of the web application."""
+    from instance.app import make_app
+
+    app = make_app(None)  # type: ignore[arg-type]  # the table of routes asks nothing of the node
+    found = []
+    for rule in app.url_map.iter_rules():
+        methods = tuple(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        found.append((rule.rule, methods, app.view_functions[rule.endpoint].access))
+    return sorted(found)
+
+
+#: file ─▶ part ─▶ what makes it
+PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
+    "FEDERATION.md": {
+        "refusals": refusals,
+        "reasons": reasons,
+        "context": context,
+        "known contexts": known_contexts,
+        "actors": actor_examples,
+        "activities": activity_examples,
+        "cavage": cavage_example,
+        "rfc9421": rfc9421_example,
+        "limits": limits,
+    },
+    "docs/federation.md": {"answers": answers},
+    "docs/verification.md": {"rights": rights},
+    "docs/operate/settings.md": {"settings": settings},
+    "docs/operate/commands.md": {"commands": commands},
+    "docs/routes.md": {"pages": routes},
+}
+
+ROOT: Final = Path(__file__).resolve().parents[2]
