@@ -121,7 +121,10 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
         *_terms(_TEXT, _NS, "postKind specialty doi event language country contact software reason"),
         *_terms(_TIME, _AS, "published updated deleted", **{"@type": _XSD + "dateTime"}),
         *_terms(_COUNT, _AS, "totalItems", **{"@type": _XSD + "nonNegativeInteger"}),
-        ("contentMap", (_BY_LANGUAGE, {"@id": _AS + "content", "@container": "@language"})),
+        *(
+            (f"{name}Map", (_BY_LANGUAGE, {"@id": _AS + name, "@container": "@language"}))
+            for name in ("content", "name", "summary")
+        ),
         *_terms(_OPAQUE, _NS, "doctorCredential clinicalSummary consent screening", **{"@type": "@json"}),
         ("formerType", (_TYPE, {"@id": _AS + "formerType", "@type": "@id"})),
     )
@@ -283,6 +286,8 @@ def _is_plain_object(key: str, value: dict[str, Json], form: int) -> bool:
 
 
 def _is_word(text: str) -> bool:
+    if not text:
+        raise Malformed("an empty type")
     return text.isalnum() and text.isascii() and text[0].isupper()
 
 

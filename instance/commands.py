@@ -9,7 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
+from federation.uri import Uri
+from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.people import NewDoctor
+from instance.vault import BadSecret, open_issuer_key, open_vault
 from instance.wiring import Node
 
 Command = Callable[..., Awaitable[Any]]
@@ -20,11 +23,15 @@ async def siblings_look_up(node: Node, origin: str) -> Any:
     return _plain(await node.siblings.look_up(origin))
 
 
-async def siblings_add(node: Node, origin: str, fingerprint: str, countries: list[str], by: str, reason: str) -> Any:
-    """Store the entry when the confirmed fingerprint is the one its actor shows."""
-    found = await node.siblings.look_up(origin)
+async def siblings_add(
+    node: Node, found: dict[str, Any], fingerprint: str, countries: list[str], by: str, reason: str
+) -> Any:
+    """Store what `siblings_look_up` found, when the confirmed fingerprint is the one of exactly that."""
+    candidate = _candidate(found)
     return _plain(
-        await node.siblings.add(found, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason)
+        await node.siblings.add(
+            candidate, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason
+        )
     )
 
 
@@ -40,7 +47,8 @@ async def siblings_set_policy(node: Node, origin: str, policy: str, by: str, rea
 
 async def siblings_remove(node: Node, origin: str, by: str, reason: str) -> Any:
     """Take a sibling off the allowlist."""
-    return _plain(await node.siblings.remove(origin, by=by, reason=reason))
+    await node.siblings.remove(origin, by=by, reason=reason)
+    return {"origin": origin, "policy": "removed"}
 
 
 async def siblings_list(node: Node) -> Any:
@@ -101,6 +109,7 @@ async def keys_show(node: Node) -> Any:
     """Show the instance's public keys, as siblings pin them."""
     published = await node.keys.published(node.keys.instance_actor)
     return {
+        "fingerprint": await node.siblings.own_fingerprint(),
         "instance": [{"id": key.id, "fingerprint": key.fingerprint, "algorithm": key.algorithm} for key in published],
         "issuer": {"id": str(node.keys.issuer_id), "key": node.keys.issuer_multikey},
     }
@@ -119,11 +128,23 @@ async def backup(node: Node, target: str) -> Any:
 
 
 async def check(node: Node) -> Any:
-    """Say what is wrong with this instance, in sentences."""
+    """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = list(await node.store.check())
+    for opened in (open_vault, open_issuer_key):
+        try:
+            opened(node.config)
+        except BadSecret as error:
+            findings.append(str(error))
     if not node.allowlist.readable:
         findings.append("the allowlist cannot be read: nobody may speak with this instance")
     return {"origin": node.origin, "findings": findings, "siblings": len(node.allowlist())}
+
+
+def _candidate(found: Mapping[str, Any]) -> Found:
+    keys = tuple(CandidateKey(Uri.parse(key["id"]), key["key"]) for key in found["issuer_keys"])
+    places = {name: Uri.parse(found[name]) for name in ("actor", "inbox", "outbox")}
+    pin = fingerprint_of(places["actor"], found["keys"], [(key.id, key.key) for key in keys])
+    return Found(**{**found, **places, "keys": tuple(found["keys"]), "issuer_keys": keys, "fingerprints": (pin,)})
 
 
 def _plain(value: Any) -> Any:

@@ -7,6 +7,7 @@ one writer at any time.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import socket
 import struct
@@ -15,11 +16,13 @@ from typing import Any, Final
 
 import orjson
 
-from instance import commands
+from instance import commands, log
 from instance.services.errors import Rejected
+from instance.storage.store import StorageError
 from instance.wiring import Node
 
-_LONGEST: Final = 1_048_576
+#: The longest line each way, in bytes: a list of all deliveries that are dead fits.
+_LONGEST: Final = 8_388_608
 
 
 class CommandFailed(Exception):
@@ -30,27 +33,37 @@ class CommandFailed(Exception):
         self.code = code
 
 
+class NoServer(Exception):
+    """No server listens: the command opens the database itself."""
+
+
 class ControlServer:
     """Answers commands of the user who owns this process (and root)."""
 
     def __init__(self, node: Node, path: Path) -> None:
         self._node, self._path = node, path
         self._server: asyncio.Server | None = None
+        self._made: tuple[int, int] | None = None
 
     async def start(self) -> None:
-        """Listen; a socket left behind by a killed server is replaced (the database lock proves that it is dead)."""
+        """Listen; a socket left behind by a killed server is replaced, one that answers (PostgreSQL) is left alone."""
+        if await _answers(self._path):
+            self._node.log.info("control_elsewhere", path=str(self._path))
+            return
         self._path.unlink(missing_ok=True)
         before = os.umask(0o177)
         try:
             self._server = await asyncio.start_unix_server(self._serve, path=str(self._path), limit=_LONGEST)
         finally:
             os.umask(before)
+        self._made = _identity(self._path)
 
     async def stop(self) -> None:
-        """Stop listening and take the socket away."""
-        if self._server is not None:
-            self._server.close()
-            await self._server.wait_closed()
+        """Stop listening and take the socket away, if it is still ours."""
+        if self._server is None:
+            return
+        self._server.close()
+        if self._made == _identity(self._path):
             self._path.unlink(missing_ok=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -67,15 +80,24 @@ class ControlServer:
 
     async def _answer(self, line: bytes) -> dict[str, Any]:
         try:
-            asked = orjson.loads(line)
-            return {"result": await run(self._node, asked["command"], asked["values"])}
+            name, values = _read(line)
+            return {"result": await run(self._node, name, values)}
         except CommandFailed as failure:
             return {"failed": failure.code, "text": str(failure)}
-        except (orjson.JSONDecodeError, KeyError, TypeError):
-            return {"failed": "malformed", "text": "not a command"}
         except Exception as fault:
             self._node.log.error("command_failed", exc_info=fault)
-            return {"failed": "internal", "text": type(fault).__name__}
+            return {"failed": "internal", "text": f"{type(fault).__name__} in {log.where(fault)}"}
+
+
+def _read(line: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        asked = orjson.loads(line)
+        name, values = asked["command"], asked["values"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        raise CommandFailed("malformed", "not a command") from None
+    if not isinstance(name, str) or not isinstance(values, dict):
+        raise CommandFailed("malformed", "not a command")
+    return name, values
 
 
 async def run(node: Node, name: str, values: dict[str, Any]) -> Any:
@@ -84,20 +106,31 @@ async def run(node: Node, name: str, values: dict[str, Any]) -> Any:
     if command is None:
         raise CommandFailed("unknown_command", name)
     try:
+        inspect.signature(command).bind(node, **values)
+    except TypeError:
+        raise CommandFailed("malformed", f"{name} takes other values; is the server of another version?") from None
+    try:
         return await command(node, **values)
     except Rejected as refusal:
         raise CommandFailed(refusal.code, refusal.field or "") from refusal
+    except StorageError as error:
+        raise CommandFailed("storage", str(error)) from error
 
 
 async def ask(path: Path, name: str, values: dict[str, Any]) -> Any:
-    """Send one command to a running server. Raises ConnectionError where none listens, CommandFailed otherwise."""
+    """Send one command to a running server. Raises NoServer where none listens, CommandFailed otherwise."""
     try:
         reader, writer = await asyncio.open_unix_connection(str(path), limit=_LONGEST)
-    except (FileNotFoundError, ConnectionRefusedError) as error:
-        raise ConnectionError("no server is running") from error
+    except (FileNotFoundError, ConnectionRefusedError):
+        raise NoServer(path) from None
+    except OSError as error:
+        raise CommandFailed("no_access", f"{path}: {error.strerror or error}") from None
     writer.write(orjson.dumps({"command": name, "values": values}) + b"\n")
     await writer.drain()
-    line = await reader.readline()
+    try:
+        line = await reader.readline()
+    except ConnectionError:
+        line = b""
     writer.close()
     if not line:
         raise CommandFailed("no_answer", "the server did not answer")
@@ -105,6 +138,23 @@ async def ask(path: Path, name: str, values: dict[str, Any]) -> Any:
     if "failed" in answer:
         raise CommandFailed(answer["failed"], answer["text"])
     return answer["result"]
+
+
+async def _answers(path: Path) -> bool:
+    try:
+        _, writer = await asyncio.open_unix_connection(str(path))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _may_speak(peer: socket.socket | Any) -> bool:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
+import socket
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any, Final
 
 from instance import log
@@ -16,37 +20,49 @@ from instance.control import ControlServer
 from instance.ops import OpsApp
 from instance.wiring import Node, open_node
 
-#: From the signal to the end: requests under way are answered, deliveries under way settled.
-GRACE: Final = 8
+#: Seconds from the signal until requests under way must be answered.
+GRACE: Final = 7
+#: Whatever hangs: nothing acknowledged is lost by an end without goodbye, and the next start need not wait.
+LAST_RESORT: Final = 9.5
+#: What `sun_path` holds on the smallest of our systems (macOS: 104 bytes with the closing NUL).
+_LONGEST_SOCKET: Final = 103
 
 Serve = Callable[[Any, str, asyncio.Event], Awaitable[None]]
 
 
-class MissingServer(Exception):
-    """The chosen server is not installed; the text names the extra."""
+class CannotServe(Exception):
+    """The server is not installed, or its address cannot be had; the text says which and what to do."""
 
 
-async def serve(config: Config, *, server: str | None = None, ready: Callable[[], None] | None = None) -> None:
-    """Serve until SIGTERM or SIGINT; return after a clean stop within ten seconds."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    run = _servers()[server or config.server]
+async def serve(config: Config, *, server: str | None = None) -> None:
+    """Serve until SIGTERM or SIGINT, alone in this process; return after a clean stop within ten seconds."""
+    stop, name = _stop_on_signal(), server or config.server
+    for address in filter(None, (config.listen, config.metrics)):
+        _check_free(address)
+    _check_socket(config.socket)
     async with running(config) as node:
         control = ControlServer(node, config.socket)
         await control.start()
-        node.log.info("serving", listen=config.listen, server=server or config.server)
-        if ready is not None:
-            ready()
+        node.log.info("serving", listen=config.listen, server=name)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_then(run(application(node), config.listen, stop), stop))
+                group.create_task(_then(SERVERS[name](application(node), config.listen, stop), stop))
                 if config.metrics:
                     group.create_task(_then(run_hypercorn(OpsApp(node), config.metrics, stop), stop))
+                await stop.wait()
+                # Deliveries in flight are given their seconds beside the requests under way, not after them.
+                await node.workers.stop()
         finally:
             await control.stop()
     log.get(origin=config.origin).info("stopped")
+
+
+async def work(config: Config) -> None:
+    """Work off queues without serving (PostgreSQL: as many of these as are needed), alone in this process."""
+    stop = _stop_on_signal()
+    async with running(config) as node:
+        node.log.info("working")
+        await stop.wait()
 
 
 @contextlib.asynccontextmanager
@@ -58,17 +74,6 @@ async def running(config: Config) -> AsyncIterator[Node]:
         yield node
     finally:
         await node.close()
-
-
-async def work(config: Config) -> None:
-    """Work off queues without serving (PostgreSQL: as many of these as are needed)."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    async with running(config) as node:
-        node.log.info("working")
-        await stop.wait()
 
 
 def application(node: Node) -> FederationApp:
@@ -97,10 +102,10 @@ async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event) -> None:
     try:
         import uvicorn
     except ImportError:
-        raise MissingServer("uvicorn is not installed; install esanum-federation[fast]") from None
-    host, _, port = listen.rpartition(":")
+        raise CannotServe("uvicorn is not installed; install esanum-federation[fast]") from None
+    host, port = _split(listen)
     settings = uvicorn.Config(
-        app, host=host, port=int(port), http="httptools", lifespan="off", log_config=None, access_log=False,
+        app, host=host, port=port, http="httptools", lifespan="off", log_config=None, access_log=False,
         server_header=False, date_header=True, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
     )  # fmt: skip
 
@@ -120,9 +125,9 @@ async def run_granian(app: Any, listen: str, stop: asyncio.Event) -> None:
         from granian.constants import Interfaces
         from granian.server.embed import Server
     except ImportError:
-        raise MissingServer("granian is not installed; install esanum-federation[fast]") from None
-    host, _, port = listen.rpartition(":")
-    server = Server(app, address=host, port=int(port), interface=Interfaces.ASGINL, log_enabled=False)
+        raise CannotServe("granian is not installed; install esanum-federation[fast]") from None
+    host, port = _split(listen)
+    server = Server(app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False)
     await _until(stop, server.serve(), server.stop)
 
 
@@ -144,5 +149,42 @@ async def _then(serving: Awaitable[None], stop: asyncio.Event) -> None:
         stop.set()
 
 
-def _servers() -> dict[str, Serve]:
-    return {"hypercorn": run_hypercorn, "uvicorn": run_uvicorn, "granian": run_granian}
+def _stop_on_signal() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; from then on the process ends within LAST_RESORT seconds."""
+    stop = asyncio.Event()
+
+    def end() -> None:
+        if not stop.is_set():
+            stop.set()
+            timer = threading.Timer(LAST_RESORT, os._exit, (1,))
+            timer.daemon = True
+            timer.start()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, end)
+    return stop
+
+
+def _check_free(listen: str) -> None:
+    """Raise CannotServe where the address cannot be had, before anything is opened."""
+    host, port = _split(listen)
+    try:
+        family, kind, number, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, number) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise CannotServe(f"cannot listen on {listen}: {error.strerror or error}") from None
+
+
+def _check_socket(path: Path) -> None:
+    if len(os.fsencode(path)) > _LONGEST_SOCKET:
+        raise CannotServe(f"{path}: too long for a local socket; choose a folder for data with a shorter path")
+
+
+def _split(listen: str) -> tuple[str, int]:
+    host, _, port = listen.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+SERVERS: Final[dict[str, Serve]] = {"hypercorn": run_hypercorn, "uvicorn": run_uvicorn, "granian": run_granian}

@@ -177,10 +177,9 @@ class Place:
     async def admits(self, other: Place, *, countries: Iterable[str] = ()) -> None:
         """Put the other on the allowlist, fingerprint compared."""
         found = await self.node.siblings.look_up(other.node.origin)
-        published = await other.node.keys.published(other.node.keys.instance_actor)
         await self.node.siblings.add(
             found,
-            fingerprint=published[0].fingerprint,
+            fingerprint=await other.node.siblings.own_fingerprint(),
             may_issue_for=tuple(countries) or (other.config.country,),
             by="test",
             reason="test",

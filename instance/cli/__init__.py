@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 import click
@@ -42,3 +43,15 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has seen enough (`esanum … | head`); nothing more can be printed.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+    except OSError as error:
+        click.echo(f"esanum: {error.filename or 'the system'}: {error.strerror or type(error).__name__}", err=True)
+        sys.exit(1)
+    except Exception as fault:
+        from instance.log import where
+
+        click.echo(f"esanum: a defect in this program: {type(fault).__name__} in {where(fault)}", err=True)
+        sys.exit(1)

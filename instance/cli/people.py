@@ -32,7 +32,7 @@ def doctors() -> None:
     help="A staff role; may be repeated.",
 )  # fmt: skip
 @click.pass_obj
-def add_doctor(context: Context, handle: str, **values: object) -> None:
+def add_doctor(context: Context, /, handle: str, **values: object) -> None:
     """Make an account and a credential for HANDLE, whose evidence you have seen. The password is shown once."""
     values = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
     made = context.run("doctors.add", handle=handle, by=who(), **values)

@@ -26,10 +26,11 @@ T = TypeVar("T")
 @click.option("--metrics", default="", help="Where health and metrics listen (loopback).")
 @click.option("--database", default="", help="postgresql://…; by default one SQLite file beside the configuration.")
 @click.pass_obj
-def init(context: Context, **values: str) -> None:
+def init(context: Context, /, **values: str) -> None:
     """Make a new instance: its configuration, its secrets and its database."""
     from instance.config import BadConfig, read
-    from instance.vault import BadSecret, make_secrets
+    from instance.storage.store import StorageError
+    from instance.vault import BadSecret, have_secrets, make_secrets
     from instance.wiring import NotPrepared, prepare
 
     path = context.path
@@ -39,12 +40,16 @@ def init(context: Context, **values: str) -> None:
     try:
         config = read(given, path.resolve().parent)
         config.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        make_secrets(config.secrets)
+        # Secrets that are there (lent by systemd, or of an `init` that was interrupted) are used, never made anew.
+        found = have_secrets(config)
+        if not found:
+            make_secrets(config.secrets)
         asyncio.run(prepare(config))
-    except (BadConfig, BadSecret, NotPrepared) as error:
+    except (BadConfig, BadSecret, NotPrepared, StorageError) as error:
         raise Failure(str(error)) from None
     _write(path, given)
-    click.echo(f"{path} written; secrets are in {config.secrets}. Start with: esanum -c {path} serve")
+    click.echo(f"{path} written; secrets {'found' if found else 'made'} in {config.secrets}: back them up apart.")
+    click.echo(f"Start with: esanum -c {path} serve")
 
 
 @click.command()
@@ -56,7 +61,7 @@ def serve(context: Context, server: str | None) -> None:
     from instance.serve import serve as serve_
 
     log.set_up("info")
-    with _as_sentences(context):
+    with _as_sentences():
         _run(serve_(context.config, server=server))
 
 
@@ -70,7 +75,7 @@ def work(context: Context) -> None:
     if context.config.database.startswith("sqlite:"):
         raise Failure("with SQLite the serving process works off its queues itself; `work` is for PostgreSQL")
     log.set_up("info")
-    with _as_sentences(context):
+    with _as_sentences():
         _run(work_(context.config))
 
 
@@ -81,8 +86,9 @@ def check(context: Context) -> None:
     report = context.run("check")
     for finding in report["findings"]:
         click.echo(f"- {finding}")
-    if not report["findings"]:
-        click.echo(f"{report['origin']}: all is well; {report['siblings']} sibling(s).")
+    if any(not finding.startswith("warning: ") for finding in report["findings"]):
+        raise Failure(f"{report['origin']} needs mending")
+    click.echo(f"{report['origin']}: all is well; {report['siblings']} sibling(s).")
 
 
 @click.command()
@@ -132,24 +138,23 @@ def _run(coroutine: Coroutine[Any, Any, T]) -> T:
 
 
 @contextlib.contextmanager
-def _as_sentences(context: Context) -> Iterator[None]:
+def _as_sentences() -> Iterator[None]:
     """Turn what an administrator can mend into a Failure that says so."""
-    from instance.serve import MissingServer
+    from instance.serve import CannotServe
     from instance.storage.store import StorageError
     from instance.vault import BadSecret
     from instance.wiring import NotPrepared
 
+    wanted = (CannotServe, StorageError, BadSecret, NotPrepared)
     try:
         yield
-    except (MissingServer, StorageError, BadSecret, NotPrepared) as error:
+    except wanted as error:
         raise Failure(str(error)) from None
-    except OSError as error:
-        raise Failure(f"cannot listen on {context.config.listen}: {error.strerror or error}") from None
     except BaseExceptionGroup as group:
         first = _first(group)
-        if isinstance(first, MissingServer | OSError):
-            raise Failure(str(first)) from None
-        raise
+        if not isinstance(first, wanted):
+            raise first from None
+        raise Failure(str(first)) from None
 
 
 def _first(error: BaseException) -> BaseException:

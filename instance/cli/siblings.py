@@ -32,12 +32,12 @@ def add(context: Context, origin: str, countries: tuple[str, ...], fingerprint: 
     wanted = list(countries) or [found["country"]]
     _show_candidate(found, wanted)
     confirmed = fingerprint or click.prompt(
-        "Compare the first fingerprint with its administrator by another way, then type it here"
+        "Ask its administrator, by another way, for the fingerprint that `esanum keys show` prints there; type it here"
     )
-    if confirmed.strip() not in found["fingerprints"]:
+    if confirmed.strip().lower() not in found["fingerprints"]:
         raise Failure("this is not the fingerprint it shows; nothing was stored (fingerprint_differs)")
     entry = context.run(
-        "siblings.add", origin=origin, fingerprint=confirmed.strip(), countries=wanted, by=who(), reason=reason
+        "siblings.add", found=found, fingerprint=confirmed.strip(), countries=wanted, by=who(), reason=reason
     )
     click.echo(f"{entry['origin']} is a sibling now.")
 

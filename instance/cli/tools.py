@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
+import os
+import pwd
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +37,7 @@ class Context:
         except BadConfig as error:
             raise Failure(str(error)) from None
 
-    def run(self, name: str, **values: Any) -> Any:
+    def run(self, name: str, /, **values: Any) -> Any:
         """Carry out a command: by the running server where there is one, otherwise on the database."""
         return asyncio.run(self._run(name, values))
 
@@ -45,7 +46,7 @@ class Context:
 
         try:
             return await control.ask(self.config.socket, name, values)
-        except ConnectionError:
+        except control.NoServer:
             return await self._run_here(name, values)
         except control.CommandFailed as failure:
             raise Failure(_sentence(failure.code, str(failure))) from None
@@ -67,15 +68,29 @@ class Context:
         from instance.vault import BadSecret
         from instance.wiring import NotPrepared, open_node
 
+        self._check_owner()
         try:
             return await open_node(self.config)
         except (BadSecret, NotPrepared, StorageError) as error:
             raise Failure(str(error)) from None
 
+    def _check_owner(self) -> None:
+        """Files that root makes in the service's folder would lock the service out of its own database."""
+        folder = self.config.data
+        if folder.is_dir() and (owner := folder.stat().st_uid) != os.geteuid():
+            raise Failure(f"{folder} belongs to the user {_user(owner)}: run this as that user, or start the server")
+
 
 def who() -> str:
-    """The person who gives the order, as recorded beside the act."""
-    return f"command line: {getpass.getuser()}"
+    """The person who gives the order, as recorded beside the act: by the process, not by what a variable claims."""
+    return f"command line: {_user(os.getuid())}"
+
+
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
 
 
 def show_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:

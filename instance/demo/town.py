@@ -123,9 +123,8 @@ async def introduce_all(town: list[Country]) -> None:
 async def admit(node: Node, other: Node) -> None:
     """Admit `other` at `node`, with the fingerprint taken from the other's own key rows."""
     found = await node.siblings.look_up(other.origin)
-    published = await other.keys.published(other.keys.instance_actor)
     await node.siblings.add(
-        found, fingerprint=published[0].fingerprint, may_issue_for=(other.config.country,),
+        found, fingerprint=await other.siblings.own_fingerprint(), may_issue_for=(other.config.country,),
         by="demo", reason="shown to a newcomer",
     )  # fmt: skip
 

@@ -21,6 +21,7 @@ AT_A_TIME: Final = 2
 WAITING: Final = 64
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 _GROUPS: Final = 5
+_AROUND: Final = "0123456789 .,;:-_!?*+#@$"
 
 T = TypeVar("T")
 
@@ -41,7 +42,8 @@ def check_password(password: object, *familiar: str) -> str:
     if len(password) > MAX_LENGTH:
         raise Rejected("password_too_long", "password")
     folded = password.casefold()
-    if folded in _common() or len(set(folded)) < 4 or _only(folded, familiar):
+    # What people put around a common word does not make it a rare one.
+    if not _common().isdisjoint((folded, folded.strip(_AROUND))) or len(set(folded)) < 4 or _only(folded, familiar):
         raise Rejected("password_common", "password")
     return password
 
@@ -92,7 +94,7 @@ def _only(folded: str, familiar: tuple[str, ...]) -> bool:
     for word in familiar:
         if len(word) >= 3:
             rest = rest.replace(word.casefold(), "")
-    return len(rest.strip("0123456789 .-_!")) < 3
+    return len(rest.strip(_AROUND)) < 3
 
 
 @lru_cache(maxsize=1)

@@ -62,7 +62,7 @@ def _probe(context: dict[str, Any], depth: int = 0) -> dict[str, Any]:
 def test_shipped_contexts_define_what_the_originals_define(path: Path) -> None:
     """Every term of a published context expands under our file exactly as under the original."""
     original = json.loads(path.read_text())["@context"]
-    probe = {"x": {"@id": "https://x.example/"}} and _probe(original)
+    probe = _probe(original)
     prefix = {"x": "https://x.example/"}
 
     # The context goes last, inline: so one prefix can be added to both.
@@ -124,7 +124,8 @@ _ODD: st.SearchStrategy[Any] = st.one_of(
         ]
     ),
 )
-_KEYS = sorted([*jsonld._TERMS, "id", "type", "foo", "proof", "duration", "nameMap", "icon", "as:name", "@type", "@id"])
+_CONTEXT_TERMS = {term for address in CONTEXT for term in json.loads(SHIPPED[address].read_text())["@context"]}
+_KEYS = sorted({*jsonld._TERMS, *_CONTEXT_TERMS, "foo", "proof", "as:name", "@type", "@id"})
 
 
 @given(words.activities | words.things, st.lists(st.tuples(st.booleans(), st.sampled_from(_KEYS), _ODD), max_size=3))
@@ -336,7 +337,7 @@ def test_a_clique_of_blank_nodes_costs_nothing() -> None:
 
 def test_wrong_types_are_malformed() -> None:
     """A74: a term that holds another JSON type is malformed on both paths, never a guess."""
-    for key, value in (("actor", 5), ("published", {"x": 1} and 3), ("to", True), ("type", None), ("id", ["x"])):
+    for key, value in (("actor", 5), ("published", 3), ("to", True), ("type", None), ("id", ["x"])):
         with pytest.raises(Malformed):
             meaning({**render.document(words.a_create()), key: value})
         with pytest.raises(Malformed):

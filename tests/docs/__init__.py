@@ -1,0 +1,1 @@
+"""The documents cannot lie: what they name exists, what exists is named."""

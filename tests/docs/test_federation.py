@@ -1,0 +1,109 @@
+"""FEDERATION.md: every code, every reason, every activity; examples that our own reader accepts."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, Final, get_args
+
+import orjson
+import pytest
+
+from federation import errors, integrity, parse
+from federation.delivery import MEMBERSHIP
+from federation.jsonld import CONTEXT, SHIPPED
+from federation.uri import Uri
+from federation.vocabulary import AnyActivity, Audience, Ignored, PostKind
+from tests.docs.pages import blocks, text
+from tests.tools import docs_examples as examples
+from verification.verdicts import EFFECTS, Reason
+
+FEDERATION_MD: Final = text("FEDERATION.md")
+DOCUMENTS: Final = [json.loads(block) for block in blocks(FEDERATION_MD, "json") if '"type"' in block]
+
+
+@pytest.mark.parametrize("refusal", list(errors.all_refusals()), ids=lambda refusal: refusal.code)
+def test_every_refusal_is_documented(refusal: type[errors.Refused]) -> None:
+    """A sibling's administrator can look up any code we answer with, with its status."""
+    assert re.search(rf"^\| `{refusal.code}` \| {refusal.status}\b", FEDERATION_MD, re.MULTILINE)
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+def test_every_credential_reason_is_documented(reason: Reason) -> None:
+    """A doctor's administrator can look up why a sibling does not believe a credential."""
+    found = re.search(rf"^\| `{reason}` \| ([^|]+) \| ([^|]+) \|$", FEDERATION_MD, re.MULTILINE)
+
+    assert found is not None
+    assert len(EFFECTS[reason]) == len(found[1].split(" or "))
+
+
+def test_codes_are_one_vocabulary() -> None:
+    """No two refusals share a code, and none has the code of a credential reason."""
+    codes = [refusal.code for refusal in errors.all_refusals()]
+
+    assert len(codes) == len(set(codes))
+    assert set() == set(codes) & set(Reason)
+
+
+def test_no_code_is_documented_that_does_not_exist() -> None:
+    """The tables of codes name nothing we never answer with."""
+    known = {refusal.code for refusal in errors.all_refusals()} | set(Reason)
+    named = set(re.findall(r"^\| `([a-z_]+)` \| (?:\d{3}|accepted|alarm)", FEDERATION_MD, re.MULTILINE))
+
+    assert known == named
+
+
+@pytest.mark.parametrize("word", [w for w in get_args(AnyActivity) if w is not Ignored], ids=lambda w: w.__name__)
+def test_every_activity_has_an_example(word: type[Any]) -> None:
+    """Whoever implements an activity sees one."""
+    assert [word.__name__] == list({d["type"] for d in DOCUMENTS if d["type"] == word.__name__})
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda d: f"{d['type']} {d['id'].rpartition('/')[2]}")
+def test_every_example_can_be_read(document: dict[str, Any]) -> None:
+    """An example with its context is a document that our door understands."""
+    whole = {"@context": list(CONTEXT), **document}
+    strict = parse.strict_json(orjson.dumps(whole))
+    read = parse.activity_document if "actor" in strict else parse.thing
+
+    assert document["id"] == read(strict).id
+
+
+def test_examples_are_what_the_code_writes() -> None:
+    """Reading an example gives back the value it was written from."""
+    for _, word in examples.activities():
+        assert word == parse.activity_document(examples.document(word))
+    for thing in (examples.doctor(), examples.instance(), examples.tombstone()):
+        assert thing == parse.thing(examples.document(thing))
+
+
+def test_the_proof_in_the_example_holds() -> None:
+    """The comment shown carries a proof that can be checked, and a changed comment does not pass."""
+    document = next({"@context": list(CONTEXT), **d} for d in DOCUMENTS if "proof" in d)
+    key = examples.ed25519(Uri.parse(document["actor"])).public_key()
+    integrity.check_proof(document, key)
+    document["object"]["content"] += "<p>And more.</p>"
+
+    with pytest.raises(integrity.BadProof):
+        integrity.check_proof(document, key)
+
+
+def test_the_context_is_shown() -> None:
+    """The page shows the context we send and names every one we know."""
+    shown = next(json.loads(block) for block in blocks(FEDERATION_MD, "json") if '"@context"' in block)
+
+    assert {"@context": list(CONTEXT)} == shown
+    assert [] == [address for address in SHIPPED if f"`{address}`" not in FEDERATION_MD]
+
+
+@pytest.mark.parametrize("word", [*Audience, *PostKind])
+def test_audiences_and_kinds_are_documented(word: str) -> None:
+    """Every audience and every kind of post is explained to siblings."""
+    assert f"`{word}`" in FEDERATION_MD
+
+
+def test_codes_of_membership_are_named_for_siblings() -> None:
+    """A sibling's engineer knows which of their codes make our lane wait instead of dropping the message."""
+    page = text("docs/federation.md")
+
+    assert [] == sorted(code for code in MEMBERSHIP if code and f"`{code}`" not in page)

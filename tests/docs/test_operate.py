@@ -1,0 +1,73 @@
+"""Whoever runs an instance finds every setting, every command and every file of a secret."""
+
+from __future__ import annotations
+
+import pytest
+
+from instance import config, vault
+from tests.docs.pages import blocks, text
+from tests.tools.docs_parts import helps
+
+
+@pytest.mark.parametrize("name", config.settings())
+def test_every_setting_is_documented(name: str) -> None:
+    """A setting stands in the table with what it expects, and says above itself what it is for."""
+    rows = [line for line in text("docs/operate/settings.md").splitlines() if line.startswith(f"| `{name}` |")]
+
+    assert 1 == len(rows)
+    assert config.expected(name) in rows[0]
+    assert rows[0].rstrip("| ").rpartition("|")[2].strip()
+
+
+@pytest.mark.parametrize("path", [path for path, _ in helps()])
+def test_every_command_is_documented(path: str) -> None:
+    """A command stands on the page with the help it prints, and the help says what it does."""
+    page = text("docs/operate/commands.md")
+    help_text = dict(helps())[path]
+
+    assert f"### {path}\n" in page
+    assert help_text in page
+    assert len(help_text.splitlines()) > 2
+
+
+@pytest.mark.parametrize("change", ["add", "pause", "resume", "remove", "list", "show"])
+def test_every_act_on_the_allowlist_is_explained(change: str) -> None:
+    """An administrator reads what a change does before making it."""
+    assert f"siblings {change}" in text("docs/operate/siblings.md")
+
+
+@pytest.mark.parametrize("name", [vault.KEK, vault.ISSUER])
+def test_every_secret_is_explained(name: str) -> None:
+    """Where a secret lies, with which mode, and what its loss means."""
+    rows = [line for line in text("docs/operate/keys.md").splitlines() if f"`{name}`" in line and "0600" in line]
+
+    assert 1 == len(rows)
+
+
+def test_the_service_file_is_whole() -> None:
+    """The unit file starts what the program calls `serve`, and gives it longer to stop than it takes."""
+    unit = blocks(text("docs/operate/install.md"), "ini")[0]
+
+    assert "esanum.toml serve" in unit
+    assert "TimeoutStopSec=15" in unit
+    assert "ProtectSystem=strict" in unit
+
+
+def test_the_proxy_hands_host_on() -> None:
+    """Signatures cover Host: the example proxy passes it as it came, and changes no body."""
+    proxy = blocks(text("docs/operate/install.md"), "nginx")[0]
+
+    assert "proxy_set_header Host $host;" in proxy
+    assert "sub_filter" not in proxy
+
+
+def test_the_example_of_init_is_a_good_configuration(tmp_path) -> None:
+    """What the installation page tells people to type makes a configuration that can be read."""
+    values = {
+        "origin": "https://fr.esanum.example", "country": "FR", "name": "esanum France",
+        "contact": "federation@fr.esanum.example", "listen": "127.0.0.1:8000", "metrics": "127.0.0.1:9000",
+    }  # fmt: skip
+    page = text("docs/operate/install.md")
+
+    assert [] == [value for value in values.values() if value not in page]
+    assert "https://fr.esanum.example" == config.read(values, tmp_path).origin

@@ -1,0 +1,62 @@
+"""Every route is public by name, or closed (N5); all of them stand in docs/routes.md."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pytest
+from quart import Quart
+
+from instance import app as application
+from instance.routes import guard
+from tests.docs.pages import text
+from tests.tools.docs_parts import page_routes
+
+#: What everybody may see, by name. It shows no content, no names and no counts. To add one is a decision.
+PUBLIC: Final = frozenset(
+    {
+        "/", "/help", "/privacy", "/accessibility", "/language", "/sign-in", "/static/<digest>/<path:name>",
+        "/robots.txt", "/favicon.ico",
+    }
+)  # fmt: skip
+
+
+def test_open_routes_are_the_named_ones() -> None:
+    """A route that is open to everybody is open because somebody wrote its name down here."""
+    assert PUBLIC == {rule for rule, _, access in page_routes() if access == "public"}
+
+
+def test_every_other_route_is_closed() -> None:
+    """What is not named asks for a session or for a doctor in good standing; there is no third kind."""
+    assert {"account", "doctor"} == {access for rule, _, access in page_routes() if rule not in PUBLIC}
+
+
+def test_every_route_is_documented() -> None:
+    """The page lists each address with its methods."""
+    page = text("docs/routes.md")
+
+    assert [] == [rule for rule, methods, _ in page_routes() if f"| `{rule}` | {', '.join(methods)} |" not in page]
+
+
+def test_a_route_without_a_mark_stops_the_application() -> None:
+    """Whoever forgets to say who may use a route learns it before anybody can use it."""
+    app = Quart("unmarked", static_folder=None)
+
+    @app.get("/forgotten")
+    async def forgotten() -> str:
+        return ""
+
+    with pytest.raises(application.UnmarkedRoute):
+        application._every_route_is_marked(app)
+
+
+def test_a_marked_route_passes() -> None:
+    """A route that says who may use it is let through."""
+    app = Quart("marked", static_folder=None)
+
+    @app.get("/open")
+    @guard.public
+    async def shown() -> str:
+        return ""
+
+    application._every_route_is_marked(app)
