@@ -5,8 +5,6 @@ allowlist ▸ standing ▸ body ▸ key ▸ sign now ▸ post ▸ judge (▸ at 
 
 from __future__ import annotations
 
-import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -27,10 +25,8 @@ from federation.ports import (
     SigningKeys,
 )
 from federation.signatures import Profile, sign
+from federation.signing_threads import SigningThreads
 from federation.uri import Uri
-
-#: RSA costs the better part of a millisecond and lets go of the interpreter meanwhile.
-RSA_THREADS: Final = 2
 
 _OTHER: Final = {Profile.CAVAGE: Profile.RFC9421, Profile.RFC9421: Profile.CAVAGE}
 
@@ -71,7 +67,7 @@ class Courier:
         self._siblings, self._keys, self._poster, self._queue = siblings, keys, poster, queue
         self._may_send, self._reread, self._clock = may_send, reread, clock
         self._instance_actor, self._rng = instance_actor, rng
-        self._rsa = ThreadPoolExecutor(RSA_THREADS, thread_name_prefix="rsa")
+        self._threads = SigningThreads()
         #: The profile that passed where the announced one did not, by origin and announcement.
         self._learnt: dict[tuple[str, bool], Profile] = {}
 
@@ -95,7 +91,7 @@ class Courier:
 
     def close(self) -> None:
         """Let the signing threads go."""
-        self._rsa.shutdown(wait=False)
+        self._threads.close()
 
     def _permitted(self, delivery: Delivery) -> Sibling:
         """Ask the allowlist in force now: it may have changed since the row was written."""
@@ -103,7 +99,7 @@ class Courier:
             sibling = self._siblings().require(delivery.origin, Direction.OUT)
         except Refused as refusal:
             raise _Unsent(_closed(refusal)) from None
-        if delivery.inbox.origin != delivery.origin:
+        if not delivery.inbox.startswith(delivery.origin + "/"):
             raise _Unsent(Dropped("foreign_inbox"))
         return sibling
 
@@ -152,9 +148,8 @@ class Courier:
         except LookupError:
             raise _Unsent(DeadRow("no_key")) from None
         make = partial(sign, "POST", delivery.inbox, body, key, profile, self._clock())
-        if key.algorithm == "ed25519":
-            return make()
-        return await asyncio.get_running_loop().run_in_executor(self._rsa, make)
+        # An Ed25519 signature costs less than the way to a thread and back.
+        return make() if key.algorithm == "ed25519" else await self._threads.run(make)
 
 
 class _Unsent(Exception):

@@ -140,7 +140,7 @@ class _Run:
         """Send until nothing is left, or the lane has to wait, and what was in flight has come back."""
         window: Sequence[Delivery] = ()
         while True:
-            if self._open and (self.stale or (self._more and not window)):
+            while self._open and (self.stale or (self._more and not window)):
                 window = await self._look()
             window = self._send(window) if self._open else ()
             if self._flying:
@@ -162,10 +162,12 @@ class _Run:
 
     async def _look(self) -> list[Delivery]:
         self.stale = False
+        # What comes back while we look is not settled in the rows we see, and must not be sent again.
+        flying = set(self._flying)
         await self._queue.flush()
         rows = await self._queue.next(self.lane.origin, self._clock(), WINDOW)
         self._more = len(rows) == WINDOW
-        return [row for row in rows if row.id not in self._flying]
+        return [row for row in rows if row.id not in flying]
 
     def _send(self, window: Sequence[Delivery]) -> list[Delivery]:
         """Let everything fly that may; return the rest, in order."""
@@ -190,6 +192,7 @@ class _Run:
             self._fault(row.id, fault)
             wait = BACK_OFF[min(row.attempts, len(BACK_OFF) - 1)]
             self._queue.rest(row, self._clock() + wait, Answer(0, "internal"), self._clock())
+            self.stale = True
         finally:
             del self._flying[row.id]
             self._busy.discard(row.signer)
@@ -205,6 +208,7 @@ class _Run:
                 queue.dead(row, code, answer, now)
             case RowLater(at):
                 queue.rest(row, at, answer, now)
+                self.stale = True  # what its signer wrote after it must not overtake it
             case LaneLater():
                 self._settle_beside(row, verdict, answer)
                 self._wait(verdict)

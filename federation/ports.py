@@ -199,8 +199,8 @@ class DeliveryQueue(Protocol):
         """Give a lane back."""
 
     async def next(self, origin: str, now: datetime, limit: int) -> Sequence[Delivery]:
-        """Return what is to be sent, most urgent and then oldest first; nothing behind a resting row of the same signer
-        and inbox."""
+        """Return what is to be sent, most urgent and then oldest first; nothing that its signer wrote to the same inbox
+        after a row that rests (revocations and withdrawals do not wait for that)."""
 
     async def body(self, activity: Uri) -> bytes:
         """Return the activity as it is sent."""

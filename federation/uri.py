@@ -134,6 +134,8 @@ def _is_loopback_name(host: str) -> bool:
     return host == "localhost" or host.endswith(".localhost")
 
 
+# Asked several times for every message, of few addresses.
+@lru_cache(maxsize=16_384)
 def _end_of_origin(text: str) -> int:
     start = text.index("://") + 3
     ends = [at for mark in "/?#" if (at := text.find(mark, start)) >= 0]

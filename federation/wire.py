@@ -216,7 +216,7 @@ class Wire:
                 # Accept is ours to say; nothing is added to a signed request behind our back.
                 skip_auto_headers=("Accept", "Content-Type"),
                 auto_decompress=False, trust_env=False, cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(total=None, connect=self._deadlines.connect),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self._deadlines.connect),
                 max_headers=_MAX_HEADERS,
             )  # fmt: skip
         return self._session
@@ -237,9 +237,9 @@ def instance_webfinger(origin: str) -> Uri:
 
 def require_sendable(headers: Mapping[str, str]) -> None:
     """Raise BadHeader for CR, LF, NUL and other controls, and for what is not ASCII."""
-    for name, value in headers.items():
-        if not (value.isascii() and value.isprintable() and name.isascii() and name.isprintable()):
-            raise BadHeader(name if name.isascii() and name.isprintable() else "name")
+    text = "".join([*headers, *headers.values()])
+    if not (text.isascii() and text.isprintable()):
+        raise BadHeader("a header holds what must not be sent")
 
 
 class _Resolver(AbstractResolver):

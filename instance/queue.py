@@ -30,6 +30,7 @@ _BODIES: Final = 8 * 1_048_576
 _LISTED: Final = 200
 #: Settled rows are kept this long for "how far has my post come".
 _KEPT: Final = timedelta(days=90)
+_OUTCOMES: Final = ("done", "dead", "later", "held", "dropped")
 #: The order in which kinds of settlement are written.
 _SETTLEMENTS: Final = (
     "deliveries.done", "deliveries.dead", "deliveries.rest", "deliveries.tried", "deliveries.hold", "deliveries.drop",
@@ -69,7 +70,8 @@ class Queue:
 
     def __init__(self, node: Node, *, shared: bool | None = None) -> None:
         self._store, self._clock = node.store, node.clock
-        self._metrics, self._log = node.metrics, node.log
+        self._log = node.log
+        self._counters = {name: node.metrics.delivered.labels(name) for name in _OUTCOMES}
         #: Whether other processes may empty lanes of the same database.
         self._shared = node.store.engine != "sqlite" if shared is None else shared
         self._me = new_ulid(node.clock())
@@ -287,7 +289,7 @@ class Queue:
         await self._store.write(work)
 
     def _count(self, outcome: str) -> None:
-        self._metrics.delivered.labels(outcome).inc()
+        self._counters[outcome].inc()
 
 
 def _lane(row: Row) -> Lane:

@@ -19,6 +19,7 @@ from instance.times import to_ms
 
 #: Countries with a sentence of their own for "doctors in … only" (articles differ); others have a general one.
 _OWN_SENTENCE: Final = frozenset({"AT", "CH", "DE", "ES", "FR", "GB", "IT"})
+_BLOCK: Final = re.compile(r"</?(?:p|li|ul|ol|h[1-6]|blockquote|pre|br|table|tr|td|div)\b[^>]*>")
 _OPEN_TAG: Final = re.compile(r"<[^>]*\Z")
 _OPENING_LENGTH: Final = 300
 
@@ -45,6 +46,7 @@ def environment(language: str, country: str) -> Environment:
         t=words.text,
         n=words.count,
         language=language,
+        country=country,
         languages=[(code, i18n.OWN_NAMES[code]) for code in i18n.LANGUAGES],
         date=clock.date,
         date_time=clock.date_time,
@@ -71,7 +73,7 @@ def environment(language: str, country: str) -> Environment:
 def opening(content: str) -> str:
     """The first words of sanitised HTML (which may have been cut anywhere), as plain text."""
     # S704: nothing is trusted here, the tags are taken off and the text is escaped where it is shown.
-    text = str(Markup(_OPEN_TAG.sub("", content)).striptags())  # noqa: S704
+    text = str(Markup(_BLOCK.sub(" ", _OPEN_TAG.sub("", content))).striptags())  # noqa: S704
     if len(text) <= _OPENING_LENGTH:
         return text
     return text[:_OPENING_LENGTH].rsplit(" ", 1)[0] + " …"

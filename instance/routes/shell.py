@@ -36,7 +36,6 @@ async def page_text(template: str, /, *, here: str = "", **values: Any) -> str:
         here=here,
         appearance=guard.appearance(),
         instance_name=node.config.name,
-        country=node.config.country,
         contact=node.config.contact,
         csrf=present.csrf if present else "",
         signed_in=present is not None,

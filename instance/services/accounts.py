@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from instance.ids import new_ulid
 from instance.services import passwords
 from instance.services.errors import Missing, Rejected
 from instance.services.standings import standing_of
-from instance.storage.store import Row, Transaction
+from instance.storage.store import Row, StorageUnavailable, Transaction
 from instance.times import from_ms, to_ms
 from verification.standing import Action, Policy, WhyNot, why_not
 
@@ -121,7 +122,9 @@ class Accounts:
         if row is None or not _alive(row, now):
             return None
         if now - from_ms(row["last_seen_at"]) >= _TOUCH_AFTER:
-            await self._run("sessions.touch", token=key, now=to_ms(now))
+            # Reading goes on where nothing can be written.
+            with suppress(StorageUnavailable):
+                await self._run("sessions.touch", token=key, now=to_ms(now))
         return _session(row, now)
 
     async def sign_out(self, token: str) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from instance.ids import new_ulid
 from instance.services import standings
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.storage.store import Row, Transaction
-from instance.times import to_ms
+from instance.times import from_ms, to_ms
 from verification.standing import Action
 
 if TYPE_CHECKING:
@@ -56,3 +56,9 @@ async def once(node: Node, tx: Transaction, doctor_uri: str, what: str, form_key
     if done is not None and done["number"] > MOST[what]:
         raise Rejected(_REFUSED[what], status=429)
     return None
+
+
+def after(before: Row, now: datetime) -> datetime:
+    """The time of a new version: later than the last one, or siblings would take it for an old one come late."""
+    last = from_ms(before["updated_at"] or before["published_at"])
+    return max(now, last + timedelta(milliseconds=1))

@@ -84,7 +84,7 @@ class Comments:
         content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
         thread = await self._thread(author, await self._visible_post(doctor_uri, before["post_slug"]))
         parent = await self._parent_row(doctor_uri, thread, before["parent"])
-        published, now = from_ms(before["published_at"]), self._node.clock()
+        published, now = from_ms(before["published_at"]), acting.after(before, self._node.clock())
         word = self._comment(author, slug, thread, content, language, parent, published, updated=now)
         key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
 

@@ -75,8 +75,8 @@ async def _in_pool(work: Callable[[], T]) -> T:
     global _in_hand
     if _in_hand >= AT_A_TIME + WAITING:
         raise Rejected("too_busy", status=503)
-    _in_hand += 1
     job = asyncio.get_running_loop().run_in_executor(_POOL, work)
+    _in_hand += 1
     # Counted until the thread is done, even where the caller went away before: its memory is still in use.
     job.add_done_callback(_done)
     return await asyncio.shield(job)

@@ -21,6 +21,7 @@ from instance.services.accounts import Accounts, Lifetime, Session, SessionInfo,
 from instance.services.doctors import NewDoctor
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Row, Transaction
+from instance.text import to_html
 from instance.times import from_ms, to_ms
 from verification.credential import SignedCredential
 from verification.errors import NotIssuable
@@ -207,8 +208,6 @@ class People(Accounts):
         self, doctor_uri: str, summary: str, languages: Sequence[str], approves_followers: bool
     ) -> None:
         """Keep what doctors say of themselves (Markdown) and whether follows wait; siblings are told."""
-        from instance.text import to_html
-
         doctors.check_languages(languages)
         row = await self._store.one("people.doctor", uri=doctor_uri)
         if row is None:

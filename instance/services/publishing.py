@@ -45,6 +45,7 @@ class _Mended:
     author: Row
     before: Row
     after: CheckedPost
+    at: datetime
     post: Post | None
     told: Sequence[Target]
     dropped: Sequence[Target]
@@ -224,17 +225,17 @@ class Publishing(Comments, Reactions):
         return row
 
     async def _mend(self, author: Row, before: Row, after: CheckedPost) -> _Mended:
-        told = await self._targets(author, after)
+        told, at = await self._targets(author, after), acting.after(before, self._node.clock())
         post: Post | None = None
         if after.audience is not Audience.NATIONAL:
             post = self._post(author, before["slug"], after, from_ms(before["published_at"]))
-            post = _updated(post, self._node.clock())
+            post = _updated(post, at)
         reached = {target.origin for target in told}
         held = {row["origin"] for row in await self._node.store.all("posts.holders", object=before["uri"])}
         # Only an edit that changes whom it is for, or what kind it is, leaves somebody behind.
         leaves = (before["audience"], before["kind"]) != (after.audience.value, after.kind.value) or after.named
         dropped = sending.of_holders(self._node, held - reached) if leaves else []
-        return _Mended(author, before, after, post, told, dropped)
+        return _Mended(author, before, after, at, post, told, dropped)
 
     async def _keep(self, tx: Transaction, author: Row, slug: str, checked: CheckedPost) -> None:
         node, uri = self._node, f"{self._node.origin}/posts/{slug}"
@@ -248,7 +249,7 @@ class Publishing(Comments, Reactions):
             await notices.tell(self._node, tx, row["uri"], effects.NAMED, author["uri"], post=slug, about=uri)
 
     async def _keep_version(self, tx: Transaction, mended: _Mended) -> None:
-        before, now = mended.before, self._node.clock()
+        before, now = mended.before, mended.at
         uri = before["uri"]
         await tx.run(
             "posts.add_revision", id=new_ulid(now), object=uri, title=before["title"], content=before["content"],

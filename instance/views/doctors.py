@@ -92,12 +92,14 @@ async def profile(store: Reader, reader: str, address: str) -> Profile:
     return Profile(**row)
 
 
-async def find(store: Reader, reader: str, wanted: Wanted, after: str = "", count: int = PAGE_SIZE) -> Found:
+async def find(
+    store: Reader, reader: str, wanted: Wanted, now: int, *, after: str = "", count: int = PAGE_SIZE
+) -> Found:
     """Return verified colleagues here and at siblings, by name; nobody where nothing is asked."""
     query = _query(wanted)
     if query is None:
         return Found(doctors=[])
-    rows = await store.all(query, **_values(reader, wanted, after, count))
+    rows = await store.all(query, now=now, **_values(reader, wanted, after, count))
     doctors = [Colleague(**row) for row in rows[:count]]
     last = doctors[-1] if len(rows) > count else None
     return Found(doctors=doctors, next=f"{last.folded}|{last.uri}" if last else "")

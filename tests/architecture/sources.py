@@ -8,7 +8,6 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 import pytest
 

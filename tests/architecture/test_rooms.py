@@ -21,7 +21,9 @@ ONE_DOOR = {
 }
 #: A client for the demo's own browser-like sign-ins on loopback; it is no way out for an instance.
 DEMO = ROOT / "instance" / "demo"
-PURE = [path for path in files() if path.is_relative_to(ROOT / "federation") or path.is_relative_to(ROOT / "verification")]
+PURE = [
+    path for path in files() if path.is_relative_to(ROOT / "federation") or path.is_relative_to(ROOT / "verification")
+]
 
 
 def test_the_arrows_hold() -> None:
@@ -74,7 +76,9 @@ def test_the_pure_rooms_read_no_clock() -> None:
 
 def _only_measures(path: Path) -> bool:
     """Deadlines of sockets are measured by the event loop, not by the clock on the wall."""
-    return path == ROOT / "federation" / "wire.py" and not re.search(r"datetime\.(?:now|utcnow)|\btime\.time\(", text(path))
+    return path == ROOT / "federation" / "wire.py" and not re.search(
+        r"datetime\.(?:now|utcnow)|\btime\.time\(", text(path)
+    )
 
 
 def test_the_pure_rooms_open_no_rows() -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+#: A connection is closed after so many requests, before the server does it.
+PER_CONNECTION = 900
 
 
 @dataclass(slots=True)
@@ -14,33 +17,47 @@ class Result:
 
     statuses: dict[int, int] = field(default_factory=dict)
     latencies: list[float] = field(default_factory=list)
+    #: By the number of the request: when its answer had come (time.time).
+    answered: dict[int, float] = field(default_factory=dict)
     seconds: float = 0.0
+    size: int = 0
 
     def percentile(self, part: float) -> float:
         """Return a latency in milliseconds."""
-        ordered = sorted(self.latencies)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000
+        return percentile(self.latencies, part)
+
+
+def percentile(values: Sequence[float], part: float) -> float:
+    """Return a percentile of seconds, in milliseconds; 0 of none."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * part))] * 1000 if ordered else 0.0
 
 
 async def play(host: str, port: int, requests: Sequence[bytes], connections: int) -> Result:
     """Send all requests over so many connections, each waiting for its answer before the next."""
     result = Result()
-    waiting = iter(requests)
+    waiting = iter(enumerate(requests))
     began = time.perf_counter()
     await asyncio.gather(*(_one(host, port, waiting, result) for _ in range(connections)))
     result.seconds = time.perf_counter() - began
     return result
 
 
-async def _one(host: str, port: int, waiting, result: Result) -> None:
-    reader = writer = None
-    for request in waiting:
-        if writer is None or writer.is_closing():
-            reader, writer = await asyncio.open_connection(host, port)
+async def _one(host: str, port: int, waiting: Iterator[tuple[int, bytes]], result: Result) -> None:
+    writer: asyncio.StreamWriter | None = None
+    used = 0
+    for number, request in waiting:
+        if writer is None or used >= PER_CONNECTION:
+            if writer is not None:
+                writer.close()
+            reader, writer = await asyncio.open_connection(host, port, limit=2**20)
+            used = 0
+        used += 1
         began = time.perf_counter()
         writer.write(request)
-        status, keep = await _answer(reader)
+        status, keep, result.size = await _answer(reader)
         result.latencies.append(time.perf_counter() - began)
+        result.answered[number] = time.time()
         result.statuses[status] = result.statuses.get(status, 0) + 1
         if not keep:
             writer.close()
@@ -49,15 +66,17 @@ async def _one(host: str, port: int, waiting, result: Result) -> None:
         writer.close()
 
 
-async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
+async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool, int]:
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    status = int(head[9:12])
+    status, size = int(head[9:12]), 0
     if b"transfer-encoding: chunked" in head:
-        while (size := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)) > 0:
-            await reader.readexactly(size + 2)
+        while (part := int((await reader.readuntil(b"\r\n")).split(b";")[0], 16)) > 0:
+            await reader.readexactly(part + 2)
+            size += part
         await reader.readexactly(2)
     else:
         at = head.find(b"content-length:")
         if at >= 0:
-            await reader.readexactly(int(head[at + 15 : head.index(b"\r", at)]))
-    return status, b"connection: close" not in head
+            size = int(head[at + 15 : head.index(b"\r", at)])
+            await reader.readexactly(size)
+    return status, b"connection: close" not in head, size

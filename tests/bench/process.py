@@ -17,25 +17,28 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Served:
     """`esanum serve`, started and stopped."""
 
-    def __init__(self, config: Path, port: int, metrics: int, server: str) -> None:
+    def __init__(self, config: Path, port: int, metrics: int, server: str, profile: str = "") -> None:
         began = time.perf_counter()
         self.port = port
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "instance.cli", "-c", str(config), "serve", "--server", server],
-            stderr=subprocess.DEVNULL,
-        )
+        self._log = config.with_name("server.log")
+        profiler = ["-m", "cProfile", "-o", profile] if profile else []
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, *profiler, "-m", "instance.cli", "-c", str(config), "serve", "--server", server],
+                stderr=log,
+            )
         self._until_ready(metrics)
         self.start_seconds = time.perf_counter() - began
 
     def _until_ready(self, metrics: int) -> None:
-        for _ in range(1_000):
+        for _ in range(6_000):
             if self.process.poll() is not None:
-                raise RuntimeError("the server ended at once")
+                raise RuntimeError(f"the server ended at once: {self._log.read_text('utf-8')}")
             try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/health", timeout=1):
+                with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/health", timeout=5):
                     return
             except OSError:
-                time.sleep(0.01)
+                time.sleep(0.005)
         raise RuntimeError("the server did not become ready")
 
     def cpu(self) -> float:
@@ -46,14 +49,16 @@ class Served:
         """Resident memory in MiB, children included."""
         return sum(_rss(pid) for pid in self._pids())
 
-    def stop(self) -> None:
-        """End it cleanly."""
+    def stop(self) -> float:
+        """End it cleanly; return how long that took."""
+        began = time.perf_counter()
         self.process.send_signal(signal.SIGTERM)
         try:
-            self.process.wait(12)
+            self.process.wait(20)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+        return time.perf_counter() - began
 
     def _pids(self) -> list[int]:
         pid = self.process.pid
@@ -62,8 +67,15 @@ class Served:
 
 
 def _cpu(pid: int) -> float:
+    """From schedstat in nanoseconds for every thread; the ticks of stat are too coarse for short runs."""
+    total = 0
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            total += int((task / "schedstat").read_text().split()[0])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICK
+    return max(total / 1e9, (int(fields[11]) + int(fields[12])) / TICK)
 
 
 def _rss(pid: int) -> float:

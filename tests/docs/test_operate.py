@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from instance import config, vault
-from tests.docs.pages import blocks, text
+from tests.docs.pages import ROOT, blocks, text
 from tests.tools.docs_parts import helps
+from tests.tools.longest import files
 
 
 @pytest.mark.parametrize("name", config.settings())
@@ -61,7 +65,7 @@ def test_the_proxy_hands_host_on() -> None:
     assert "sub_filter" not in proxy
 
 
-def test_the_example_of_init_is_a_good_configuration(tmp_path) -> None:
+def test_the_example_of_init_is_a_good_configuration(tmp_path: Path) -> None:
     """What the installation page tells people to type makes a configuration that can be read."""
     values = {
         "origin": "https://fr.esanum.example", "country": "FR", "name": "esanum France",
@@ -71,3 +75,23 @@ def test_the_example_of_init_is_a_good_configuration(tmp_path) -> None:
 
     assert [] == [value for value in values.values() if value not in page]
     assert "https://fr.esanum.example" == config.read(values, tmp_path).origin
+
+
+def test_what_the_program_says_is_quoted_as_it_says_it() -> None:
+    """Whoever searches the page for a sentence of the program finds it, because it is that sentence."""
+    page = text("docs/operate/troubleshoot.md")
+    said = re.findall(r"^\| `([^`]+)` \|", page.partition("## Nothing goes out")[0], re.MULTILINE)
+    source = "".join(path.read_text("utf-8") for path in files() if path.is_relative_to(ROOT / "instance"))
+    pieces = [piece.strip() for line in said for piece in line.split("…") if len(piece.strip()) > 3]
+
+    assert len(said) >= 8
+    assert [] == [piece for piece in pieces if piece not in source]
+
+
+@pytest.mark.parametrize("state", ["waiting", "resting", "held", "done", "dead", "dropped"])
+def test_every_state_of_a_delivery_is_explained(state: str) -> None:
+    """The states are those of the table, and each has its line."""
+    schema = (ROOT / "instance/storage/schema/0001_core.sql").read_text("utf-8")
+
+    assert f"'{state}'" in schema.partition("create table deliveries")[2].partition(");")[0]
+    assert re.search(rf"^\| {state} \| ", text("docs/operate/troubleshoot.md"), re.MULTILINE)

@@ -15,8 +15,8 @@ from tests.tools.docs_parts import page_routes
 #: What everybody may see, by name. It shows no content, no names and no counts. To add one is a decision.
 PUBLIC: Final = frozenset(
     {
-        "/", "/help", "/privacy", "/accessibility", "/language", "/sign-in", "/static/<digest>/<path:name>",
-        "/robots.txt", "/favicon.ico",
+        "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
+        "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico",
     }
 )  # fmt: skip
 

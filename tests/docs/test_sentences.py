@@ -15,16 +15,13 @@ from instance import i18n
 from tests.tools.longest import ROOT
 
 _RAISED: Final = {"Rejected", "Forbidden", "Mistake"}
-#: Codes that only `esanum` commands answer with: the command prints code and field, no page does.
-_COMMANDS: Final = ("instance.services.siblings",)
 
 
 def rejections() -> set[str]:
     """Every code of instance.services: those the modules list, and those that stand where something is raised."""
     found: set[str] = set()
     for module in pkgutil.iter_modules(instance.services.__path__, "instance.services."):
-        if module.name not in _COMMANDS:
-            found |= set(getattr(importlib.import_module(module.name), "CODES", ()))
+        found |= set(getattr(importlib.import_module(module.name), "CODES", ()))
     for path in [*(ROOT / "instance/routes").glob("*.py"), ROOT / "instance/app.py"]:
         found |= set(_raised(ast.parse(path.read_text("utf-8"))))
     return found | {"not_found"}

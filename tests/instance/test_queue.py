@@ -215,7 +215,7 @@ async def test_siblings_that_hang_delay_nobody(fr: Parts) -> None:
     assert hanging == set(held)
     assert max(held.values()) <= FULL_WIDTH
     assert sum(max(0, number - OWN_SLOTS) for number in held.values()) <= COMMON_SLOTS
-    assert {origin: FULL_WIDTH + 4 for origin in hanging} == {row["origin"]: row["number"] for row in waiting}
+    assert dict.fromkeys(hanging, FULL_WIDTH + 4) == {row["origin"]: row["number"] for row in waiting}
 
 
 async def test_a_lane_that_fails_costs_one_probe_and_opens_step_by_step(fr: Parts) -> None:
@@ -334,7 +334,7 @@ async def test_a_doctor_who_is_gone_keeps_back_their_own_messages_alone(fr: Part
     """A row that rests holds up what its signer wrote to the same inbox after it, so that order holds there."""
 
     async def answer(url: Uri, body: bytes) -> Answer:
-        return Answer(404) if url.path == "/doctors/bert/inbox" and fr.clock() < back else Answer(202)
+        return Answer(404) if url.target == "/doctors/bert/inbox" and fr.clock() < back else Answer(202)
 
     back = fr.clock().replace(hour=17)
     follow = Follow(id=fr.an_id(), actor=ANNA, object=Uri.parse(DE + "/doctors/bert"))

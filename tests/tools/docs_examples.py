@@ -128,7 +128,7 @@ def comment() -> Comment:
     """An answer from abroad."""
     return Comment(
         id=ANSWER, author=MARIE, content="<p>I would look at the right ventricle first.</p>", language="en",
-        in_reply_to=POST, context=POST, to=(VERIFIED_DOCTORS,), cc=(JONAS,),
+        in_reply_to=POST, context=POST, to=(VERIFIED_DOCTORS,),
         mentions=(Mention(href=JONAS, name="@jonas.weber@de.esanum.example"),), published=NOW,
     )  # fmt: skip
 
@@ -139,26 +139,27 @@ def activities() -> Iterator[tuple[str, AnyActivity]]:
     def head(origin: str, number: int, actor: Uri) -> dict[str, Any]:
         return {"id": uri(f"{origin}/activities/{ulid(str(number))}"), "actor": actor, "published": NOW}
 
-    everyone, back = {"to": (VERIFIED_DOCTORS,)}, {"to": (JONAS,)}
+    everyone = {"to": (VERIFIED_DOCTORS,)}
     yield "a case is published", Create(object=post(), **head(DE, 1, JONAS), **everyone)
-    yield "an answer, with its author's proof", Create(
-        object=comment(), **head(FR, 2, MARIE), to=(VERIFIED_DOCTORS,), cc=(JONAS,), has_proof=True
+    yield (
+        "an answer, with its author's proof",
+        Create(object=comment(), **head(FR, 2, MARIE), **everyone, has_proof=True),
     )
     yield (
         "the instance asks its siblings to read a doctor anew, as after a suspension",
         Update(object=JONAS, **head(DE, 3, uri(f"{DE}/actor")), **everyone),
     )
-    yield "an answer is withdrawn", Delete(object=ANSWER, **head(FR, 4, MARIE), to=(VERIFIED_DOCTORS,), cc=(JONAS,))
+    yield "an answer is withdrawn", Delete(object=ANSWER, **head(FR, 4, MARIE), **everyone, has_proof=True)
     follow = head(FR, 5, MARIE)
-    yield "a doctor asks to follow a colleague", Follow(object=JONAS, **follow, **back)
+    yield "a doctor asks to follow a colleague", Follow(object=JONAS, **follow)
     yield "yes", Accept(object=follow["id"], **head(DE, 6, JONAS), to=(MARIE,))
     yield "no, or no longer", Reject(object=follow["id"], **head(DE, 7, JONAS), to=(MARIE,))
-    yield "the follower goes", Undo(object=follow["id"], **head(FR, 8, MARIE), **back)
-    yield "thanks for a post or an answer", Like(object=POST, **head(FR, 9, MARIE), **back)
+    yield "the follower goes", Undo(object=follow["id"], **head(FR, 8, MARIE))
+    yield "thanks for a post or an answer", Like(object=POST, **head(FR, 9, MARIE))
     yield "a recommendation within the audience the post has", Announce(object=POST, **head(FR, 10, MARIE), **everyone)
     yield (
         "a report to the home of what is reported; the reporter stays unnamed",
-        Flag(objects=(POST,), reason="identity", **head(FR, 11, uri(f"{FR}/actor")), to=(uri(f"{DE}/actor"),)),
+        Flag(objects=(POST,), reason="identity", **head(FR, 11, uri(f"{FR}/actor"))),
     )
 
 

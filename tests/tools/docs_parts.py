@@ -132,9 +132,9 @@ def answers() -> str:
 _MEANINGS: Final = {
     delivery.Meaning.COMMITTED: "is done: you have it on disk",
     delivery.Meaning.MOVED: "never follows; reads your actor once (signed, same origin), then waits, with an alarm",
-    delivery.Meaning.KEY_TROUBLE: "knocks once more at once with the other signature profile; then waits, with an alarm",
+    delivery.Meaning.KEY_TROUBLE: "knocks once more, at once, with the other profile; then waits, with an alarm",
     delivery.Meaning.FORBIDDEN: "looks at the code: membership makes the lane wait, anything else is a dead letter",
-    delivery.Meaning.ABSENT: "tries a doctor's own inbox three times over a day; for a shared inbox it waits, with an alarm",
+    delivery.Meaning.ABSENT: "tries a doctor's own inbox three times over a day; waits for a shared one, with an alarm",
     delivery.Meaning.BUSY: "waits; your Retry-After counts, up to an hour",
     delivery.Meaning.NEVER: "makes it a dead letter at once; the code is shown to our administrator",
     delivery.Meaning.FAILING: "waits, and tries another message first",
@@ -211,7 +211,10 @@ def helps() -> Iterator[tuple[str, str]]:
 
 def _helps(command: click.Command, parent: click.Context | None, name: str) -> Iterator[tuple[str, str]]:
     context = click.Context(
-        command, parent, info_name=name, **{**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+        command,
+        parent,
+        info_name=name,
+        **{**command.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH},
     )
     yield context.command_path, command.get_help(context)
     if isinstance(command, click.Group):

@@ -18,14 +18,15 @@ where activity = :activity and actor = :actor and state in ('waiting', 'resting'
 
 -- name: next
 -- Revocations overtake posts: a revoked doctor's case must not arrive after the news. What rests keeps back what its
--- signer wrote to the same inbox after it, and nothing else.
+-- signer wrote to the same inbox after it, and nothing else; revocations and withdrawals neither wait nor keep back,
+-- since what they take away was dropped when they were written.
 select d.id, d.origin, d.inbox, d.shared, d.activity, d.actor, d.object, d.priority, d.attempts, d.created_at
 from deliveries d
 where d.origin = :origin and d.state = 'waiting'
-  and not exists (
+  and (d.priority < 2 or not exists (
     select 1 from deliveries r
-    where r.origin = d.origin and r.state = 'resting' and r.actor = d.actor and r.inbox = d.inbox
-      and (r.priority < d.priority or (r.priority = d.priority and r.id < d.id)))
+    where r.origin = d.origin and r.state = 'resting' and r.priority >= 2 and r.id < d.id
+      and r.actor = d.actor and r.inbox = d.inbox))
 order by d.priority, d.id limit :limit;
 
 -- name: resting_due

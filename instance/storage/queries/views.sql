@@ -75,7 +75,7 @@ coalesce((select f.state from follows f where f.follower = :reader and f.followe
 coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower
 
 -- fragment: findable
-d.standing = 'ok' and d.gone_at is null and d.uri <> :reader
+d.standing = 'ok' and d.valid_until > :now and d.gone_at is null and d.uri <> :reader
 and (d.folded, d.uri) > (:after_name, :after_uri)
 and (:country = '' or d.country = :country)
 and (:specialty = '' or exists (

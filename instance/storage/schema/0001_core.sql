@@ -2,13 +2,13 @@
 -- Ids made here are ULIDs: they sort by time. Portable between SQLite and PostgreSQL.
 
 create table settings (
-    name text primary key,
+    name text not null primary key,
     value text not null
 );
 
 -- What other processes must notice: a number that only rises.
 create table versions (
-    name text primary key,
+    name text not null primary key,
     value bigint not null
 );
 insert into versions (name, value) values ('allowlist', 0), ('standing', 0);
@@ -16,7 +16,7 @@ insert into versions (name, value) values ('allowlist', 0), ('standing', 0);
 -- ── the allowlist ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 create table siblings (
-    origin text primary key,
+    origin text not null primary key,
     actor text not null unique,
     name text not null,
     country text not null,
@@ -38,7 +38,7 @@ create table siblings (
 
 -- Apart from the allowlist row, because contact changes all the time and the allowlist seldom does.
 create table sibling_contacts (
-    origin text primary key,
+    origin text not null primary key,
     last_in_at bigint,
     last_out_at bigint,
     last_fault text not null default '',
@@ -47,7 +47,7 @@ create table sibling_contacts (
 
 -- Append-only: who changed the allowlist, when, why, and what it touched.
 create table sibling_changes (
-    id text primary key,
+    id text not null primary key,
     origin text not null,
     act text not null,
     by_whom text not null,
@@ -62,7 +62,7 @@ create table sibling_changes (
 
 -- Every doctor we know, here (local = 1) and at siblings.
 create table doctors (
-    uri text primary key,
+    uri text not null primary key,
     origin text not null,
     local bigint not null,
     -- handle for our own, handle@authority for a sibling's: the doctor's address in pages.
@@ -115,7 +115,7 @@ create index doctor_words_by_doctor on doctor_words (doctor);
 
 -- Public keys of siblings' actors, and our own pairs (private part sealed by the vault).
 create table keys (
-    id text primary key,
+    id text not null primary key,
     owner text not null,
     origin text not null,
     algorithm text not null check (algorithm in ('rsa', 'ed25519')),
@@ -131,7 +131,7 @@ create index keys_by_owner on keys (owner);
 create index keys_by_origin on keys (origin);
 
 create table accounts (
-    id text primary key,
+    id text not null primary key,
     -- what is typed at sign-in, folded to lower case.
     login text not null unique,
     password text not null,
@@ -147,7 +147,7 @@ create index accounts_by_doctor on accounts (doctor);
 
 create table sessions (
     -- SHA-256 of the token in the cookie.
-    token bytea primary key,
+    token bytea not null primary key,
     account text not null references accounts (id) on delete cascade,
     csrf text not null,
     device text not null default '',
@@ -159,7 +159,7 @@ create index sessions_by_account on sessions (account);
 
 -- Failures of sign-in by account and by address; counted over fifteen minutes.
 create table sign_in_failures (
-    id text primary key,
+    id text not null primary key,
     subject text not null,
     at bigint not null
 );
@@ -167,7 +167,7 @@ create index sign_in_failures_by_subject on sign_in_failures (subject, at);
 
 -- Append-only: what staff did (doctors added, suspended, keys rotated …).
 create table staff_acts (
-    id text primary key,
+    id text not null primary key,
     act text not null,
     by_whom text not null,
     subject text not null,
@@ -178,7 +178,7 @@ create table staff_acts (
 -- ── posts and threads ──────────────────────────────────────────────────────────────────────────────────────────────
 
 create table posts (
-    uri text primary key,
+    uri text not null primary key,
     -- the post's address in pages, and (for our own) the last part of its uri.
     slug text not null unique,
     origin text not null,
@@ -218,7 +218,7 @@ create table post_specialties (
 create index post_specialties_by_post on post_specialties (post);
 
 create table comments (
-    uri text primary key,
+    uri text not null primary key,
     slug text not null unique,
     origin text not null,
     local bigint not null,
@@ -250,7 +250,7 @@ create index mentions_by_doctor on mentions (doctor);
 
 -- Earlier versions, oldest first.
 create table revisions (
-    id text primary key,
+    id text not null primary key,
     object text not null,
     title text not null,
     content text not null,
@@ -260,7 +260,7 @@ create index revisions_by_object on revisions (object, id);
 
 -- What was withdrawn; asked before anything with that id is kept, so a Delete before its Create wins.
 create table tombstones (
-    uri text primary key,
+    uri text not null primary key,
     origin text not null,
     actor text not null,
     former_type text not null,
@@ -306,7 +306,7 @@ create table blocks (
 create index blocks_by_blocked on blocks (blocked);
 
 create table notifications (
-    id text primary key,
+    id text not null primary key,
     doctor text not null,
     kind text not null,
     actor text not null,
@@ -321,7 +321,7 @@ create index notifications_by_doctor on notifications (doctor, id desc);
 
 -- Reports of a post or comment, with a coded reason.
 create table reports (
-    id text primary key,
+    id text not null primary key,
     object text not null,
     by_whom text not null,
     reason text not null,
@@ -332,7 +332,7 @@ create table reports (
 -- ── the door in ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 create table inbound (
-    id text primary key,
+    id text not null primary key,
     actor text not null,
     activity text not null,
     type text not null,
@@ -353,7 +353,7 @@ create index inbound_due on inbound (state, due_at, id);
 
 -- What was refused, in either direction; never a body.
 create table refusals (
-    id text primary key,
+    id text not null primary key,
     at bigint not null,
     direction text not null,
     code text not null,
@@ -371,7 +371,7 @@ create index refusals_by_activity on refusals (activity);
 
 -- Our own activities, as sent; the outbox of their actor.
 create table activities (
-    uri text primary key,
+    uri text not null primary key,
     actor text not null,
     type text not null,
     object text not null,
@@ -383,7 +383,7 @@ create index activities_by_actor on activities (actor, published_at desc, uri de
 create index activities_by_object on activities (object);
 
 create table deliveries (
-    id text primary key,
+    id text not null primary key,
     origin text not null,
     inbox text not null,
     shared bigint not null,
@@ -404,13 +404,14 @@ create table deliveries (
     settled_at bigint,
     unique (inbox, activity)
 );
-create index deliveries_due on deliveries (state, priority, due_at, id);
+create index deliveries_by_state on deliveries (state, settled_at);
 create index deliveries_by_lane on deliveries (origin, state, priority, id);
 create index deliveries_by_object on deliveries (object);
+create index deliveries_by_activity on deliveries (activity);
 
 -- One lane per sibling: a transport failure backs off the lane, not ten thousand rows.
 create table lanes (
-    origin text primary key,
+    origin text not null primary key,
     -- 0 when the last try reached it.
     failures bigint not null default 0,
     next_at bigint not null default 0,

@@ -15,7 +15,7 @@ create index submissions_by_time on submissions (doctor, what, at);
 
 -- When an own doctor must be verified again; no credential outlives that day.
 create table reverifications (
-    doctor text primary key references doctors (uri) on delete cascade,
+    doctor text not null primary key references doctors (uri) on delete cascade,
     due_at bigint not null
 );
 create index reverifications_by_time on reverifications (due_at);

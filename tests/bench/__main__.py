@@ -1,0 +1,76 @@
+"""`python -m tests.bench`: measures, prints a table, writes JSON; exit status 1 where a bar is not kept."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.bench.calibrate import calibrate
+from tests.bench.delivering import delivery, restart
+from tests.bench.ground import Ground, make_ground
+from tests.bench.report import Figure, as_json, table
+from tests.bench.scenes import Bench, inbound, reading
+
+SERVERS = ("hypercorn", "uvicorn", "granian")
+SCENES = ("inbound", "reading", "delivery", "restart")
+
+
+def main(arguments: list[str]) -> int:
+    """Run what was asked for."""
+    asked = _options().parse_args(arguments)
+    asked.only = asked.only or list(SCENES)
+    began = time.monotonic()
+    calibration = calibrate()
+    with tempfile.TemporaryDirectory(prefix="esanum-bench-") as folder:
+        figures = _measure(Path(folder), asked)
+    # Once more at the end: a machine that was disturbed in between shows it here.
+    again = calibrate()
+    calibration = (calibration + again) / 2
+    print(f"\n{table(figures, calibration)}\n{time.monotonic() - began:.0f} s")
+    if asked.json:
+        Path(asked.json).write_text(json.dumps(as_json(figures, calibration), indent=2) + "\n", "utf-8")
+    return 0 if all(figure.holds(calibration) for figure in figures) else 1
+
+
+def _measure(folder: Path, asked: argparse.Namespace) -> list[Figure]:
+    print("making an instance and the siblings it knows …", flush=True)
+    grounds = {2048: asyncio.run(make_ground(folder / "ground"))}
+    if "delivery" in asked.only:
+        grounds[3072] = asyncio.run(make_ground(folder / "ground-3072", authors=1, doctors=12, rsa_bits=3072))
+    figures: list[Figure] = []
+    for server in SERVERS if asked.server == "all" else (asked.server,):
+        bench = Bench(folder, grounds[2048], server, asked.quick, asked.full, asked.profile)
+        for name in asked.only:
+            _scenes(bench, grounds)[name]()
+        figures += bench.figures
+    return figures
+
+
+def _scenes(bench: Bench, grounds: dict[int, Ground]) -> dict[str, Callable[[], None]]:
+    return {
+        "inbound": lambda: inbound(bench),
+        "reading": lambda: reading(bench),
+        "delivery": lambda: delivery(bench, grounds),
+        "restart": lambda: restart(bench),
+    }
+
+
+def _options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What it costs.")
+    parser.add_argument("--server", choices=(*SERVERS, "all"), default="hypercorn")
+    parser.add_argument("--quick", action="store_true", help="a quarter of the messages")
+    parser.add_argument("--full", action="store_true", help="the feed at 1,000,000 posts besides")
+    parser.add_argument("--only", choices=SCENES, action="append", help="may be repeated")
+    parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
+    parser.add_argument("--profile", metavar="PREFIX", default="", help="run the server under cProfile")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
