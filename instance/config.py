@@ -186,8 +186,8 @@ def _address(value: Any) -> str:
     host, colon, port = _text(value).rpartition(":")
     if not colon or not re.fullmatch(r"[1-9][0-9]{0,4}", port) or int(port) > 65_535:
         raise ValueError
-    if host.startswith("["):
-        ipaddress.IPv6Address(host.removeprefix("[").removesuffix("]"))
+    if host.startswith("[") and host.endswith("]"):
+        ipaddress.IPv6Address(host[1:-1])
     elif not re.fullmatch(r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?", host):
         raise ValueError
     return str(value)

@@ -26,9 +26,7 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
     """Find verified colleagues by name, handle, specialty and country; without a question, those of one's specialty."""
     node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
     wanted = _wanted(asked, reader)
-    found = await doctors.find(
-        node.store, reader.uri, wanted, shell.now_ms(), after=request.args.get("after", "")
-    )
+    found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=request.args.get("after", ""))
     abroad = await _by_address(asked)
     if abroad is not None and not found.doctors:
         return redirect(guard.doctor_path(abroad), code=303)

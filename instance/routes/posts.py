@@ -8,8 +8,8 @@ from quart.typing import ResponseReturnValue
 from instance.ids import new_ulid
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
-from instance.services.errors import Missing, Rejected
 from instance.services.drafts import CommentDraft
+from instance.services.errors import Missing, Rejected
 from instance.views import thread
 from verification.standing import Action
 

@@ -12,8 +12,8 @@ from federation.vocabulary import FEDERATING_KINDS, Audience, PostKind
 from instance.ids import new_ulid
 from instance.routes import guard, shell
 from instance.routes.forms import CONTENT_LANGUAGES, Mistake, PostForm, mistake, post_form, specialty_choices
-from instance.services.errors import Missing, Rejected
 from instance.services.drafts import PostDraft
+from instance.services.errors import Missing, Rejected
 from instance.views import thread
 from verification.standing import Action
 

@@ -22,7 +22,9 @@ from tests.instance.pages.house import House, close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
 
-CHROMIUM = next((found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), "")
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
+)
 FLAGS = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-sync"]
 
 
@@ -75,7 +77,9 @@ class Shown:
         )
         page = await context.new_page()
         visit = Visit(page, context, self.origin)
-        page.on("console", lambda note: visit.complaints.append(note.text) if note.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda note: visit.complaints.append(note.text) if note.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: visit.complaints.append(str(error)))
         page.on("request", lambda asked: None if asked.url.startswith(self.origin) else visit.foreign.append(asked.url))
         try:

@@ -139,7 +139,7 @@ def activities() -> Iterator[tuple[str, AnyActivity]]:
     def head(origin: str, number: int, actor: Uri) -> dict[str, Any]:
         return {"id": uri(f"{origin}/activities/{ulid(str(number))}"), "actor": actor, "published": NOW}
 
-    everyone = {"to": (VERIFIED_DOCTORS,)}
+    everyone: dict[str, Any] = {"to": (VERIFIED_DOCTORS,)}
     yield "a case is published", Create(object=post(), **head(DE, 1, JONAS), **everyone)
     yield (
         "an answer, with its author's proof",

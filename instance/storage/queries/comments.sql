@@ -1,9 +1,5 @@
 -- Comments as their authors and readers act on them.
 
--- name: by_slug
-select uri, slug, origin, local, post, parent, author, content, source, language, published_at, updated_at
-from comments where slug = :slug;
-
 -- name: by_uri
 select uri, slug, origin, local, post, parent, author, content, source, language, published_at, updated_at
 from comments where uri = :uri;

@@ -63,9 +63,6 @@ on conflict do nothing;
 select d.uri, d.origin, d.inbox, d.shared_inbox from follows f join doctors d on d.uri = f.follower
 where f.followee = :doctor and f.state = 'accepted' and d.local = 0 and d.gone_at is null order by d.uri;
 
--- name: follows
-select state from follows where follower = :follower and followee = :followee and state = 'accepted';
-
 -- name: holders
 select origin from copies where object = :object;
 

@@ -15,7 +15,8 @@ from siblings where origin = :origin;
 
 -- name: overview
 select s.origin, s.name, s.country, s.policy, s.since, c.last_in_at, c.last_out_at,
-    (select count(*) from deliveries d where d.origin = s.origin and d.state in ('waiting', 'resting', 'held')) as waiting
+    (select count(*) from deliveries d
+        where d.origin = s.origin and d.state in ('waiting', 'resting', 'held')) as waiting
 from siblings s left join sibling_contacts c on c.origin = s.origin
 order by s.origin;
 

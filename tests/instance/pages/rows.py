@@ -208,7 +208,9 @@ class Rows:
         """Let somebody thank."""
         self.insert("likes", actor=actor, object=thing, id=self.ulid(), at=to_ms(self.now))
 
-    def notice(self, doctor: str, kind: str, actor: str, *, post: str = "", about: str = "", read: bool = False) -> None:
+    def notice(
+        self, doctor: str, kind: str, actor: str, *, post: str = "", about: str = "", read: bool = False
+    ) -> None:
         """Tell a doctor something."""
         at = to_ms(self.now - timedelta(minutes=5))
         values = {"doctor": doctor, "kind": kind, "actor": actor, "post": post, "object": about or self.ulid()}

@@ -1,0 +1,154 @@
+"""Every page in three languages, two appearances and two widths: readable, reachable, at home alone."""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import pytest
+
+LANGUAGES = ("en", "de", "fr")
+OUTER = ("/", "/sign-in", "/federation", "/help", "/privacy", "/accessibility", "/nowhere")
+INNER = (
+    *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
+    *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
+    *(
+        "/notices",
+        "/me",
+        "/doctors/marie",
+        "/doctors/anna.weber@de.localhost:8002",
+        "/doctors/giulia@it.localhost:8003",
+    ),
+    *("/federation", "/posts/nope"),
+)
+#: What browsers say of the two pages that are missing on purpose.
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (404|403|422)")
+
+CUT = """() => {
+  const wide = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+  const small = [...document.querySelectorAll('main a, main button, .bar a, .foot a, .foot button, summary, select, input:not([type=hidden])')]
+    .filter(e => e.offsetParent && !e.closest('p, .content, .who, dd, label, .skip, .card-title, h2, h3'))
+    .map(e => [e, e.getBoundingClientRect()])
+    .filter(([e, r]) => r.height > 0 && (r.height < 43.5 || r.width < 43.5))
+    .map(([e, r]) => `${e.tagName} ${e.textContent.trim().slice(0, 30)} ${Math.round(r.width)}x${Math.round(r.height)}`);
+  const tiny = [...document.querySelectorAll('a, button, select, input:not([type=hidden])')]
+    .filter(e => e.offsetParent && !e.closest('.skip, .content, p'))
+    .map(e => [e, e.getBoundingClientRect()])
+    .filter(([e, r]) => (r.height < 24 || r.width < 24) && !e.closest('label'))
+    .map(([e, r]) => `${e.tagName} ${e.textContent.trim().slice(0, 30)} ${Math.round(r.width)}x${Math.round(r.height)}`);
+  return {wide, small, tiny};
+}"""
+
+
+async def posts(visit) -> list[str]:
+    """The addresses of a thread and of an own post, with what can be done to them."""
+    await visit.open("/feed?tab=all")
+    links = await visit.page.locator(".card-title a").evaluate_all("all => all.map(a => [a.textContent, a.pathname])")
+    case = next(path for title, path in links if title.startswith("Syncope"))
+    own = next(path for title, path in links if title.startswith("Quelle"))
+    named = next(path for title, path in links if title.startswith("Second"))
+    return [case, case + "/report", case + "/history", own, own + "/edit", own + "/withdraw", named]
+
+
+async def check(visit, axe, paths) -> list[str]:
+    """What is wrong with these pages, in sentences."""
+    wrong = []
+    for path in paths:
+        await visit.open(path)
+        found = await axe.run(visit.page, options={"resultTypes": ["violations"]})
+        for rule in found.response["violations"]:
+            where = "; ".join(str(node["target"]) for node in rule["nodes"][:3])
+            wrong.append(f"{path}: {rule['id']} ({rule['impact']}): {where}")
+        for width in (visit.page.viewport_size["width"], 320):
+            await visit.page.set_viewport_size({"width": width, "height": 780})
+            cut = await visit.page.evaluate(CUT)
+            if cut["wide"] > 0:
+                wrong.append(f"{path}: {cut['wide']} px too wide at {width}")
+            wrong += [f"{path}: target under 44 px at {width}: {target}" for target in cut["small"]]
+            wrong += [f"{path}: target under 24 px at {width}: {target}" for target in cut["tiny"]]
+            if width > 360:
+                break
+        await visit.page.set_viewport_size({"width": 360 if width == 320 else width, "height": 780})
+    wrong += [f"complaint: {text}" for text in visit.complaints if not EXPECTED.match(text)]
+    return wrong + [f"foreign request: {url}" for url in visit.foreign]
+
+
+@pytest.mark.parametrize(
+    ("language", "scheme", "width"), list(itertools.product(LANGUAGES, ("light", "dark"), (360, 1280)))
+)
+async def test_every_page_can_be_used_by_everybody(shown, axe, language, scheme, width):
+    """No violation of the checker (contrast included), nothing cut or too small, no complaint, no foreign request."""
+    async with shown.visit(language=language, scheme=scheme, width=width) as visit:
+        wrong = await check(visit, axe, OUTER)
+        await visit.sign_in("marie")
+        wrong += await check(visit, axe, [*INNER, *await posts(visit)])
+
+    assert [] == wrong
+
+
+@pytest.mark.parametrize("login", ["late", "staff"])
+async def test_the_closed_door_can_be_used_too(shown, axe, login):
+    """Whoever is not in good standing gets a page that reads well and leads on."""
+    async with shown.visit() as visit:
+        await visit.sign_in(login)
+        wrong = await check(visit, axe, ["/feed", "/me"])
+        text = await visit.page.inner_text("main")
+
+    assert [] == wrong
+    assert text
+
+
+@pytest.mark.parametrize("size", ["200%", "spacing"])
+async def test_large_text_and_wide_spacing_cut_nothing(shown, size):
+    """At 200 % text, and with the spacing of WCAG 1.4.12, no page scrolls sideways."""
+    rule = {
+        "200%": "html { font-size: 225% !important }",
+        "spacing": "* { line-height: 1.5 !important; letter-spacing: .12em !important; word-spacing: .16em !important }",
+    }[size]
+    wide = []
+    async with shown.visit(width=360, bypass_csp=True, language="de") as visit:
+        await visit.sign_in("marie")
+        for path in [*INNER, *await posts(visit)]:
+            await visit.open(path)
+            await visit.page.add_style_tag(content=rule)
+            if (await visit.page.evaluate(CUT))["wide"] > 0:
+                wide.append(path)
+
+    assert [] == wide
+
+
+async def test_forced_colours_keep_what_is_chosen_visible(shown):
+    """With the system's own colours the current place and tab still have a border."""
+    async with shown.visit(forced_colors="active") as visit:
+        await visit.sign_in("marie")
+        styles = await visit.page.locator("[aria-current=page]").evaluate_all(
+            "all => all.map(e => getComputedStyle(e).borderTopWidth)"
+        )
+
+    assert styles
+    assert {"2px"} == set(styles)
+
+
+async def test_the_policy_reports_nothing(shown):
+    """No page breaks its own content security policy."""
+    async with shown.visit() as visit:
+        await visit.page.add_init_script(
+            "window.broken = []; addEventListener('securitypolicyviolation', e => window.broken.push(e.violatedDirective))"
+        )
+        await visit.sign_in("marie")
+        broken = []
+        for path in ("/feed", "/write", "/me", "/notices"):
+            await visit.open(path)
+            broken += await visit.page.evaluate("window.broken")
+
+    assert [] == broken
+
+
+async def test_nothing_is_kept_in_the_browser_but_cookies(shown):
+    """Neither localStorage nor sessionStorage nor a service worker holds anything."""
+    async with shown.visit() as visit:
+        await visit.sign_in("marie")
+        kept = await visit.page.evaluate("[localStorage.length, sessionStorage.length]")
+        workers = await visit.page.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)")
+
+    assert ([0, 0], 0) == (kept, workers)

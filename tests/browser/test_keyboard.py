@@ -1,0 +1,96 @@
+"""A doctor without a mouse, and one without scripts."""
+
+from __future__ import annotations
+
+from tests.instance.pages.rows import PASSWORD
+
+
+async def press_until(visit, text: str, most: int = 60) -> bool:
+    """Press Tab until the focus is on something with this text; False when it never is."""
+    for _ in range(most):
+        await visit.page.keyboard.press("Tab")
+        if text in await visit.page.evaluate("document.activeElement.textContent || document.activeElement.id"):
+            return True
+    return False
+
+
+async def test_the_way_from_the_sign_in_to_an_answer_needs_no_pointer(shown):
+    """Sign in, open a discussion from the feed and reach the box for the answer, by keyboard alone."""
+    async with shown.visit() as visit:
+        page = visit.page
+        await visit.open("/sign-in")
+        await page.focus("#login")
+        await page.keyboard.type("marie")
+        await page.keyboard.press("Tab")
+        await page.keyboard.type(PASSWORD)
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/feed**")
+        assert await press_until(visit, "Syncope after exercise")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/posts/**")
+        for _ in range(80):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.id") == "text":
+                break
+
+        assert "text" == await page.evaluate("document.activeElement.id")
+
+
+async def test_the_first_key_leads_past_the_navigation(shown):
+    """The first stop is the link to the text, and it is seen when it has the focus."""
+    async with shown.visit() as visit:
+        await visit.sign_in("marie")
+        await visit.open("/feed")
+        await visit.page.keyboard.press("Tab")
+        box = await visit.page.locator(".skip").bounding_box()
+
+        assert "#main" == await visit.page.evaluate("document.activeElement.getAttribute('href')")
+        assert box["y"] >= 0
+
+
+async def test_the_focus_is_seen_and_not_covered(shown):
+    """Wherever Tab leads, the element shows an outline and is not hidden by the bar below (WCAG 2.4.7, 2.4.11)."""
+    covered = []
+    async with shown.visit() as visit:
+        await visit.sign_in("marie")
+        await visit.open("/feed?tab=all")
+        for _ in range(30):
+            await visit.page.keyboard.press("Tab")
+            state = await visit.page.evaluate(
+                """() => {
+                  const e = document.activeElement, r = e.getBoundingClientRect();
+                  const bar = document.querySelector('.bar').getBoundingClientRect();
+                  const under = !e.closest('.bar') && r.top >= bar.top;
+                  return [e.textContent.trim().slice(0, 20), getComputedStyle(e).outlineStyle, under];
+                }"""
+            )
+            if state[1] == "none" or state[2]:
+                covered.append(state)
+
+    assert [] == covered
+
+
+async def test_everything_works_without_scripts(shown):
+    """Language, filter and sign-out are plain forms."""
+    async with shown.visit(java_script_enabled=False) as visit:
+        await visit.sign_in("marie")
+        await visit.page.click("text=Deutsch")
+        assert "Besprechungen" in await visit.page.inner_text("h1")
+        await visit.page.click("text=Abmelden")
+
+        assert "Anmelden" in await visit.page.inner_text("main")
+
+
+async def test_a_mistake_is_named_linked_and_nothing_is_lost(shown):
+    """A wrong password: the mistake is read first, its link leads to the field, the name is still there."""
+    async with shown.visit() as visit:
+        await visit.open("/sign-in")
+        await visit.page.fill("#login", "marie")
+        await visit.page.fill("#password", "something else here")
+        await visit.page.click("main button")
+        await visit.page.wait_for_selector("#mistakes")
+        assert "mistakes" == await visit.page.evaluate("document.activeElement.id")
+        await visit.page.click("#mistakes a")
+
+        assert "password" == await visit.page.evaluate("document.activeElement.id")
+        assert "marie" == await visit.page.input_value("#login")

@@ -1,0 +1,19 @@
+"""The scene, opened once for tests that only look."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.instance.pages.house import House, close_house, open_house
+from tests.instance.pages.scene import fill
+
+
+@pytest.fixture
+async def house(tmp_path: Path) -> AsyncIterator[House]:
+    """The French instance on a morning."""
+    opened = await open_house(tmp_path, fill)
+    yield opened
+    await close_house(opened)

@@ -1,0 +1,342 @@
+"""What pages show and what they refuse, without a browser."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from instance.app import UnmarkedRoute, _every_route_is_marked, make_app
+from instance.routes import guard
+from tests.instance.pages.house import OWN_PAGE, close_house, open_house
+from tests.instance.pages.rows import PASSWORD
+from tests.instance.pages.scene import fill
+
+PUBLIC = ("/", "/sign-in", "/federation", "/help", "/privacy", "/accessibility")
+INNER = (
+    "/feed",
+    "/write",
+    "/colleagues",
+    "/notices",
+    "/doctors/marie",
+    "/posts/nope",
+    "/api/feed",
+    "/colleagues/following",
+)
+NAMES = ("Lefèvre", "Weber", "Syncope", "anticoagulation", "Girard")
+
+
+async def slug_of(somebody, title: str) -> str:
+    """The slug of the post with this title in the feed."""
+    page = await somebody.text("/feed?tab=all")
+    return re.search(rf'/posts/([0-9A-Z]+)"[^>]*>{title}', page)[1]
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+async def test_public_pages_show_no_content(house, path):
+    """Without signing in there is no post, no doctor's name, no count."""
+    page = await house.visitor().text(path)
+
+    assert [] == [name for name in NAMES if name in page]
+    assert "Sign in" in page
+
+
+@pytest.mark.parametrize("path", INNER)
+async def test_inner_pages_lead_to_the_sign_in(house, path):
+    """Real and invented addresses answer a stranger alike."""
+    answer = await house.visitor().get(path)
+
+    assert (303, f"/sign-in?next={path}") == (answer.status_code, answer.headers["Location"])
+
+
+async def test_a_program_without_session_learns_a_code(house):
+    """What asks for no page gets JSON: 401 and the code."""
+    answer = await house.visitor().client.get("/feed", headers={"Accept": "application/json"})
+
+    assert (401, {"error": "not_signed_in"}) == (answer.status_code, await answer.get_json())
+
+
+@pytest.mark.parametrize(("login", "code"), [("late", "expired"), ("out", "suspended"), ("staff", "no_credential")])
+async def test_whoever_is_not_in_good_standing_reads_nothing(house, login, code):
+    """Every content page is the same 403 page with the reason; the account's own page stays open."""
+    somebody = await house.doctor(login)
+    answers = [await somebody.get(path) for path in INNER if path != "/api/feed"]
+    pages = {await answer.get_data(as_text=True) for answer in answers}
+    bare = {re.sub(r'name="back" value="[^"]*"', "", page) for page in pages}
+
+    assert {403} == {answer.status_code for answer in answers}
+    assert 1 == len(bare)
+    assert f"<code>{code}</code>" in bare.pop()
+    assert 200 == (await somebody.get("/me")).status_code
+
+
+async def test_missing_and_forbidden_are_one_answer(house):
+    """A post for others answers exactly as one that never was."""
+    marie, leo = await house.doctor("marie"), await house.doctor("leo")
+    hidden = await slug_of(marie, "Second look")
+    answers = [await leo.get(f"/posts/{slug}") for slug in (hidden, "01JDB" + "0" * 21, "nope")]
+    bodies = {re.sub(r'name="back" value="[^"]*"', "", await answer.get_data(as_text=True)) for answer in answers}
+
+    assert {404} == {answer.status_code for answer in answers}
+    assert 1 == len(bodies)
+
+
+async def test_a_retired_doctor_reads_and_cannot_write(house):
+    """The role decides: reading yes, the form to write no."""
+    paul = await house.doctor("paul")
+
+    assert 200 == (await paul.get("/feed")).status_code
+    assert 403 == (await paul.get("/write")).status_code
+
+
+async def test_a_card_says_who_speaks_and_who_reads(house):
+    """Name, mark outside the name, role, specialty, country, and the audience in words."""
+    page = await (await house.doctor("marie")).text("/feed?tab=all")
+
+    assert '<bdi>Dr. Anna Weber</bdi></a><span class="mark">' in page
+    assert "Specialist, Cardiology, Internal medicine · Germany" in page
+    assert "All verified doctors of the federation" in page
+    assert "Doctors in France only" in page
+
+
+async def test_filters_narrow_the_feed(house):
+    """Kind, country and language each leave out what does not fit; an unknown value narrows nothing."""
+    marie = await house.doctor("marie")
+
+    assert "Syncope" not in await marie.text("/feed?tab=all&kind=question")
+    assert "Syncope" not in await marie.text("/feed?tab=all&country=FR")
+    assert "Syncope" in await marie.text("/feed?tab=all&language=en")
+    assert "Syncope" in await marie.text("/feed?tab=all&kind=%27drop")
+
+
+async def test_the_feed_is_json_too(house):
+    """The same posts, with the fields a client needs and nothing of the reader."""
+    answer = await (await house.doctor("marie")).client.get("/api/feed?tab=all", headers=OWN_PAGE)
+    document = await answer.get_json()
+
+    assert "application/json" == answer.headers["Content-Type"]
+    assert "default-src 'none'; sandbox; frame-ancestors 'none'" == answer.headers["Content-Security-Policy"]
+    assert 4 == len(document["items"])
+    assert {"address": "anna.weber@de.localhost:8002", "verified": True}.items() <= document["items"][0][
+        "author"
+    ].items()
+
+
+async def test_a_thread_shows_answers_below_what_they_answer(house):
+    """Depth follows the thread, and a deep answer names whom it answers."""
+    marie = await house.doctor("marie")
+    page = await marie.text(f"/posts/{await slug_of(marie, 'Syncope')}")
+
+    assert ["depth-0", "depth-1", "depth-2", "depth-0"] == re.findall(r'class="answer (depth-\d)"', page)
+    assert "in answer to Léo Martin" in page
+    assert 'lang="fr"' in page
+
+
+@pytest.mark.parametrize("path", [*PUBLIC, "/feed", "/me", "/posts/nope"])
+async def test_every_page_wears_its_headers(house, path):
+    """The policy allows nothing inline and nothing foreign; nothing of a signed-in page is kept."""
+    answer = await (await house.doctor("marie")).get(path)
+    page = await answer.get_data(as_text=True)
+
+    assert "default-src 'none'; script-src 'self'; style-src 'self'" in answer.headers["Content-Security-Policy"]
+    assert "private, no-store" == answer.headers["Cache-Control"]
+    assert ("nosniff", "no-referrer") == (answer.headers["X-Content-Type-Options"], answer.headers["Referrer-Policy"])
+    assert "Strict-Transport-Security" not in answer.headers
+    assert [] == re.findall(r"\sstyle=|\son[a-z]+=|<script(?![^>]*src=)|<style|(?:href|src|action)=\"https?:", page)
+
+
+async def test_static_files_are_kept_and_old_addresses_end(house):
+    """A file's address holds its digest: kept for ever, gone with the file."""
+    somebody = house.visitor()
+    address = re.search(r'href="(/static/[0-9a-f]+/app.css)"', await somebody.text("/"))[1]
+    answer = await somebody.get(address)
+
+    assert (200, "public, max-age=31536000, immutable") == (answer.status_code, answer.headers["Cache-Control"])
+    assert 404 == (await somebody.get("/static/0000000000000000/app.css")).status_code
+
+
+async def test_on_https_the_cookie_is_bound_to_the_host(tmp_path):
+    """The session travels as __Host-session, Secure, HttpOnly, SameSite=Lax; HSTS is announced."""
+    house = await open_house(tmp_path, fill, origin="https://fr.esanum.example")
+    answer = await house.visitor().post("/sign-in", login="marie", password=PASSWORD)
+    cookie = answer.headers["Set-Cookie"]
+    await close_house(house)
+
+    assert cookie.startswith("__Host-session=")
+    assert all(word in cookie for word in ("Secure", "HttpOnly", "Path=/", "SameSite=Lax"))
+    assert "Domain" not in cookie
+    assert "max-age=63072000; includeSubDomains" == answer.headers["Strict-Transport-Security"]
+
+
+async def test_signing_out_clears_the_browser(house):
+    """After signing out the session is dead and the browser forgets."""
+    marie = await house.doctor("marie")
+    await marie.get("/me")
+    answer = await marie.post("/sign-out")
+
+    assert '"cache", "cookies", "storage"' == answer.headers["Clear-Site-Data"]
+    assert 303 == (await marie.get("/feed")).status_code
+
+
+async def test_wrong_name_and_wrong_password_look_alike(house):
+    """The page tells nobody which of the two was wrong, and keeps the name that was typed."""
+    pages = []
+    for login, password in (("marie", "not the password"), ("nobody", PASSWORD)):
+        answer = await house.visitor().post("/sign-in", login=login, password=password)
+        pages.append((answer.status_code, (await answer.get_data(as_text=True)).replace(login, "NAME")))
+
+    assert pages[0] == pages[1]
+    assert 422 == pages[0][0]
+    assert 'href="#password"' in pages[0][1]
+
+
+@pytest.mark.parametrize(
+    ("site", "token", "code"),
+    [
+        ("cross-site", True, "foreign_form"),
+        ("same-site", True, "foreign_form"),
+        ("", True, "foreign_form"),
+        ("same-origin", False, "stale_form"),
+    ],
+)
+async def test_a_form_needs_its_origin_and_its_token(house, site, token, code):
+    """From elsewhere, without a word where from, or without the session's token: 403 and nothing changed."""
+    marie = await house.doctor("marie")
+    await marie.get("/me")
+    headers = {"Accept": "application/json"} | ({"Sec-Fetch-Site": site} if site else {})
+    form = {"language": "de", "appearance": "dark"} | ({"csrf": marie.token} if token else {})
+    answer = await marie.client.post("/me/preferences", headers=headers, form=form)
+
+    assert (403, {"error": code}) == (answer.status_code, await answer.get_json())
+    assert 'lang="en"' in (await marie.text("/me"))[:200]
+
+
+async def test_a_stranger_cannot_sign_somebody_in_from_elsewhere(house):
+    """The sign-in form is refused from another site too."""
+    answer = await house.visitor().client.post(
+        "/sign-in", headers={"Sec-Fetch-Site": "cross-site"}, form={"login": "marie", "password": PASSWORD}
+    )
+
+    assert 403 == answer.status_code
+    assert "Set-Cookie" not in answer.headers
+
+
+async def test_language_follows_account_then_device_then_browser(house):
+    """What was chosen wins over what the browser asks for, in the account and without one."""
+    somebody = house.visitor()
+
+    assert '<html lang="fr"' in await somebody.text("/", **{"Accept-Language": "fr"})
+    answer = await somebody.post("/language", language="de", back="/help")
+    assert "/help" == answer.headers["Location"]
+    assert '<html lang="de"' in await somebody.text("/", **{"Accept-Language": "fr"})
+    marie = await house.doctor("marie")
+    await marie.get("/me")
+    await marie.post("/me/preferences", language="fr", appearance="dark")
+    assert '<html lang="fr" data-appearance="dark"' in await marie.text("/me")
+
+
+@pytest.mark.parametrize(
+    "back", ["//evil.example", "https://evil.example", "/\\evil.example", "\\\\evil", "/a\r\nX: y", "é", ""]
+)
+async def test_no_form_leads_elsewhere(house, back):
+    """Where a form goes back to is a path of ours or the start page."""
+    answer = await house.visitor().post("/language", language="de", back=back)
+
+    assert "/" == answer.headers["Location"]
+
+
+async def test_every_route_says_who_may_use_it(house):
+    """A route without a mark keeps the application from being made."""
+    app = make_app(house.node)
+
+    @app.get("/forgotten")
+    async def forgotten() -> str:
+        return ""
+
+    with pytest.raises(UnmarkedRoute, match="/forgotten"):
+        _every_route_is_marked(app)
+
+
+async def test_a_fault_of_ours_says_nothing_of_what_was_typed(house):
+    """A page that fails answers 500 with a code and without a trace."""
+
+    async def broken() -> str:
+        raise RuntimeError("secret text")
+
+    house.app.add_url_rule("/broken", view_func=guard.public(broken))
+    answer = await house.visitor().get("/broken")
+    page = await answer.get_data(as_text=True)
+
+    assert 500 == answer.status_code
+    assert "<code>fault</code>" in page
+    assert "secret" not in page
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/colleagues?q=%00",
+        "/colleagues?after=%00|http://x",
+        "/feed?before=99999999999999999999-x",
+        "/feed?before=%FF",
+        "/doctors/%00",
+        "/posts/%00",
+        "/notices?before=%00",
+        "/colleagues?q=" + "a" * 3000,
+        "/feed?tab=%F0%9F%92%A9&country=XXXX",
+    ],
+)
+async def test_strange_addresses_are_answered(house, path):
+    """Whatever stands in an address, the answer is a page or a refusal, never a fault."""
+    answer = await (await house.doctor("marie")).get(path)
+
+    assert answer.status_code < 500
+
+
+async def test_our_federation_says_who_and_since_when(house):
+    """Siblings with country, who vouched, since when; the last contact is for members."""
+    outside, inside = await house.visitor().text("/federation"), await (await house.doctor("marie")).text("/federation")
+
+    assert "esanum Deutschland" in outside
+    assert "Last contact" not in outside
+    assert "Last contact" in inside
+    assert "paused" in inside
+
+
+async def test_an_instance_without_siblings_says_so_loudly(tmp_path):
+    """Nobody on the allowlist: the page says that this instance stands alone."""
+    house = await open_house(tmp_path, lambda rows: None)
+    page = await house.visitor().text("/federation")
+    await close_house(house)
+
+    assert "No sibling yet: this instance stands alone." in page
+
+
+async def test_colleagues_are_found_in_every_country(house):
+    """The beginning of a name is enough, accents do not matter, and whoever lost the mark is not offered."""
+    marie = await house.doctor("marie")
+
+    assert "Dr. Anna Weber" in await marie.text("/colleagues?q=web")
+    assert "Léo Martin" in await marie.text("/colleagues?q=leo+mart")
+    assert "anna.weber@de.localhost:8002" in await marie.text("/colleagues?country=DE")
+    assert "Odile" not in await marie.text("/colleagues?q=odile")
+
+
+async def test_a_session_can_be_ended_from_another_device(house):
+    """The list of sessions ends the other one, not this one."""
+    marie, tablet = await house.doctor("marie"), await house.doctor("marie")
+    page = await marie.text("/me")
+    other = re.search(r'name="session" value="([0-9a-f]+)"', page)[1]
+    await marie.post("/me/sessions/end", session=other)
+
+    assert 303 == (await tablet.get("/feed")).status_code
+    assert 200 == (await marie.get("/feed")).status_code
+
+
+async def test_notices_are_counted_until_read(house):
+    """The number stands at the navigation until the notices are marked as read."""
+    marie = await house.doctor("marie")
+
+    assert "3 new notices" in await marie.text("/feed")
+    await marie.post("/notices/read")
+    assert "new notice" not in await marie.text("/feed")

@@ -1,0 +1,174 @@
+"""Every text exists in every language, is used, and is declined right."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+
+from federation.vocabulary import Audience, PostKind
+from instance import i18n, rendering
+from instance.routes.reactions import REASONS
+from instance.services import follows, people, publishing, siblings, standings
+from instance.services.effects import (
+    ANSWER,
+    FOLLOW_ACCEPTED,
+    FOLLOW_ASKED,
+    FOLLOWED,
+    LIKE,
+    MENTION,
+    NAMED,
+    RECOMMENDED,
+    REPLY,
+    REPORTED,
+)
+from instance.views import feed
+from verification.dossier import Role
+
+ROOT = Path(rendering.__file__).parent
+CALL = re.compile(r"\b[tn]\('([a-z0-9_.-]+)'[,)]")
+STEM = re.compile(r"\b[tn]\('([a-z0-9_.-]+)' ~ ")
+SINGLE_CALL = re.compile(r"""(?:\.text|\.count|say)\("([a-z0-9_.-]+)"[,)]""")
+
+#: Where a key is put together from a value: the values it can take.
+FAMILIES: dict[str, Iterable[str]] = {
+    "nav.": ["feed", "colleagues", "write", "notices", "me"],
+    "kind.": [kind.value for kind in PostKind],
+    "role.": [role.value for role in Role],
+    "audience.": [audience.value for audience in Audience if audience is not Audience.NATIONAL],
+    "audience.national.": ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "other"],
+    "feed.tab.": feed.TABS,
+    "feed.none.": feed.TABS,
+    "report.reason.": REASONS,
+    "report.title.": ["post", "comment"],
+    "withdraw.title.": ["post", "comment"],
+    "withdraw.text.": ["post", "comment"],
+    "people.": ["followers", "following"],
+    "people.none.": ["followers", "following"],
+    "standing.": ["suspended", "revoked"],
+    "policy.": ["inherit", "read-only", "pause", "block"],
+    "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
+    "me.appearance.": ["auto", "light", "dark"],
+    "me.saved.": ["preferences", "followers", "password", "session"],
+    "error_page.": ["forbidden", "missing", "too_large", "too_many", "method", "failed"],
+    "notice.": [
+        *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED),
+        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", "other"),
+    ],
+    **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
+}
+#: Codes that a person can meet on a page or at the command line.
+CODES = {
+    *people.CODES,
+    *publishing.CODES,
+    *follows.CODES,
+    *siblings.CODES,
+    *standings.CODES,
+    *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
+    *("stale_form", "not_signed_in", "passwords_differ", "reason_missing"),
+}
+
+
+def used() -> set[str]:
+    """Every key a template or a page's code asks for."""
+    found = {stem + value for stem, values in FAMILIES.items() for value in values} | {
+        f"error.{code}" for code in CODES
+    }
+    for path in (ROOT / "pages").glob("*.html"):
+        found |= set(CALL.findall(path.read_text("utf-8")))
+    for path in (ROOT / "rendering.py", *(ROOT / "routes").glob("*.py")):
+        found |= set(SINGLE_CALL.findall(path.read_text("utf-8")))
+    return found
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_no_text_is_missing_and_none_is_idle(language):
+    """What pages ask for and what the catalogue holds are the same keys."""
+    known = set(i18n.catalogue(language).texts)
+
+    assert [] == sorted(used() - known)
+    assert [] == sorted(known - used())
+
+
+def test_every_put_together_key_is_declared():
+    """A template that glues a key together names a family whose values are listed here."""
+    stems = {stem for path in (ROOT / "pages").glob("*.html") for stem in STEM.findall(path.read_text("utf-8"))}
+
+    assert set() == stems - set(FAMILIES)
+
+
+def test_languages_ask_for_the_same_values():
+    """A placeholder of one language stands in all, so that no page fails in one language alone."""
+    fields = re.compile(r"\{[a-z]+\}")
+
+    def shape(language: str) -> dict[str, set[str]]:
+        texts = i18n.catalogue(language).texts
+        return {key: set(fields.findall(text if isinstance(text, str) else text[1])) for key, text in texts.items()}
+
+    assert shape("en") == shape("de") == shape("fr")
+
+
+def test_no_text_is_empty():
+    """An untranslated text does not pass for a translated one."""
+    empty = [
+        (language, key)
+        for language in i18n.LANGUAGES
+        for key, text in i18n.catalogue(language).texts.items()
+        if not all(text if isinstance(text, tuple) else (text,))
+    ]
+
+    assert [] == empty
+
+
+@pytest.mark.parametrize(
+    ("language", "number", "expected"),
+    [
+        ("en", 0, "0 answers"),
+        ("en", 1, "1 answer"),
+        ("de", 0, "0 Antworten"),
+        ("de", 1, "1 Antwort"),
+        ("fr", 0, "0 réponse"),
+        ("fr", 1, "1 réponse"),
+        ("fr", 2, "2 réponses"),
+        ("fr", 1_000_000, "1000000 réponses"),
+    ],
+)
+def test_plurals_follow_the_language(language, number, expected):
+    """French zero is singular, English and German zero is plural."""
+    assert expected == i18n.catalogue(language).count("post.answers", number)
+
+
+def test_french_keeps_its_spaces():
+    """Before a colon, a question mark and inside quotation marks stands a space that does not break."""
+    texts = [text for text in i18n.catalogue("fr").texts.values() if isinstance(text, str)]
+
+    assert [] == [text for text in texts if re.search(r"[^\u00a0\u202f/*][:;!?»](\s|$)", text)]
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("de-AT,de;q=0.9,en;q=0.5", "de"),
+        ("it,fr;q=0.3", "fr"),
+        ("en;q=0.1,fr;q=0.2", "fr"),
+        ("", "de"),
+        ("xx", "de"),
+        ("en;q=0", "de"),
+        ("fr;q=nonsense", "de"),
+        ("," * 5000, "de"),
+    ],
+)
+def test_the_browser_names_a_language(header, expected):
+    """The best language we have is taken, the instance's own where there is none."""
+    assert expected == i18n.negotiate(header, "de")
+
+
+def test_times_name_their_zone():
+    """Where countries meet, an hour says whose hour it is."""
+    at = 1_795_438_800_000
+
+    assert "23 November 2026, 14:00 CET" == i18n.Clock("en", "FR").date_time(at)
+    assert "23. November 2026" != i18n.Clock("de", "DE").date(at)
+    assert "23 novembre 2026, 13:00 GMT" == i18n.Clock("fr", "GB").date_time(at)
