@@ -6,7 +6,7 @@ are read as they are; there is no build step between a translator and a page.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
@@ -80,10 +80,6 @@ class Catalogue:
         """The specialty's name."""
         return specialties.name(slug, self.language)
 
-    def join(self, items: Iterable[str]) -> str:
-        """Items of a list, with commas."""
-        return ", ".join(items)
-
 
 @lru_cache(maxsize=len(LANGUAGES))
 def catalogue(language: str) -> Catalogue:
@@ -97,7 +93,8 @@ def catalogue(language: str) -> Catalogue:
     for message in messages:
         if message.id and not message.fuzzy:
             key = message.id if isinstance(message.id, str) else message.id[0]
-            texts[key] = message.string
+            string = message.string or ""
+            texts[key] = string if isinstance(string, str) else tuple(string)
     return Catalogue(language, texts)
 
 

@@ -24,12 +24,13 @@ def new_ulid(now: datetime) -> str:
     return _encode(number)
 
 
+# Two letters at a time: an id is made for nearly every row.
+_PAIRS: Final = tuple(one + other for one in _ALPHABET for other in _ALPHABET)
+_SHIFTS: Final = tuple(range(120, -1, -10))
+
+
 def _encode(number: int) -> str:
-    letters = []
-    for _ in range(26):
-        number, rest = number >> 5, number & 31
-        letters.append(_ALPHABET[rest])
-    return "".join(reversed(letters))
+    return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
 
 
 def is_ulid(text: str) -> bool:

@@ -14,7 +14,7 @@ from federation.signatures import Profile, sign
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Comment, Create, Mention, Post, PostKind
 from federation.wire import Response
-from tests.town import Person, Place, rows
+from tests.town import Person, Place, rows, send_signed
 
 _numbers = itertools.count(1)
 
@@ -24,23 +24,23 @@ def new_id(origin: str, folder: str) -> Uri:
     return Uri.parse(f"{origin}/{folder}/made-{next(_numbers)}")
 
 
-def a_post(author: Person, **changes: Any) -> Post:
+def a_post(by: Person, **changes: Any) -> Post:
     """A case of this doctor for the whole federation."""
-    origin = author.place.node.origin
+    origin = by.place.node.origin
     values: dict[str, Any] = {
-        "id": new_id(origin, "posts"), "author": author.uri, "kind": PostKind.CASE, "title": "Made-up case",
+        "id": new_id(origin, "posts"), "author": by.uri, "kind": PostKind.CASE, "title": "Made-up case",
         "content": "<p>Nobody has this.</p>", "language": "en", "specialties": ("cardiology",),
-        "to": (VERIFIED_DOCTORS,), "published": author.place.node.clock(), **changes,
+        "to": (VERIFIED_DOCTORS,), "published": by.place.node.clock(), **changes,
     }  # fmt: skip
     return Post(**values)
 
 
-def a_comment(author: Person, post: str, **changes: Any) -> Comment:
+def a_comment(by: Person, post: str, **changes: Any) -> Comment:
     """An answer of this doctor in the thread of a post."""
     values: dict[str, Any] = {
-        "id": new_id(author.place.node.origin, "comments"), "author": author.uri, "content": "<p>Made up.</p>",
+        "id": new_id(by.place.node.origin, "comments"), "author": by.uri, "content": "<p>Made up.</p>",
         "language": "en", "in_reply_to": Uri.parse(post), "context": Uri.parse(post), "to": (VERIFIED_DOCTORS,),
-        "published": author.place.node.clock(), **changes,
+        "published": by.place.node.clock(), **changes,
     }  # fmt: skip
     return Comment(**values)
 
@@ -99,9 +99,16 @@ async def reads(reader: Place, at: Place, target: str, *, profile: Profile = Pro
 
 async def kept(place: Place) -> list[tuple[str, str]]:
     """Type and state of every message kept here."""
-    return [(row["type"], row["state"]) for row in await rows(place.node, "select type, state from inbound order by id")]
+    return [
+        (row["type"], row["state"]) for row in await rows(place.node, "select type, state from inbound order by id")
+    ]
 
 
 async def count(place: Place, table: str) -> int:
     """How many rows a table has."""
     return int((await rows(place.node, f"select count(*) as number from {table}"))[0]["number"])
+
+
+async def send_as_instance(home: Place, to: Place, activity: Any) -> Response:
+    """Post an activity, signed by an instance actor."""
+    return await send_signed(to, render.activity(activity), await instance_key(home))

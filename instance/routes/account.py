@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from quart import Blueprint, Response, redirect, request
+from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
@@ -109,15 +110,15 @@ async def set_preferences(present: Session) -> ResponseReturnValue:
 async def change_password(present: Session) -> ResponseReturnValue:
     """Change the password; every session ends, and a new one begins here."""
     form, node = await request.form, guard.node()
-    if form.get("new", "") != form.get("again", ""):
+    if form.get("password", "") != form.get("again", ""):
         return await _me_page(present, [Mistake("passwords_differ", "again")], 422)
     try:
-        await node.people.change_password(present.account_id, form.get("old_password", ""), form.get("new", ""))
+        await node.people.change_password(present.account_id, form.get("old_password", ""), form.get("password", ""))
     except Rejected as error:
         return await _me_page(present, [mistake(error)], error.status)
     begun = await node.people.sign_in(
         (await account.account(node.store, present.account_id)).login,
-        form.get("new", ""),
+        form.get("password", ""),
         request.remote_addr or "",
         device_name(request.headers.get("User-Agent", "")),
     )

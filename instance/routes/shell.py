@@ -7,7 +7,7 @@ from typing import Any
 from quart import Response, g, make_response, request
 from quart.typing import ResponseReturnValue
 
-from instance.rendering import environment, render
+from instance.rendering import render
 from instance.routes import guard
 from instance.services.errors import Rejected
 from instance.times import to_ms
@@ -58,9 +58,3 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
         template, code=error.code, status=error.status, title_key=f"error_page.{known.get(error.status, 'failed')}"
     )
     return await make_response(text, error.status)
-
-
-def say(key: str, **values: object) -> str:
-    """A text of the catalogue in the reader's language."""
-    words: Any = environment(guard.language(), guard.node().config.country).globals["t"]
-    return str(words(key, **values))

@@ -100,7 +100,10 @@ class Directory:
         return doctor
 
     async def known(self, uri: Uri, sibling: Sibling) -> KnownDoctor:
-        """Return a doctor who may speak, or whose message waits; raise Refused otherwise."""
+        """Return the doctor whose standing was just asked for; raise Refused where nobody may speak."""
+        verdict = self._verdicts.get(uri)
+        if verdict is not None and verdict.doctor is not None:
+            return verdict.doctor
         return await self._current(uri, sibling)
 
     async def read_anew(self, uri: Uri, sibling: Sibling) -> None:
@@ -125,15 +128,6 @@ class Directory:
         if uri.origin != sibling.origin:
             raise NotThere("WebFinger leads elsewhere")
         return await self.doctor(uri, sibling)
-
-    async def may_send(self, actor: Uri) -> bool:
-        """Whether the actor of ours may be heard abroad now: the instance, or a doctor in good standing."""
-        if actor == self._node.actor:
-            return True
-        row = await self._node.store.one("directory.doctor", uri=actor)
-        if row is None or not row["local"] or row["gone_at"] is not None or row["standing"] != OK:
-            return False
-        return row["valid_until"] is not None and to_ms(self._node.clock()) <= row["valid_until"]
 
     async def document(self, url: Uri) -> dict[str, Any]:
         """Return an object's document from its home; raise Refused where it cannot be had."""

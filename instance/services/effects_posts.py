@@ -43,12 +43,10 @@ class PostEffects:
 
     async def keep_post(self, tx: Transaction, into: Incoming, post: Post) -> None:
         """Keep a new post, or a new version of one that never came."""
-        if await is_withdrawn(tx, into, post.id):
-            return
-        before = await tx.one("apply.post", uri=post.id)
-        if before is not None:
-            if before["author"] != post.author:
-                raise NotTheOwner("the id is another's")
+        before = await tx.one("apply.before_post", uri=post.id)
+        if before is not None and before["author"] is not None and before["author"] != post.author:
+            raise NotTheOwner("the id is another's")
+        if before is not None and (before["author"] is not None or await is_withdrawn(tx, into, post.id)):
             return
         values = self._post_values(into, post)
         await tx.run(

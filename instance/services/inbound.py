@@ -15,7 +15,6 @@ from federation import parse
 from federation.allowlist import Direction, Sibling
 from federation.errors import Refused, StandingDeferred, TooManyRequests
 from federation.ports import Arrival
-from federation.uri import Uri
 from federation.vocabulary import AnyActivity
 from instance.ids import new_ulid
 from instance.services.effects import Effects, Incoming
@@ -43,6 +42,7 @@ class InboundQueue:
         #: What was read at the door, so that the worker need not read it again.
         self._read: OrderedDict[str, tuple[AnyActivity, Any]] = OrderedDict()
         self._contacts: dict[str, datetime] = {}
+        self._counters: dict[tuple[str, str], Any] = {}
 
     async def keep(self, arrival: Arrival) -> bool:
         """Return after the activity is on disk; False where (actor, id) was here before. Raises Refused."""
@@ -61,15 +61,15 @@ class InboundQueue:
         except Exception as fault:  # a handler that raises must not lose the message (F32)
             node.log.error("effect_failed", activity=activity.id, exc_info=fault)
             return await self._keep_waiting(row, arrival)
-        await node.apply.settle(effects)
-        node.metrics.received.labels(row["type"], "applied" if new else "repeated").inc()
+        if effects is not None:
+            await node.apply.settle(effects)
+        self._count(row["type"], "applied" if new else "repeated")
         return new
 
-    async def _keep_applied(self, tx: Transaction, row: dict[str, Any], into: Incoming) -> tuple[bool, Effects]:
+    async def _keep_applied(self, tx: Transaction, row: dict[str, Any], into: Incoming) -> tuple[bool, Effects | None]:
         """The row that remembers the id, without a body, and the effect."""
-        now = row["now"]
-        if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": now}):
-            return False, Effects()
+        if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": row["now"]}):
+            return False, None
         await self._note_contact(tx, row["origin"], into.now)
         return True, await self._node.apply(tx, into)
 
@@ -84,8 +84,14 @@ class InboundQueue:
         if new and held is None:
             self._remember(row["id"], arrival)
             self._node.wake.inbound.set()
-        self._node.metrics.received.labels(row["type"], "held" if held else "waiting").inc()
+        self._count(row["type"], "held" if held else "waiting")
         return new
+
+    def _count(self, type_name: str, outcome: str) -> None:
+        counter = self._counters.get((type_name, outcome))
+        if counter is None:
+            counter = self._counters[type_name, outcome] = self._node.metrics.received.labels(type_name, outcome)
+        counter.inc()
 
     def _row(self, arrival: Arrival) -> dict[str, Any]:
         now = self._node.clock()
@@ -210,8 +216,3 @@ class InboundQueue:
             return await tx.run(query, **values)
 
         return await self._node.store.write(work)
-
-
-def actor_of(row: Row) -> Uri:
-    """The actor of a kept row."""
-    return Uri.parse(row["actor"])

@@ -60,6 +60,7 @@ async def test_the_focus_is_seen_and_not_covered(shown):
                 """() => {
                   const e = document.activeElement, r = e.getBoundingClientRect();
                   const bar = document.querySelector('.bar').getBoundingClientRect();
+                  if (e === document.body) return ['', '', false];  // past the last stop, in the browser's own frame
                   const under = !e.closest('.bar') && r.top >= bar.top;
                   return [e.textContent.trim().slice(0, 20), getComputedStyle(e).outlineStyle, under];
                 }"""
@@ -71,14 +72,14 @@ async def test_the_focus_is_seen_and_not_covered(shown):
 
 
 async def test_everything_works_without_scripts(shown):
-    """Language, filter and sign-out are plain forms."""
+    """Language and sign-out are plain forms; after signing out this device keeps not even the language."""
     async with shown.visit(java_script_enabled=False) as visit:
         await visit.sign_in("marie")
         await visit.page.click("text=Deutsch")
         assert "Besprechungen" in await visit.page.inner_text("h1")
         await visit.page.click("text=Abmelden")
 
-        assert "Anmelden" in await visit.page.inner_text("main")
+        assert "Sign in" in await visit.page.inner_text("main")
 
 
 async def test_a_mistake_is_named_linked_and_nothing_is_lost(shown):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
+import json
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -11,12 +15,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from federation import render
-from federation.errors import TooLarge
+from federation.errors import TooLarge, UnsupportedMediaType
 from federation.inbox import require_activity_type
 from federation.keys import make_ed25519
 from federation.signatures import Profile, sign
 from federation.uri import Uri
-from federation.vocabulary import Accept, Announce, Create, Delete, Follow, Like, Undo, Update
+from federation.vocabulary import Accept, Announce, Create, Delete, Follow, Like, PostKind, Undo, Update
 from tests.doorway import a_comment, a_create, a_post, an_act, bent, count, instance_key, kept, says, with_proof
 from tests.town import Network, Person, Place, refused, rows, send_signed
 
@@ -105,8 +109,7 @@ async def wrong(town: Network, anna: Person, faults: set[str]) -> Any:
     if key_id is not None:
         headers["Signature"] = headers["Signature"].replace(str(key.id), key_id)
     if "signature" in faults:
-        headers["Date"], spare = headers["Date"], headers["Signature"].rpartition('signature="')
-        headers["Signature"] = f'{spare[0]}{spare[1]}{"A" * 342}=="'
+        headers["Signature"] = re.sub('signature="[^"]*"', f'signature="{"A" * 342}=="', headers["Signature"])
     if "claim" in faults:
         headers["Signature"] += ",junk"
     if "digest" in faults:
@@ -139,12 +142,9 @@ async def test_each_fault_is_refused_with_its_code(town, anna, fault):
     assert [] == await kept(town["fr"])
 
 
-@pytest.mark.parametrize(("earlier", "later"), list(zip(ORDER, ORDER[1:], strict=False)))
+@pytest.mark.parametrize(("earlier", "later"), list(itertools.pairwise(ORDER)))
 async def test_the_earlier_step_refuses_what_is_wrong_twice(town, anna, earlier, later):
     """The order of the checks is part of the promise (security, section 1)."""
-    if (earlier, later) == ("stranger", "digest"):
-        pytest.skip("covered by: a stranger's body is never read")
-
     answer = await wrong(town, anna, {earlier, later})
 
     assert ONE_WRONG[earlier] == refused(answer)
@@ -152,7 +152,7 @@ async def test_the_earlier_step_refuses_what_is_wrong_twice(town, anna, earlier,
 
 async def test_a_strangers_body_is_never_read(anna, fr):
     """A22: refused by the allowlist, no contact, no byte of the body asked for."""
-    head = {"sig": await signed_headers(anna, fr, b"{}")}["sig"]
+    head = await signed_headers(anna, fr, b"{}")
     head["Signature"] = head["Signature"].replace("https://de.example", "https://it.example")
     asked = []
 
@@ -170,11 +170,12 @@ async def test_a_strangers_body_is_never_read(anna, fr):
         "type": "http", "http_version": "1.1", "method": "POST", "path": "/inbox", "raw_path": b"/inbox",
         "query_string": b"", "headers": raw, "client": ("127.0.0.1", 1),
     }  # fmt: skip
+    before = len(fr.network.contacts)
     await fr.app(scope, receive, send)
 
     assert 403 == sent[0]["status"]
     assert [] == asked
-    assert [] == fr.network.contacts[-0:][:0]
+    assert before == len(fr.network.contacts)
 
 
 async def test_a_refusal_leaves_one_audit_row_and_no_more(town, anna):
@@ -203,8 +204,6 @@ async def test_the_same_bytes_twice_are_one_effect(town, anna, fr):
 
 async def test_ten_at_once_are_one_effect(town, anna, fr):
     """A12, F23: ten copies at the same moment, one row and one post."""
-    import asyncio
-
     body = render.activity(a_create(anna))
     headers = await signed_headers(anna, fr, body)
 
@@ -230,7 +229,9 @@ async def test_ids_of_other_origins_are_refused(town, anna, fr):
 
 async def test_an_unlisted_host_anywhere_is_refused(anna, fr):
     """A61 and step 16: a stranger's host in a reply, a mention or an attachment."""
-    body = bent(a_create(anna), lambda d: d["object"].update(attachment=[{"type": "Image", "url": "https://x.example/a"}]))
+    body = bent(
+        a_create(anna), lambda d: d["object"].update(attachment=[{"type": "Image", "url": "https://x.example/a"}])
+    )
     answer = await anna.sends(fr, body)
     reply = await says(anna, fr, a_create(anna, a_comment(anna, "https://x.example/posts/1")))
 
@@ -267,8 +268,6 @@ async def test_the_instance_actor_does_housekeeping_only(town, anna, fr):
 
 async def test_a_kind_that_is_not_open_stays_out(town, anna, fr):
     """Step 18: news are national until the policy opens them."""
-    from federation.vocabulary import PostKind
-
     answer = await says(anna, fr, a_create(anna, a_post(anna, kind=PostKind.NEWS)))
 
     assert (403, "kind_not_federated") == refused(answer)
@@ -362,8 +361,6 @@ async def test_only_a_threads_home_forwards_and_only_with_the_authors_proof(tmp_
 )
 def test_media_types(content_type, fits):
     """S1: both ActivityPub types, nothing else (A35)."""
-    from federation.errors import UnsupportedMediaType
-
     if fits:
         require_activity_type(content_type)
         return
@@ -396,8 +393,6 @@ FIELDS = ("@context", "id", "type", "actor", "object", "to", "cc", "tag", "proof
 )
 async def test_whatever_arrives_the_answer_is_a_receipt_or_a_refusal_with_a_code(anna, fr, kind, changes):
     """P11: signed by a verified doctor, bent in any way; never another exception, never a 5xx."""
-    import json
-
     activity = a_create(anna) if kind is Create else an_act(anna, kind, object=anna.uri)
     document = json.loads(render.activity(activity)) | changes
     try:

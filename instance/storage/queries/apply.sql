@@ -14,6 +14,12 @@ delete from tombstones where uri = :uri;
 select uri, slug, origin, local, author, audience, kind, title, content, published_at, updated_at
 from posts where uri = :uri;
 
+-- name: before_post
+-- One look for every new post: is it here, or was it withdrawn? No row where neither.
+select author from posts where uri = :uri
+union all
+select cast(null as text) from tombstones where uri = :uri;
+
 -- name: comment
 select uri, slug, origin, local, author, post, parent, content, published_at, updated_at
 from comments where uri = :uri;

@@ -18,7 +18,8 @@ order by p.sort_at desc, p.slug desc
 limit :count;
 
 -- name: specialty
--- Of each specialty of the reader at most a page is walked (its last visible post is the floor), then they are merged.
+-- Of each specialty of the reader at most a page is walked (its last visible post is the floor); then they are merged,
+-- and only what is shown is read whole.
 with mine as (
     select d.specialty, coalesce((
         select s.sort_at from post_specialties s cross join posts p
@@ -27,13 +28,14 @@ with mine as (
         order by s.sort_at desc limit 1 offset :count - 1), 0) as floor
     from doctor_specialties d where d.doctor = :reader),
 picked as (
-    select distinct s.post from mine cross join post_specialties s
-    where s.specialty = mine.specialty and s.sort_at between mine.floor and :before_at)
+    select distinct p.uri as post, p.sort_at, p.slug from mine cross join post_specialties s cross join posts p
+    where s.specialty = mine.specialty and s.sort_at between mine.floor and :before_at
+      and p.uri = s.post and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+    order by p.sort_at desc, p.slug desc
+    limit :count)
 select {{card}} from picked cross join posts p cross join doctors a
 where p.uri = picked.post and a.uri = p.author
-  and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-order by p.sort_at desc, p.slug desc
-limit :count;
+order by p.sort_at desc, p.slug desc;
 
 -- name: colleagues
 -- As above, by author: at most a page of each colleague the reader follows.
@@ -43,12 +45,16 @@ with mine as (
         where p.author = f.followee and p.sort_at <= :before_at
           and (p.sort_at < :before_at or p.slug < :before_slug) and {{chosen}} and {{visible}}
         order by p.sort_at desc limit 1 offset :count - 1), 0) as floor
-    from follows f where f.follower = :reader and f.state = 'accepted')
-select {{card}} from mine cross join posts p cross join doctors a
-where p.author = mine.followee and p.sort_at between mine.floor and :before_at and a.uri = p.author
-  and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-order by p.sort_at desc, p.slug desc
-limit :count;
+    from follows f where f.follower = :reader and f.state = 'accepted'),
+picked as (
+    select p.uri as post, p.sort_at, p.slug from mine cross join posts p
+    where p.author = mine.followee and p.sort_at between mine.floor and :before_at
+      and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+    order by p.sort_at desc, p.slug desc
+    limit :count)
+select {{card}} from picked cross join posts p cross join doctors a
+where p.uri = picked.post and a.uri = p.author
+order by p.sort_at desc, p.slug desc;
 
 -- name: of_author
 select {{card}} from posts p cross join doctors a

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
 from quart import Quart, Response
@@ -74,7 +75,9 @@ class Visitor:
 
     async def post(self, path: str, **form: str | list[str]) -> Response:
         """Send a form."""
-        return await self.client.post(path, headers=OWN_PAGE, form={"csrf": self.token, **form})
+        body = urlencode({"csrf": self.token, **form}, doseq=True)
+        headers = OWN_PAGE | {"Content-Type": "application/x-www-form-urlencoded"}
+        return await self.client.post(path, headers=headers, data=body)
 
 
 async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str = FR) -> House:

@@ -1,0 +1,100 @@
+"""Doctors who write through the real pages, and the ledger of what was acknowledged to them."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+import time
+from dataclasses import dataclass, field
+from urllib.parse import urlencode
+
+from tests.faults.countries import Author, Country
+
+
+@dataclass
+class Ledger:
+    """Every form sent, and those that were answered with the address of the new post."""
+
+    sent: list[str] = field(default_factory=list)
+    acknowledged: list[str] = field(default_factory=list)
+    #: Answers that were neither a redirect to the post nor a broken connection.
+    strange: list[int] = field(default_factory=list)
+    #: Forms of which no answer came, so that they were sent again with the same key.
+    repeated: int = 0
+
+
+class Writers:
+    """Several browsers at once; a form whose answer did not come is sent again, as a browser's reload does."""
+
+    def __init__(self, country: Country, *, posts_each: int, browsers: int = 4) -> None:
+        self.ledger = Ledger()
+        self._country, self._each = country, posts_each
+        self._stop = threading.Event()
+        shares = [country.authors[number::browsers] for number in range(browsers)]
+        self._threads = [threading.Thread(target=self._write, args=(share,), daemon=True) for share in shares]
+
+    def start(self) -> None:
+        """Begin to write."""
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def done(self) -> bool:
+        """Whether everybody has written everything."""
+        return not any(thread.is_alive() for thread in self._threads)
+
+    def stop(self) -> None:
+        """Let nobody begin another post; return when all have put their pens down."""
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    def _write(self, authors: list[Author]) -> None:
+        browser = _Browser(self._country)
+        for number in range(self._each):
+            for author in authors:
+                title = f"Post {number:03} of {author.handle}"
+                self.ledger.sent.append(title)
+                while not self._stop.is_set():
+                    status = browser.publish(author, title)
+                    if status == 303:
+                        self.ledger.acknowledged.append(title)
+                        break
+                    self.ledger.repeated += 1
+                    if status:
+                        self.ledger.strange.append(status)
+                    time.sleep(0.02)
+        browser.close()
+
+
+class _Browser:
+    def __init__(self, country: Country) -> None:
+        self._port, self._host = country.port, country.origin.partition("://")[2]
+        self._connection: http.client.HTTPConnection | None = None
+
+    def publish(self, author: Author, title: str) -> int:
+        """Send the form; the status, or 0 where no answer came."""
+        fields = {
+            "csrf": author.csrf, "form_key": f"{author.handle}-{title}", "kind": "case", "title": title,
+            "text": "Made up.", "specialty": "cardiology", "language": "en", "audience": "federation", "named": "",
+        }  # fmt: skip
+        headers = {
+            "Host": self._host, "Cookie": f"session={author.token}", "Sec-Fetch-Site": "same-origin",
+            "Content-Type": "application/x-www-form-urlencoded",
+        }  # fmt: skip
+        try:
+            if self._connection is None:
+                self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+            self._connection.request("POST", "/write", urlencode(fields), headers)
+            answer = self._connection.getresponse()
+            answer.read()
+            return answer.status
+        except (OSError, http.client.HTTPException):
+            self.close()
+            return 0
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None

@@ -1,0 +1,307 @@
+"""The command line: every command works with and without a running server; a failure is one sentence."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from instance import commands
+from instance.cli import main
+from tests.instance.served import Served
+from tests.tools.ports import free_ports
+
+REASON = ("--reason", "made up")
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Run `esanum` in this process; the logging of the test run is put back afterwards."""
+    handlers, level = list(logging.root.handlers), logging.root.level
+    for handler in handlers:
+        logging.root.removeHandler(handler)
+
+    def run_(*arguments: str | Path) -> Said:
+        monkeypatch.setattr(sys, "argv", ["esanum", *map(str, arguments)])
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Said(status, *capfd.readouterr())
+
+    yield run_
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+@pytest.fixture
+def fr(tmp_path: Path, run: Run) -> Path:
+    """The configuration of a new instance."""
+    return begin(run, tmp_path / "fr", "fr", "FR")
+
+
+def begin(run: Run, folder: Path, name: str, country: str) -> Path:
+    """Make an instance with the command that does."""
+    port, metrics = free_ports(2)
+    file = folder / "esanum.toml"
+    said = run(
+        "-c", file, "init", "--origin", f"http://{name}.localhost:{port}", "--country", country, "--name", name,
+        "--listen", f"127.0.0.1:{port}", "--metrics", f"127.0.0.1:{metrics}",
+    )  # fmt: skip
+    assert (0, "") == (said.status, said.err)
+    return file
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["without a server", "with a server"])
+def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: bool) -> None:
+    """A day of an administrator: doctors, siblings, deliveries, keys, back-up; each command says what it did."""
+    de = begin(run, tmp_path / "de", "de", "DE")
+    fingerprint = json.loads(run("-c", de, "keys", "show").out)["fingerprint"]
+    origin = Served.origin(de)
+    with Served(de), Served(fr, wanted=running):
+
+        def ok(*arguments: str | Path) -> str:
+            said = run("-c", fr, *arguments)
+            assert (0, "") == (said.status, said.err), arguments
+            return said.out
+
+        assert "all is well; 0 sibling(s)" in ok("check")
+        assert "No doctor yet" in ok("doctors", "list")
+        made = ok(
+            "doctors", "add", "marie", "--name", "Dr Marie", "--role", "specialist", "--country", "FR",
+            "--specialty", "cardiology", "--language", "fr", "--staff", "administrator",
+        )  # fmt: skip
+        assert "/doctors/marie\n  sign-in   marie\n  password  " in made
+        assert "marie   specialist  FR       ok" in ok("doctors", "list")
+        assert "No sibling" in ok("siblings", "list")
+        assert "is a sibling now" in ok("siblings", "add", origin, "--fingerprint", fingerprint, *REASON)
+        assert origin in ok("siblings", "list")
+        assert origin == json.loads(ok("siblings", "list", "--json"))[0]["origin"]
+        assert "1 sibling(s)" in ok("check")
+        ok("doctors", "suspend", "marie", *REASON)
+        assert "marie   specialist  FR       suspended" in ok("doctors", "list")
+        ok("doctors", "reinstate", "marie", *REASON)
+        ok("keys", "rotate", "marie", *REASON)
+        touched = ok("siblings", "pause", origin, "--yes", *REASON)
+        assert "This touches" in touched
+        assert "policy is now pause" in touched
+        assert "policy is now inherit" in ok("siblings", "resume", origin, "--yes", *REASON)
+        ok("deliveries", "list")
+        assert "0 will be sent again" in ok("deliveries", "retry", "--sibling", origin)
+        assert "no longer a sibling" in ok("siblings", "remove", origin, "--yes", *REASON)
+        ok("backup", tmp_path / "copy.db")
+        assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777
+
+
+def test_every_command_has_been_thought_of() -> None:
+    """A new command needs a line in the day above, or a reason to be missing there."""
+    without = {"deliveries.show", "siblings.show"}  # these two are tested with their refusals below
+
+    assert {
+        "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",
+        "siblings.list", "doctors.add", "doctors.list", "doctors.suspend", "doctors.reinstate", "deliveries.list",
+        "deliveries.retry", "keys.show", "keys.rotate", "backup", "check",
+    } == set(commands.ALL) - without  # fmt: skip
+
+
+def test_a_sibling_is_read_once_and_its_changes_are_on_record(tmp_path: Path, run: Run, fr: Path) -> None:
+    """`show` tells the entry and every change: what, by whom, why."""
+    de = begin(run, tmp_path / "de", "de", "DE")
+    fingerprint = json.loads(run("-c", de, "keys", "show").out)["fingerprint"]
+    origin = Served.origin(de)
+    with Served(de):
+        run("-c", fr, "siblings", "add", origin, "--fingerprint", fingerprint, "--reason", "met in person")
+
+    shown = json.loads(run("-c", fr, "siblings", "show", origin).out)
+    assert origin == shown["entry"]["origin"]
+    assert ["met in person"] == [change["reason"] for change in shown["changes"]]
+    assert shown["changes"][0]["by"].startswith("command line: ")
+
+
+def test_another_fingerprint_stores_nothing(tmp_path: Path, run: Run, fr: Path) -> None:
+    """Without the fingerprint that the other administrator tells, nobody is admitted."""
+    de = begin(run, tmp_path / "de", "de", "DE")
+    with Served(de):
+        said = run("-c", fr, "siblings", "add", Served.origin(de), "--fingerprint", "sha256:" + "0" * 64, *REASON)
+
+    assert 1 == said.status
+    assert "nothing was stored (fingerprint_differs)" in said.err
+    assert "No sibling" in run("-c", fr, "siblings", "list").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("siblings", "add", "http://nobody.localhost:9", *REASON), "(not_reached)"),
+        (("siblings", "add", "not an address", *REASON), "(bad_origin)"),
+        (("siblings", "show", "https://nobody.example"), "(unknown_sibling)"),
+        (("siblings", "pause", "https://nobody.example", *REASON), "(unknown_sibling)"),
+        (("siblings", "remove", "https://nobody.example", *REASON), "(unknown_sibling)"),
+        (("doctors", "suspend", "nobody", *REASON), "not_found"),
+        (("keys", "rotate", "nobody", *REASON), "not_found"),
+        (("deliveries", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "not_found"),
+        (("work",), "`work` is for PostgreSQL"),
+    ],
+)  # fmt: skip
+def test_a_refused_command_is_one_sentence(run: Run, fr: Path, arguments: tuple[str, ...], sentence: str) -> None:
+    """Exit status 1 and a sentence; never a trace."""
+    said = run("-c", fr, *arguments)
+
+    assert (1, "") == (said.status, said.out)
+    assert said.err.startswith("esanum: ")
+    assert sentence in said.err
+    assert 1 == said.err.count("\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check",), ("serve",), ("doctors", "list"), ("siblings", "list"), ("keys", "show")]
+)
+def test_a_wrong_configuration_is_one_sentence(run: Run, fr: Path, arguments: tuple[str, ...]) -> None:
+    """Every command stops at the same sentence, which names the key."""
+    fr.write_text(fr.read_text().replace('country = "FR"', 'country = "France"'))
+
+    said = run("-c", fr, *arguments)
+
+    assert (1, "esanum: country = 'France': expected two capital letters (ISO 3166), such as FR\n") == (
+        said.status, said.err
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [("check",), ("serve",), ("doctors", "list")])
+@pytest.mark.parametrize(("name", "change"), [("kek", "chmod"), ("issuer.pem", "unlink"), ("kek", "zeros")])
+def test_a_bad_secret_stops_every_command(
+    run: Run, fr: Path, arguments: tuple[str, ...], name: str, change: str
+) -> None:
+    """The file is named, and nothing is made anew in its place (F37, A128)."""
+    path = fr.parent / "secrets" / name
+    {
+        "chmod": lambda: path.chmod(0o644), "unlink": path.unlink, "zeros": lambda: path.write_text("0" * 64)
+    }[change]()  # fmt: skip
+
+    said = run("-c", fr, *arguments)
+
+    assert 1 == said.status
+    assert said.err.startswith(f"esanum: {path}: ")
+    assert (change != "unlink") == path.exists()
+
+
+def test_check_finds_what_was_lost_while_the_server_runs(run: Run, fr: Path) -> None:
+    """The running server holds its keys in memory; that the file is gone is found before the next start."""
+    with Served(fr):
+        (fr.parent / "secrets" / "kek").unlink()
+        said = run("-c", fr, "check")
+
+    assert 1 == said.status
+    assert f"- {fr.parent / 'secrets' / 'kek'}: cannot be read" in said.out
+
+
+def test_init_does_not_touch_what_is_there(run: Run, fr: Path) -> None:
+    """A second `init` changes nothing: neither file, nor secrets, nor database."""
+    before = {path: path.read_bytes() for path in fr.parent.rglob("*") if path.is_file() and path.suffix != ".lock"}
+    again = ("init", "--origin", "http://fr.localhost:1", "--country", "FR", "--name", "x")
+
+    first = run("-c", fr, *again)
+    second = run("-c", fr.with_name("other.toml"), *again)
+
+    assert (1, f"esanum: {fr} is already there; nothing was changed\n") == (first.status, first.err)
+    assert (1, "esanum: this database is already in use\n") == (second.status, second.err)
+    assert all(before[path] == path.read_bytes() for path in before)
+
+
+def test_an_interrupted_init_goes_on_with_its_secrets(run: Run, fr: Path) -> None:
+    """Secrets without a database are used as they are."""
+    kek = (fr.parent / "secrets" / "kek").read_bytes()
+    for path in (fr, fr.parent / "esanum.db"):
+        path.unlink()
+
+    said = run("-c", fr, "init", "--origin", "http://fr.localhost:1", "--country", "FR", "--name", "x")
+
+    assert 0 == said.status
+    assert "secrets found in" in said.out
+    assert kek == (fr.parent / "secrets" / "kek").read_bytes()
+
+
+def test_a_database_of_another_origin_is_refused(run: Run, fr: Path) -> None:
+    """The origin can never change: it stands in every address."""
+    fr.write_text(fr.read_text().replace("http://fr.localhost", "http://gb.localhost"))
+
+    said = run("-c", fr, "check")
+
+    assert 1 == said.status
+    assert "the database belongs to http://fr.localhost" in said.err
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
+def test_root_does_not_lock_the_service_out(run: Run, fr: Path) -> None:
+    """Without a server, root would leave files of its own in the service's folder; it is told to be that user."""
+    os.chown(fr.parent, 65_534, 65_534)
+
+    said = run("-c", fr, "check")
+
+    assert 1 == said.status
+    assert "run this as that user" in said.err
+
+
+def test_the_one_who_gives_the_order_is_not_made_up(run: Run, fr: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The record names the user of the process, whatever a variable claims."""
+    from instance.cli.tools import who
+
+    honest = who()
+    monkeypatch.setenv("LOGNAME", "somebody-else")
+    monkeypatch.setenv("USER", "somebody-else")
+
+    assert honest == who()
+
+
+def test_a_defect_is_one_sentence_too(run: Run, fr: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What nobody thought of is told by its type and place, without its text and without a trace."""
+
+    async def fails(node: Any) -> None:
+        raise RuntimeError("made-up clinical text")
+
+    monkeypatch.setitem(commands.ALL, "check", fails)
+
+    said = run("-c", fr, "check")
+
+    assert 1 == said.status
+    assert said.err.startswith("esanum: a defect in this program: RuntimeError in test_cli.py:")
+    assert "clinical" not in said.err
+
+
+def test_help_is_quick() -> None:
+    """`--help` imports no server, no database and no cryptography."""
+    import subprocess
+
+    code = "import sys, instance.cli; print(*sorted(m for m in sys.modules if m in %r))"
+    heavy = ("quart", "hypercorn", "aiohttp", "cryptography", "aiosqlite", "pyld", "jinja2", "sqlite3")
+    found = subprocess.run(
+        [sys.executable, "-c", code % (heavy,)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+
+    assert "" == found.stdout.strip()

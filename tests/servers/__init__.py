@@ -1,0 +1,1 @@
+"""The same hostile bytes at every server we run on."""

@@ -1,0 +1,59 @@
+"""A real instance, served once for each server we run on; two siblings are played."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.bench.ground import Ground, make_ground
+from tests.instance.served import Served
+from tests.servers.raw import Reply, request, send
+
+SERVERS = ("hypercorn", "uvicorn", "granian")
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where to knock."""
+
+    ground: Ground
+    server: str
+    host: str
+    port: int
+
+    async def asks(self, method: str, target: str, *headers: str, body: bytes = b"", host: str | None = None) -> Reply:
+        """Send one request."""
+        return await send(
+            self.port, request(method, target, self.host if host is None else host, headers, body), wait=1
+        )
+
+    async def answers(self) -> bool:
+        """Whether somebody else is served now."""
+        reply = await self.asks("GET", "/actor", "Connection: close")
+        return reply.status == 200
+
+    def kept(self) -> int:
+        """How many messages are kept."""
+        import sqlite3
+
+        connection = sqlite3.connect(f"file:{self.ground.folder / 'esanum.db'}?mode=ro", uri=True)
+        try:
+            return int(connection.execute("select count(*) from inbound").fetchone()[0])
+        finally:
+            connection.close()
+
+
+@pytest.fixture(scope="package")
+def ground(tmp_path_factory: pytest.TempPathFactory) -> Ground:
+    """The instance, made once."""
+    return asyncio.run(make_ground(tmp_path_factory.mktemp("servers"), doctors=1, authors=1))
+
+
+@pytest.fixture(scope="package", params=SERVERS)
+def door(request: pytest.FixtureRequest, ground: Ground) -> Iterator[Door]:
+    """The instance served by each server in turn."""
+    with Served(ground.file, server=request.param):
+        yield Door(ground, request.param, ground.config.authority, ground.port)

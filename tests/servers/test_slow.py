@@ -1,0 +1,136 @@
+"""Slow and oversized requests, at every server: cut off in time while others are served."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+
+from federation.signatures import Profile
+from tests.bench.letters import creates
+from tests.servers.conftest import Door
+from tests.servers.raw import request, send
+
+pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("servers")]
+TYPE = "Content-Type: application/activity+json"
+
+
+async def test_slow_headers_and_bodies_are_cut_while_others_are_served(door: Door) -> None:
+    """A71: headers must come within 5 s and a body within 10 s; thirty that dawdle delay nobody."""
+    letter = creates(door.ground, door.ground.authors["de"], 2, Profile.CAVAGE).requests
+    head, _, body = letter[0].partition(b"\r\n\r\n")
+    drip = [head + b"\r\n\r\n", *(bytes([byte]) for byte in body[:40])]
+    dawdling = [
+        # says nothing at all
+        send(door.port, b"", wait=9),
+        # begins a request and stops
+        *(send(door.port, b"GET /actor HTTP/1.1\r\nHost: x\r\n", wait=9) for _ in range(10)),
+        # a header a second
+        *(send(door.port, b"GET /actor HTTP/1.1\r\n", *[b"X: a\r\n"] * 15, pause=0.7, wait=1) for _ in range(10)),
+        # a second request on the same connection that never ends
+        send(door.port, request("GET", "/actor", door.host), b"GET /actor HTTP/1.1\r\n", pause=0.3, wait=9),
+        # a signed message whose body drips
+        *(send(door.port, *drip, pause=0.5, wait=3) for _ in range(5)),
+    ]
+    tasks = [asyncio.ensure_future(one) for one in dawdling]
+    slowest = await _served_meanwhile(door, seconds=4)
+    replies = await asyncio.gather(*tasks)
+
+    assert slowest < 1.0
+    for reply in replies[:21]:
+        assert reply.closed
+        assert reply.seconds < 8, reply
+        assert reply.status in (0, 400, 408)
+    assert replies[21].closed
+    assert 200 == replies[21].status
+    assert replies[21].seconds < 8
+    for reply in replies[22:]:
+        assert 408 == reply.status, reply
+        assert reply.closed
+        assert 9 < reply.seconds < 13
+
+
+async def _served_meanwhile(door: Door, *, seconds: float) -> float:
+    """The longest anybody else waited."""
+    slowest, end = 0.0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        began = time.monotonic()
+        assert await door.answers()
+        slowest = max(slowest, time.monotonic() - began)
+        await asyncio.sleep(0.1)
+    return slowest
+
+
+async def test_a_slow_form_is_cut(door: Door) -> None:
+    """A71: pages too: a form whose body does not come is given up after ten seconds."""
+    headers = ("Content-Type: application/x-www-form-urlencoded", "Content-Length: 5000", "Sec-Fetch-Site: same-origin")
+    reply = await send(door.port, request("POST", "/sign-in", door.host, headers, b"login="), wait=13)
+
+    assert reply.status in (0, 408, 400)
+    assert reply.seconds < 13.5
+    assert await door.answers()
+
+
+async def test_a_body_that_is_too_large_is_refused(door: Door) -> None:
+    """A70: declared or in chunks, 413 and closed before it is all read."""
+    letter = creates(door.ground, door.ground.authors["de"], 1, Profile.CAVAGE).requests[0]
+    head = letter.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    lines = [line for line in head if not line.lower().startswith(b"content-length")]
+    before = door.kept()
+    declared = await send(
+        door.port, b"\r\n".join([*lines, b"Content-Length: 12582912", b"", b""]), *[b"a" * 65_536] * 20, wait=1
+    )
+    chunk = b"10000\r\n" + b"a" * 65_536 + b"\r\n"
+    chunked = await send(
+        door.port, b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", b""]), *[chunk] * 20, wait=1
+    )
+
+    # Where we answer while much is still on its way the connection may be reset before the answer is read.
+    assert declared.status in (0, 413)
+    assert declared.closed
+    assert chunked.status in ((400,) if door.server == "granian" else (0, 413))
+    assert chunked.closed
+    assert before == door.kept()
+    assert await door.answers()
+
+
+async def test_a_strangers_body_is_not_read(door: Door) -> None:
+    """A22, A70: who is not a sibling is refused before the body comes."""
+    headers = (TYPE, "Content-Length: 200000")
+    reply = await send(door.port, request("POST", "/inbox", door.host, headers), wait=2)
+
+    assert 401 == reply.status
+    assert reply.closed
+    assert reply.seconds < 2
+
+
+async def test_a_form_that_is_too_large_is_refused(door: Door) -> None:
+    """Limits: a form holds at most one mebibyte."""
+    headers = ("Content-Type: application/x-www-form-urlencoded", "Content-Length: 2000000", "Sec-Fetch-Site: none")
+    reply = await send(door.port, request("POST", "/sign-in", door.host, headers), *[b"a" * 65_536] * 32, wait=2)
+
+    assert reply.status in (0, 413)
+    assert await door.answers()
+
+
+async def test_an_idle_connection_is_closed(door: Door) -> None:
+    """Limits: five seconds after the last answer."""
+    reply = await send(door.port, request("GET", "/actor", door.host), wait=8)
+
+    assert 200 == reply.status
+    assert reply.closed
+    assert reply.seconds < 8
+
+
+async def test_many_who_hang_up_hurt_nobody(door: Door) -> None:
+    """A connection that ends in the middle of a request or an answer is nobody's fault but its own."""
+    letter = creates(door.ground, door.ground.authors["de"], 1, Profile.CAVAGE).requests[0]
+    for cut in (10, 200, len(letter) - 5):
+        for _ in range(10):
+            _, writer = await asyncio.open_connection("127.0.0.1", door.port)
+            writer.write(letter[:cut])
+            await writer.drain()
+            writer.transport.abort()
+
+    assert await door.answers()

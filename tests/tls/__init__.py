@@ -1,0 +1,1 @@
+"""Two instances that reach each other by https alone."""
