@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
 from federation import integrity, parse, signatures
 from federation.allowlist import Allowlist, Direction, LocalPolicy, Sibling
 from federation.errors import (
     ActorMismatch,
     BadSignature,
     ForeignOrigin,
+    KeyNotOwned,
     KindNotFederated,
     MalformedHeaders,
     MethodNotAllowed,
+    PinMismatch,
     Refused,
     StandingRefused,
     TooLarge,
@@ -145,7 +149,6 @@ class Inbox:
         await self._admission.enter(sibling.origin)
         try:
             message = head.with_body(await read_body(self._max_body))
-            signatures.check_digest(message, claim)
             proof = await self._prove(message, claim, sibling)
             if recipient is not None:
                 await recipient()
@@ -164,7 +167,6 @@ class Inbox:
         claim, sibling, _ = await self._claim(head, Direction.SERVE, trail)
         await self._admission.enter(sibling.origin)
         try:
-            signatures.check_digest(head, claim)
             proof = await self._prove(head, claim, sibling)
             speaker = await self._recognise(proof.signer, sibling)
         finally:
@@ -186,15 +188,16 @@ class Inbox:
         return claim, allowlist.require(trail.origin, direction), allowlist
 
     async def _prove(self, message: SignedMessage, claim: Claim, sibling: Sibling) -> Verified:
-        """Steps 11 and 12: the bound key, the signature; on failure the key is read once more past every cache."""
+        """Steps 10 to 12: the digest, the bound key, the signature; on failure the key is read past every cache."""
+        sound = signatures.check(message, claim, self._clock(), self._window)
         key = await self._keys.find(claim.key_id, sibling)
         try:
-            return signatures.verify(message, claim, key, self._clock(), self._window)
+            return signatures.prove(sound, key)
         except BadSignature:
             fresh = await self._keys.reread(claim.key_id, sibling)
             if fresh is None or fresh == key:
                 raise
-        return signatures.verify(message, claim, fresh, self._clock(), self._window)
+        return signatures.prove(sound, fresh)
 
     async def _judge(self, proof: Verified, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
         """Steps 14 to 19."""
@@ -254,16 +257,19 @@ class Inbox:
         origin = activity.actor.origin
         if origin == self._origin:
             raise ForeignOrigin("our own doctor's words come from us alone")
+        if not allowlist.permits(origin, Direction.IN):
+            # Not `not_a_sibling`: the forwarder would take that to be about itself, and hold back its whole lane.
+            raise UnlistedHost(origin)
         author = allowlist.require(origin, Direction.IN)
         try:
             method = Uri.parse(integrity.read_proof(document.raw).verification_method)
             if method.origin != origin:
                 raise ActorMismatch("the proof is of another host")
             key = await self._keys.find(method, author)
-            if key.owner != activity.actor or not isinstance(key.key, integrity.Ed25519PublicKey):
+            if key.owner != activity.actor or not isinstance(key.key, Ed25519PublicKey):
                 raise ActorMismatch("the proof is not the author's")
             integrity.check_proof(document.raw, key.key)
-        except (integrity.BadProof, BadUri):
+        except (integrity.BadProof, BadUri, KeyNotOwned, PinMismatch):
             raise ActorMismatch("the proof does not hold") from None
         return author
 
@@ -289,7 +295,7 @@ def require_own_ids(activity: AnyActivity) -> None:
             owned = thing.id
         case Update(object=Doctor() | Instance() as actor):
             owned = actor.id
-        case Update(object=uri) | Delete(object=uri) | Undo(object=uri):
+        case Update(object=Uri() as uri) | Delete(object=uri) | Undo(object=uri):
             owned = uri
         case _:
             return

@@ -263,6 +263,4 @@ class Ignored(Activity, frozen=True, kw_only=True):
 
 
 Object: TypeAlias = Post | Comment
-AnyActivity: TypeAlias = (
-    Create | Update | Delete | Follow | Accept | Reject | Undo | Like | Announce | Flag | Ignored
-)
+AnyActivity: TypeAlias = Create | Update | Delete | Follow | Accept | Reject | Undo | Like | Announce | Flag | Ignored

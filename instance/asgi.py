@@ -36,19 +36,27 @@ Callback = Callable[[], Awaitable[None]]
 _JRD: Final = discovery.JRD_JSON.encode()
 _NODEINFO: Final = discovery.NODEINFO_JSON.encode()
 _COLLECTIONS: Final = frozenset({"outbox", "followers", "following"})
+_FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MAX_QUERY: Final = 1_024
 _RETRY_LATER: Final = [(b"retry-after", b"5")]
+_CLOSE: Final = (b"connection", b"close")
 
 
 class FederationApp:
     """ASGI; `on_start` and `on_stop` run where the server speaks the lifespan protocol."""
 
     def __init__(
-        self, node: Node, pages: Any, *, on_start: Callback | None = None, on_stop: Callback | None = None
+        self,
+        node: Node,
+        pages: Any,
+        *,
+        server: str = "",
+        on_start: Callback | None = None,
+        on_stop: Callback | None = None,
     ) -> None:
         self._node, self._pages = node, pages
         self._on_start, self._on_stop = on_start, on_stop
-        self._guard = Guard(node.origin, node.config.server)
+        self._guard = Guard(node.origin, server or node.config.server)
         self._answers = Answers(secure=node.origin.startswith("https://"))
         self._serving = Serving(node, importlib.metadata.version("esanum-federation"))
         self._address = ClientAddress(node.config.trusted_proxies)
@@ -103,9 +111,11 @@ class FederationApp:
             await self._receive(message, receive, partial(self._serving.require_inbox, handle))
         elif target == "/outbox" or (target.startswith("/doctors/") and target.endswith("/outbox")):
             raise MethodNotAllowed("GET, HEAD")  # C1: our forms are the only door
-        else:
+        elif message.headers.get("content-type", "").startswith(_FORMS):
             await self._page(scope, receive, send)
             return
+        else:
+            raise NotFound  # whatever is no form of a page has no door but the inboxes (A34)
         await self._answers.accepted(send)
 
     async def _receive(self, message: SignedMessage, receive: Any, recipient: Callback | None) -> None:
@@ -210,7 +220,9 @@ class FederationApp:
         async def dressed(event: Any) -> None:
             if event["type"] == "http.response.start":
                 kept = [pair for pair in event["headers"] if pair[0].lower() != b"server"]
-                event = {**event, "headers": [*kept, SERVER]}
+                # A body that was too slow or too large is not read to its end.
+                close = [_CLOSE] if event["status"] in (408, 413) and scope["http_version"].startswith("1") else []
+                event = {**event, "headers": [*kept, SERVER, *close]}
             await send(event)
 
         await self._pages(scope, receive, dressed)

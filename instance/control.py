@@ -24,6 +24,12 @@ from instance.wiring import Node
 #: The longest line each way, in bytes: a list of all deliveries that are dead fits.
 _LONGEST: Final = 8_388_608
 
+#: Refusals that no page can meet.
+_ONLY_HERE: Final = {
+    "unknown_delivery": "There is no such delivery.",
+    "nothing_named": "Name a delivery, or a sibling.",
+}
+
 
 class CommandFailed(Exception):
     """The command was refused; `code` says why."""
@@ -112,9 +118,17 @@ async def run(node: Node, name: str, values: dict[str, Any]) -> Any:
     try:
         return await command(node, **values)
     except Rejected as refusal:
-        raise CommandFailed(refusal.code, refusal.field or "") from refusal
+        raise CommandFailed(refusal.code, _sentence(refusal.code)) from refusal
     except StorageError as error:
         raise CommandFailed("storage", str(error)) from error
+
+
+def _sentence(code: str) -> str:
+    """The sentence that pages show for this code; imported late, since most commands are carried out."""
+    from instance.i18n import catalogue
+
+    english = catalogue("en")
+    return _ONLY_HERE.get(code) or (english.text(f"error.{code}") if english.has(f"error.{code}") else "")
 
 
 async def ask(path: Path, name: str, values: dict[str, Any]) -> Any:

@@ -25,6 +25,10 @@ LANGUAGES: Final = ("en", "de", "fr")
 OWN_NAMES: Final[Mapping[str, str]] = {"en": "English", "de": "Deutsch", "fr": "Français"}
 #: British English: day before month, as in all other languages here.
 _LOCALES: Final[Mapping[str, str]] = {"en": "en_GB", "de": "de", "fr": "fr"}
+#: How each language writes a day; Germans put a full stop after its number.
+_DAYS: Final[Mapping[str, str]] = {"en": "d MMMM y", "de": "d. MMMM y", "fr": "d MMMM y"}
+#: What German calls the zones that the others call CET and CEST.
+_GERMAN_ZONES: Final[Mapping[str, str]] = {"CET": "MEZ", "CEST": "MESZ"}
 #: Where the clock on the wall of a country's doctors hangs.
 _ZONES: Final[Mapping[str, str]] = {
     "AT": "Europe/Vienna",
@@ -103,16 +107,19 @@ class Clock:
 
     def __init__(self, language: str, country: str) -> None:
         self._locale = _LOCALES[language]
+        self._day = _DAYS[language]
+        self._zone_names = _GERMAN_ZONES if language == "de" else {}
         self._zone = ZoneInfo(_ZONES.get(country, "UTC"))
 
     def date(self, ms: int) -> str:
         """`23 November 2026`."""
-        return format_date(self._local(ms), "d MMMM y", locale=self._locale)
+        return format_date(self._local(ms), self._day, locale=self._locale)
 
     def date_time(self, ms: int) -> str:
         """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""
         at = self._local(ms)
-        return f"{format_datetime(at, 'd MMMM y, HH:mm', locale=self._locale)} {at.tzname()}"
+        zone = at.tzname() or ""
+        return f"{format_datetime(at, f'{self._day}, HH:mm', locale=self._locale)} {self._zone_names.get(zone, zone)}"
 
     def machine(self, ms: int) -> str:
         """The value of `<time datetime>`."""

@@ -22,6 +22,7 @@ _OWN_SENTENCE: Final = frozenset({"AT", "CH", "DE", "ES", "FR", "GB", "IT"})
 _BLOCK: Final = re.compile(r"</?(?:p|li|ul|ol|h[1-6]|blockquote|pre|br|table|tr|td|div)\b[^>]*>")
 _OPEN_TAG: Final = re.compile(r"<[^>]*\Z")
 _OPENING_LENGTH: Final = 300
+_SAID_BY_ROLE: Final = ("generalist", "general-practice")
 
 
 def render(template: str, language: str, country: str, /, **values: Any) -> str:
@@ -91,9 +92,11 @@ class Phrases:
         return self._words.text(key) if self._words.has(key) else role
 
     def role_line(self, role: str, specialties: str, country: str) -> str:
-        """`Specialist, cardiology · Germany`."""
-        names = [self._words.specialty(slug) for slug in json.loads(specialties)]
-        return " · ".join([", ".join([self.role(role), *names]), self._words.country(country)])
+        """`Specialist, Cardiology · Germany`; a generalist's own specialty is said by the role."""
+        slugs = [slug for slug in json.loads(specialties) if (role, slug) != _SAID_BY_ROLE]
+        names = [self._words.specialty(slug) for slug in slugs]
+        # The dot stays with what is before it; a line never begins with one.
+        return "\u00a0· ".join([", ".join([self.role(role), *names]), self._words.country(country)])
 
     def kind(self, kind: str) -> str:
         """A post kind's name; an unknown one is shown as it stands."""

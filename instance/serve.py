@@ -46,7 +46,7 @@ async def serve(config: Config, *, server: str | None = None) -> None:
         node.log.info("serving", listen=config.listen, server=name)
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_then(SERVERS[name](application(node), config.listen, stop), stop))
+                group.create_task(_then(SERVERS[name](application(node, name), config.listen, stop), stop))
                 if config.metrics:
                     group.create_task(_then(run_hypercorn(OpsApp(node), config.metrics, stop), stop))
                 await stop.wait()
@@ -76,9 +76,9 @@ async def running(config: Config) -> AsyncIterator[Node]:
         await node.close()
 
 
-def application(node: Node) -> FederationApp:
-    """The whole of an instance as one ASGI application."""
-    return FederationApp(node, make_app(node))
+def application(node: Node, server: str) -> FederationApp:
+    """The whole of an instance as one ASGI application; it must know the server, since they let different things in."""
+    return FederationApp(node, make_app(node), server=server)
 
 
 async def run_hypercorn(app: Any, listen: str, stop: asyncio.Event) -> None:
@@ -101,11 +101,13 @@ async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event) -> None:
     """Serve with uvicorn (extra `fast`) in this loop until `stop`."""
     try:
         import uvicorn
+
+        from instance.header_deadline import PunctualProtocol
     except ImportError:
         raise CannotServe("uvicorn is not installed; install esanum-federation[fast]") from None
     host, port = _split(listen)
     settings = uvicorn.Config(
-        app, host=host, port=port, http="httptools", lifespan="off", log_config=None, access_log=False,
+        app, host=host, port=port, http=PunctualProtocol, lifespan="off", log_config=None, access_log=False,
         server_header=False, date_header=True, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
     )  # fmt: skip
 
@@ -122,12 +124,17 @@ async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event) -> None:
 async def run_granian(app: Any, listen: str, stop: asyncio.Event) -> None:
     """Serve with granian (extra `fast`) in this loop until `stop`."""
     try:
-        from granian.constants import Interfaces
+        from granian.constants import HTTPModes, Interfaces
+        from granian.http import HTTP1Settings
         from granian.server.embed import Server
     except ImportError:
         raise CannotServe("granian is not installed; install esanum-federation[fast]") from None
     host, port = _split(listen)
-    server = Server(app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    # HTTP/1.1 alone: while granian finds out which version is spoken it waits for ever for somebody who says nothing.
+    server = Server(
+        app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False,
+        http=HTTPModes.http1, http1_settings=HTTP1Settings(header_read_timeout=5_000),
+    )  # fmt: skip
     await _until(stop, server.serve(), server.stop)
 
 

@@ -243,9 +243,10 @@ def _require_home(credential: Credential, issuer: Issuer, holder: Holder) -> Non
 def _require_time(credential: Credential, now: datetime) -> None:
     if credential.valid_until - credential.valid_from > MAX_LIFE:
         raise _refused(Reason.VALIDITY_TOO_LONG)
-    if now < credential.valid_from - SKEW:
+    # Differences, not sums: a signed time may be the calendar's first or last.
+    if credential.valid_from - now > SKEW:
         raise _refused(Reason.NOT_YET_VALID)
-    if now > credential.valid_until + SKEW:
+    if now - credential.valid_until > SKEW:
         raise _refused(Reason.EXPIRED)
 
 

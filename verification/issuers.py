@@ -48,8 +48,8 @@ class IssuerKey:
 
     def valid_at(self, at: datetime) -> bool:
         """Whether the key might sign at this time, a clock's difference allowed."""
-        begun = self.valid_from is None or at >= self.valid_from - SKEW
-        return begun and (self.valid_until is None or at <= self.valid_until + SKEW)
+        begun = self.valid_from is None or self.valid_from - at <= SKEW
+        return begun and (self.valid_until is None or at - self.valid_until <= SKEW)
 
 
 @dataclass(frozen=True, slots=True)

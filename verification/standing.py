@@ -104,9 +104,9 @@ def why_not(action: Action, standing: Standing | None, policy: Policy, now: date
         return WhyNot.NO_CREDENTIAL
     if standing.state != StandingState.ACTIVE:
         return _CLOSED.get(standing.state, WhyNot.NO_CREDENTIAL)
-    if now < standing.valid_from - SKEW:
+    if standing.valid_from - now > SKEW:
         return WhyNot.NOT_YET_VALID
-    if now > standing.valid_until + SKEW:
+    if now - standing.valid_until > SKEW:
         return WhyNot.EXPIRED
     return None if action in _rights(standing, policy) else WhyNot.ROLE_NOT_ALLOWED
 

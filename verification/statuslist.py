@@ -163,7 +163,8 @@ def read_list(document: Json, address: Uri, purpose: Purpose, issuer: Issuer, *,
     if not isinstance(document, dict):
         raise BadStatusList(Failure.PROOF)
     begins = _require_proof(document, address, issuer)
-    if not begins - SKEW <= now <= _instant(document.get("validUntil")) + SKEW:
+    # Differences, not sums: a signed time may be the calendar's first or last.
+    if begins - now > SKEW or now - _instant(document.get("validUntil")) > SKEW:
         raise BadStatusList(Failure.EXPIRED)
     subject = document["credentialSubject"]
     if not isinstance(subject, dict) or subject.get("statusPurpose") != purpose.value:

@@ -1,4 +1,8 @@
-"""The two questions put to a signed message: what does it claim, and is the claim true?"""
+"""The two questions put to a signed message: what does it claim, and is the claim true?
+
+The second has two halves, since the first of them needs no key: `check` looks at host, time and body, `prove` at the
+key and the signature. Between them stands a `Sound`, so that neither half can be left out or is done twice.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +25,22 @@ _SEAL: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
+class Sound:
+    """A message for this server, of now, whose body is the one the digest names; only `check` makes one."""
+
+    message: SignedMessage
+    claim: Claim
+    seal: InitVar[object] = None
+
+    def __post_init__(self, seal: object) -> None:
+        """Refuse every maker but `check`."""
+        if seal is not _SEAL:
+            raise TypeError("only check() makes a Sound")
+
+
+@dataclass(frozen=True, slots=True)
 class Verified:
-    """Proof that the owner of this key signed these bytes for us, now; only `verify` makes one.
+    """Proof that the owner of this key signed these bytes for us, now; only `prove` makes one.
 
     `replay_key` names the signature itself, however its header was spelled: equal means the same message again.
     """
@@ -35,9 +53,9 @@ class Verified:
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
-        """Refuse every maker but `verify`."""
+        """Refuse every maker but `prove`."""
         if seal is not _SEAL:
-            raise TypeError("only verify() makes a Verified")
+            raise TypeError("only prove() makes a Verified")
 
 
 def read_claim(message: SignedMessage) -> Claim:
@@ -52,19 +70,30 @@ def read_claim(message: SignedMessage) -> Claim:
     return read_rfc9421(message) if "signature-input" in headers else read_cavage(message)
 
 
-def verify(message: SignedMessage, claim: Claim, key: PublicKey, now: datetime, window: timedelta = WINDOW) -> Verified:
-    """Return the proof if host, key, time, body and signature all hold; raise Refused at the first that does not.
+def check(message: SignedMessage, claim: Claim, now: datetime, window: timedelta = WINDOW) -> Sound:
+    """Return the message as sound if host, time and body hold; raise Refused at the first that does not.
 
-    Everything is checked here again, also what the door checked earlier to be cheap: a proof rests on no caller.
+    Host and time are looked at here also where the door did so before it read the body: a proof rests on no caller.
     """
     require_host(message)
-    if key.id != claim.key_id:
-        raise BadSignature("another key than the one named")
     check_window(claim, message, now, window)
     check_digest(message, claim)
+    return Sound(message, claim, _SEAL)
+
+
+def prove(sound: Sound, key: PublicKey) -> Verified:
+    """Return the proof if this key is the one named and made the signature; raise BadSignature otherwise."""
+    message, claim = sound.message, sound.claim
+    if key.id != claim.key_id:
+        raise BadSignature("another key than the one named")
     signed = _signed_string(message, claim, key)
     seen = hashlib.sha256(signed + claim.signature).digest()
     return Verified(key.owner, key.id, message.body, claim.profile, seen, _SEAL)
+
+
+def verify(message: SignedMessage, claim: Claim, key: PublicKey, now: datetime, window: timedelta = WINDOW) -> Verified:
+    """Return the proof if host, time, body, key and signature all hold; raise Refused at the first that does not."""
+    return prove(check(message, claim, now, window), key)
 
 
 def _signed_string(message: SignedMessage, claim: Claim, key: PublicKey) -> bytes:

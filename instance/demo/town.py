@@ -59,7 +59,7 @@ async def open_town(folder: Path, *, countries: int, port: int, server: str, say
         say(f"making {countries} instances: {', '.join(codes)}")
         await asyncio.gather(*(prepare(config) for config in configs))
         nodes = [await stack.enter_async_context(running(config)) for config in configs]
-        serving = [asyncio.ensure_future(_SERVERS[server](application(n), n.config.listen, stop)) for n in nodes]
+        serving = [asyncio.ensure_future(_SERVERS[server](application(n, server), n.config.listen, stop)) for n in nodes]
         stack.push_async_callback(_end, stop, serving)
         await asyncio.gather(*(until_listening(config) for config in configs))
         town = [

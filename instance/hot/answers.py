@@ -26,6 +26,7 @@ _ALWAYS: Final[tuple[Header, ...]] = (
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-opener-policy", b"same-origin"),
     (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
     (b"x-robots-tag", b"noindex"),
 )
 _HSTS: Final[Header] = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from federation import render
+from federation.delivery import MEMBERSHIP
 from federation.errors import TooLarge, UnsupportedMediaType
 from federation.inbox import require_activity_type
+from federation.integrity import add_proof
 from federation.keys import make_ed25519
 from federation.signatures import Profile, sign
 from federation.uri import Uri
@@ -344,6 +346,44 @@ async def test_only_a_threads_home_forwards_and_only_with_the_authors_proof(tmp_
     assert [(403, "actor_mismatch")] * 3 == [refused(answer) for answer in twins]
     assert (403, "actor_mismatch") == refused(by_a_doctor)
     assert 1 == await count(fr, "comments")
+
+
+@pytest.mark.parametrize("narrowed", [None, "pause", "block"])
+async def test_a_forwarded_author_who_may_not_speak_here_is_no_trouble_of_the_forwarder(
+    tmp_path, town, anna, fr, narrowed
+):
+    """Step 16: the code is about the message, or the forwarder would hold back everything else for us as well."""
+    it = await town.add(tmp_path, "it")
+    await town["de"].admits(it)
+    await it.admits(town["de"])
+    if narrowed is not None:
+        await fr.admits(it)
+        await fr.node.siblings.set_policy("https://it.example", narrowed, by="test", reason="test")
+    luca = await it.doctor("luca")
+    post = a_post(anna)
+    await says(anna, fr, a_create(anna, post))
+    body = await with_proof(luca, a_create(luca, a_comment(luca, post.id)))
+
+    answer = await send_signed(fr, body, await instance_key(town["de"]))
+
+    assert (403, "unlisted_host") == refused(answer)
+    assert "unlisted_host" not in MEMBERSHIP
+    assert 0 == await count(fr, "comments")
+
+
+async def test_a_proof_by_a_key_the_author_does_not_list_is_refused_for_good(tmp_path, town, anna, fr):
+    """The 401 of a key is about the poster's own signature; what the forwarder cannot mend must not be tried again."""
+    it = await town.add(tmp_path, "it")
+    for one, other in ((fr, it), (it, fr), (it, town["de"]), (town["de"], it)):
+        await one.admits(other)
+    luca = await it.doctor("luca")
+    act = a_create(luca, a_comment(luca, a_post(anna).id))
+    key = await it.node.keys.proof_key(luca.uri)
+    proved = add_proof(render.document(act), key.key, verification_method=f"{luca.uri}#gone", created=fr.node.clock())
+
+    answer = await send_signed(fr, render.encode(proved), await instance_key(town["de"]))
+
+    assert (403, "actor_mismatch") == refused(answer)
 
 
 @pytest.mark.parametrize(

@@ -379,6 +379,9 @@ def test_just_enough_is_read() -> None:
         {"published": "2026-11-23"},
         {"published": "2026-W47-1T12:00:00Z"},
         {"published": "9999-12-31T23:59:59-14:00"},
+        # On some reader's clock these would lie outside the calendar, and no page could show them.
+        {"published": "9999-12-31T23:59:59Z"},
+        {"published": "0001-01-01T00:00:00Z"},
         {"updated": "2026-13-01T00:00:00Z"},
         {"attributedTo": [str(ANNA), str(MARIE)]},
         {"attributedTo": None},

@@ -159,9 +159,9 @@ def test_another_fingerprint_stores_nothing(tmp_path: Path, run: Run, fr: Path) 
         (("siblings", "show", "https://nobody.example"), "(unknown_sibling)"),
         (("siblings", "pause", "https://nobody.example", *REASON), "(unknown_sibling)"),
         (("siblings", "remove", "https://nobody.example", *REASON), "(unknown_sibling)"),
-        (("doctors", "suspend", "nobody", *REASON), "not_found"),
-        (("keys", "rotate", "nobody", *REASON), "not_found"),
-        (("deliveries", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "not_found"),
+        (("doctors", "suspend", "nobody", *REASON), "(not_found)"),
+        (("keys", "rotate", "nobody", *REASON), "(not_found)"),
+        (("deliveries", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "There is no such delivery. (unknown_delivery)"),
         (("work",), "`work` is for PostgreSQL"),
     ],
 )  # fmt: skip

@@ -27,7 +27,7 @@ class Door:
     async def asks(self, method: str, target: str, *headers: str, body: bytes = b"", host: str | None = None) -> Reply:
         """Send one request."""
         return await send(
-            self.port, request(method, target, self.host if host is None else host, headers, body), wait=1
+            self.port, request(method, target, self.host if host is None else host, headers, body), wait=0
         )
 
     async def answers(self) -> bool:

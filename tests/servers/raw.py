@@ -42,7 +42,10 @@ class Reply:
 
 
 async def send(port: int, *parts: bytes, pause: float = 0.0, wait: float = 2.0) -> Reply:
-    """Send the parts, a pause between them; read until the server closes or nothing came for `wait` seconds."""
+    """Send the parts, a pause between them; read until the server closes or nothing came for `wait` seconds.
+
+    `wait` 0 does not wait for more once one answer is whole, but for a moment.
+    """
     began = time.monotonic()
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     got, closed = bytearray(), False
@@ -54,11 +57,11 @@ async def send(port: int, *parts: bytes, pause: float = 0.0, wait: float = 2.0) 
             writer.write(part)
             await writer.drain()
             await asyncio.sleep(pause)
-        while not reading.done():
-            before = len(got)
-            await asyncio.wait({reading}, timeout=wait)
-            if len(got) == before:
-                break
+        size, since = 0, time.monotonic()
+        while not reading.done() and time.monotonic() - since < (wait or (0.1 if _is_whole(got) else 3.0)):
+            await asyncio.wait({reading}, timeout=0.01)
+            if len(got) != size:
+                size, since = len(got), time.monotonic()
         closed = reading.done()
     except (ConnectionError, OSError):
         await asyncio.wait({reading}, timeout=wait)
@@ -69,6 +72,12 @@ async def send(port: int, *parts: bytes, pause: float = 0.0, wait: float = 2.0) 
         writer.close()
         await asyncio.gather(writer.wait_closed(), return_exceptions=True)
     return Reply(bytes(got), closed, time.monotonic() - began)
+
+
+def _is_whole(got: bytes | bytearray) -> bool:
+    head, _, body = bytes(got).partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)content-length: (\d+)", head)
+    return length is not None and len(body) >= int(length[1])
 
 
 async def _read(reader: asyncio.StreamReader, got: bytearray) -> None:

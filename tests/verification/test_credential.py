@@ -669,3 +669,17 @@ def test_lists_of_other_issuers_are_not_looked_at() -> None:
     full = StatusList(other, HOME, Purpose.REVOCATION, b"\xff" * 16_384, NOW)
 
     assert Reason.OK == judge(GOOD, stored={**lists(), other: full}).reason
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "reason"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-01-02T00:00:00Z", Reason.EXPIRED),
+        ("9999-12-30T00:00:00Z", "9999-12-31T23:59:59Z", Reason.NOT_YET_VALID),
+    ],
+)
+def test_times_at_the_ends_of_the_calendar_get_a_verdict(begins: str, ends: str, reason: Reason) -> None:
+    """A sibling may sign any time there is; the skew must not lead out of the calendar."""
+    document = resigned(GOOD, validFrom=begins, validUntil=ends)
+
+    assert Refused(reason) == judge(document)

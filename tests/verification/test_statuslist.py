@@ -258,3 +258,19 @@ def test_any_members_are_named(members: dict[str, Any]) -> None:
         return
 
     assert BITS == bits
+
+
+@pytest.mark.parametrize(
+    ("begins", "ends", "stored"),
+    [("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", True), ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59Z", False)],
+)
+def test_times_at_the_ends_of_the_calendar_are_compared_like_any_other(begins: str, ends: str, stored: bool) -> None:
+    """An issuer may sign any time there is; the skew must not lead out of the calendar."""
+    document = resigned(validFrom=begins, validUntil=ends)
+    if stored:
+        assert BITS == read_list(document, REVOCATION, Purpose.REVOCATION, ISSUER, now=NOW).bits
+        return
+    with pytest.raises(BadStatusList) as caught:
+        read_list(document, REVOCATION, Purpose.REVOCATION, ISSUER, now=NOW)
+
+    assert Failure.EXPIRED == caught.value.failure

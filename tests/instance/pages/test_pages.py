@@ -94,9 +94,9 @@ async def test_a_card_says_who_speaks_and_who_reads(house):
     page = await (await house.doctor("marie")).text("/feed?tab=all")
 
     assert '<bdi>Dr. Anna Weber</bdi></a><span class="mark">' in page
-    assert "Specialist, Cardiology, Internal medicine · Germany" in page
-    assert "All verified doctors of the federation" in page
-    assert "Doctors in France only" in page
+    assert "Specialist, Cardiology, Internal medicine\u00a0· Germany" in page
+    assert "All verified doctors</span>" in page
+    assert "This country only</span>" in page
 
 
 async def test_filters_narrow_the_feed(house):

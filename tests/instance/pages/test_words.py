@@ -38,6 +38,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "kind.": [kind.value for kind in PostKind],
     "role.": [role.value for role in Role],
     "audience.": [audience.value for audience in Audience if audience is not Audience.NATIONAL],
+    "audience.short.": [audience.value for audience in Audience],
     "audience.national.": ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "other"],
     "feed.tab.": feed.TABS,
     "feed.none.": feed.TABS,
@@ -170,5 +171,5 @@ def test_times_name_their_zone():
     at = 1_795_438_800_000
 
     assert "23 November 2026, 14:00 CET" == i18n.Clock("en", "FR").date_time(at)
-    assert "23. November 2026" != i18n.Clock("de", "DE").date(at)
+    assert "23. November 2026, 14:00 MEZ" == i18n.Clock("de", "DE").date_time(at)
     assert "23 novembre 2026, 13:00 GMT" == i18n.Clock("fr", "GB").date_time(at)
