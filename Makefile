@@ -12,7 +12,7 @@ $(READY): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed"; exit 1; }
 	@$(PYTHON) -m venv .venv || { echo "the module venv is missing: install your system's python3-venv"; exit 1; }
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
 demo: $(READY)  ## three countries on loopback, filled with made-up doctors and cases (ARGS="--countries 7")
@@ -33,7 +33,7 @@ bench: $(READY)  ## what it costs, beside a calibration loop
 docs: $(READY)  ## write the generated parts of the documentation anew
 	$(BIN)/python -m tests.tools.docs --write
 
-lock: $(READY)  ## pin the dependencies anew (needs uv)
+lock:  ## pin the dependencies anew (needs uv)
 	uv pip compile --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 \
 	  --extra dev pyproject.toml -o requirements.lock
 

@@ -96,12 +96,12 @@ def webfinger_of_instance(instance: Instance) -> dict[str, Json]:
     return _jrd(Account(instance.id.authority, instance.id.authority), instance.id)
 
 
-def webfinger_url(account: Account) -> Uri:
-    """Return where to ask for the account."""
-    return Uri.parse(f"{account.origin}/.well-known/webfinger?resource={account.uri}")
+def webfinger_url(account: Account, origin: str = "") -> Uri:
+    """Return where to ask for the account: at this origin where it is known, else at the one its address leads to."""
+    return Uri.parse(f"{origin or account.origin}/.well-known/webfinger?resource={account.uri}")
 
 
-def read_webfinger(document: Mapping[str, Json], asked: str) -> Uri:
+def read_webfinger(document: Mapping[str, Json], asked: str, origin: str = "") -> Uri:
     """Return the actor the JRD leads to; raise Malformed or ForeignOrigin.
 
     The subject is exactly what was asked (A56), and exactly one `self` link of an ActivityPub type leads to an actor
@@ -118,7 +118,7 @@ def read_webfinger(document: Mapping[str, Json], asked: str) -> Uri:
         actor = Uri.parse(found[0])
     except BadUri:
         raise Malformed("not an address") from None
-    if actor.origin != account.origin:
+    if actor.origin != (origin or account.origin):
         raise ForeignOrigin("an actor on another server than the one asked")
     return actor
 

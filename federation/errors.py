@@ -8,7 +8,7 @@
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
     │                      KindNotFederated AudienceWidened
-    ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503), StandingHeld (202)
+    ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
     └── a request to read  NotFound Gone MethodNotAllowed
 
 The caller learns the code (RFC 9457 shape); the log learns the reason given to the constructor.
@@ -271,12 +271,6 @@ class StandingDeferred(_Standing):
     """The standing cannot be known now: 503, come back later."""
 
     status, retry_after = 503, 900
-
-
-class StandingHeld(_Standing):
-    """The message is kept and waits for the doctor's standing to be cleared: 202."""
-
-    status = 202
 
 
 def all_refusals() -> Iterator[type[Refused]]:

@@ -40,6 +40,9 @@ MAX_POLL_OPTIONS: Final = 20
 MAX_ALIASES: Final = 16
 MAX_KEYS: Final = 16
 MAX_ITEMS: Final = 1_000
+#: Rows count from the first; pages show the last in every zone.
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 9998
 #: FEP-844e names what an actor can do by the address of its specification.
 RFC_9421: Final = "https://datatracker.ietf.org/doc/html/rfc9421"
 
@@ -121,6 +124,8 @@ def instant(node: Node, key: str) -> datetime:
 @lru_cache(maxsize=1024)
 def _read_instant(value: str) -> datetime:
     at = read_instant(value)
+    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
+        raise ValueError("outside the calendar on some reader's clock")
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 

@@ -31,8 +31,3 @@ _SHIFTS: Final = tuple(range(120, -1, -10))
 
 def _encode(number: int) -> str:
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
-
-
-def is_ulid(text: str) -> bool:
-    """Whether the text has the form of an identifier made here."""
-    return len(text) == 26 and text[0] <= "7" and all(letter in _ALPHABET for letter in text)

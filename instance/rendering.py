@@ -20,6 +20,7 @@ from instance.times import to_ms
 #: Countries with a sentence of their own for "doctors in … only" (articles differ); others have a general one.
 _OWN_SENTENCE: Final = frozenset({"AT", "CH", "DE", "ES", "FR", "GB", "IT"})
 _BLOCK: Final = re.compile(r"</?(?:p|li|ul|ol|h[1-6]|blockquote|pre|br|table|tr|td|div)\b[^>]*>")
+_NEXT_ITEM: Final = re.compile(r"</li>\s*<li\b[^>]*>")
 _OPEN_TAG: Final = re.compile(r"<[^>]*\Z")
 _OPENING_LENGTH: Final = 300
 _SAID_BY_ROLE: Final = ("generalist", "general-practice")
@@ -74,7 +75,7 @@ def environment(language: str, country: str) -> Environment:
 def opening(content: str) -> str:
     """The first words of sanitised HTML (which may have been cut anywhere), as plain text."""
     # S704: nothing is trusted here, the tags are taken off and the text is escaped where it is shown.
-    text = str(Markup(_BLOCK.sub(" ", _OPEN_TAG.sub("", content))).striptags())  # noqa: S704
+    text = str(Markup(_BLOCK.sub(" ", _NEXT_ITEM.sub(" · ", _OPEN_TAG.sub("", content)))).striptags())  # noqa: S704
     if len(text) <= _OPENING_LENGTH:
         return text
     return text[:_OPENING_LENGTH].rsplit(" ", 1)[0] + " …"

@@ -23,11 +23,3 @@ def from_ms(ms: int) -> datetime:
 def rfc3339(at: datetime) -> str:
     """Return `2026-11-23T12:00:00Z` (RFC 3339), to the second."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def read_rfc3339(text: str) -> datetime:
-    """Read an RFC 3339 time; raise ValueError where it carries no offset."""
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
-        raise ValueError("a time needs an offset")
-    return at.astimezone(UTC)

@@ -58,7 +58,10 @@ class Workers:
 
     async def start(self) -> None:
         """Begin to work; whatever was in flight when the last process ended is sent again."""
-        loops = (("inbound", self._inbound), ("deliveries", self._deliveries), ("chores", self._chores))
+        loops: tuple[tuple[str, Chore], ...] = (
+            ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
+            ("chores", self._chores),
+        )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
     async def stop(self) -> None:
@@ -116,6 +119,12 @@ class Workers:
             await _woken(wake)
             await asyncio.sleep(GATHER)
 
+    async def _leases(self) -> None:
+        """Apart from the chores, of which one may take longer than a lease lasts."""
+        while True:
+            await self._node.queue.keep(self._node.clock())
+            await asyncio.sleep(TICK)
+
     async def _chores(self) -> None:
         clock, due = asyncio.get_running_loop().time, dict.fromkeys((name for name, _, _ in self._all_chores()), 0.0)
         while True:
@@ -139,12 +148,12 @@ class Workers:
     def _all_chores(self) -> tuple[tuple[str, timedelta, Chore], ...]:
         node = self._node
         return (
-            ("leases", timedelta(seconds=TICK), lambda: node.queue.keep(node.clock())),
             ("credentials", timedelta(hours=1), node.people.renew_due),
             ("sessions", timedelta(minutes=10), node.people.sweep),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
+            ("refusals", timedelta(hours=1), node.audit.sweep),
         )
 
     async def _do(self, name: str, chore: Chore) -> None:

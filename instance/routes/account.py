@@ -17,7 +17,7 @@ from instance.services.errors import Rejected
 from instance.views import account
 
 if TYPE_CHECKING:
-    from instance.services.accounts import Session
+    from instance.services.accounts import Session, SignIn
 
 routes = Blueprint("account", __name__)
 #: The longest a session lives; the row decides earlier.
@@ -40,9 +40,8 @@ async def sign_in() -> ResponseReturnValue:
     """Begin a session; a wrong name and a wrong password get the same answer."""
     form = await request.form
     login, onward = await text_of("login"), guard.own_path(await text_of("next"), "/feed")
-    address, device = request.remote_addr or "", device_name(request.headers.get("User-Agent", ""))
     try:
-        begun = await guard.node().people.sign_in(login, form.get("password", ""), address, device)
+        begun = await _begin_session(login, form.get("password", ""))
     except Rejected as error:
         return await _sign_in_page(onward, login, [mistake(error)], error.status)
     answer = redirect(onward, code=303)
@@ -116,12 +115,11 @@ async def change_password(present: Session) -> ResponseReturnValue:
         await node.people.change_password(present.account_id, form.get("old_password", ""), form.get("password", ""))
     except Rejected as error:
         return await _me_page(present, [mistake(error)], error.status)
-    begun = await node.people.sign_in(
-        (await account.account(node.store, present.account_id)).login,
-        form.get("password", ""),
-        request.remote_addr or "",
-        device_name(request.headers.get("User-Agent", "")),
-    )
+    try:
+        begun = await _begin_session(present.login, form.get("password", ""))
+    except Rejected:
+        # The password is changed all the same; only a new session is not to be had right now.
+        return redirect("/sign-in", code=303)
     answer = redirect("/me?saved=password", code=303)
     _keep_cookie(answer, begun.token)
     return answer
@@ -143,6 +141,11 @@ async def set_approval(present: Session) -> ResponseReturnValue:
         asked = await text_of("approves_followers") == "1"
         await preferences.set_approval(guard.node().store, present.doctor["uri"], asked)
     return redirect("/me?saved=followers", code=303)
+
+
+async def _begin_session(login: str, password: str) -> SignIn:
+    device = device_name(request.headers.get("User-Agent", ""))
+    return await guard.node().people.sign_in(login, password, guard.client_address(), device)
 
 
 def _keep_cookie(answer: Response, token: str) -> None:

@@ -17,6 +17,7 @@ from urllib.parse import quote
 from quart import current_app, g, redirect, request
 from quart.typing import ResponseReturnValue
 
+from instance.hot.limits import ClientAddress
 from instance.i18n import LANGUAGES, negotiate
 from instance.services import standings
 from instance.services.errors import Forbidden, Missing, Rejected
@@ -86,6 +87,12 @@ async def refuse_foreign_forms() -> None:
     sent = (await request.form).get("csrf", "")
     if not hmac.compare_digest(sent.encode(), present.csrf.encode()):
         raise Forbidden("stale_form")
+
+
+def client_address() -> str:
+    """The address the client came from: the socket's, or what a configured proxy says (security A111)."""
+    hops = ",".join(request.headers.getlist("X-Forwarded-For"))
+    return ClientAddress(node().config.trusted_proxies)(request.scope, {"x-forwarded-for": hops})
 
 
 def language() -> str:

@@ -220,6 +220,8 @@ class Apply:
             await node.directory.read_anew(uri, sibling)
             return None
         thing = parse.thing(await node.directory.document(uri))
+        if isinstance(thing, Doctor):
+            return None  # never seen here: there is nothing to change
         if not isinstance(thing, Post | Comment):
             raise KindNotFederated("neither a post nor a comment")
         if thing.author != update.actor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from federation.allowlist import Direction
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 ROWS_A_SECOND: Final = 10
+#: How long a row is kept, and how many are forgotten at once: more than can come in an hour.
+KEPT: Final = timedelta(days=90)
+_FORGOTTEN: Final = 50_000
 _SOURCES: Final = 512
 _STRANGERS: Final = "strangers"
 _PAUSE: Final = 0.05
@@ -66,6 +70,14 @@ class RefusalAudit:
         """Return when everything noted so far is on disk."""
         while self._writer is not None:
             await asyncio.shield(self._writer)
+
+    async def sweep(self) -> None:
+        """Forget what was refused long ago."""
+
+        async def work(tx: Transaction) -> None:
+            await tx.run("inbound.forget_refusals", before=to_ms(self._node.clock() - KEPT), most=_FORGOTTEN)
+
+        await self._node.store.write(work)
 
     def _source(self, origin: str, second: int) -> _Source:
         """Siblings count apart; all strangers together, or made-up names would fill the table."""

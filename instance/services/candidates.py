@@ -90,7 +90,7 @@ async def _ask_webfinger(node: Node, origin: str) -> Uri:
     answer = await node.wire.get_instance_webfinger(origin, await _signed(node, url))
     if answer.status != 200:
         raise Rejected("not_an_instance", "origin")
-    actor = discovery.read_webfinger(parse.strict_json(answer.body), f"acct:{authority}@{authority}")
+    actor = discovery.read_webfinger(parse.strict_json(answer.body), f"acct:{authority}@{authority}", origin)
     if actor.origin != origin:
         raise Rejected("not_an_instance", "origin")
     return actor

@@ -23,7 +23,7 @@ from federation.vocabulary import Audience, Comment, Create, Delete, Mention, Po
 from instance.ids import new_ulid
 from instance.services import acting, drafts, effects, notices, sending
 from instance.services.drafts import CommentDraft
-from instance.services.errors import Forbidden, Missing
+from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.sending import Message
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -94,10 +94,12 @@ class Comments:
                 at=before["updated_at"] or before["published_at"],
             )  # fmt: skip
             changed = await tx.run(
-                "comments.change", uri=word.id, content=content, source=draft.text, language=language, now=to_ms(now)
-            )
+                "comments.change", uri=word.id, content=content, source=draft.text, language=language, now=to_ms(now),
+                seen=before["updated_at"] or 0,
+            )  # fmt: skip
             if not changed:
-                raise Missing()
+                raise Rejected("changed_meanwhile", status=409)
+            await self._require_same_circle(tx, author, thread)
             await self._tell(tx, Update, author, word, thread, key)
 
         await self._node.store.write(work)
@@ -184,6 +186,14 @@ class Comments:
         followers = await self._node.store.all("posts.followers", doctor=post["author"])
         return sending.of_doctors(self._node, followers, kind)
 
+    async def _require_same_circle(self, tx: Transaction, author: Row, thread: _Thread) -> None:
+        """Ask again inside the transaction: a post withdrawn, closed or narrowed meanwhile is not answered as it was."""
+        row = await tx.one("posts.visible", slug=thread.post["slug"], reader=author["uri"])
+        if row is None:
+            raise Missing()
+        if row["audience"] != thread.post["audience"]:
+            raise Rejected("changed_meanwhile", status=409)
+
     # ── what is said ──
 
     def _comment(
@@ -218,8 +228,7 @@ class Comments:
         self, tx: Transaction, author: Row, slug: str, word: Comment, source: str, thread: _Thread, parent: Row
     ) -> None:
         post = thread.post
-        if await tx.one("posts.by_uri", uri=post["uri"]) is None:
-            raise Missing()  # withdrawn while the answer was typed
+        await self._require_same_circle(tx, author, thread)
         await tx.run(
             "comments.add", uri=word.id, slug=slug, origin=self._node.origin, post=post["uri"], parent=parent["uri"],
             author=author["uri"], content=word.content, source=source, language=word.language,
@@ -245,11 +254,7 @@ class Comments:
             "posts.add_tombstone", uri=uri, origin=self._node.origin, actor=before["author"], former_type="Note",
             now=now,
         )  # fmt: skip
-        await tx.run("posts.drop_waiting", object=uri, now=now)
-        await tx.run("posts.forget_words", object=uri, nothing=b"")
-        for query in ("drop_revisions", "drop_likes", "drop_mentions"):
-            await tx.run(f"posts.{query}", object=uri)
-        await tx.run("notifications.drop_about", object=uri)
+        await sending.forget_object(tx, uri, now)
         await tx.run("comments.recount", post=before["post"])
 
 

@@ -122,9 +122,12 @@ class Directory:
     async def find_handle(self, address: str) -> KnownDoctor:
         """Return the doctor called `handle@authority`, found by a signed WebFinger request at that sibling alone."""
         account = discovery.read_address(address.strip().removeprefix("acct:"))
-        sibling = self._node.allowlist().require(account.origin, Direction.FETCH)
-        answer = await self._fetcher.json(discovery.webfinger_url(account), sibling, JRD_ACCEPT)
-        uri = discovery.read_webfinger(answer, account.uri)
+        allowlist, secure = self._node.allowlist(), f"https://{account.authority}"
+        # On loopback both schemes are possible; elsewhere there is https alone.
+        origin = secure if allowlist.find(secure) is not None else account.origin
+        sibling = allowlist.require(origin, Direction.FETCH)
+        answer = await self._fetcher.json(discovery.webfinger_url(account, origin), sibling, JRD_ACCEPT)
+        uri = discovery.read_webfinger(answer, account.uri, origin)
         if uri.origin != sibling.origin:
             raise NotThere("WebFinger leads elsewhere")
         return await self.doctor(uri, sibling)

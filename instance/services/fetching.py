@@ -118,7 +118,7 @@ class Fetcher:
         self._node.allowlist().require(url.origin, Direction.FETCH)
         answer = await self._get(url, sibling, accept)
         media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if answer.status != 200 or media not in accept:
+        if answer.status != 200 or media not in accept.split(", "):
             raise NotThere(f"status {answer.status}")
         return parse.strict_json(answer.body)
 

@@ -37,16 +37,16 @@ class Follows:
     async def ask(self, doctor_uri: str, target: str) -> str:
         """Ask to follow the doctor with this address or URI; return the state. Asking twice changes nothing."""
         actor = await acting.doctor(self._node, doctor_uri, Action.FOLLOW)
-        other = await self._find(target)
+        other = _living(await self._find(target))
         if other["uri"] == doctor_uri:
             raise Rejected("own_follow", status=409)
-        if await self._store.one("follows.blocked_between", one=doctor_uri, other=other["uri"]) is not None:
-            raise Rejected("cannot_follow", status=409)
         waits = not other["local"] or bool(other["approves_followers"])
         follow = self._activity(Follow, actor, Uri.parse(other["uri"]))
         targets = sending.personal(self._node, other)
 
         async def work(tx: Transaction) -> str:
+            if await tx.one("follows.blocked_between", one=doctor_uri, other=other["uri"]) is not None:
+                raise Rejected("cannot_follow", status=409)
             now = to_ms(self._node.clock())
             state = PENDING if waits else ACCEPTED
             added = await tx.run(
@@ -77,6 +77,8 @@ class Follows:
         """Say yes or no to somebody who asked; a no to somebody who follows already ends that."""
         actor = await acting.doctor(self._node, doctor_uri, Action.FOLLOW)
         other = await self._find(follower_uri)
+        if yes:
+            _living(other)
 
         async def work(tx: Transaction) -> None:
             row = await tx.one("follows.get", follower=other["uri"], followee=doctor_uri)
@@ -116,7 +118,10 @@ class Follows:
     # ── parts ──
 
     async def _find(self, target: str) -> Row:
-        """The doctor with this URI or address, looked up at the sibling where none is known here."""
+        """The doctor with this URI or address, looked up at the sibling where none is known here.
+
+        Also one whose standing is gone: whoever wants to end something with them must be able to.
+        """
         if target.startswith(("https://", "http://")):
             return await self._by_uri(target)
         plain = target.strip().removeprefix("acct:").removeprefix("@").removesuffix("@" + self._node.authority)
@@ -127,7 +132,7 @@ class Follows:
             except (Refused, ValueError):
                 raise Missing() from None
             row = await self._store.one("people.by_address", address=known.address)
-        return _living(row)
+        return _known(row)
 
     async def _by_uri(self, text: str) -> Row:
         try:
@@ -141,7 +146,7 @@ class Follows:
             except (Refused, ValueError):
                 raise Missing() from None
             row = await self._store.one("people.standing", uri=uri)
-        return _living(row)
+        return _known(row)
 
     async def _end_following(self, tx: Transaction, actor: Row, other: Row) -> None:
         row = await tx.one("follows.get", follower=actor["uri"], followee=other["uri"])
@@ -185,7 +190,13 @@ class Follows:
         return result
 
 
-def _living(row: Row | None) -> Row:
-    if row is None or row["gone_at"] is not None or row["standing"] != "ok":
+def _known(row: Row | None) -> Row:
+    if row is None or row["gone_at"] is not None:
+        raise Missing()
+    return row
+
+
+def _living(row: Row) -> Row:
+    if row["standing"] != "ok":
         raise Missing()
     return row

@@ -7,7 +7,9 @@ sibling first, a handler that raised) is worked off by `apply_next`.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +17,8 @@ from federation import parse
 from federation.allowlist import Direction, Sibling
 from federation.errors import Refused, StandingDeferred, TooManyRequests
 from federation.ports import Arrival
-from federation.vocabulary import AnyActivity
+from federation.uri import Uri
+from federation.vocabulary import AnyActivity, Update
 from instance.ids import new_ulid
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
@@ -117,11 +120,18 @@ class InboundQueue:
     # ── the worker's part ──
 
     async def apply_next(self, limit: int = 64) -> int:
-        """Work off what is due, oldest first; return how many rows were looked at. One that fails hurts no other."""
+        """Work off what is due, each sibling's messages in their order; return how many rows were looked at.
+
+        One that fails hurts no other, and a sibling that does not answer delays only its own.
+        """
         now = to_ms(self._node.clock())
         rows = await self._node.store.all("inbound.due", now=now, count=limit)
+        by_origin: dict[str, list[Row]] = {}
         for row in rows:
-            await self._apply(row)
+            by_origin.setdefault(row["origin"], []).append(row)
+        async with asyncio.TaskGroup() as group:
+            for theirs in by_origin.values():
+                group.create_task(self._apply_in_order(theirs))
         return len(rows)
 
     async def next_due(self) -> datetime | None:
@@ -141,18 +151,27 @@ class InboundQueue:
 
         await self._node.store.write(work)
 
-    async def _apply(self, row: Row) -> None:
+    async def _apply_in_order(self, rows: Sequence[Row]) -> None:
+        away = False
+        for row in rows:
+            away = await self._apply(row, away) or away
+
+    async def _apply(self, row: Row, away: bool) -> bool:
+        """Work one row off; return whether its sibling did not answer. One that is `away` is not asked again."""
         node = self._node
         try:
             activity, raw = self._activity(row)
+            if away and _names_an_address(activity):
+                raise NotReached("did not answer a moment ago")
             sibling = self._sibling(activity, row)
             if await self._is_held(activity, sibling, row):
-                return
+                return False
             forwarded_by = row["origin"] if sibling.origin != row["origin"] else None
             into = await node.apply.prepare(activity, bytes(row["body"]), sibling, raw=raw, forwarded_by=forwarded_by)
             effects = await node.store.write(lambda tx: self._finish(tx, row, into))
         except (NotReached, StandingDeferred, TooManyRequests) as passing:
             await self._later(row, passing, counts=False)
+            return isinstance(passing, NotReached)
         except Refused as refusal:
             await self._refuse(row, refusal)
         except Exception as fault:
@@ -163,6 +182,7 @@ class InboundQueue:
             if effects is not None:
                 await node.apply.settle(effects)
                 node.metrics.applied.labels("applied").inc()
+        return False
 
     async def _finish(self, tx: Transaction, row: Row, into: Incoming) -> Effects | None:
         """The effect and its mark in one transaction; None where another process was first."""
@@ -216,3 +236,8 @@ class InboundQueue:
             return await tx.run(query, **values)
 
         return await self._node.store.write(work)
+
+
+def _names_an_address(activity: AnyActivity) -> bool:
+    """Whether the effect must be read at its home first."""
+    return isinstance(activity, Update) and isinstance(activity.object, Uri)

@@ -156,8 +156,12 @@ class People(Accounts):
         rows = await self._store.all("people.to_renew", now=to_ms(now), count=_RENEWED_AT_ONCE)
         renewed = 0
         for found in rows:
-            if doctors.renewal_due(found, now):
+            if not doctors.renewal_due(found, now):
+                continue
+            try:
                 renewed += await self._renew(Uri.parse(found["uri"]))
+            except (Rejected, ValueError) as fault:  # one who cannot be renewed keeps no other from it
+                self._node.log.error("not_renewed", doctor=found["uri"], exc_info=fault)
         return renewed
 
     async def rotate_keys(self, handle: str, by: str, reason: str) -> None:

@@ -256,8 +256,9 @@ class Publishing(Comments, Reactions):
             at=before["updated_at"] or before["published_at"],
         )  # fmt: skip
         changed = await tx.run(
-            "posts.change", uri=uri, now=to_ms(now), audience_before=before["audience"], **_columns(mended.after)
-        )
+            "posts.change", uri=uri, now=to_ms(now), audience_before=before["audience"],
+            seen=before["updated_at"] or 0, **_columns(mended.after),
+        )  # fmt: skip
         if not changed:
             raise Rejected("changed_meanwhile", status=409)
         await tx.run("posts.drop_specialties", post=uri)
@@ -279,12 +280,11 @@ class Publishing(Comments, Reactions):
             "posts.add_tombstone", uri=uri, origin=self._node.origin, actor=before["author"], former_type="Article",
             now=now,
         )  # fmt: skip
-        await tx.run("posts.drop_waiting", object=uri, now=now)
-        await tx.run("posts.forget_words", object=uri, nothing=b"")
+        await sending.forget_object(tx, uri, now)
+        for answer in await tx.all("posts.foreign_comments", post=uri):
+            await sending.forget_object(tx, answer["uri"], now)
         await tx.run("posts.drop_foreign_comments", post=uri)
-        for query in ("drop_revisions", "drop_likes", "drop_recommendations", "drop_mentions"):
-            await tx.run(f"posts.{query}", object=uri)
-        await tx.run("notifications.drop_about", object=uri)
+        await tx.run("posts.drop_recommendations", object=uri)
         await tx.run("notifications.drop_of_post", post=before["slug"])
 
 

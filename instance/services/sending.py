@@ -68,6 +68,16 @@ def _body(node: Node, message: Message) -> bytes:
     return render.encode(add_proof(document, key, verification_method=message.proof_key.id, created=node.clock()))
 
 
+async def forget_object(tx: Transaction, uri: str, now: int) -> None:
+    """Take the words of a withdrawn post or answer out of everything that hangs on it: queue, outbox, history."""
+    await tx.run("posts.drop_waiting", object=uri, now=now)
+    await tx.run("posts.forget_words", object=uri, nothing=b"")
+    await tx.run("posts.drop_revisions", object=uri)
+    await tx.run("posts.drop_likes", object=uri)
+    await tx.run("posts.drop_mentions", object=uri)
+    await tx.run("notifications.drop_about", object=uri)
+
+
 async def to_all_siblings(
     node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
 ) -> None:

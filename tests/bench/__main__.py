@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 import tempfile
 import time
@@ -25,14 +26,16 @@ def main(arguments: list[str]) -> int:
     """Run what was asked for."""
     asked = _options().parse_args(arguments)
     asked.only = asked.only or list(SCENES)
-    began = time.monotonic()
+    began, load = time.monotonic(), os.getloadavg()[0]
     calibration = calibrate()
     with tempfile.TemporaryDirectory(prefix="esanum-bench-") as folder:
         figures = _measure(Path(folder), asked)
     # Once more at the end: a machine that was disturbed in between shows it here.
     again = calibrate()
     calibration = (calibration + again) / 2
-    print(f"\n{table(figures, calibration)}\n{time.monotonic() - began:.0f} s")
+    print(f"\n{table(figures, calibration)}\n{time.monotonic() - began:.0f} s; load of the machine before: {load:.1f}")
+    if load > 0.5:
+        print("The machine was not idle: times are too long, and costs somewhat too high.")
     if asked.json:
         Path(asked.json).write_text(json.dumps(as_json(figures, calibration), indent=2) + "\n", "utf-8")
     return 0 if all(figure.holds(calibration) for figure in figures) else 1

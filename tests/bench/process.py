@@ -45,6 +45,11 @@ class Served:
         """CPU seconds used so far, children included."""
         return sum(_cpu(pid) for pid in self._pids())
 
+    def loop(self) -> float:
+        """CPU seconds of the first thread, where the event loop runs; the others write and read rows."""
+        pid = self.process.pid
+        return int(Path(f"/proc/{pid}/task/{pid}/schedstat").read_text().split()[0]) / 1e9
+
     def rss(self) -> float:
         """Resident memory in MiB, children included."""
         return sum(_rss(pid) for pid in self._pids())

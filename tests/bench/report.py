@@ -77,4 +77,4 @@ def _ratio(figure: Figure, calibration: float) -> float | None:
 
 
 def _short(value: Any) -> str:
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

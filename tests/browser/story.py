@@ -211,7 +211,9 @@ class Doctor:
         for width, scheme in ((1280, "light"), (1280, "dark"), (360, "dark"), (360, "light")):
             await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             await self.page.set_viewport_size({"width": width, "height": 740})
-            await self.page.screenshot(path=folder / f"{name}-{width}-{scheme}.png", full_page=True)
+            await self.page.screenshot(
+                path=folder / f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled"
+            )
 
 
 @dataclass

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from federation import render
 from federation.delivery import MEMBERSHIP
-from federation.errors import TooLarge, UnsupportedMediaType
+from federation.errors import NotASibling, TooLarge, UnsupportedMediaType
 from federation.inbox import require_activity_type
 from federation.integrity import add_proof
 from federation.keys import make_ed25519
-from federation.signatures import Profile, sign
+from federation.signatures import Profile, SignedMessage, sign
 from federation.uri import Uri
 from federation.vocabulary import Accept, Announce, Create, Delete, Follow, Like, PostKind, Undo, Update
 from tests.doorway import a_comment, a_create, a_post, an_act, bent, count, instance_key, kept, says, with_proof
@@ -302,6 +302,22 @@ async def test_a_removed_sibling_is_a_stranger_at_once(town, anna, fr):
     answer = await says(anna, fr, a_create(anna))
 
     assert (403, "not_a_sibling") == refused(answer)
+
+
+async def test_a_sibling_removed_while_it_is_sending_is_a_stranger(anna, fr):
+    """A62: its body takes its time; what the allowlist says when the last byte is here counts."""
+    body = render.activity(a_create(anna))
+    headers = await signed_headers(anna, fr, body)
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    head = SignedMessage.from_raw("POST", fr.node.origin, "/inbox", raw)
+
+    async def slowly(limit: int) -> bytes:
+        await fr.node.siblings.remove("https://de.example", by="test", reason="test")
+        return body
+
+    with pytest.raises(NotASibling):
+        await fr.node.inbox.receive(head, slowly)
+    assert [] == await kept(fr)
 
 
 async def test_a_key_on_our_own_host_is_never_asked_for(anna, fr):

@@ -215,3 +215,32 @@ async def test_a_suspended_doctor_follows_nobody(town):
     await town["fr"].node.people.suspend("marie", by="admin", reason="x")
 
     assert "suspended" == await code_of(town["fr"].node.follows.ask(marie.uri, "louis"))
+
+
+async def test_what_stands_with_a_lapsed_colleague_can_be_ended(town):
+    """A suspension takes nobody the right to stop following, to say no, or to block."""
+    marie, louis = await careful(town["fr"], "marie"), await town["fr"].doctor("louis")
+    paul = await town["fr"].doctor("paul")
+    follows = town["fr"].node.follows
+    await follows.ask(marie.uri, "louis")
+    await follows.ask(louis.uri, "marie")
+    await follows.ask(paul.uri, "marie")
+    await town["fr"].node.people.suspend("louis", by="test", reason="test")
+    await follows.undo(marie.uri, louis.uri)
+    await follows.answer(marie.uri, louis.uri, yes=False)
+    await follows.block(marie.uri, louis.uri)
+    await follows.unblock(marie.uri, louis.uri)
+
+    assert [("louis", "marie", "rejected"), ("paul", "marie", "pending")] == await state_at(town["fr"])
+
+
+async def test_a_lapsed_colleague_is_neither_asked_nor_accepted(town):
+    """The twin: nothing new begins with somebody who is not in good standing."""
+    marie, louis = await careful(town["fr"], "marie"), await town["fr"].doctor("louis")
+    follows = town["fr"].node.follows
+    await follows.ask(louis.uri, "marie")
+    await town["fr"].node.people.suspend("louis", by="test", reason="test")
+
+    assert "not_found" == await code_of(follows.ask(marie.uri, "louis"))
+    assert "not_found" == await code_of(follows.answer(marie.uri, louis.uri, yes=True))
+    assert [("louis", "marie", "pending")] == await state_at(town["fr"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
+import sqlite3
 from typing import Any
 
 import pytest
@@ -131,6 +132,19 @@ async def test_credentials_are_renewed_after_two_thirds_of_their_life(network):
 
     assert (1, 0) == (renewed, again)
     assert [("ok", to_ms(town.clock() + LIFE))] == [tuple(row) for row in there]
+
+
+async def test_one_who_cannot_be_renewed_keeps_no_other_from_it(network):
+    """A row that is spoilt costs one credential, not the whole country's."""
+    town = await network("fr")
+    fr = town["fr"]
+    for handle in ("anne", "marie", "zoe"):
+        await fr.doctor(handle)
+    with sqlite3.connect(fr.node.config.database.removeprefix("sqlite:///")) as spoilt:
+        spoilt.execute("update doctors set role = 'nonsense' where handle = 'anne'")
+    town.clock.move(days=66)
+
+    assert 2 == await fr.node.people.renew_due()
 
 
 async def test_a_young_credential_is_left_alone(network):

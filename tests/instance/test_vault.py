@@ -15,6 +15,8 @@ from instance.config import Config, read
 from instance.vault import BadSecret, CannotOpen, Vault, have_secrets, make_secrets, open_issuer_key, open_vault
 
 Open = Callable[[Config], object]
+#: One byte short of a key.
+RANDOM = os.urandom(31)
 BOTH = pytest.mark.parametrize(("name", "opened"), [("kek", open_vault), ("issuer.pem", open_issuer_key)])
 
 
@@ -136,7 +138,9 @@ def test_a_pipe_or_folder_in_a_secrets_place_is_refused(config: Config, name: st
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"\n", b"abc", b"00" * 31, os.urandom(31).hex().encode(), os.urandom(33).hex().encode(), b"x" * 64]
+    "content",
+    [b"", b"\n", b"abc", b"00" * 31, RANDOM.hex().encode(), (RANDOM + b"ab").hex().encode(), b"x" * 64],
+    ids=len,
 )
 def test_a_short_or_strange_kek_is_refused(config: Config, content: bytes) -> None:
     """Anything but 64 hexadecimal digits names the file and says what is expected; the content is not repeated."""
@@ -152,8 +156,9 @@ def test_a_short_or_strange_kek_is_refused(config: Config, content: bytes) -> No
     "known",
     [
         bytes(32), b"\xff" * 32, bytes(range(32)), bytes(range(32, 0, -1)), bytes.fromhex("0123456789abcdef" * 4),
-        b"changemechangemechangemechangeme", b"please-replace-this-secret-key!!", os.urandom(16) * 2,
+        b"changemechangemechangemechangeme", b"please-replace-this-secret-key!!", RANDOM[:16] * 2,
     ],
+    ids=["zeros", "ones", "counted up", "counted down", "digits", "typed", "sentence", "repeated"],
 )  # fmt: skip
 def test_a_known_kek_is_refused(config: Config, known: bytes) -> None:
     """A key from an example, or one a person typed, guards nothing (A128)."""
@@ -179,7 +184,9 @@ def test_a_known_issuer_key_is_refused(config: Config, seed: bytes) -> None:
         open_issuer_key(config)
 
 
-@pytest.mark.parametrize("content", [b"", b"no key", pem(generate_private_key(65537, 2048))])
+@pytest.mark.parametrize(
+    "content", [b"", b"no key", pem(generate_private_key(65537, 2048))], ids=["empty", "text", "an RSA key"]
+)
 def test_a_strange_issuer_key_is_refused(config: Config, content: bytes) -> None:
     """Only an Ed25519 key signs credentials."""
     path = replace(config, "issuer.pem", content)

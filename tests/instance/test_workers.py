@@ -233,3 +233,42 @@ async def test_a_chore_that_fails_keeps_no_other_back(network: Network, monkeypa
     await fr.workers.housekeep()
 
     assert (["credentials"], ["tidy"]) == (faults, done)
+
+
+async def test_a_chore_that_takes_long_costs_no_lease(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renewing thousands of credentials takes longer than a lease; another process must not take the lanes over."""
+    kept = 0
+    fr = network["fr"].node
+
+    async def hangs() -> None:
+        await asyncio.Event().wait()
+
+    async def keep(now: Any) -> None:
+        nonlocal kept
+        kept += 1
+
+    async def often() -> bool:
+        return kept >= 3
+
+    monkeypatch.setattr(workers, "TICK", 0.01)
+    monkeypatch.setattr(fr.people, "renew_due", hangs)
+    monkeypatch.setattr(fr.queue, "keep", keep)
+    await fr.workers.start()
+
+    await until(often)
+
+    assert fr.workers.alive
+
+
+async def test_the_record_of_refusals_does_not_grow_for_ever(network: Network) -> None:
+    """Strangers write ten rows a second as long as they like; after ninety days a row is forgotten, not before."""
+    fr = network["fr"]
+    left = []
+    await fr.request("POST", "/inbox", {"Host": fr.node.authority, "Content-Type": "application/activity+json"}, b"{}")
+    await fr.node.audit.flush()
+    for days in (89, 2):
+        network.clock.move(days=days)
+        await fr.node.workers.housekeep()
+        left.append(len(await rows(fr.node, "select id from refusals")))
+
+    assert [1, 0] == left

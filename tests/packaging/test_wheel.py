@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+#: One worker builds it for all tests here.
+pytestmark = pytest.mark.xdist_group("wheel")
 ROOT = Path(__file__).resolve().parents[2]
 #: What a build looks at; a copy of it, so that nothing is left in the checkout.
 SOURCES = ("federation", "instance", "verification", "static", "pyproject.toml", "README.md")

@@ -17,14 +17,14 @@ def main(arguments: list[str]) -> int:
     """Run the suite; return its exit status."""
     browser = find_browser() or install_browser()
     if browser is None:
-        say_loudly("NO CHROMIUM: the browser tests did not run. Install Debian's package `chromium`.")
-        if os.environ.get("CI"):
-            return 1
+        say_loudly("NO CHROMIUM: the browser tests will not run. Install Debian's package `chromium`.")
     marks = "not slow" if browser else "not slow and not browser"
     command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-n", workers(), "--dist", "loadgroup", *arguments]
     status = subprocess.call(command)
     if browser is None:
         say_loudly("The browser tests did not run.")
+        # Where nobody reads along, a test that did not run counts as one that failed.
+        return status or int(bool(os.environ.get("CI")))
     return status
 
 

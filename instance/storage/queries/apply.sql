@@ -185,12 +185,5 @@ where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:a
   and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
 on conflict do nothing;
 
--- name: follower_origins
--- The instances of those who follow this doctor, with an inbox for each.
-select d.origin, min(d.shared_inbox) as shared_inbox, min(d.inbox) as inbox
-from follows f join doctors d on d.uri = f.follower
-where f.followee = :doctor and f.state = 'accepted' and d.local = 0 and d.gone_at is null
-group by d.origin;
-
 -- name: drop_notice
 delete from notifications where kind = :kind and actor = :actor and object = :object;

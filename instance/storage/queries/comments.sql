@@ -20,7 +20,7 @@ values (:uri, :slug, :origin, 1, :post, :parent, :author, :content, :source, :la
 
 -- name: change
 update comments set content = :content, source = :source, language = :language, updated_at = :now
-where uri = :uri and local = 1;
+where uri = :uri and local = 1 and coalesce(updated_at, 0) = :seen;
 
 -- name: remove
 delete from comments where uri = :uri and local = 1;

@@ -28,9 +28,6 @@ where doctors.local = 0 and doctors.gone_at is null;
 update doctors set standing = :standing, document = :document, fetched_at = :now, updated_at = :now
 where uri = :uri and local = 0;
 
--- name: touch
-update doctors set fetched_at = :now where uri = :uri and local = 0;
-
 -- name: drop_specialties
 delete from doctor_specialties where doctor = :doctor;
 

@@ -14,14 +14,8 @@ order by due_at, id limit :count;
 -- name: next_due
 select min(due_at) as due_at from inbound where state = 'waiting';
 
--- name: get
-select id, state, held_for, attempts from inbound where actor = :actor and activity = :activity;
-
--- name: claim
--- Only one process works a row off: the others find it settled, or wait for this transaction.
-update inbound set attempts = attempts + 1 where id = :id and state = 'waiting';
-
 -- name: applied
+-- Only one process works a row off: the others find it settled, or wait for this transaction.
 update inbound set state = 'applied', applied_at = :now, body = :empty where id = :id and state = 'waiting';
 
 -- name: refused
@@ -50,3 +44,7 @@ on conflict (origin) do update set last_in_at = excluded.last_in_at;
 -- name: refusal
 insert into refusals (id, at, direction, code, origin, key_id, activity, rule, more)
 values (:id, :at, :direction, :code, :origin, :key_id, :activity, :rule, :more);
+
+-- name: forget_refusals
+-- Ids sort by time: the oldest first, and never so many at once that other writes have to wait.
+delete from refusals where at <= :before and id in (select id from refusals order by id limit :most);

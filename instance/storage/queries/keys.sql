@@ -6,9 +6,6 @@ select id, owner, origin, algorithm, spki, fetched_at from keys where id = :id a
 -- name: drop_of_owner
 delete from keys where owner = :owner and private is null;
 
--- name: drop_of_origin
-delete from keys where origin = :origin and private is null;
-
 -- name: add
 insert into keys (id, owner, origin, algorithm, spki, purpose, fetched_at)
 values (:id, :owner, :origin, :algorithm, :spki, :purpose, :now)

@@ -14,6 +14,3 @@ where owner = :owner and algorithm = :algorithm and private is not null and drop
 
 -- name: drop_passed
 delete from keys where private is not null and drop_after is not null and drop_after <= :now;
-
--- name: all_private
-select id, private from keys where private is not null;

@@ -25,9 +25,10 @@ values (:uri, :slug, :origin, 1, :author, :kind, :title, :content, :source, :lan
     :role_then, :context, :now, :now, :now);
 
 -- name: change
+-- Of two versions made from the same one, the second finds another and changes nothing.
 update posts set kind = :kind, title = :title, content = :content, source = :source, language = :language,
     specialties = :specialties, audience = :audience, updated_at = :now
-where uri = :uri and local = 1 and audience = :audience_before;
+where uri = :uri and local = 1 and audience = :audience_before and coalesce(updated_at, 0) = :seen;
 
 -- name: remove
 delete from posts where uri = :uri and local = 1;
@@ -67,20 +68,23 @@ where f.followee = :doctor and f.state = 'accepted' and d.local = 0 and d.gone_a
 select origin from copies where object = :object;
 
 -- name: drop_waiting
--- What was to say that this exists is not said any more; its Delete is.
+-- What was to say that this exists is not said any more, dead letters included; its Delete is.
 update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
-where object = :object and state in ('waiting', 'resting', 'held')
+where object = :object and state in ('waiting', 'resting', 'held', 'dead')
   and activity in (select uri from activities where object = :object and type in ('Create', 'Update', 'Announce'));
 
 -- name: drop_waiting_at
 -- For those an edit leaves behind: their Delete must not be overtaken by what still waited.
 update deliveries set state = 'dropped', last_code = 'narrowed', settled_at = :now
-where object = :object and origin = :origin and state in ('waiting', 'resting', 'held')
+where object = :object and origin = :origin and state in ('waiting', 'resting', 'held', 'dead')
   and activity in (select uri from activities where object = :object and type in ('Create', 'Update', 'Announce'));
 
 -- name: forget_words
 -- The text stands in what was sent, too; the row stays, because deliveries point to it.
 update activities set body = :nothing where object = :object and type in ('Create', 'Update');
+
+-- name: foreign_comments
+select uri from comments where post = :post and local = 0;
 
 -- name: drop_foreign_comments
 -- Our own doctors' words stay theirs; without the post nobody is shown them.
