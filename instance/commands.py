@@ -10,8 +10,11 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from federation.uri import Uri
+from instance.ids import new_ulid
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.people import NewDoctor
+from instance.storage.store import Transaction
+from instance.times import to_ms
 from instance.vault import BadSecret, open_issuer_key, open_vault
 from instance.wiring import Node
 
@@ -59,7 +62,13 @@ async def siblings_list(node: Node) -> Any:
 async def siblings_show(node: Node, origin: str) -> Any:
     """Show one entry, its queue, and the record of its changes."""
     entry = _plain(await node.siblings.show(origin))
-    return {"entry": entry, "changes": _plain(await node.siblings.changes(origin))}
+    queue = await node.queue.overview(origin=origin)
+    return {
+        "entry": entry,
+        "queue": {row["state"]: row["number"] for row in queue["counts"]},
+        "lane": _plain(next(iter(queue["lanes"]), None)),
+        "changes": _plain(await node.siblings.changes(origin)),
+    }
 
 
 async def doctors_add(node: Node, by: str, **values: Any) -> Any:
@@ -98,9 +107,12 @@ async def deliveries_show(node: Node, id: str) -> Any:
     return _plain(await node.queue.show(id))
 
 
-async def deliveries_retry(node: Node, id: str = "", origin: str = "") -> Any:
-    """Send dead letters again: one, or all of a sibling."""
+async def deliveries_retry(node: Node, by: str, id: str = "", origin: str = "") -> Any:
+    """Send dead letters again: one, or all of a sibling; it is recorded who gave the order."""
+    if id:
+        await node.queue.show(id)
     number = await node.queue.retry(id=id or None, origin=origin or None)
+    await _record(node, "deliveries_retried", by, id or origin)
     node.wake.deliveries.set()
     return {"retried": number}
 
@@ -121,8 +133,9 @@ async def keys_rotate(node: Node, handle: str, by: str, reason: str) -> Any:
     return {"handle": handle}
 
 
-async def backup(node: Node, target: str) -> Any:
-    """Write a consistent copy of the database while the server runs."""
+async def backup(node: Node, by: str, target: str) -> Any:
+    """Write a consistent copy of the database while the server runs; it is recorded first who ordered it."""
+    await _record(node, "backup_ordered", by, target)
     await node.store.backup(target)
     return {"written": target}
 
@@ -138,6 +151,17 @@ async def check(node: Node) -> Any:
     if not node.allowlist.readable:
         findings.append("the allowlist cannot be read: nobody may speak with this instance")
     return {"origin": node.origin, "findings": findings, "siblings": len(node.allowlist())}
+
+
+async def _record(node: Node, act: str, by: str, subject: str) -> None:
+    now = node.clock()
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(
+            "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason="", at=to_ms(now)
+        )
+
+    await node.store.write(work)
 
 
 def _candidate(found: Mapping[str, Any]) -> Found:

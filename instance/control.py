@@ -26,6 +26,8 @@ _LONGEST: Final = 8_388_608
 
 #: Refusals that no page can meet.
 _ONLY_HERE: Final = {
+    "not_found": "There is no doctor with this handle here. Nothing was changed.",
+    "reason_missing": "Nothing was changed: say why, in words that can be kept with the act.",
     "unknown_delivery": "There is no such delivery.",
     "nothing_named": "Name a delivery, or a sibling.",
 }
@@ -121,6 +123,8 @@ async def run(node: Node, name: str, values: dict[str, Any]) -> Any:
         raise CommandFailed(refusal.code, _sentence(refusal.code)) from refusal
     except StorageError as error:
         raise CommandFailed("storage", str(error)) from error
+    except OSError as error:
+        raise CommandFailed("system", f"{error.filename or 'the system'}: {error.strerror}") from error
 
 
 def _sentence(code: str) -> str:

@@ -11,6 +11,7 @@ The clock is a value the test moves. A host can be taken down, made to lose answ
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -203,7 +204,9 @@ class Place:
         )
         return Person(self, handle, uri)
 
-    async def request(self, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Response:
+    async def request(
+        self, method: str, target: str, headers: dict[str, str] | list[tuple[str, str]], body: bytes = b""
+    ) -> Response:
         """Call the application as a server would."""
         return await call(self.app, method, target, headers, body)
 
@@ -294,16 +297,19 @@ def _pair(id: str, bits: int) -> PrivateKey:
     return make_rsa(uri, uri, bits)
 
 
-async def call(app: Any, method: str, target: str, headers: dict[str, str], body: bytes = b"") -> Response:
-    """Call an ASGI application once."""
+async def call(
+    app: Any, method: str, target: str, headers: dict[str, str] | list[tuple[str, str]], body: bytes = b""
+) -> Response:
+    """Call an ASGI application once; headers as pairs may repeat a name."""
     path, _, query = target.partition("?")
-    names = {name.lower() for name in headers}
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    pairs = list(headers.items()) if isinstance(headers, dict) else headers
+    names = {name.lower() for name, _ in pairs}
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
     if method == "POST" and "content-length" not in names:
         raw.append((b"content-length", str(len(body)).encode()))
     scope = {
         "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": method, "scheme": "https",
-        "path": path, "raw_path": path.encode(), "query_string": query.encode(), "root_path": "", "headers": raw,
+        "path": path, "raw_path": path.encode("latin-1"), "query_string": query.encode("latin-1"), "root_path": "", "headers": raw,
         "client": ("127.0.0.1", 50_000), "server": ("127.0.0.1", 443), "extensions": {},
     }  # fmt: skip
     sent: list[dict[str, Any]] = []
@@ -312,7 +318,7 @@ async def call(app: Any, method: str, target: str, headers: dict[str, str], body
     async def receive() -> dict[str, Any]:
         nonlocal asked
         if asked:
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()  # the client stays until it has its answer
         asked = True
         return {"type": "http.request", "body": body, "more_body": False}
 

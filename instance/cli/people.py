@@ -105,7 +105,8 @@ def retry(context: Context, id: str, origin: str) -> None:
     """Send a dead letter again, or all of a sibling's."""
     if not id and not origin:
         raise click.UsageError("name a delivery, or a sibling with --sibling")
-    click.echo(f"{context.run('deliveries.retry', id=id, origin=origin)['retried']} will be sent again.")
+    number = context.run("deliveries.retry", id=id, origin=origin, by=who())["retried"]
+    click.echo(f"{number} will be sent again." if number else "0 will be sent again: nothing was dead there.")
 
 
 @click.group()

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import click
 
-from instance.cli.tools import Context, Failure
+from instance.cli.tools import Context, Failure, who
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ def backup(context: Context, target: Path) -> None:
     """Write a consistent copy of the database to TARGET while the server runs (SQLite)."""
     if target.exists():
         raise Failure(f"{target} is already there; nothing was written")
-    context.run("backup", target=str(target.resolve()))
+    context.run("backup", target=str(target.resolve()), by=who())
     click.echo(f"{target} written. The secrets are not in it: keep them elsewhere.")
 
 

@@ -108,7 +108,7 @@ async def _answers(
 
 def _colleague(country: Country, specialty: str) -> str:
     there = [entry for entry in country.people[: len(country.logins)] if entry[2] != "retired"]
-    return next((entry[0] for entry in there if entry[3] == specialty), there[0][0])
+    return str(next((entry[0] for entry in there if entry[3] == specialty), there[0][0]))
 
 
 def _uri(country: Country, handle: str) -> str:

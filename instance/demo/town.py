@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -59,7 +59,9 @@ async def open_town(folder: Path, *, countries: int, port: int, server: str, say
         say(f"making {countries} instances: {', '.join(codes)}")
         await asyncio.gather(*(prepare(config) for config in configs))
         nodes = [await stack.enter_async_context(running(config)) for config in configs]
-        serving = [asyncio.ensure_future(_SERVERS[server](application(n, server), n.config.listen, stop)) for n in nodes]
+        serving = [
+            asyncio.ensure_future(_SERVERS[server](application(n, server), n.config.listen, stop)) for n in nodes
+        ]
         stack.push_async_callback(_end, stop, serving)
         await asyncio.gather(*(until_listening(config) for config in configs))
         town = [
@@ -129,6 +131,6 @@ async def admit(node: Node, other: Node) -> None:
     )  # fmt: skip
 
 
-async def _end(stop: asyncio.Event, serving: list[asyncio.Future[None]]) -> None:
+async def _end(stop: asyncio.Event, serving: Sequence[asyncio.Future[None]]) -> None:
     stop.set()
     await asyncio.gather(*serving, return_exceptions=True)

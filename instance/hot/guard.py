@@ -33,10 +33,10 @@ class Guard:
 
 def target(scope: Mapping[str, Any]) -> str:
     """The request target as it stood on the wire; raise MalformedHeaders where it is not ASCII."""
-    path = scope.get("raw_path")
+    path: bytes | None = scope.get("raw_path")
     if path is None:
         raise MalformedHeaders("the server hides the request target")
-    query = scope.get("query_string", b"")
+    query: bytes = scope.get("query_string", b"")
     try:
         return (path + b"?" + query if query else path).decode("ascii")
     except UnicodeDecodeError:

@@ -90,8 +90,14 @@ async def lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
     shown = {"followers": doctors.followers, "following": doctors.following}.get(which)
     if shown is None:
         raise Missing
-    people = await shown(guard.node().store, reader.uri)
-    return await shell.page("people.html", here="colleagues", which=which, people=people)
+    found = await shown(guard.node().store, reader.uri, after=request.args.get("after", ""))
+    return await shell.page(
+        "people.html",
+        here="colleagues",
+        which=which,
+        people=found.doctors,
+        next_query=urlencode({"after": found.next}) if found.next else "",
+    )
 
 
 @routes.get("/doctors/<address>")

@@ -32,6 +32,8 @@ Own = TypeVar("Own", bound="OwnThing")
 APPEARANCES: Final = ("", "light", "dark")
 #: A form from elsewhere says so; one that says nothing is not let in (security: closed until opened).
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
+#: Fields in which people write at length.
+WRITTEN: Final = ("title", "text")
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -80,13 +82,18 @@ async def refuse_foreign_forms() -> None:
     """Let a form in only from our own pages, and with the session's token (security: both, neither alone)."""
     if request.method in _READING:
         return
-    if request.headers.get("Sec-Fetch-Site", "") not in _OWN_PAGES:
+    if not from_own_page():
         raise Forbidden("foreign_form")
     if (present := session()) is None:
         return
     sent = (await request.form).get("csrf", "")
     if not hmac.compare_digest(sent.encode(), present.csrf.encode()):
         raise Forbidden("stale_form")
+
+
+def from_own_page() -> bool:
+    """Whether the browser says that one of our pages, and not somebody else's, sent this form."""
+    return request.method not in _READING and request.headers.get("Sec-Fetch-Site", "") in _OWN_PAGES
 
 
 def client_address() -> str:
@@ -128,7 +135,7 @@ def account_required(view: View) -> View:
     @wraps(view)
     async def guarded(**values: Any) -> ResponseReturnValue:
         present = session()
-        return await view(present, **values) if present else _to_sign_in()
+        return await view(present, **values) if present else await _to_sign_in()
 
     guarded.access = "account"  # type: ignore[attr-defined]
     return cast(View, guarded)
@@ -140,7 +147,7 @@ def doctor_required(view: View) -> View:
     @wraps(view)
     async def guarded(**values: Any) -> ResponseReturnValue:
         if session() is None:
-            return _to_sign_in()
+            return await _to_sign_in()
         return await view(require(Action.READ), **values)
 
     guarded.access = "doctor"  # type: ignore[attr-defined]
@@ -190,8 +197,11 @@ def wants_page() -> bool:
     return bool(request.accept_mimetypes.accept_html)
 
 
-def _to_sign_in() -> ResponseReturnValue:
-    if not wants_page():
+async def _to_sign_in() -> ResponseReturnValue:
+    """Lead to the sign-in; not away from something written at length, which the page that refuses it shows again."""
+    form = await request.form if from_own_page() else {}
+    written = any(form.get(name, "").strip() for name in WRITTEN)
+    if written or not wants_page():
         raise Rejected("not_signed_in", status=401)
     target = request.full_path.rstrip("?") if request.method == "GET" else ""
     back = f"?next={quote(target, safe='/')}" if target else ""

@@ -20,13 +20,24 @@ routes = Blueprint("posts", __name__)
 @guard.doctor_required
 async def show(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Show a post and its thread."""
-    return await post_page(reader, slug)
+    return await post_page(reader, slug, page=_page(request.args.get("page", "")))
+
+
+def _page(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 else 1
+
+
+async def answer_path(reader: guard.Reader, post: str, comment: str) -> str:
+    """The place of an answer: the page of the thread it stands on, and where on it."""
+    page = await thread.page_of(guard.node().store, reader.uri, post, comment)
+    return f"/posts/{post}{f'?page={page}' if page > 1 else ''}#{comment}"
 
 
 async def post_page(
     reader: guard.Reader,
     slug: str,
     *,
+    page: int = 1,
     typed: str = "",
     answering: str = "",
     mistakes: tuple[Mistake, ...] = (),
@@ -34,7 +45,9 @@ async def post_page(
 ) -> ResponseReturnValue:
     """Answer with the post's page, with what was typed where an answer could not be kept."""
     node = guard.node()
-    shown = await thread.thread(node.store, reader.uri, slug)
+    if answering:
+        page = await thread.page_of(node.store, reader.uri, slug, answering)
+    shown = await thread.thread(node.store, reader.uri, slug, page)
     return await shell.page(
         "post.html",
         status=status,
@@ -65,7 +78,7 @@ async def answer(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     except Rejected as error:
         found = (mistake(error),)
         return await post_page(reader, slug, typed=text, answering=parent, mistakes=found, status=error.status)
-    return redirect(f"/posts/{slug}#{made}", code=303)
+    return redirect(await answer_path(reader, slug, made), code=303)
 
 
 async def _language() -> str:
@@ -105,7 +118,7 @@ async def withdraw(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
 async def show_comment(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Lead to the answer in its thread."""
     found = await thread.comment(guard.node().store, reader.uri, slug)
-    return redirect(f"/posts/{found.post}#{found.slug}", code=303)
+    return redirect(await answer_path(reader, found.post, found.slug), code=303)
 
 
 @routes.get("/comments/<slug>/history")
@@ -154,7 +167,7 @@ async def edit_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
             typed=text,
             mistakes=(mistake(error),),
         )
-    return redirect(f"/posts/{found.post}#{slug}", code=303)
+    return redirect(await answer_path(reader, found.post, slug), code=303)
 
 
 @routes.get("/comments/<slug>/withdraw")

@@ -7,6 +7,7 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, text_of
+from instance.routes.posts import answer_path
 from instance.views import thread
 from verification.standing import Action
 
@@ -28,7 +29,7 @@ async def thank_for_answer(reader: guard.Reader, slug: str) -> ResponseReturnVal
     """Thank for an answer, or take the thanks back."""
     found = await thread.comment(guard.node().store, reader.uri, slug)
     await _thank(slug)
-    return redirect(f"/posts/{found.post}#{slug}", code=303)
+    return redirect(await answer_path(reader, found.post, slug), code=303)
 
 
 async def _thank(slug: str) -> None:

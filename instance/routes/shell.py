@@ -6,6 +6,7 @@ from typing import Any
 
 from quart import Response, g, make_response, request
 from quart.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException
 
 from instance.rendering import render
 from instance.routes import guard
@@ -52,9 +53,21 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
     if not guard.wants_page():
         return {"error": error.code}, error.status
     g.setdefault("session", None)
-    template = "refused.html" if error.status == 403 else "error.html"
-    known = {403: "forbidden", 404: "missing", 413: "too_large", 429: "too_many", 405: "method"}
+    template = "refused.html" if error.status in (401, 403) else "error.html"
+    known = {401: "signed_out", 403: "forbidden", 404: "missing", 413: "too_large", 429: "too_many", 405: "method"}
     text = await page_text(
-        template, code=error.code, status=error.status, title_key=f"error_page.{known.get(error.status, 'failed')}"
-    )
+        template, code=error.code, status=error.status, title_key=f"error_page.{known.get(error.status, 'failed')}",
+        typed=await _typed(),
+    )  # fmt: skip
     return await make_response(text, error.status)
+
+
+async def _typed() -> list[str]:
+    """What somebody wrote in a form of ours that could not be taken, so that it can be copied and is not lost."""
+    if not guard.from_own_page():
+        return []
+    try:
+        form = await request.form
+    except HTTPException:  # too large, or never whole
+        return []
+    return [text for text in (form.get(name, "").strip() for name in guard.WRITTEN) if text]

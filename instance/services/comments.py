@@ -187,7 +187,7 @@ class Comments:
         return sending.of_doctors(self._node, followers, kind)
 
     async def _require_same_circle(self, tx: Transaction, author: Row, thread: _Thread) -> None:
-        """Ask again inside the transaction: a post withdrawn, closed or narrowed meanwhile is not answered as it was."""
+        """Ask again inside the transaction: a post withdrawn, closed or narrowed meanwhile gets no such answer."""
         row = await tx.one("posts.visible", slug=thread.post["slug"], reader=author["uri"])
         if row is None:
             raise Missing()

@@ -13,6 +13,7 @@ from federation.errors import AudienceWidened, KindNotFederated, Malformed, NotT
 from federation.uri import Uri
 from federation.vocabulary import Audience, Comment, Post
 from instance.ids import new_ulid
+from instance.services import sending
 from instance.services.effects import (
     ANSWER,
     MENTION,
@@ -195,7 +196,7 @@ class PostEffects:
             raise NotTheOwner("what is withdrawn is another's")
         await withdraw(tx, into, uri, "Article" if post else "Note" if comment else "")
         if post is not None:
-            await self._drop_post(tx, uri)
+            await self._drop_post(tx, into, uri)
         elif comment is not None:
             await self._drop_comment(tx, into, comment, effects)
 
@@ -203,10 +204,10 @@ class PostEffects:
         """Take a doctor away with everything they wrote and every relation; ids stay as tombstones."""
         for row in await tx.all("apply.posts_by", author=uri):
             await withdraw(tx, into, Uri.parse(row["uri"]), "Article")
-            await self._drop_post(tx, row["uri"])
+            await self._drop_post(tx, into, row["uri"])
         for row in await tx.all("apply.comments_by", author=uri):
             await withdraw(tx, into, Uri.parse(row["uri"]), "Note")
-            await self._drop_words(tx, row["uri"])
+            await self._drop_words(tx, into, row["uri"])
             await tx.run("apply.drop_comment", uri=row["uri"])
             await tx.run("apply.recount", post=row["post"])
         await withdraw(tx, into, uri, "Person")
@@ -219,28 +220,25 @@ class PostEffects:
         await tx.run("keys.drop_of_owner", owner=uri)
         await tx.run("apply.doctor_gone", uri=uri, now=into.now_ms)
 
-    async def _drop_post(self, tx: Transaction, uri: str) -> None:
+    async def _drop_post(self, tx: Transaction, into: Incoming, uri: str) -> None:
         for row in await tx.all("apply.foreign_comments_of", post=uri):
-            await self._drop_words(tx, row["uri"])
+            await self._drop_words(tx, into, row["uri"])
             await tx.run("apply.drop_comment", uri=row["uri"])
-        await self._drop_words(tx, uri)
+        await self._drop_words(tx, into, uri)
         await tx.run("apply.drop_recommendations_of", post=uri)
         await tx.run("apply.drop_post", uri=uri)
 
     async def _drop_comment(self, tx: Transaction, into: Incoming, comment: Row, effects: Effects) -> None:
-        await self._drop_words(tx, comment["uri"])
+        await self._drop_words(tx, into, comment["uri"])
         await tx.run("apply.drop_comment", uri=comment["uri"])
         await tx.run("apply.recount", post=comment["post"])
         post = await tx.one("apply.post", uri=comment["post"])
         if post is not None:
             await self._forwarding.pass_on(tx, into, post, effects)
 
-    async def _drop_words(self, tx: Transaction, uri: str) -> None:
-        """Everything that hangs on one object, its earlier versions first of all."""
-        await tx.run("apply.drop_revisions", object=uri)
-        await tx.run("apply.drop_mentions", object=uri)
-        await tx.run("apply.drop_likes_of", object=uri)
-        await tx.run("apply.drop_notices_of", object=uri)
+    async def _drop_words(self, tx: Transaction, into: Incoming, uri: str) -> None:
+        """Everything that hangs on one object: earlier versions, and what we passed on of it as a thread's home."""
+        await sending.forget_object(tx, uri, into.now_ms)
 
     async def _remember_version(self, tx: Transaction, into: Incoming, before: Row, title: str) -> None:
         await tx.run(
@@ -264,4 +262,4 @@ def _mentioned(comment: Comment) -> tuple[Uri, ...]:
 
 
 def _is_newer(thing: Post | Comment, before: Row) -> bool:
-    return to_ms(thing.updated or thing.published) > (before["updated_at"] or before["published_at"])
+    return bool(to_ms(thing.updated or thing.published) > (before["updated_at"] or before["published_at"]))

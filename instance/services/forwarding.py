@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from federation.delivery import Priority
 from federation.uri import Uri
@@ -14,8 +14,6 @@ from instance.storage.store import Row, Transaction
 
 if TYPE_CHECKING:
     from instance.wiring import Node
-
-_PRIORITY: Final = {Delete: Priority.WITHDRAWAL}
 
 
 class Answers:
@@ -61,7 +59,7 @@ class Forwarding:
             return
         await self._node.outbox.publish(
             tx, activity, body=into.body, targets=targets, audience=Audience.COLLEAGUES.value, object=_about(into),
-            priority=_PRIORITY.get(type(activity), Priority.REST), signer=self._node.actor,
+            priority=Priority.WITHDRAWAL if isinstance(activity, Delete) else Priority.REST, signer=self._node.actor,
         )  # fmt: skip
         effects.wake_deliveries = True
 

@@ -113,10 +113,10 @@ def read_keys(
     found: dict[Uri, tuple[PublicKey, str]] = {}
     for document in public_keys:
         if document.owner == owner and document.id.origin == owner.origin:
-            _add(found, document.id, "http", lambda d=document: PublicKey.from_pem(d.id, owner, d.pem))  # type: ignore[misc]
+            _add(found, document.id, "http", lambda d=document: PublicKey.from_pem(d.id, owner, d.pem))
     for method in methods:
         if method.controller == owner and method.id.origin == owner.origin:
-            _add(found, method.id, "proof", lambda m=method: PublicKey.from_multikey(m.id, owner, m.key))  # type: ignore[misc]
+            _add(found, method.id, "proof", lambda m=method: PublicKey.from_multikey(m.id, owner, m.key))
     return tuple(found.values())
 
 

@@ -100,6 +100,10 @@ async def find(
     if query is None:
         return Found(doctors=[])
     rows = await store.all(query, now=now, **_values(reader, wanted, after, count))
+    return _page(rows, count)
+
+
+def _page(rows: Sequence[Any], count: int) -> Found:
     doctors = [Colleague(**row) for row in rows[:count]]
     last = doctors[-1] if len(rows) > count else None
     return Found(doctors=doctors, next=f"{last.folded}|{last.uri}" if last else "")
@@ -114,16 +118,18 @@ def _query(wanted: Wanted) -> str | None:
 
 
 def _values(reader: str, wanted: Wanted, after: str, count: int) -> dict[str, Any]:
+    values = {"reader": reader, "country": wanted.country, "specialty": wanted.specialty, **_place(after, count)}
+    return values | (_words(wanted.words) if wanted.words else {})
+
+
+def _place(after: str, count: int) -> dict[str, Any]:
+    """Where a page begins: behind the doctor a cursor names, at the top for anything that is none."""
     cursor = _CURSOR.match(after)
-    values = {
-        "reader": reader,
-        "country": wanted.country,
-        "specialty": wanted.specialty,
+    return {
         "after_name": cursor[1] if cursor else "",
         "after_uri": cursor[2] if cursor else "",
         "count": count + 1,
     }
-    return values | (_words(wanted.words) if wanted.words else {})
 
 
 def _words(words: Sequence[str]) -> dict[str, str]:
@@ -131,14 +137,16 @@ def _words(words: Sequence[str]) -> dict[str, str]:
     return {"word": first, "word_end": first + _LAST, "word2": second, "word2_end": second + _LAST}
 
 
-async def followers(store: Reader, reader: str) -> list[Colleague]:
-    """Return those who follow the reader."""
-    return [Colleague(**row) for row in await store.all("views.followers", reader=reader)]
+async def followers(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
+    """Return a page of those who follow the reader, by name."""
+    rows = await store.all("views.followers", reader=reader, **_place(after, count))
+    return _page(rows, count)
 
 
-async def following(store: Reader, reader: str) -> list[Colleague]:
-    """Return those the reader follows or asked to follow."""
-    return [Colleague(**row) for row in await store.all("views.following", reader=reader)]
+async def following(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
+    """Return a page of those the reader follows or asked to follow, by name."""
+    rows = await store.all("views.following", reader=reader, **_place(after, count))
+    return _page(rows, count)
 
 
 async def requests(store: Reader, reader: str) -> list[Colleague]:

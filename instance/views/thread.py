@@ -8,6 +8,8 @@ from instance.services.errors import Missing
 from instance.storage.store import Reader, Store
 from instance.views.feed import holds
 
+#: So many answers stand on one page of a thread.
+PAGE_SIZE = 50
 #: Replies deeper than this stand at this depth, with the name of whom they answer.
 MAX_DEPTH = 2
 
@@ -97,7 +99,9 @@ class NamedRow(Struct, frozen=True, kw_only=True):
 class Delivered(Struct, frozen=True, kw_only=True):
     """How far an own post has come at one sibling."""
 
+    origin: str
     name: str
+    type: str
     state: str
     last_code: str
     due_at: int
@@ -105,10 +109,14 @@ class Delivered(Struct, frozen=True, kw_only=True):
 
 
 class Thread(Struct, frozen=True, kw_only=True):
-    """Everything on a post's page."""
+    """Everything on one page of a post and its answers."""
 
     post: PostRow
     answers: list[Answer]
+    #: How many answers there are on all pages, which page this is, and how many there are.
+    total: int
+    page: int
+    pages: int
     named: list[NamedRow]
     delivered: list[Delivered]
 
@@ -138,22 +146,41 @@ class OneComment(Struct, frozen=True, kw_only=True):
     own: int
 
 
-async def thread(store: Store, reader: str, slug: str) -> Thread:
-    """Return the post and what this reader may see of its thread; raise Missing where there is nothing for them."""
+async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
+    """Return the post and a page of what this reader may see of its thread; raise Missing where there is nothing.
+
+    A page that is not there is the nearest that is.
+    """
 
     async def look(rows: Reader) -> Thread:
         found = await _post(rows, reader, slug)
-        comments = [CommentRow(**row) for row in await rows.all("views.comments", reader=reader, slug=slug)]
+        answers = await _answers(rows, reader, slug)
+        pages = max(1, -(-len(answers) // PAGE_SIZE))
+        here = min(max(page, 1), pages)
         named = await rows.all("views.named", object=found.uri) if found.audience == "named" else []
         sent = await rows.all("views.deliveries_of", object=found.uri) if found.own else []
         return Thread(
             post=found,
-            answers=in_order(comments),
+            answers=answers[(here - 1) * PAGE_SIZE : here * PAGE_SIZE],
+            total=len(answers),
+            page=here,
+            pages=pages,
             named=[NamedRow(**row) for row in named],
             delivered=_by_sibling([Delivered(**row) for row in sent]),
         )
 
     return await store.read(look)
+
+
+async def page_of(store: Store, reader: str, slug: str, comment_slug: str) -> int:
+    """Return the page of the thread on which this answer stands; the first where it is not to be seen."""
+    answers = await _answers(store, reader, slug)
+    places = (place for place, answer in enumerate(answers) if answer.comment.slug == comment_slug)
+    return next(places, 0) // PAGE_SIZE + 1
+
+
+async def _answers(rows: Reader, reader: str, slug: str) -> list[Answer]:
+    return in_order([CommentRow(**row) for row in await rows.all("views.comments", reader=reader, slug=slug)])
 
 
 async def post(store: Store, reader: str, slug: str) -> PostRow:
@@ -200,5 +227,6 @@ def in_order(comments: list[CommentRow]) -> list[Answer]:
 
 
 def _by_sibling(deliveries: list[Delivered]) -> list[Delivered]:
-    """The latest delivery to each sibling."""
-    return list({delivery.name: delivery for delivery in deliveries}.values())
+    """The latest delivery to each sibling that is to have the post; one from which it was taken back is none."""
+    latest = {delivery.origin: delivery for delivery in deliveries}
+    return [delivery for delivery in latest.values() if delivery.type != "Delete"]

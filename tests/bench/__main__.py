@@ -16,10 +16,10 @@ from tests.bench.calibrate import calibrate
 from tests.bench.delivering import delivery, restart
 from tests.bench.ground import Ground, make_ground
 from tests.bench.report import Figure, as_json, table
-from tests.bench.scenes import Bench, inbound, reading
+from tests.bench.scenes import Bench, floor, inbound, reading
 
 SERVERS = ("hypercorn", "uvicorn", "granian")
-SCENES = ("inbound", "reading", "delivery", "restart")
+SCENES = ("floor", "inbound", "reading", "delivery", "restart")
 
 
 def main(arguments: list[str]) -> int:
@@ -57,6 +57,7 @@ def _measure(folder: Path, asked: argparse.Namespace) -> list[Figure]:
 
 def _scenes(bench: Bench, grounds: dict[int, Ground]) -> dict[str, Callable[[], None]]:
     return {
+        "floor": lambda: floor(bench),
         "inbound": lambda: inbound(bench),
         "reading": lambda: reading(bench),
         "delivery": lambda: delivery(bench, grounds),

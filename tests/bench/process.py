@@ -8,38 +8,20 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-class Served:
-    """`esanum serve`, started and stopped."""
+class Costing:
+    """A process, and what it costs."""
 
-    def __init__(self, config: Path, port: int, metrics: int, server: str, profile: str = "") -> None:
-        began = time.perf_counter()
-        self.port = port
-        self._log = config.with_name("server.log")
-        profiler = ["-m", "cProfile", "-o", profile] if profile else []
-        with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, *profiler, "-m", "instance.cli", "-c", str(config), "serve", "--server", server],
-                stderr=log,
-            )
-        self._until_ready(metrics)
-        self.start_seconds = time.perf_counter() - began
-
-    def _until_ready(self, metrics: int) -> None:
-        for _ in range(6_000):
-            if self.process.poll() is not None:
-                raise RuntimeError(f"the server ended at once: {self._log.read_text('utf-8')}")
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/health", timeout=5):
-                    return
-            except OSError:
-                time.sleep(0.005)
-        raise RuntimeError("the server did not become ready")
+    def __init__(self, command: Sequence[str], log: Path) -> None:
+        self._log = log
+        with log.open("wb") as errors:
+            self.process = subprocess.Popen(command, stderr=errors)
 
     def cpu(self) -> float:
         """CPU seconds used so far, children included."""
@@ -69,6 +51,30 @@ class Served:
         pid = self.process.pid
         children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
         return [pid, *(int(child) for child in children)]
+
+
+class Served(Costing):
+    """`esanum serve`, started and stopped."""
+
+    def __init__(self, config: Path, port: int, metrics: int, server: str, profile: str = "") -> None:
+        began = time.perf_counter()
+        self.port = port
+        profiler = ["-m", "cProfile", "-o", profile] if profile else []
+        command = [sys.executable, *profiler, "-m", "instance.cli", "-c", str(config), "serve", "--server", server]
+        super().__init__(command, config.with_name("server.log"))
+        self._until_ready(metrics)
+        self.start_seconds = time.perf_counter() - began
+
+    def _until_ready(self, metrics: int) -> None:
+        for _ in range(6_000):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"the server ended at once: {self._log.read_text('utf-8')}")
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{metrics}/health", timeout=5):
+                    return
+            except OSError:
+                time.sleep(0.005)
+        raise RuntimeError("the server did not become ready")
 
 
 def _cpu(pid: int) -> float:

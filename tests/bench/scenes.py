@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,8 +17,9 @@ from federation.signatures import Profile
 from tests.bench import letters
 from tests.bench.ground import Ground, add_posts
 from tests.bench.load import Result, percentile, play
-from tests.bench.process import Served
+from tests.bench.process import Costing, Served
 from tests.bench.report import Figure, cost
+from tests.tools.ports import free_ports
 
 #: CPU seconds per 1,000: with hypercorn, with the servers of the extra `fast`.
 BUDGETS = {"inbound": (0.6, 0.3), "json": (0.6, 0.3), "html": (1.2, 0.9), "actor": (0.4, 0.15)}
@@ -82,6 +85,35 @@ def inbound(bench: Bench) -> None:
         bench.note(Figure("memory under load", bench.server, served.rss(), "MiB", 200))
 
 
+def floor(bench: Bench) -> None:
+    """The same messages to the server without us: no code of ours can cost less than that."""
+    (port,) = free_ports(1)
+    command = [sys.executable, "-m", "tests.bench.floor", bench.server, f"127.0.0.1:{port}"]
+    bare = Costing(command, bench.folder / "floor.log")
+    number = bench.number(3_000)
+    requests = letters.creates(bench.ground, bench.ground.authors["it"], number, Profile.RFC9421).requests
+    try:
+        _until_open(port)
+        asyncio.run(play("127.0.0.1", port, requests[:200], 8))
+        before = bare.cpu()
+        result = asyncio.run(play("127.0.0.1", port, requests, 8))
+        bench.note(cost("the server alone, the same messages", bench.server, bare.cpu() - before, number, None,
+                        per_s=number / result.seconds))  # fmt: skip
+    finally:
+        bare.stop()
+
+
+def _until_open(port: int) -> None:
+    for _ in range(1_000):
+        try:
+            socket.create_connection(("127.0.0.1", port)).close()
+        except OSError:
+            time.sleep(0.01)
+        else:
+            return
+    raise RuntimeError("the bare server did not start")
+
+
 @dataclass(slots=True)
 class Played:
     """What came of a run of Creates."""
@@ -114,8 +146,8 @@ def _inbound_figure(bench: Bench, title: str, connections: int, played: Played) 
     number = len(result.latencies)
     return cost(
         f"inbound Create visible, {title}, {connections} conn.", bench.server, played.cpu, number,
-        bench.budget("inbound"), loop=played.loop / number * 1000, per_s=number / result.seconds, p50_ms=result.percentile(0.5),
-        p99_ms=result.percentile(0.99), visible_p50_ms=percentile(played.lags, 0.5),
+        bench.budget("inbound"), loop=played.loop / number * 1000, per_s=number / result.seconds,
+        p50_ms=result.percentile(0.5), p99_ms=result.percentile(0.99), visible_p50_ms=percentile(played.lags, 0.5),
         visible_p99_ms=percentile(played.lags, 0.99),
     )  # fmt: skip
 

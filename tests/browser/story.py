@@ -207,7 +207,8 @@ class Doctor:
         return await self.reads()
 
     async def _picture(self, step: str) -> None:
-        folder, name = Path(SHOTS), f"{next(self.marks)}-{step}-{self.words.language}"
+        test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0].rpartition("::")[2]
+        folder, name = Path(SHOTS, test), f"{next(self.marks)}-{step}-{self.words.language}"
         for width, scheme in ((1280, "light"), (1280, "dark"), (360, "dark"), (360, "light")):
             await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             await self.page.set_viewport_size({"width": width, "height": 740})

@@ -240,6 +240,21 @@ async def test_an_unlisted_host_anywhere_is_refused(anna, fr):
     assert (403, "unlisted_host") == refused(answer) == refused(reply)
 
 
+async def test_a_blocked_host_is_an_unlisted_one_and_a_paused_host_is_not(tmp_path, town, anna, fr):
+    """Step 16: what names a sibling we block is refused; a pause concerns that sibling's own messages alone."""
+    await fr.admits(await town.add(tmp_path, "it"))
+    tag = {"type": "Mention", "href": "https://it.example/doctors/luca"}
+    body = [bent(a_create(anna), lambda document: document["object"].update(tag=[tag])) for _ in range(2)]
+
+    await fr.node.siblings.set_policy("https://it.example", "pause", by="test", reason="test")
+    paused = await anna.sends(fr, body[0])
+    await fr.node.siblings.set_policy("https://it.example", "block", by="test", reason="test")
+    blocked = await anna.sends(fr, body[1])
+
+    assert 202 == paused.status
+    assert (403, "unlisted_host") == refused(blocked)
+
+
 async def test_our_own_host_counts_as_listed(anna, fr):
     """Step 16: an answer to what is ours names us, and passes the check of hosts."""
     marie = await fr.doctor("marie")
@@ -384,6 +399,27 @@ async def test_a_forwarded_author_who_may_not_speak_here_is_no_trouble_of_the_fo
 
     assert (403, "unlisted_host") == refused(answer)
     assert "unlisted_host" not in MEMBERSHIP
+    assert 0 == await count(fr, "comments")
+
+
+async def test_nobody_elses_proof_speaks_for_the_author(tmp_path, town, anna, fr):
+    """FEP-8b32: a colleague at the author's own instance, or the forwarder, cannot prove what the author wrote."""
+    it = await town.add(tmp_path, "it")
+    for one, other in ((fr, it), (it, fr), (it, town["de"]), (town["de"], it)):
+        await one.admits(other)
+    luca, bianca = await it.doctor("luca"), await it.doctor("bianca")
+    post = a_post(anna)
+    await says(anna, fr, a_create(anna, post))
+    await says(bianca, fr, a_create(bianca))
+    key = await instance_key(town["de"])
+    forged = [
+        await with_proof(forger, a_create(luca, a_comment(luca, post.id)))
+        for forger in (bianca, anna, Person(town["de"], "actor", town["de"].node.actor))
+    ]
+
+    answers = [refused(await send_signed(fr, body, key)) for body in forged]
+
+    assert [(403, "actor_mismatch")] * 3 == answers
     assert 0 == await count(fr, "comments")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -113,6 +114,10 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "no longer a sibling" in ok("siblings", "remove", origin, "--yes", *REASON)
         ok("backup", tmp_path / "copy.db")
         assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777
+        with sqlite3.connect(tmp_path / "copy.db") as copy:
+            acts = [act for (act,) in copy.execute("select act from staff_acts order by id")]
+        assert ["doctor_added", "doctor_suspended", "doctor_reinstated", "keys_rotated"] == acts[:4]
+        assert ["deliveries_retried", "backup_ordered"] == acts[4:]
 
 
 def test_every_command_has_been_thought_of() -> None:
@@ -136,6 +141,7 @@ def test_a_sibling_is_read_once_and_its_changes_are_on_record(tmp_path: Path, ru
 
     shown = json.loads(run("-c", fr, "siblings", "show", origin).out)
     assert origin == shown["entry"]["origin"]
+    assert ({}, 0) == (shown["queue"], shown["lane"]["failures"])
     assert ["met in person"] == [change["reason"] for change in shown["changes"]]
     assert shown["changes"][0]["by"].startswith("command line: ")
 
@@ -162,6 +168,10 @@ def test_another_fingerprint_stores_nothing(tmp_path: Path, run: Run, fr: Path) 
         (("doctors", "suspend", "nobody", *REASON), "(not_found)"),
         (("keys", "rotate", "nobody", *REASON), "(not_found)"),
         (("deliveries", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "There is no such delivery. (unknown_delivery)"),
+        (("doctors", "suspend", "nobody", *REASON), "There is no doctor with this handle here."),
+        (("doctors", "suspend", "nobody", "--reason", " "), "say why, in words that can be kept with the act."),
+        (("deliveries", "retry", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "There is no such delivery. (unknown_delivery)"),
+        (("backup", "/nowhere/at/all/copy.db"), "No such file or directory (system)"),
         (("work",), "`work` is for PostgreSQL"),
     ],
 )  # fmt: skip

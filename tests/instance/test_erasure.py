@@ -91,11 +91,13 @@ async def test_a_dead_letter_about_something_withdrawn_is_not_sent_again(town):
     slug = await marie.posts(MARKER)
     node = town["fr"].node
     with sqlite3.connect(node.config.database.removeprefix("sqlite:///")) as connection:
-        connection.execute("update deliveries set state = 'dead'")
+        connection.execute("update deliveries set state = 'dead' where state = 'waiting'")
     await node.publishing.withdraw(marie.uri, slug)
 
     assert 0 == await node.queue.retry(origin=town["de"].node.origin)
     assert {"dropped"} == {
         row["state"]
-        for row in await rows(node, "select d.state from deliveries d join activities a on a.uri = d.activity where a.type = 'Create'")
+        for row in await rows(
+            node, "select d.state from deliveries d join activities a on a.uri = d.activity where a.type = 'Create'"
+        )
     }

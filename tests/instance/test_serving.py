@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from federation import parse
-from federation.signatures import Profile
-from tests.doorway import reads
+from federation.signatures import Profile, sign
+from tests.doorway import instance_key, reads
 from tests.town import Network, Person, Place, refused
 
 JSON = {"Accept": "application/activity+json", "Host": "fr.example"}
@@ -181,3 +181,16 @@ async def test_a_comment_of_ours_is_read_inside_its_thread(town, marie, fr, de):
 
     assert parse.comment(json.loads(comment.body)).id == thread.items[0]
     assert 404 == (await reads(de, fr, "/comments/none")).status
+
+
+@pytest.mark.parametrize("framing", [{"Content-Length": "2"}, {"Transfer-Encoding": "chunked"}])
+async def test_a_signed_get_carries_no_body(marie, fr, de, framing):
+    """A83: what no signature covers and nobody reads would be the beginning of another request."""
+    key = await instance_key(de)
+    headers = sign("GET", marie.uri, None, key, Profile.CAVAGE, fr.node.clock())
+
+    answer = await fr.request("GET", "/doctors/marie", headers | framing, b"{}")
+    without = await fr.request("GET", "/doctors/marie", headers | {"Content-Length": "0"}, b"")
+
+    assert (400, "malformed_headers") == refused(answer)
+    assert 200 == without.status

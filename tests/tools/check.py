@@ -15,7 +15,7 @@ STEPS: dict[str, list[str]] = {
     "format": [str(BIN / "ruff"), "format", "--check", "--quiet", *ROOMS],
     "lint": [str(BIN / "ruff"), "check", "--quiet", *ROOMS],
     "types": [str(BIN / "mypy"), "--no-error-summary"],
-    "import contracts": [str(BIN / "lint-imports"), "--no-timing"],
+    "import contracts": [str(BIN / "lint-imports"), "--no-logo"],
     "generated docs": [sys.executable, "-m", "tests.tools.docs"],
     "fast tests": [
         sys.executable, "-m", "pytest", "-q", "-n", "2",

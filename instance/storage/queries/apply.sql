@@ -61,9 +61,6 @@ delete from recommendations where post = :post;
 -- name: add_revision
 insert into revisions (id, object, title, content, at) values (:id, :object, :title, :content, :at);
 
--- name: drop_revisions
-delete from revisions where object = :object;
-
 -- name: add_comment
 insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, published_at,
     updated_at, received_at, document)
@@ -95,14 +92,8 @@ delete from comments where uri = :uri;
 -- Our own doctors' words stay theirs; they are no longer shown.
 select uri from comments where post = :post and local = 0;
 
--- name: drop_likes_of
-delete from likes where object = :object;
-
 -- name: drop_recommendations_of
 delete from recommendations where post = :post;
-
--- name: drop_notices_of
-delete from notifications where object = :object;
 
 -- name: posts_by
 select uri from posts where author = :author;

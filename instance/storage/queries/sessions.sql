@@ -30,7 +30,7 @@ delete from sessions where account in (select id from accounts where doctor = :d
 
 -- name: of_account
 select token, device, created_at, last_seen_at, expires_at from sessions
-where account = :account and expires_at > :now order by last_seen_at desc, token;
+where account = :account and expires_at > :now order by last_seen_at desc, token limit 50;
 
 -- name: drop_expired
 delete from sessions where expires_at <= :now or last_seen_at <= :idle_since;

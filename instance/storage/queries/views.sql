@@ -53,21 +53,24 @@ select address from doctors where uri = :uri;
 
 -- name: followers
 select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
-    f.state as state, '' as follower
+    f.state as state, '' as follower, d.folded
 from follows f join doctors d on d.uri = f.follower
-where f.followee = :reader and f.state = 'accepted' order by d.folded, d.uri limit 500;
+where f.followee = :reader and f.state = 'accepted' and (d.folded, d.uri) > (:after_name, :after_uri)
+order by d.folded, d.uri limit :count;
 
 -- name: following
 select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
-    f.state as state, '' as follower
+    f.state as state, '' as follower, d.folded
 from follows f join doctors d on d.uri = f.followee
-where f.follower = :reader and f.state in ('pending', 'accepted') order by d.folded, d.uri limit 500;
+where f.follower = :reader and f.state in ('pending', 'accepted') and (d.folded, d.uri) > (:after_name, :after_uri)
+order by d.folded, d.uri limit :count;
 
 -- name: requests
+-- The oldest first; when those are answered, the next come up.
 select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
     '' as state, 'pending' as follower
 from follows f join doctors d on d.uri = f.follower
-where f.followee = :reader and f.state = 'pending' order by f.asked_at, d.uri limit 500;
+where f.followee = :reader and f.state = 'pending' order by f.asked_at, d.uri limit 50;
 
 -- fragment: found
 d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
@@ -131,7 +134,9 @@ select a.login, a.roles, a.language, a.appearance, a.created_at, d.approves_foll
 from accounts a left join doctors d on d.uri = a.doctor where a.id = :account;
 
 -- name: deliveries_of
--- How far the author's own post has come; siblings by name.
-select s.name, d.state, d.last_code, d.due_at, d.settled_at
-from deliveries d join siblings s on s.origin = d.origin
-where d.object = :object order by s.name, d.id;
+-- How far the author's own post has come: what was said of it to each sibling, in the order in which it was said.
+select s.origin, s.name, a.type, d.state, d.last_code, d.settled_at,
+    case when d.state = 'waiting' and l.next_at > d.due_at then l.next_at else d.due_at end as due_at
+from deliveries d join activities a on a.uri = d.activity join siblings s on s.origin = d.origin
+    left join lanes l on l.origin = d.origin
+where d.object = :object and a.type in ('Create', 'Update', 'Delete') order by s.name, s.origin, d.id;

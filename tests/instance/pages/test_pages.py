@@ -340,3 +340,45 @@ async def test_notices_are_counted_until_read(house):
     assert "3 new notices" in await marie.text("/feed")
     await marie.post("/notices/read")
     assert "new notice" not in await marie.text("/feed")
+
+
+LONG = "A long answer, typed on a tram between two patients <b>."
+
+
+async def test_what_was_written_is_not_lost_with_the_session(house):
+    """Signed out on another device, or by the clock: the page that says so holds the text, to be copied."""
+    marie = await house.doctor("marie")
+    await marie.get("/me")
+    everywhere = "http://fr.localhost:8001/doctors/marie"
+    await house.node.store.write(lambda tx: tx.run("sessions.end_all_of_doctor", doctor=everywhere))
+    answer = await marie.post("/posts/01JDB000000000000000000000/answers", text=LONG)
+
+    assert 401 == answer.status_code
+    assert "typed on a tram between two patients &lt;b&gt;.</textarea>" in await answer.get_data(as_text=True)
+
+
+async def test_what_was_written_is_not_lost_with_the_token(house):
+    """Signed in anew in another window: the old form is refused, and shows what was in it."""
+    marie = await house.doctor("marie")
+    marie.token = "an older one"
+    answer = await marie.post("/write", title="A title", text=LONG)
+    page = await answer.get_data(as_text=True)
+
+    assert (403, True, True) == (answer.status_code, ">A title</textarea>" in page, "on a tram" in page)
+
+
+async def test_what_others_send_is_not_shown_on_our_pages(house):
+    """The twin: a form from elsewhere puts no words on a page of ours."""
+    marie = await house.doctor("marie")
+    headers = {"Sec-Fetch-Site": "cross-site", "Accept": "text/html"}
+    answer = await marie.client.post("/write", headers=headers, form={"text": LONG})
+
+    assert 403 == answer.status_code
+    assert "on a tram" not in await answer.get_data(as_text=True)
+
+
+async def test_nothing_written_leads_to_the_sign_in(house):
+    """The twin: a button pressed after the session ended asks for a new one."""
+    answer = await house.visitor().post("/notices/read")
+
+    assert (303, "/sign-in") == (answer.status_code, answer.headers["Location"])

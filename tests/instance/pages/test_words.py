@@ -53,7 +53,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "followers", "password", "session"],
-    "error_page.": ["forbidden", "missing", "too_large", "too_many", "method", "failed"],
+    "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED),
         *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", "other"),

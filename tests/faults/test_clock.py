@@ -1,0 +1,92 @@
+"""F26: clocks that are wrong, and clocks that jump."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.doorway import a_create, says
+from tests.town import MovedClock, Network, refused
+
+pytestmark = pytest.mark.faults
+
+
+async def two_clocks(tmp_path, hours: float) -> tuple[Network, MovedClock, MovedClock]:
+    """France and Germany, whose clock is that many hours ahead once they know each other."""
+    here, there = MovedClock(), MovedClock()
+    town = Network(here)
+    await town.add(tmp_path, "fr")
+    town.clock = there
+    await town.add(tmp_path, "de")
+    await town["fr"].admits(town["de"])
+    await town["de"].admits(town["fr"])
+    there.move(hours=hours)
+    return town, here, there
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+async def test_a_sibling_with_a_wrong_clock_waits_with_an_alarm_and_loses_nothing(tmp_path, hours):
+    """F26: two hours ahead or behind: refused as stale, the lane waits with an alarm; once mended all arrives, once."""
+    town, here, there = await two_clocks(tmp_path, hours)
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("In time")
+    await town.settle()
+    (lane,) = (await town["fr"].node.queue.overview())["lanes"]
+
+    assert "stale" == lane["alarm"]
+    assert [] == await town["de"].titles()
+
+    there.now = here.now
+    for clock in (here, there):
+        clock.move(hours=1)
+    await town.settle()
+    assert ["In time"] == await town["de"].titles()
+    await town.close()
+
+
+async def test_a_clock_set_back_while_a_lane_waits_does_not_keep_it_waiting(network):
+    """F26, P2: a step of two hours back during the back-off: still at least one try an hour."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    town.down.add("de")
+    await marie.posts("Late")
+    await town.settle()
+    town.down.clear()
+    town.clock.move(hours=-2)
+    for _ in range(3):
+        await town.settle()
+        town.clock.move(minutes=25)
+    await town.settle()
+
+    assert ["Late"] == await town["de"].titles()
+
+
+async def test_a_clock_set_back_makes_no_replay_count(network):
+    """F26: an old message is of now again; it is taken, and has no second effect, whatever was forgotten."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("First contact")
+    await town.settle()
+    create = a_create(marie)
+    assert 202 == (await says(marie, town["de"], create)).status
+    await town["fr"].node.publishing.withdraw(marie.uri, await marie.posts("Other"))
+    town.clock.move(hours=2)
+    assert (401, "stale") == refused(await says(marie, Past(town["de"], hours=2), create))
+    town.clock.move(hours=-2)
+    await town["de"].reopen()
+
+    assert 202 == (await says(marie, town["de"], create)).status
+    assert 1 == (await town["de"].titles()).count("Made-up case")
+
+
+class Past:
+    """A place to which messages are signed as of hours ago."""
+
+    def __init__(self, place, hours: float) -> None:
+        self._place = place
+        clock = MovedClock(place.node.clock.now)
+        clock.move(hours=-hours)
+        self.node = type("Then", (), {"origin": place.node.origin, "clock": staticmethod(clock)})()
+
+    async def request(self, *values):
+        """Call the place itself."""
+        return await self._place.request(*values)
