@@ -4,7 +4,6 @@
     of_post              a post ─▶ its audience, or Refused
     sibling_inboxes      an audience ─▶ the inboxes at siblings, each once
     may_read_at_sibling  whether a sibling that asks may be shown it
-    widens               whether recipients reach beyond a circle
 
 Siblings, followers and the people named arrive as arguments; the rows they come from are the caller's.
 """
@@ -153,8 +152,3 @@ def may_read_at_sibling(
             return False
         case _ as never:
             assert_never(never)
-
-
-def widens(recipients: Iterable[Uri], circle: Collection[Uri], author: Uri | None = None) -> bool:
-    """Whether somebody is addressed who is not in the circle (`to` and `cc` of the post); its author always is."""
-    return VERIFIED_DOCTORS not in circle and not set(recipients) <= {*circle, author}

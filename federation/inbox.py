@@ -7,7 +7,7 @@ before the body is read. A message wrong in two ways is refused by the earlier s
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -208,7 +208,7 @@ class Inbox:
         if activity.actor != proof.signer:
             home = await self._forwarded_author(document, proof, sibling, allowlist)
         require_own_ids(activity)
-        self._require_listed(document, allowlist)
+        require_listed(document.origins, self._origin, allowlist)
         speaker = await self._speaker(activity, home)
         if document.objection is not None:
             raise document.objection
@@ -233,15 +233,6 @@ class Inbox:
         if speaker.held is not None and mends_standing(activity):
             return Speaker(activity.actor, speaker.followers)
         return speaker
-
-    def _require_listed(self, document: parse.Document, allowlist: Allowlist) -> None:
-        """Step 16, second half: no protocol field names a host that is neither ours nor on the allowlist."""
-        for origin in document.origins:
-            if origin == self._origin:
-                continue
-            sibling = allowlist.find(origin)
-            if sibling is None or sibling.policy is LocalPolicy.BLOCK:
-                raise UnlistedHost(origin)
 
     async def _forwarded_author(
         self, document: parse.Document, proof: Verified, sibling: Sibling, allowlist: Allowlist
@@ -301,6 +292,14 @@ def require_own_ids(activity: AnyActivity) -> None:
             return
     if owned.origin != origin:
         raise ForeignOrigin("object id")
+
+
+def require_listed(origins: Iterable[str], own: str, allowlist: Allowlist) -> None:
+    """Step 16, second half: raise UnlistedHost for a host that is neither ours nor on the allowlist, or is blocked."""
+    for origin in origins:
+        sibling = allowlist.find(origin)
+        if origin != own and (sibling is None or sibling.policy is LocalPolicy.BLOCK):
+            raise UnlistedHost(origin)
 
 
 def require_open_kind(activity: AnyActivity, sibling: Sibling) -> None:

@@ -310,7 +310,7 @@ def _origins(node: Node) -> frozenset[str]:
     return frozenset([_origin(text) for text in found])
 
 
-def addressed_hosts(found: AnyActivity | Document) -> frozenset[str]:
+def addressed_hosts(found: AnyActivity | Document | Post | Comment) -> frozenset[str]:
     """Return the origins in the protocol fields of a message; our namespace as a recipient names nobody.
 
     Of a Document also those in fields this federation does not use: a stranger's address is refused wherever it hides.

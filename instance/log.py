@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
@@ -34,7 +35,7 @@ def set_up(level: str = "info", *, stream: Any = None) -> None:
             structlog.processors.JSONRenderer(serializer=_dumps),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(stream or sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(_Forgiving(stream or sys.stderr)),
         cache_logger_on_first_use=False,
     )
 
@@ -72,6 +73,23 @@ def _fact(value: Any) -> Any:
     if isinstance(value, BaseException):
         return type(value).__name__
     return value[:_LONGEST] if isinstance(value, str) else value
+
+
+class _Forgiving:
+    """A stream; what cannot be written to it is lost before the service is (F39: the disk for logs is full)."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        """Write, if that can be done."""
+        with contextlib.suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        """Hand on what was written, if that can be done."""
+        with contextlib.suppress(OSError):
+            self._stream.flush()
 
 
 class _FromLibraries(logging.Handler):

@@ -22,7 +22,7 @@ from instance.own_keys import MakeRsa, OwnKeys
 from instance.storage import open_store
 from instance.storage.store import Store
 from instance.times import system_clock
-from instance.vault import Vault, open_issuer_key, open_vault
+from instance.vault import KEK, BadSecret, CannotOpen, Vault, find_secret, open_issuer_key, open_vault
 
 if TYPE_CHECKING:
     from federation.inbox import Inbox
@@ -105,6 +105,7 @@ async def open_node(
         await store.migrate()
         await _belongs_to(store, config)
         keys = OwnKeys(store, vault, config, clock, issuer, make_rsa)
+        await _opens(keys, config)
         node = Node(config, store, vault, keys, clock)
         await _compose(node, make_wire)
     except BaseException:
@@ -139,6 +140,16 @@ async def _belongs_to(store: Store, config: Config) -> None:
         raise NotPrepared("the database is empty; run `esanum init` first")
     if row["value"] != config.origin:
         raise NotPrepared(f"the database belongs to {row['value']}; origin = {config.origin!r} cannot use it")
+
+
+async def _opens(keys: OwnKeys, config: Config) -> None:
+    """Raise BadSecret where another key-encryption key than this one sealed the rows."""
+    try:
+        await keys.published(keys.instance_actor)
+    except CannotOpen:
+        raise BadSecret(
+            f"{find_secret(config, KEK)}: does not open the keys in the database; restore the one they were sealed with"
+        ) from None
 
 
 async def _compose(node: Node, make_wire: MakeWire | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from msgspec.structs import replace
 from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
@@ -39,6 +40,8 @@ async def publish(_reader: guard.Reader) -> ResponseReturnValue:
     try:
         slug = await guard.node().publishing.publish(reader.uri, draft_of(typed))
     except Rejected as error:
+        if error.code == "form_used":
+            typed = replace(typed, form_key=new_ulid(guard.node().clock()))
         return await _page("write.html", typed, (mistake(error),), error.status)
     return redirect(f"/posts/{slug}", code=303)
 

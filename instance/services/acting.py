@@ -15,7 +15,7 @@ from verification.standing import Action
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = ("too_many_posts", "too_many_comments")
+CODES: Final = ("too_many_posts", "too_many_comments", "form_used")
 
 HOUR: Final = timedelta(hours=1)
 #: In an hour, per doctor (security: limits).
@@ -40,6 +40,16 @@ async def earlier(node: Node, doctor_uri: str, form_key: str) -> str | None:
         return None
     row = await node.store.one("posts.submission", doctor=doctor_uri, form_key=form_key[:_MAX_KEY])
     return None if row is None else str(row["result"])
+
+
+def same(made: str, row: Row | None, text: str) -> str:
+    """Return what the form made, when it was sent again with the same text; raise Rejected for another one.
+
+    Whoever went back and wrote something new must not lose it: it comes back, in a form of its own.
+    """
+    if row is not None and row["source"] != text:
+        raise Rejected("form_used", "text", status=409)
+    return made
 
 
 async def once(node: Node, tx: Transaction, doctor_uri: str, what: str, form_key: str, result: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from federation import parse
+from federation import parse, render
 from federation.allowlist import Sibling
 from federation.errors import (
     ActorMismatch,
@@ -18,6 +18,7 @@ from federation.errors import (
     PinMismatch,
     StandingRefused,
 )
+from federation.inbox import require_listed
 from federation.keys import PublicKey
 from federation.uri import Uri
 from federation.vocabulary import (
@@ -83,7 +84,7 @@ class Apply:
             author = await self._node.directory.known(activity.actor, sibling)
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
-            kinds=sibling.kinds_in, author=author, forwarded_by=forwarded_by, learned=learned, fetched=fetched,
+            kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author, forwarded_by=forwarded_by, learned=learned, fetched=fetched,
         )  # fmt: skip
 
     async def __call__(self, tx: Transaction, into: Incoming) -> Effects:
@@ -185,9 +186,8 @@ class Apply:
         """Judge the embedded version. Keys change only together with a newer credential (A50)."""
         if update.actor not in (doctor.id, sibling.actor):
             raise ActorMismatch("another doctor")
-        inner = raw.get("object") if isinstance(raw, dict) else None
-        document = {"@context": raw.get("@context"), **inner} if isinstance(inner, dict) else {}
-        learned = await self._node.directory.learn(document, doctor, sibling)
+        # Written anew, since JSON-LD has many spellings of an embedded object, and rows are read again.
+        learned = await self._node.directory.learn(render.document(doctor), doctor, sibling)
         before = await self._node.store.one("directory.doctor", uri=doctor.id)
         if before is not None and await self._has_other_keys(learned):
             issued = learned.doctor.valid_from
@@ -226,6 +226,10 @@ class Apply:
             raise KindNotFederated("neither a post nor a comment")
         if thing.author != update.actor:
             raise NotTheOwner("the author alone changes a text")
+        # What is read at its home is held to the rules of what is sent (steps 16 and 18 at the door).
+        require_listed(parse.addressed_hosts(thing), node.origin, node.allowlist())
+        if isinstance(thing, Post) and thing.kind not in sibling.kinds_in:
+            raise KindNotFederated(thing.kind)
         return thing
 
 

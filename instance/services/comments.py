@@ -57,7 +57,8 @@ class Comments:
         """Answer a post, or an answer in its thread; return the slug. The same form sent twice is one answer."""
         author = await acting.doctor(self._node, doctor_uri, Action.COMMENT)
         if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
-            return made
+            own = f"{self._node.origin}/comments/{made}"
+            return acting.same(made, await self._node.store.one("comments.by_uri", uri=own), draft.text)
         content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
         thread = await self._thread(author, await self._visible_post(doctor_uri, slug))
         parent = await self._parent(doctor_uri, thread, draft.parent_slug)

@@ -43,6 +43,8 @@ class Incoming:
     now: datetime
     #: Kinds that sibling may send us.
     kinds: frozenset[PostKind]
+    #: Kinds that sibling is sent, and may read here.
+    kinds_out: frozenset[PostKind]
     #: The doctor who acts, or None where the instance does.
     author: KnownDoctor | None
     #: Whether a thread's home passed it on.

@@ -59,6 +59,20 @@ class PostEffects:
         if values["audience"] != Audience.FEDERATION:
             await tx.run("apply.drop_recommendations_outside", post=post.id)
         await self._index_post(tx, into, post, values["audience"])
+        await self._drop_outsiders(tx, post)
+
+    async def _drop_outsiders(self, tx: Transaction, post: Post) -> None:
+        """Answers that were here first, by somebody outside the circle, go unseen (A54)."""
+        early = await tx.all("apply.early_answers", post=post.id)
+        outside = [row for row in early if not await self._in_circle(tx, post.id, row["author"])]
+        for row in outside:
+            await tx.run("apply.drop_mentions", object=row["uri"])
+            await tx.run("apply.drop_comment", uri=row["uri"])
+        if outside:
+            await tx.run("apply.recount", post=post.id)
+
+    async def _in_circle(self, tx: Transaction, post: Uri, doctor: str) -> bool:
+        return await tx.one("apply.in_circle", post=post, doctor=doctor) is not None
 
     async def change_post(self, tx: Transaction, into: Incoming, post: Post) -> None:
         """Keep a newer version beside the old; an older or equal one changes nothing (F23)."""
@@ -121,12 +135,15 @@ class PostEffects:
             if before["author"] != comment.author:
                 raise NotTheOwner("the id is another's")
             return
+        outside = comment.context.origin not in (self._origin, into.origin, into.forwarded_by)
+        if outside and post is not None and not await self._in_circle(tx, comment.context, comment.author):
+            return  # the home of the thread decides who belongs to it, and would have passed this on (A54)
         await tx.run(
             "apply.add_comment", uri=comment.id, slug=new_ulid(into.now), origin=into.origin, post=comment.context,
             parent=comment.in_reply_to, author=comment.author, content=comment.content, language=comment.language,
             role_then=into.author.role if into.author else "", published_at=to_ms(comment.published),
             updated_at=milliseconds(comment.updated), now=into.now_ms,
-            document=self._document(into, post),
+            document=self._document(into, post), outside=int(outside),
         )  # fmt: skip
         for doctor in _mentioned(comment):
             await tx.run("apply.add_mention", object=comment.id, doctor=doctor)
@@ -163,7 +180,7 @@ class PostEffects:
             raise Malformed("answers something in another thread")
         if comment.context.origin == self._origin:
             seen = await tx.one("apply.visible_to_foreigner", post=comment.context, reader=comment.author)
-            if seen is None:
+            if seen is None or post is None or post["kind"] not in into.kinds_out:
                 raise NotVisible(comment.context)
         if post is not None and post["kind"] not in into.kinds:
             raise KindNotFederated(post["kind"])

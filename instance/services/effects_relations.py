@@ -94,6 +94,8 @@ class RelationEffects:
             for kind in _NOTICES:
                 await tx.run("apply.drop_notice", kind=kind, actor=undo.actor, object=about)
             return
+        if await self._post_of(tx, undo.object) is not None or await tx.one("apply.comment", uri=undo.object):
+            raise NotTheOwner("posts and answers are withdrawn by Delete, not undone")
         await withdraw(tx, into, undo.object, "")
 
     # ── thanks and recommendations ──
@@ -103,7 +105,7 @@ class RelationEffects:
         if await is_withdrawn(tx, into, like.id):
             return
         post = await self._post_of(tx, like.object)
-        await self._require_visible(tx, like.object, post, like.actor)
+        await self._require_visible(tx, into, like.object, post, like.actor)
         kept = await tx.run("apply.add_like", actor=like.actor, object=like.object, id=like.id, now=into.now_ms)
         if kept and post is not None:
             owner = await tx.one("apply.comment", uri=like.object) or post
@@ -114,7 +116,7 @@ class RelationEffects:
         if await is_withdrawn(tx, into, announce.id):
             return
         post = await tx.one("apply.post", uri=announce.object)
-        await self._require_visible(tx, announce.object, post, announce.actor)
+        await self._require_visible(tx, into, announce.object, post, announce.actor)
         if post is not None and post["audience"] != Audience.FEDERATION:
             if VERIFIED_DOCTORS in announce.to or VERIFIED_DOCTORS in announce.cc:
                 raise AudienceWidened(announce.object)
@@ -131,10 +133,14 @@ class RelationEffects:
         comment = await tx.one("apply.comment", uri=uri)
         return await tx.one("apply.post", uri=comment["post"] if comment is not None else uri)
 
-    async def _require_visible(self, tx: Transaction, uri: Uri, post: Row | None, doctor: Uri) -> None:
+    async def _require_visible(
+        self, tx: Transaction, into: Incoming, uri: Uri, post: Row | None, doctor: Uri
+    ) -> None:
         """Raise NotVisible where a thing is ours and closed to the doctor: missing and hidden are answered alike."""
         thread = Uri.parse(post["uri"]) if post is not None else uri
         if thread.origin == self._origin and not await self._sees(tx, thread, doctor):
+            raise NotVisible(uri)
+        if post is not None and post["local"] and post["kind"] not in into.kinds_out:
             raise NotVisible(uri)
         if post is None and uri.origin == self._origin:
             raise NotVisible(uri)

@@ -58,7 +58,7 @@ class Publishing(Comments, Reactions):
         """Publish a post and return its slug; the same form sent twice is one post."""
         author = await acting.doctor(self._node, doctor_uri, Action.POST)
         if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
-            return made
+            return acting.same(made, await self._node.store.one("posts.by_slug", slug=made), draft.text)
         checked = drafts.check_post(draft, await self._named(draft, author), self._opened())
         slug = new_ulid(self._node.clock())
         post = self._post(author, slug, checked, self._node.clock())

@@ -116,8 +116,11 @@ class Reactions:
             )
             post = thing["post_slug"] if "post_slug" in thing else thing["slug"]
             for staff in await tx.all("notifications.staff"):
+                if staff["doctor"] == thing["author"]:
+                    continue
+                # In the instance's name, as those that siblings forward: neither author nor reporter "did" this.
                 await notices.tell(
-                    self._node, tx, staff["doctor"], effects.REPORTED, thing["author"], post=post, about=uri
+                    self._node, tx, staff["doctor"], effects.REPORTED, self._node.actor, post=post, about=uri
                 )
             await self._queue(tx, flag, self._home_inbox(thing), uri, Priority.REST)
 

@@ -47,6 +47,7 @@ async def test_a_clock_set_back_while_a_lane_waits_does_not_keep_it_waiting(netw
     """F26, P2: a step of two hours back during the back-off: still at least one try an hour."""
     town = await network("fr", "de")
     marie = await town["fr"].doctor("marie")
+    town.clock.move(days=1)
     town.down.add("de")
     await marie.posts("Late")
     await town.settle()
@@ -64,6 +65,7 @@ async def test_a_clock_set_back_makes_no_replay_count(network):
     """F26: an old message is of now again; it is taken, and has no second effect, whatever was forgotten."""
     town = await network("fr", "de")
     marie = await town["fr"].doctor("marie")
+    town.clock.move(days=1)
     await marie.posts("First contact")
     await town.settle()
     create = a_create(marie)

@@ -16,7 +16,6 @@ from federation.audience import (
     may_read_at_sibling,
     of_post,
     sibling_inboxes,
-    widens,
 )
 from federation.errors import Malformed, PublicAudience
 from federation.uri import Uri
@@ -203,12 +202,20 @@ def test_what_is_sent_may_be_read_and_nothing_else(
             assert (entry.origin in sent) == may_read_at_sibling(audience, kind, entry, *origins)
 
 
-def test_a_circle_is_not_widened() -> None:
-    """AudienceWidened: an answer reaches nobody whom the post does not reach; narrower is allowed."""
-    assert widens((VERIFIED_DOCTORS,), (FOLLOWERS,))
-    assert widens((MARIE,), (FOLLOWERS,))
-    assert widens((MARIE, ANNA), (MARIE,), author=None)
-    assert not widens((MARIE, ANNA), (MARIE,), author=ANNA)
-    assert not widens((FOLLOWERS,), (FOLLOWERS,))
-    assert not widens((MARIE,), (VERIFIED_DOCTORS,))
-    assert not widens((), (FOLLOWERS,))
+@pytest.mark.parametrize(
+    ("audience", "followers", "named", "open_to_it"),
+    [
+        (Audience.FEDERATION, (), (), True),
+        (Audience.COLLEAGUES, (FR,), (), True),
+        (Audience.COLLEAGUES, (IT,), (FR,), False),
+        (Audience.NAMED, (), (FR,), True),
+        (Audience.NAMED, (FR,), (IT,), False),
+        (Audience.NATIONAL, (FR,), (FR,), False),
+    ],
+)
+def test_a_sibling_reads_what_one_of_its_doctors_may(
+    audience: Audience, followers: tuple[str, ...], named: tuple[str, ...], open_to_it: bool
+) -> None:
+    """A99, A103: following opens what is for colleagues, being named opens what names, and neither opens the other."""
+    assert open_to_it == may_read_at_sibling(audience, PostKind.CASE, sibling(FR), followers, named)
+    assert not may_read_at_sibling(audience, PostKind.NEWS, sibling(FR), followers, named)

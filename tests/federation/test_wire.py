@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import ssl
 from pathlib import Path
+from socket import AF_INET, IPPROTO_TCP, SOCK_STREAM
 
 import pytest
 import trustme
@@ -15,7 +16,7 @@ from federation.allowlist import LocalPolicy
 from federation.errors import ForeignOrigin, NotASibling, SiblingBlocked, SiblingPaused, SiblingReadOnly
 from federation.ports import Answer
 from federation.uri import Uri
-from federation.wire import BadHeader, Deadlines, NotReached, Wire, instance_webfinger
+from federation.wire import AddressRefused, BadHeader, Deadlines, NotReached, Wire, instance_webfinger
 from tests.federation.servers import NOON, Handler, Request, allow, answers, listening, sibling
 
 OWN = "http://fr.localhost:8001"
@@ -50,6 +51,15 @@ def _wire(listed: object, origin: str = OWN, **settings: object) -> Wire:
 def test_addresses_inside_somebodys_network_are_refused(address: str) -> None:
     """A63: loopback, private, translated, tunnelled, multicast and numeric forms are never connected."""
     assert not may_connect(address, loopback=False)
+
+
+def test_no_socket_is_made_for_an_address_that_must_not_be_connected() -> None:
+    """A65: the second look is at the address that is connected, whoever handed it out."""
+    for address in ("10.0.0.1", "127.0.0.1", "169.254.169.254"):
+        with pytest.raises(AddressRefused):
+            _wire(allow(), "https://fr.example")._socket((AF_INET, SOCK_STREAM, IPPROTO_TCP, "", (address, 443)))
+    with _wire(allow())._socket((AF_INET, SOCK_STREAM, IPPROTO_TCP, "", ("127.0.0.1", 443))) as made:
+        assert AF_INET == made.family
 
 
 @pytest.mark.parametrize("address", GLOBAL)

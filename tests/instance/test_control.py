@@ -148,6 +148,18 @@ async def test_a_socket_left_behind_is_replaced(fr: Place) -> None:
     assert not fr.config.socket.exists()
 
 
+async def test_a_stop_leaves_a_socket_that_is_anothers(fr: Place) -> None:
+    """Somebody removed ours and another server listens in its place: the socket is not ours to take away."""
+    server = ControlServer(fr.node, fr.config.socket)
+    await server.start()
+    fr.config.socket.unlink()
+    with socket.socket(socket.AF_UNIX) as another:
+        another.bind(str(fr.config.socket))
+        await server.stop()
+
+        assert fr.config.socket.exists()
+
+
 @pytest.mark.usefixtures("served")
 async def test_a_second_server_leaves_the_first_its_socket(fr: Place) -> None:
     """With PostgreSQL several processes serve; the first answers, and the end of another does not take it away."""

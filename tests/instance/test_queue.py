@@ -359,6 +359,17 @@ async def test_a_doctor_who_is_gone_keeps_back_their_own_messages_alone(fr: Part
     assert {DE: "done"} == await fr.states(behind)
 
 
+async def test_a_withdrawal_that_rests_keeps_nothing_back(fr: Parts) -> None:
+    """What it takes away was dropped when it was written, so what its signer wrote later need not wait for it."""
+    fr.wire.answer = answering(Answer(404), Answer(202))
+    taken_back = await fr.deletes(ANNA, fr.post().id, [personal(DE)])
+    later = await fr.creates(targets=[personal(DE)])
+    await settle(fr)
+
+    assert {DE: "resting"} == await fr.states(taken_back)
+    assert {DE: "done"} == await fr.states(later)
+
+
 async def test_a_doctor_who_stays_away_is_given_up_after_a_day(fr: Parts) -> None:
     """Three tries over 24 hours, then the letter is dead and what was behind it goes."""
     fr.wire.answer = answering(Answer(410), Answer(410), Answer(410), Answer(202))

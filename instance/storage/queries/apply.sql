@@ -63,10 +63,19 @@ insert into revisions (id, object, title, content, at) values (:id, :object, :ti
 
 -- name: add_comment
 insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, published_at,
-    updated_at, received_at, document)
+    updated_at, received_at, document, outside)
 values (:uri, :slug, :origin, 0, :post, :parent, :author, :content, :language, :role_then, :published_at,
-    :updated_at, :now, :document)
+    :updated_at, :now, :document, :outside)
 on conflict do nothing;
+
+-- name: in_circle
+-- Whether a doctor belongs to the circle of a copy, as far as it is told here: everybody, or the author and the named.
+select p.uri from posts p where p.uri = :post
+  and (p.audience = 'federation' or p.author = :doctor
+    or (p.audience = 'named' and exists (select 1 from mentions m where m.object = p.uri and m.doctor = :doctor)));
+
+-- name: early_answers
+select uri, author from comments where post = :post and outside = 1;
 
 -- name: change_comment
 update comments set content = :content, language = :language, updated_at = :updated_at, document = :document
@@ -165,7 +174,8 @@ delete from recommendations where id = :id;
 insert into reports (id, object, by_whom, reason, at) values (:id, :object, :by_whom, :reason, :now);
 
 -- name: moderators
-select doctor from accounts where doctor is not null and disabled_at is null and roles like '%"moderator"%';
+select doctor from accounts
+where doctor is not null and disabled_at is null and (roles like '%"moderator"%' or roles like '%"administrator"%');
 
 -- name: notify
 insert into notifications (id, doctor, kind, actor, post, object, at)

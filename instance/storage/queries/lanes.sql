@@ -4,9 +4,10 @@
 insert into lanes (origin) values (:origin) on conflict (origin) do nothing;
 
 -- name: due
--- Lanes with something to send now, free or ours.
+-- Lanes with something to send now, free or ours. Nobody is kept waiting for more than an hour: what is farther away
+-- was written before the clock was set back.
 select l.origin, l.failures, l.next_at, l.width, l.failing_since, l.alarm from lanes l
-where l.next_at <= :now
+where (l.next_at <= :now or l.next_at > :now + 3700000)
   and (l.owner = '' or l.owner = :me or l.lease_until <= :now)
   and (exists (select 1 from deliveries w where w.origin = l.origin and w.state = 'waiting')
     or exists (select 1 from deliveries r where r.origin = l.origin and r.state = 'resting' and r.due_at <= :now))

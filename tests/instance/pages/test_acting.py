@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from instance.app import make_app
+from instance.services.people import NewDoctor
 from tests.instance.pages.house import Visitor
 from tests.town import PASSWORD, Network
 
@@ -175,3 +176,58 @@ async def test_a_new_password_ends_every_other_session(network):
 
     assert "/me?saved=password" == changed.headers["Location"]
     assert 200 == (await marie.get("/me")).status_code
+
+
+async def test_a_form_gone_back_to_does_not_swallow_a_new_text(network):
+    """The browser's way back shows the old form; what is written into it now comes back, and can be sent."""
+    marie = await doctor(network, "fr", "marie")
+    await marie.get("/write")
+    first = await marie.post("/write", **draft())
+    again = await marie.post("/write", **draft(title="Another case", text="Quite another text."))
+    page = await again.get_data(as_text=True)
+    key = re.search(r'name="form_key" value="([^"]+)"', page)[1]
+    sent = await marie.post("/write", **draft(title="Another case", text="Quite another text.", form_key=key))
+
+    assert (409, True, True) == (again.status_code, "(form_used)" in page, "Quite another text." in page)
+    assert 303 == sent.status_code
+    assert sent.headers["Location"] != first.headers["Location"]
+
+
+async def test_an_answer_gone_back_to_does_not_swallow_a_new_text(network):
+    """The same for answers; the same text twice stays one answer."""
+    marie = await doctor(network, "fr", "marie")
+    await marie.get("/write")
+    address = (await marie.post("/write", **draft())).headers["Location"]
+    one = await marie.post(f"{address}/answers", text="First.", form_key="used")
+    same = await marie.post(f"{address}/answers", text="First.", form_key="used")
+    other = await marie.post(f"{address}/answers", text="Second.", form_key="used")
+
+    assert one.headers["Location"] == same.headers["Location"]
+    assert (409, True) == (other.status_code, ">Second.</textarea>" in await other.get_data(as_text=True))
+
+
+async def test_a_report_names_neither_author_nor_reporter(network):
+    """Whoever looks after the instance reads that there is a report: from here, and the same from a sibling."""
+    for country, handle in (("fr", "chef"), ("de", "leitung")):
+        await network[country].node.people.add_doctor(
+            NewDoctor(
+                handle=handle, name=handle.title(), role="specialist", country=network[country].config.country,
+                specialties=("cardiology",), password=PASSWORD, roles=("administrator",),
+            ),
+            by="test",
+        )  # fmt: skip
+    marie, anna = await doctor(network, "fr", "marie"), await doctor(network, "de", "anna")
+    await anna.get("/write")
+    await anna.post("/write", **draft())
+    await network.settle()
+    address = re.search(r'href="(/posts/[^"]+)"[^>]*>Palpitations', await marie.text("/feed?tab=all"))[1]
+    await marie.get(address)
+    await marie.post(address + "/report", reason="identity")
+    await network.settle()
+
+    for country, handle in (("fr", "chef"), ("de", "leitung")):
+        staff = Visitor(make_app(network[country].node).test_client())
+        await staff.post("/sign-in", login=handle, password=PASSWORD)
+        told = re.search(r'<ul class="notices">.*?</ul>', await staff.text("/notices"), re.DOTALL)[0]
+        assert "<p>A report concerns this discussion:</p>" in told
+        assert "Palpitations at night" in told
