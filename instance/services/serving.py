@@ -130,9 +130,7 @@ class Serving:
     async def comment(self, slug: str, reader: Sibling) -> bytes:
         """Return a comment of one of our doctors, inside the audience of its thread."""
         uri = self._uri("comments", slug)
-        row = await self._node.store.one("serving.comment", uri=uri)
-        if row is None or not await self._may_read_comment(row, reader):
-            raise await self._absent(uri, reader)
+        row = await self._comment_row(uri, reader)
         names = await self._node.store.all("serving.mentions", object=uri)
         return render.comment(_comment(row, names, await self._named(row)))
 
@@ -142,9 +140,8 @@ class Serving:
         row = await self._node.store.one("serving.activity", uri=uri)
         if row is None or await self._node.store.one("serving.sent_to", activity=uri, origin=reader.origin) is None:
             raise NotFound
-        tombstone = await self._node.store.one("serving.tombstone", uri=row["object"])
-        if tombstone is not None and row["type"] in ("Create", "Update"):
-            raise await self._absent(Uri.parse(row["object"]), reader)
+        if row["type"] in ("Create", "Update"):
+            await self._require_inside(Uri.parse(row["object"]), reader)
         return bytes(row["body"])
 
     async def collection(self, handle: str, name: str, reader: Sibling) -> bytes:
@@ -181,6 +178,19 @@ class Serving:
         if row is None or not await self._reaches(row["audience"], row["kind"], uri, row["author"], reader):
             raise await self._absent(uri, reader)
         return row
+
+    async def _comment_row(self, uri: Uri, reader: Sibling) -> Row:
+        row = await self._node.store.one("serving.comment", uri=uri)
+        if row is None or not await self._may_read_comment(row, reader):
+            raise await self._absent(uri, reader)
+        return row
+
+    async def _require_inside(self, uri: Uri, reader: Sibling) -> None:
+        """Raise for a post or comment whose audience, as it is now, leaves the reader out (an edit may have)."""
+        if uri.startswith(f"{self._node.origin}/posts/"):
+            await self._post_row(uri, reader)
+        elif uri.startswith(f"{self._node.origin}/comments/"):
+            await self._comment_row(uri, reader)
 
     async def _may_read_comment(self, row: Row, reader: Sibling) -> bool:
         """In our own threads the post decides; elsewhere its home may read, and everybody where it is for everybody."""

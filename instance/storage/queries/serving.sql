@@ -56,13 +56,28 @@ select c.uri from comments c where c.post = :post
   and not exists (select 1 from tombstones t where t.uri = c.uri)
 order by c.published_at, c.slug limit 1000;
 
+-- fragment: reaches
+-- Whether a doctor of this instance is inside the audience that the post has now.
+(p.audience = 'federation'
+ or (p.local = 0 and p.origin = :origin)
+ or (p.local = 1 and p.audience = 'colleagues' and exists (
+        select 1 from follows rf join doctors rd on rd.uri = rf.follower
+        where rf.followee = p.author and rf.state = 'accepted' and rd.origin = :origin and rd.gone_at is null))
+ or (p.audience = 'named' and exists (
+        select 1 from mentions rm join doctors rd on rd.uri = rm.doctor
+        where rm.object = p.uri and rd.origin = :origin and rd.gone_at is null)))
+
 -- name: outbox
--- An author's newest activities that went to this instance; what it was not sent does not exist for it.
+-- An author's newest activities that went to this instance; what it was not sent, or what is for others since it was
+-- narrowed or withdrawn, does not exist for it.
 select a.uri from activities a
 where a.actor = :actor
   and (exists (select 1 from deliveries d
             where d.activity = a.uri and d.origin = :origin and d.state <> 'dropped')
     or exists (select 1 from copies c where c.object = a.object and c.origin = :origin))
+  and (a.type not in ('Create', 'Update') or a.object = a.actor
+    or exists (select 1 from posts p where p.uri = a.object and {{reaches}})
+    or exists (select 1 from comments c join posts p on p.uri = c.post where c.uri = a.object and {{reaches}}))
 order by a.published_at desc, a.uri desc limit 200;
 
 -- name: followers
