@@ -87,9 +87,12 @@ class PostEffects:
             raise AudienceWidened(post.id)
         if not _is_newer(post, before):
             return
-        await self._remember_version(tx, into, before, before["title"])
         del values["updated_at"]
-        await tx.run("apply.change_post", uri=post.id, updated_at=to_ms(post.updated or post.published), **values)
+        if not await tx.run(
+            "apply.change_post", uri=post.id, updated_at=to_ms(post.updated or post.published), **values
+        ):
+            return  # a newer version came in between
+        await self._remember_version(tx, into, before, before["title"])
         await tx.run("apply.drop_post_specialties", post=post.id)
         await tx.run("apply.drop_mentions", object=post.id)
         await self._index_post(tx, into, post, values["audience"])
@@ -164,11 +167,13 @@ class PostEffects:
         post = await self._open_thread(tx, into, comment)
         if before["post"] != comment.context or not _is_newer(comment, before):
             return
-        await self._remember_version(tx, into, before, "")
-        await tx.run(
+        changed = await tx.run(
             "apply.change_comment", uri=comment.id, content=comment.content, language=comment.language,
             updated_at=to_ms(comment.updated or comment.published), document=self._document(into, post),
         )  # fmt: skip
+        if not changed:
+            return
+        await self._remember_version(tx, into, before, "")
         if post is not None:
             await self._forwarding.pass_on(tx, into, post, effects)
 

@@ -24,7 +24,7 @@ from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
 from instance.storage.errors import StorageUnavailable
 from instance.storage.store import Row, Transaction
-from instance.times import to_ms
+from instance.times import from_ms, to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -136,7 +136,6 @@ class InboundQueue:
 
     async def next_due(self) -> datetime | None:
         """When the earliest waiting row is due."""
-        from instance.times import from_ms
 
         row = await self._node.store.one("inbound.next_due")
         return None if row is None or row["due_at"] is None else from_ms(row["due_at"])
@@ -170,13 +169,13 @@ class InboundQueue:
             into = await node.apply.prepare(activity, bytes(row["body"]), sibling, raw=raw, forwarded_by=forwarded_by)
             effects = await node.store.write(lambda tx: self._finish(tx, row, into))
         except (NotReached, StandingDeferred, TooManyRequests) as passing:
-            await self._later(row, passing, counts=False)
+            await self._wait(row)
             return isinstance(passing, NotReached)
         except Refused as refusal:
             await self._refuse(row, refusal)
         except Exception as fault:
             node.log.error("effect_failed", activity=row["activity"], attempts=row["attempts"] + 1, exc_info=fault)
-            await self._later(row, fault, counts=True)
+            await self._later(row)
         else:
             self._read.pop(row["id"], None)
             if effects is not None:
@@ -223,13 +222,17 @@ class InboundQueue:
         self._node.audit.refused(Direction.IN, refusal, row["origin"], row["key_id"], row["activity"])
         self._node.metrics.applied.labels("refused").inc()
 
-    async def _later(self, row: Row, fault: Exception, *, counts: bool) -> None:
-        attempts = row["attempts"]
-        wait = WAITS[min(attempts, len(WAITS) - 1)]
-        most = TRIES if counts else 1_000_000
-        due = to_ms(self._node.clock() + wait)
-        await self._run("inbound.later", id=row["id"], due_at=due, most=most)
-        self._node.metrics.applied.labels("failed" if counts else "later").inc()
+    async def _later(self, row: Row) -> None:
+        wait = WAITS[min(row["attempts"], len(WAITS) - 1)]
+        await self._run("inbound.later", id=row["id"], due_at=to_ms(self._node.clock() + wait), most=TRIES)
+        self._node.metrics.applied.labels("failed").inc()
+
+    async def _wait(self, row: Row) -> None:
+        """Try again after half of the time it has waited already, from five seconds to half an hour."""
+        now = self._node.clock()
+        wait = min(max((now - from_ms(row["received_at"])) / 2, WAITS[0]), WAITS[-1])
+        await self._run("inbound.wait", id=row["id"], due_at=to_ms(now + wait))
+        self._node.metrics.applied.labels("later").inc()
 
     async def _run(self, query: str, **values: Any) -> int:
         async def work(tx: Transaction) -> int:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
 from federation.allowlist import Sibling
-from federation.errors import KeyNotOwned, PinMismatch, UnknownKey
+from federation.errors import KeyNotOwned, PinMismatch, Refused, UnknownKey
 from federation.keys import PublicKey
 from federation.ports import Clock
 from federation.uri import Uri
@@ -65,8 +65,10 @@ class KeyMemory:
         _remember(self._reread, key_id, now)
         try:
             await self._read_owner(key_id, sibling)
-        except UnknownKey:
-            return None
+        except PinMismatch:
+            raise
+        except Refused:
+            return None  # whatever was wrong there, the caller's answer stays: this signature does not hold
         held = self._held.get(key_id)
         if held is None:
             return None

@@ -39,7 +39,7 @@ on conflict do nothing;
 -- name: change_post
 update posts set kind = :kind, title = :title, content = :content, language = :language, specialties = :specialties,
     audience = :audience, facts = :facts, updated_at = :updated_at
-where uri = :uri;
+where uri = :uri and coalesce(updated_at, published_at) < :updated_at;
 
 -- name: drop_post_specialties
 delete from post_specialties where post = :post;
@@ -79,7 +79,7 @@ select uri, author from comments where post = :post and outside = 1;
 
 -- name: change_comment
 update comments set content = :content, language = :language, updated_at = :updated_at, document = :document
-where uri = :uri;
+where uri = :uri and coalesce(updated_at, published_at) < :updated_at;
 
 -- name: answered
 update posts set answers = answers + 1,

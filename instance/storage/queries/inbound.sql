@@ -31,6 +31,10 @@ update inbound set attempts = attempts + 1, due_at = :due_at,
     state = case when attempts + 1 >= :most then 'failed' else 'waiting' end
 where id = :id and state = 'waiting';
 
+-- name: wait
+-- Something elsewhere has to come back first; that is no fault of the message and counts for none.
+update inbound set due_at = :due_at where id = :id and state = 'waiting';
+
 -- name: expire_held
 update inbound set state = 'refused', body = :empty, applied_at = :now where state = 'held' and received_at <= :since;
 
