@@ -192,6 +192,7 @@ class Accounts:
 
         async def count(tx: Transaction) -> bool:
             for subject, most in subjects:
+                await tx.one("settings.one_at_a_time", subject=subject)
                 row = await tx.one("sessions.failures", subject=subject, since=to_ms(now - WINDOW))
                 if row is not None and row["number"] >= most:
                     return False

@@ -200,6 +200,7 @@ class Directory:
 
     async def _keep_believed(self, tx: Transaction, learned: Learned, values: dict[str, Any]) -> None:
         doctor = learned.doctor
+        await tx.one("settings.one_at_a_time", subject=doctor.address)
         holder = await tx.one("directory.at_address", address=doctor.address)
         if holder is not None and holder["uri"] != doctor.uri:
             raise ActorMismatch("the handle is another's")

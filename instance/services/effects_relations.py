@@ -133,9 +133,7 @@ class RelationEffects:
         comment = await tx.one("apply.comment", uri=uri)
         return await tx.one("apply.post", uri=comment["post"] if comment is not None else uri)
 
-    async def _require_visible(
-        self, tx: Transaction, into: Incoming, uri: Uri, post: Row | None, doctor: Uri
-    ) -> None:
+    async def _require_visible(self, tx: Transaction, into: Incoming, uri: Uri, post: Row | None, doctor: Uri) -> None:
         """Raise NotVisible where a thing is ours and closed to the doctor: missing and hidden are answered alike."""
         thread = Uri.parse(post["uri"]) if post is not None else uri
         if thread.origin == self._origin and not await self._sees(tx, thread, doctor):

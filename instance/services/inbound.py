@@ -185,9 +185,14 @@ class InboundQueue:
 
     async def _finish(self, tx: Transaction, row: Row, into: Incoming) -> Effects | None:
         """The effect and its mark in one transaction; None where another process was first."""
+        await self._turn(tx, into)
         if not await tx.run("inbound.applied", id=row["id"], now=into.now_ms, empty=b""):
             return None
         return await self._node.apply(tx, into)
+
+    async def _turn(self, tx: Transaction, into: Incoming) -> None:
+        """One actor's messages take effect one after the other, or a Create and its Delete could miss each other."""
+        await tx.one("settings.one_at_a_time", subject=into.activity.actor)
 
     def _activity(self, row: Row) -> tuple[AnyActivity, Any]:
         read = self._read.get(row["id"])

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.town import Network
+from tests.network.scene import known
+from tests.town import Network, Person, Place
 
 
 @pytest.fixture
@@ -24,3 +25,41 @@ async def network(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Netwo
     yield open_
     for one in opened:
         await one.close()
+
+
+@pytest.fixture
+async def town(tmp_path: Any) -> AsyncIterator[Network]:
+    """France, Germany and Italy, which list each other; modules that need others have their own."""
+    network = await Network.open(tmp_path, "fr", "de", "it")
+    yield network
+    await network.close()
+
+
+@pytest.fixture
+def fr(town: Network) -> Place:
+    """The door under attack."""
+    return town["fr"]
+
+
+@pytest.fixture
+async def marie(fr: Place) -> Person:
+    """A doctor of ours."""
+    return await fr.doctor("marie")
+
+
+@pytest.fixture
+async def anna(town: Network) -> Person:
+    """A German doctor whom France knows."""
+    return await known(town, "de", "anna")
+
+
+@pytest.fixture
+async def berta(town: Network) -> Person:
+    """Another doctor of the same instance, known too."""
+    return await known(town, "de", "berta")
+
+
+@pytest.fixture
+async def luca(town: Network) -> Person:
+    """An Italian doctor whom France knows."""
+    return await known(town, "it", "luca")

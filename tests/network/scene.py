@@ -8,8 +8,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 from urllib.parse import quote, urlencode
 
+from federation import render
 from federation.uri import Uri
 from federation.wire import Response
+from tests.doorway import a_create
 from tests.town import PASSWORD, Network, Person, Place, refused, rows
 
 #: Whatever an accepted message may change. Who was met (doctors, keys) is looked at apart.
@@ -148,3 +150,10 @@ async def befriend(town: Network, follower: Person, followee: Person) -> None:
     """One follows the other, accepted on both sides."""
     await follower.follows(followee)
     await town.settle()
+
+
+async def known(town: Network, place: str, handle: str) -> Person:
+    """A doctor of that instance whom France has met."""
+    person = await town[place].doctor(handle)
+    assert 202 == (await person.sends(town["fr"], render.activity(a_create(person)))).status
+    return person

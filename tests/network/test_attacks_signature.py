@@ -287,9 +287,7 @@ async def test_the_public_key_is_no_shared_secret(town, label):
     town.network.clock.move(seconds=2)
     sent = await message(town)
     key = await town.anna.place.node.keys.signing_key(town.anna.uri, Profile.CAVAGE)
-    pem = key.key.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = key.key.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     signing = "\n".join(
         [
             "(request-target): post /inbox", "host: fr.example", f"date: {sent.headers['Date']}",
@@ -391,9 +389,7 @@ async def test_a_key_of_the_wrong_size_is_no_key(town, bits):
     name = f"size{bits}"
     uri = Uri.parse(f"https://de.example/doctors/{name}")
     signer = pooled_rsa(Uri.parse(uri + "#main-key"), uri, 2048)
-    pem = _rsa(bits).public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    pem = _rsa(bits).public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     anna = await town.anna.place.node.people.doctor_document("anna")
     document = render.document(anna)
     document |= {"id": uri, "publicKey": {"id": uri + "#main-key", "owner": uri, "publicKeyPem": pem.decode()}}
@@ -423,7 +419,9 @@ async def test_reading_needs_a_siblings_signature(town):
     for target in targets:
         town.network.clock.move(seconds=2)
         unsigned.append(refused(await town.fr.request("GET", target, accept)))
-        headers = sign("GET", Uri.parse(town.fr.node.origin + target), None, stranger, Profile.RFC9421, town.network.clock())
+        headers = sign(
+            "GET", Uri.parse(town.fr.node.origin + target), None, stranger, Profile.RFC9421, town.network.clock()
+        )
         strange.append(refused(await town.fr.request("GET", target, {**headers, **accept})))
 
     assert [(401, "not_signed")] * len(targets) == unsigned

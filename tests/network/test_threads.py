@@ -95,7 +95,9 @@ async def test_a_named_thread_stays_among_the_named(town, people):
     await town.settle()
     before = len(town.contacts)
     await people["marie"].comments(home_uri(town["de"], slug), "Between us.")
-    await town["fr"].node.publishing.like(people["marie"].uri, await people["marie"].slug_of(home_uri(town["de"], slug)))
+    await town["fr"].node.publishing.like(
+        people["marie"].uri, await people["marie"].slug_of(home_uri(town["de"], slug))
+    )
     await town.settle()
 
     assert {"https://de.example"} == {Uri.parse(contact.url).origin for contact in town.contacts[before:]}
@@ -152,9 +154,14 @@ async def test_edit_history_is_the_same_here_and_there(town, people):
             people["anna"].uri,
             slug,
             PostDraft(
-                kind="case", title=title, text="Made up.", specialties=("cardiology",), audience="federation",
-                language="en", named=(),
-            ),  # fmt: skip
+                kind="case",
+                title=title,
+                text="Made up.",
+                specialties=("cardiology",),
+                audience="federation",
+                language="en",
+                named=(),
+            ),
         )
     await town.settle()
 
@@ -175,9 +182,7 @@ async def test_a_block_by_a_doctor_stays_at_home_and_closes_the_thread(town, peo
     sent = await rows(town["de"].node, "select type from activities order by published_at")
 
     assert "Block" not in {row["type"] for row in sent}
-    assert [] == [
-        row for row in await rows(town["fr"].node, "select * from follows where state = 'accepted'")
-    ]  # fmt: skip
+    assert [] == list(await rows(town["fr"].node, "select * from follows where state = 'accepted'"))  # fmt: skip
     assert before < len(town.contacts)  # the Reject of her follow
     answer = a_create(marie, a_comment(marie, home_uri(town["de"], slug)))
     await without_trace(town["de"], lambda: says(marie, town["de"], answer), 403, "not_visible")

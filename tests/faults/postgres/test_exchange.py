@@ -77,7 +77,7 @@ async def test_every_audience(network):
     await town.settle()
     colleagues = await anna.posts("For colleagues", audience="colleagues")
     await anna.posts("For Marie", audience="named", named=(marie.address,))
-    await anna.posts("For Germany", audience="national", kind="announcement")
+    await anna.posts("For Germany", audience="national")
     await town.settle()
     await marie.comments(f"{town['de'].node.origin}/posts/{colleagues}", "Passed on by the home.")
     await town.settle()
@@ -97,7 +97,7 @@ async def test_an_administrator_on_postgres(network):
     await town.settle()
     await fr.node.people.suspend("marie", by="test", reason="test")
     await town.settle()
-    assert [("suspended",)] == await rows(de.node, f"select standing from doctors where uri = '{marie.uri}'")
+    assert [("no_credential",)] == await rows(de.node, f"select standing from doctors where uri = '{marie.uri}'")
     await fr.node.people.reinstate("marie", by="test", reason="test")
     await town.settle()
     await marie.posts("After")
@@ -143,6 +143,10 @@ async def test_a_create_and_its_delete_at_once_leave_nothing(network):
         answers = await asyncio.gather(*(says(marie, town["de"], act) for act in acts))
         assert [202, 202] == [one.status for one in answers]
     await town.settle()
+
+    assert [("Delete", "applied", 15)] == await rows(
+        town["de"].node, "select type, state, count(*) from inbound where type = 'Delete' group by type, state"
+    )
 
     assert [("First contact",)] == await rows(town["de"].node, "select title from posts")
 
