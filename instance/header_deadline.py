@@ -1,4 +1,4 @@
-"""uvicorn's protocol with a deadline for headers; the other servers bring one (imported with the extra `fast` alone)."""
+"""uvicorn's protocol with a deadline for headers; the other servers bring one (imported with the extra `fast`)."""
 
 from __future__ import annotations
 

@@ -84,7 +84,8 @@ class Apply:
             author = await self._node.directory.known(activity.actor, sibling)
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
-            kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author, forwarded_by=forwarded_by, learned=learned, fetched=fetched,
+            kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author,
+            forwarded_by=forwarded_by, learned=learned, fetched=fetched,
         )  # fmt: skip
 
     async def __call__(self, tx: Transaction, into: Incoming) -> Effects:

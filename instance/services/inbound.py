@@ -71,6 +71,7 @@ class InboundQueue:
 
     async def _keep_applied(self, tx: Transaction, row: dict[str, Any], into: Incoming) -> tuple[bool, Effects | None]:
         """The row that remembers the id, without a body, and the effect."""
+        await self._turn(tx, into)
         if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": row["now"]}):
             return False, None
         await self._note_contact(tx, row["origin"], into.now)

@@ -22,7 +22,7 @@ async def test_nothing_is_lost_or_doubled_when_a_receiver_is_killed(countries):
     fr, de, it = await countries("fr", "de", "it", authors=20)
     writers, kills = await asyncio.to_thread(_write_while_killing, fr, de, it)
 
-    expected = {title: 1 for title in writers.ledger.sent}
+    expected = dict.fromkeys(writers.ledger.sent, 1)
     assert 5 <= kills
     assert [] == writers.ledger.strange
     assert expected == Counter(titles(de))

@@ -23,7 +23,7 @@ async def test_nothing_is_lost_or_doubled_when_the_sender_is_killed(countries):
     fr, de, it = await countries("fr", "de", "it", authors=AUTHORS)
     writers = await asyncio.to_thread(_write_while_killing, fr, [de, it])
 
-    expected = {title: 1 for title in writers.ledger.sent}
+    expected = dict.fromkeys(writers.ledger.sent, 1)
     assert AUTHORS * EACH == len(writers.ledger.acknowledged)
     assert [] == writers.ledger.strange
     assert expected == Counter(titles(fr))

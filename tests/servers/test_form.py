@@ -6,11 +6,10 @@ import json
 
 import pytest
 
+from federation.signatures import Profile
 from tests.bench.letters import creates
 from tests.servers.conftest import Door
 from tests.servers.raw import Reply, request, send
-
-from federation.signatures import Profile
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("servers")]
 TYPE = "Content-Type: application/activity+json"
@@ -70,7 +69,12 @@ async def test_framing_that_could_be_read_in_two_ways_is_refused(door: Door, hea
 
 async def test_a_bad_chunk_is_refused(door: Door) -> None:
     """A83: a chunk whose size is not a number, or longer than it says."""
-    for body in (b"zz\r\n{}\r\n0\r\n\r\n", b"1\r\n{}\r\n0\r\n\r\n", b"-1\r\n{}\r\n0\r\n\r\n", b"2;\x00\r\n{}\r\n0\r\n\r\n"):
+    for body in (
+        b"zz\r\n{}\r\n0\r\n\r\n",
+        b"1\r\n{}\r\n0\r\n\r\n",
+        b"-1\r\n{}\r\n0\r\n\r\n",
+        b"2;\x00\r\n{}\r\n0\r\n\r\n",
+    ):
         letter = creates(door.ground, door.ground.authors["de"], 1, Profile.CAVAGE).requests[0]
         head = letter.partition(b"\r\n\r\n")[0]
         lines = [line for line in head.split(b"\r\n") if not line.lower().startswith(b"content-length")]
@@ -248,7 +252,9 @@ async def test_the_banner_is_neutral_and_every_answer_is_dressed(door: Door) -> 
 
         found = reply.headers
         assert found.get("server") == "esanum", (method, target, reply.raw[:400])
-        assert not any(word in reply.raw.lower() for word in (b"hypercorn", b"uvicorn", b"granian", b"quart", b"python"))
+        assert not any(
+            word in reply.raw.lower() for word in (b"hypercorn", b"uvicorn", b"granian", b"quart", b"python")
+        )
         assert "nosniff" == found["x-content-type-options"]
         assert "no-referrer" == found["referrer-policy"]
         assert "same-origin" == found["cross-origin-opener-policy"]

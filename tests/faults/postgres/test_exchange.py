@@ -79,7 +79,9 @@ async def test_every_audience(network):
     await anna.posts("For Marie", audience="named", named=(marie.address,))
     await anna.posts("For Germany", audience="national")
     await town.settle()
-    await marie.comments(f"{town['de'].node.origin}/posts/{colleagues}", "Passed on by the home.")
+    (here,) = await rows(town["fr"].node, "select slug from posts where slug <> '' and title = 'For colleagues'")
+    passed_on = CommentDraft(text="Passed on by the home.", language="en")
+    await town["fr"].node.publishing.comment(marie.uri, here[0], passed_on)
     await town.settle()
 
     assert [("For Marie",), ("For colleagues",)] == await rows(town["fr"].node, "select title from posts order by 1")
