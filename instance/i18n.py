@@ -74,15 +74,21 @@ class Catalogue:
 
     def country(self, code: str) -> str:
         """The country's name, without an article; never glued into a sentence."""
-        return str(self.locale.territories.get(code, code))
+        return _name(self.language, "territories", code)
 
     def language_name(self, code: str) -> str:
         """What this language calls another."""
-        return str(self.locale.languages.get(code, code))
+        return _name(self.language, "languages", code)
 
     def specialty(self, slug: str) -> str:
         """The specialty's name."""
         return specialties.name(slug, self.language)
+
+
+@lru_cache(maxsize=2_048)
+def _name(language: str, what: str, code: str) -> str:
+    """A name of CLDR; each is looked up through several levels, and pages show the same few."""
+    return str(getattr(catalogue(language).locale, what).get(code, code))
 
 
 @lru_cache(maxsize=len(LANGUAGES))

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, nodes
+from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
 from instance import assets, i18n
@@ -23,6 +25,8 @@ _BLOCK: Final = re.compile(r"</?(?:p|li|ul|ol|h[1-6]|blockquote|pre|br|table|tr|
 _NEXT_ITEM: Final = re.compile(r"</li>\s*<li\b[^>]*>")
 _OPEN_TAG: Final = re.compile(r"<[^>]*\Z")
 _OPENING_LENGTH: Final = 300
+#: What depends on nothing but its arguments and the environment's language: asked once, while a template is compiled.
+_SETTLED: Final = frozenset({"t", "asset", "icon"})
 _SAID_BY_ROLE: Final = ("generalist", "general-practice")
 
 
@@ -34,7 +38,7 @@ def render(template: str, language: str, country: str, /, **values: Any) -> str:
 @lru_cache(maxsize=64)
 def environment(language: str, country: str) -> Environment:
     """Return the compiled templates of one language as one country shows them."""
-    made = Environment(
+    made = Pages(
         loader=PackageLoader("instance", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
@@ -57,6 +61,7 @@ def environment(language: str, country: str) -> Environment:
         specialty_name=words.specialty,
         language_name=words.language_name,
         asset=assets.address,
+        icon=_icons(made),
         ms=to_ms,
     )
     phrases = Phrases(words)
@@ -70,6 +75,46 @@ def environment(language: str, country: str) -> Environment:
     )
     made.filters.update(trusted=Markup, opening=opening, listed=json.loads)
     return made
+
+
+class Pages(Environment):
+    """Jinja, but `{{ t('feed.title') }}` is text before the first reader comes; half a page's cost are such calls."""
+
+    def _generate(self, source: nodes.Template, *arguments: Any, **options: Any) -> str:
+        # Jinja names this the hook for whoever changes what is compiled.
+        return super()._generate(_Settled(self).visit(source), *arguments, **options)
+
+
+class _Settled(NodeTransformer):
+    """Puts the answer in the place of a call of `_SETTLED` with constants; no template uses these names otherwise."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._globals = environment.globals
+
+    def visit_Call(self, node: nodes.Call) -> nodes.Node:
+        """Return the answer as a constant, or the call."""
+        node = self.generic_visit(node)  # type: ignore[assignment]
+        called, values = node.node, [*node.args, *(given.value for given in node.kwargs)]
+        plain = node.dyn_args is None and node.dyn_kwargs is None and all(isinstance(v, nodes.Const) for v in values)
+        if not plain or not isinstance(called, nodes.Name) or called.name not in _SETTLED:
+            return node
+        words = {given.key: given.value.as_const() for given in node.kwargs}
+        answers: Callable[..., object] = self._globals[called.name]  # type: ignore[assignment]
+        try:
+            answer = answers(*(given.as_const() for given in node.args), **words)
+        except KeyError:
+            return node  # a text that is missing is a fault where it would be shown, not on the whole page
+        return nodes.Const(answer, lineno=node.lineno, environment=node.environment)
+
+
+def _icons(environment: Environment) -> Callable[..., Markup]:
+    @lru_cache(maxsize=256)
+    def icon(name: str, look: str = "icon") -> Markup:
+        """The picture of that name, drawn once for each class."""
+        drawn: Markup = environment.get_template("_icons.html").module.icon(name, look)  # type: ignore[attr-defined]
+        return drawn
+
+    return icon
 
 
 def opening(content: str) -> str:

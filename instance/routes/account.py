@@ -40,6 +40,8 @@ async def sign_in() -> ResponseReturnValue:
     """Begin a session; a wrong name and a wrong password get the same answer."""
     form = await request.form
     login, onward = await text_of("login"), guard.own_path(await text_of("next"), "/feed")
+    if (present := guard.session()) is not None:
+        return _go_on(present, login, onward)
     try:
         begun = await _begin_session(login, form.get("password", ""))
     except Rejected as error:
@@ -47,6 +49,13 @@ async def sign_in() -> ResponseReturnValue:
     answer = redirect(onward, code=303)
     _keep_cookie(answer, begun.token)
     return answer
+
+
+def _go_on(present: Session, login: str, onward: str) -> ResponseReturnValue:
+    """Lead on whoever is signed in already; nobody is signed out by a form that was open in another tab."""
+    if login.casefold() != present.login.casefold():
+        raise Rejected("already_signed_in", status=409)
+    return redirect(onward, code=303)
 
 
 async def _sign_in_page(onward: str, login: str, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:

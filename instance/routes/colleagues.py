@@ -26,7 +26,8 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
     """Find verified colleagues by name, handle, specialty and country; without a question, those of one's specialty."""
     node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
     wanted = _wanted(asked, reader)
-    found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=request.args.get("after", ""))
+    suggested, after = not any(request.args.get(name) for name in ("q", "country", "specialty")), _after()
+    found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=after, suggested=suggested)
     abroad = await _by_address(asked)
     if abroad is not None and not found.doctors:
         return redirect(guard.doctor_path(abroad), code=303)
@@ -35,13 +36,17 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
         here="colleagues",
         asked=asked,
         wanted=wanted,
-        suggested=not any(request.args.get(name) for name in ("q", "country", "specialty")),
+        suggested=suggested,
         found=found,
-        next_query=_next_query(asked, wanted, found.next) if found.next else "",
+        next_query=_next_query(asked, doctors.Wanted() if suggested else wanted, found.next) if found.next else "",
         requests=await doctors.requests(node.store, reader.uri),
         countries=countries(),
         specialty_choices=specialty_choices(guard.language()),
     )
+
+
+def _after() -> str:
+    return request.args.get("after", "")
 
 
 def _wanted(asked: str, reader: guard.Reader) -> doctors.Wanted:
@@ -90,7 +95,7 @@ async def lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
     shown = {"followers": doctors.followers, "following": doctors.following}.get(which)
     if shown is None:
         raise Missing
-    found = await shown(guard.node().store, reader.uri, after=request.args.get("after", ""))
+    found = await shown(guard.node().store, reader.uri, after=_after())
     return await shell.page(
         "people.html",
         here="colleagues",
@@ -122,10 +127,10 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
 async def relate(_reader: guard.Reader, address: str, act: str) -> ResponseReturnValue:
     """Follow, stop following, answer a request, block or unblock."""
     reader, node = guard.require(Action.FOLLOW), guard.node()
-    doctor = await doctors.profile(node.store, reader.uri, address)
+    doctor, did = await doctors.profile(node.store, reader.uri, address), act
     match act:
         case "follow":
-            await node.follows.ask(reader.uri, doctor.uri)
+            did = f"follow_{await node.follows.ask(reader.uri, doctor.uri)}"
         case "unfollow":
             await node.follows.undo(reader.uri, doctor.uri)
         case "accept" | "reject":
@@ -136,4 +141,4 @@ async def relate(_reader: guard.Reader, address: str, act: str) -> ResponseRetur
             await node.follows.unblock(reader.uri, doctor.uri)
         case _:
             raise Missing
-    return redirect(guard.own_path(await text_of("back"), guard.doctor_path(address)), code=303)
+    return shell.done(did, guard.own_path(await text_of("back"), guard.doctor_path(address)))

@@ -65,6 +65,11 @@ def lines(text: str) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
 
 
+def languages_offered(chosen: str) -> tuple[str, ...]:
+    """The content languages, and the chosen one where it is another: a form changes nothing by being sent."""
+    return CONTENT_LANGUAGES if chosen in ("", *CONTENT_LANGUAGES) else (*CONTENT_LANGUAGES, chosen)
+
+
 def specialty_choices(language: str) -> list[tuple[str, str]]:
     """Every specialty by its name in this language."""
     return sorted(((item.slug, item.name(language)) for item in specialties.all()), key=lambda pair: pair[1].casefold())

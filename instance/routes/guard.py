@@ -34,6 +34,7 @@ APPEARANCES: Final = ("", "light", "dark")
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 #: Fields in which people write at length.
 WRITTEN: Final = ("title", "text")
+SIGN_IN: Final = "account.sign_in"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -84,7 +85,8 @@ async def refuse_foreign_forms() -> None:
         return
     if not from_own_page():
         raise Forbidden("foreign_form")
-    if (present := session()) is None:
+    # The sign-in form carries no token: one opened before somebody signed in, in another tab, is answered by its route.
+    if (present := session()) is None or request.endpoint == SIGN_IN:
         return
     sent = (await request.form).get("csrf", "")
     if not hmac.compare_digest(sent.encode(), present.csrf.encode()):

@@ -7,7 +7,7 @@ from quart.typing import ResponseReturnValue
 
 from instance.ids import new_ulid
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, mistake, text_of
+from instance.routes.forms import Mistake, languages_offered, mistake, text_of
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
@@ -39,6 +39,7 @@ async def post_page(
     *,
     page: int = 1,
     typed: str = "",
+    language: str = "",
     answering: str = "",
     mistakes: tuple[Mistake, ...] = (),
     status: int = 200,
@@ -48,6 +49,7 @@ async def post_page(
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
     shown = await thread.thread(node.store, reader.uri, slug, page)
+    usual = _answer_language(reader, shown.post.language)
     return await shell.page(
         "post.html",
         status=status,
@@ -57,7 +59,10 @@ async def post_page(
         may_comment=guard.allows(Action.COMMENT),
         may_recommend=guard.allows(Action.RECOMMEND) and not shown.post.own and shown.post.audience != "named",
         form_key=new_ulid(node.clock()),
+        content_languages=languages_offered(usual),
         typed=typed,
+        answer_language=usual,
+        typed_language=language or usual,
         answering=answering,
         mistakes=mistakes,
     )
@@ -68,21 +73,28 @@ async def post_page(
 async def answer(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Keep an answer; what was typed comes back where it cannot be kept."""
     reader, text, parent = guard.require(Action.COMMENT), await text_of("text"), await text_of("parent")
-    draft = CommentDraft(
-        text=text, language=await _language(), parent_slug=parent or None, form_key=await text_of("form_key")
-    )
+    language = await text_of("language") or guard.language()
+    draft = CommentDraft(text=text, language=language, parent_slug=parent or None, form_key=await text_of("form_key"))
     try:
         made = await guard.node().publishing.comment(reader.uri, slug, draft)
     except Missing:
         raise
     except Rejected as error:
-        found = (mistake(error),)
-        return await post_page(reader, slug, typed=text, answering=parent, mistakes=found, status=error.status)
-    return redirect(await answer_path(reader, slug, made), code=303)
+        return await post_page(
+            reader,
+            slug,
+            typed=text,
+            language=language,
+            answering=parent,
+            mistakes=(mistake(error),),
+            status=error.status,
+        )
+    return shell.done("answered", await answer_path(reader, slug, made), at=made)
 
 
-async def _language() -> str:
-    return await text_of("language") or guard.language()
+def _answer_language(reader: guard.Reader, spoken: str) -> str:
+    """The language of the discussion where the reader says they speak it, else that of the pages."""
+    return spoken if spoken in guard.slugs(reader.row["languages"]) else guard.language()
 
 
 @routes.get("/posts/<slug>/history")
@@ -110,7 +122,7 @@ async def confirm_withdraw(reader: guard.Reader, slug: str) -> ResponseReturnVal
 async def withdraw(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Withdraw a post, here and wherever it was sent."""
     await guard.node().publishing.withdraw(guard.require(Action.WITHDRAW).uri, slug)
-    return redirect("/feed?tab=all", code=303)
+    return shell.done("post_withdrawn", "/feed?tab=all")
 
 
 @routes.get("/comments/<slug>")
@@ -144,7 +156,22 @@ async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValu
 async def edit_comment_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Show an own answer to be mended."""
     found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
-    return await shell.page("edit_comment.html", here="post", comment=found, typed=found.source, mistakes=())
+    return await _edit_comment_page(found, found.source, found.language)
+
+
+async def _edit_comment_page(
+    found: thread.OneComment, typed: str, language: str, mistakes: tuple[Mistake, ...] = (), status: int = 200
+) -> ResponseReturnValue:
+    return await shell.page(
+        "edit_comment.html",
+        status=status,
+        here="post",
+        comment=found,
+        typed=typed,
+        chosen_language=language,
+        content_languages=languages_offered(found.language),
+        mistakes=mistakes,
+    )
 
 
 @routes.post("/comments/<slug>/edit")
@@ -153,21 +180,15 @@ async def edit_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Keep the new version of an answer."""
     reader, text = guard.require(Action.EDIT), await text_of("text")
     found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
-    draft = CommentDraft(text=text, language=found.language, parent_slug=None, form_key="")
+    language = await text_of("language") or found.language
+    draft = CommentDraft(text=text, language=language, parent_slug=None, form_key="")
     try:
         await guard.node().publishing.edit_comment(reader.uri, slug, draft)
     except Missing:
         raise
     except Rejected as error:
-        return await shell.page(
-            "edit_comment.html",
-            status=error.status,
-            here="post",
-            comment=found,
-            typed=text,
-            mistakes=(mistake(error),),
-        )
-    return redirect(await answer_path(reader, found.post, slug), code=303)
+        return await _edit_comment_page(found, text, language, (mistake(error),), error.status)
+    return shell.done("edited", await answer_path(reader, found.post, slug), at=slug)
 
 
 @routes.get("/comments/<slug>/withdraw")
@@ -186,4 +207,4 @@ async def withdraw_comment(reader: guard.Reader, slug: str) -> ResponseReturnVal
     """Withdraw an answer, here and wherever it was sent."""
     found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
     await guard.node().publishing.withdraw_comment(guard.require(Action.WITHDRAW).uri, slug)
-    return redirect(f"/posts/{found.post}", code=303)
+    return shell.done("answer_withdrawn", f"/posts/{found.post}")

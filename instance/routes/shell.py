@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from collections.abc import Iterable
+from typing import Any, Final
 
-from quart import Response, g, make_response, request
+from msgspec import Struct
+from quart import Response, g, make_response, redirect, request
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from instance.rendering import render
 from instance.routes import guard
+from instance.services.accounts import WINDOW
+from instance.services.acting import HOUR
 from instance.services.errors import Rejected
 from instance.times import to_ms
 from instance.views import notices
+
+#: What can be said once on the page after an act (`done.CODE` in the catalogues); nothing else is.
+DONE: Final = (
+    "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
+    "unfollow", "accept", "reject", "block", "unblock",
+)  # fmt: skip
+#: The time that page has to be asked for, in seconds.
+_SAID_WITHIN: Final = 60
+_PLACE: Final = re.compile(r"[0-9A-Z]{26}\Z")
+
+
+class Done(Struct, frozen=True):
+    """What has just been done, and the answer at which to say so; at the top of the page where `at` is empty."""
+
+    code: str
+    at: str = ""
 
 
 def now_ms() -> int:
@@ -22,11 +43,39 @@ def now_ms() -> int:
 
 async def page(template: str, /, *, status: int = 200, here: str = "", **values: Any) -> ResponseReturnValue:
     """Answer with a page in the reader's language; `here` is the entry of the navigation it belongs to."""
-    text = await page_text(template, here=here, **values)
-    return Response(text, status=status, content_type="text/html; charset=utf-8")
+    said = _said()
+    text = await page_text(template, here=here, done=said, **values)
+    answer = Response(text, status=status, content_type="text/html; charset=utf-8")
+    if said is not None:
+        answer.delete_cookie(guard.cookie_name("done"), **_cookie())
+    if status == 429:
+        answer.headers["Retry-After"] = _wait(found.code for found in values.get("mistakes", ()))
+    return answer
 
 
-async def page_text(template: str, /, *, here: str = "", **values: Any) -> str:
+def done(code: str, path: str, *, at: str = "") -> ResponseReturnValue:
+    """Lead on after an act; the next page says once what was done."""
+    answer = redirect(path, code=303)
+    answer.set_cookie(guard.cookie_name("done"), f"{code}.{at}", max_age=_SAID_WITHIN, **_cookie())
+    return answer
+
+
+def _said() -> Done | None:
+    code, _, at = request.cookies.get(guard.cookie_name("done"), "").partition(".")
+    return Done(code, at if _PLACE.match(at) else "") if code in DONE else None
+
+
+def _cookie() -> dict[str, Any]:
+    secure = guard.node().origin.startswith("https://")
+    return {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
+
+
+def _wait(codes: Iterable[str]) -> str:
+    """The seconds after which every place of the limit that was met is free again, at the latest."""
+    return str(int((WINDOW if "too_many_attempts" in codes else HOUR).total_seconds()))
+
+
+async def page_text(template: str, /, *, here: str = "", done: Done | None = None, **values: Any) -> str:
     """Return the page's HTML."""
     node, present = guard.node(), guard.session()
     doctor = present.doctor if present else None
@@ -35,6 +84,7 @@ async def page_text(template: str, /, *, here: str = "", **values: Any) -> str:
         guard.language(),
         node.config.country,
         here=here,
+        done=done,
         appearance=guard.appearance(),
         instance_name=node.config.name,
         contact=node.config.contact,
@@ -50,8 +100,9 @@ async def page_text(template: str, /, *, here: str = "", **values: Any) -> str:
 
 async def error_page(error: Rejected) -> ResponseReturnValue:
     """Answer a refused request: a page for people, `{"error": code}` for programs."""
+    extra = {"Retry-After": _wait([error.code])} if error.status == 429 else {}
     if not guard.wants_page():
-        return {"error": error.code}, error.status
+        return {"error": error.code}, error.status, extra
     g.setdefault("session", None)
     template = "refused.html" if error.status in (401, 403) else "error.html"
     known = {401: "signed_out", 403: "forbidden", 404: "missing", 413: "too_large", 429: "too_many", 405: "method"}
@@ -59,7 +110,7 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
         template, code=error.code, status=error.status, title_key=f"error_page.{known.get(error.status, 'failed')}",
         typed=await _typed(),
     )  # fmt: skip
-    return await make_response(text, error.status)
+    return await make_response(text, error.status, extra)
 
 
 async def _typed() -> list[str]:

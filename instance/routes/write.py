@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
-from quart import Blueprint, redirect
+from quart import Blueprint
 from quart.typing import ResponseReturnValue
 
 from federation.allowlist import Direction
 from federation.vocabulary import FEDERATING_KINDS, Audience, PostKind
 from instance.ids import new_ulid
 from instance.routes import guard, shell
-from instance.routes.forms import CONTENT_LANGUAGES, Mistake, PostForm, mistake, post_form, specialty_choices
-from instance.services.drafts import PostDraft
+from instance.routes.forms import Mistake, PostForm, languages_offered, mistake, post_form, specialty_choices
+from instance.services.drafts import PostDraft, narrows
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
 from verification.standing import Action
@@ -43,7 +44,7 @@ async def publish(_reader: guard.Reader) -> ResponseReturnValue:
         if error.code == "form_used":
             typed = replace(typed, form_key=new_ulid(guard.node().clock()))
         return await _page("write.html", typed, (mistake(error),), error.status)
-    return redirect(f"/posts/{slug}", code=303)
+    return shell.done("published", f"/posts/{slug}")
 
 
 @routes.get("/posts/<slug>/edit")
@@ -61,7 +62,7 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         audience=post.audience,
         named=", ".join(row["address"] for row in named),
     )
-    return await _page("edit.html", typed, (), slug=slug)
+    return await _page("edit.html", typed, (), slug=slug, audiences=_narrower(post.audience))
 
 
 @routes.post("/posts/<slug>/edit")
@@ -69,13 +70,15 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
 async def edit(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Keep the new version of a post."""
     reader, typed = guard.require(Action.EDIT), await post_form()
+    post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
     try:
         await guard.node().publishing.edit(reader.uri, slug, draft_of(typed))
     except Missing:
         raise
     except Rejected as error:
-        return await _page("edit.html", typed, (mistake(error),), error.status, slug=slug)
-    return redirect(f"/posts/{slug}", code=303)
+        audiences = _narrower(post.audience)
+        return await _page("edit.html", typed, (mistake(error),), error.status, slug=slug, audiences=audiences)
+    return shell.done("edited", f"/posts/{slug}")
 
 
 def draft_of(typed: PostForm) -> PostDraft:
@@ -92,8 +95,18 @@ def draft_of(typed: PostForm) -> PostDraft:
     )
 
 
+def _narrower(audience: str) -> list[str]:
+    """The audiences that reach nobody who could not read the post before; an edit may choose among them."""
+    return [wanted.value for wanted in Audience if narrows(Audience(audience), wanted)]
+
+
 async def _page(
-    template: str, typed: PostForm, mistakes: tuple[Mistake, ...], status: int = 200, **values: Any
+    template: str,
+    typed: PostForm,
+    mistakes: tuple[Mistake, ...],
+    status: int = 200,
+    audiences: Sequence[str] = tuple(Audience),
+    **values: Any,
 ) -> ResponseReturnValue:
     reached = guard.node().allowlist().open_to(Direction.OUT)
     return await shell.page(
@@ -104,11 +117,11 @@ async def _page(
         mistakes=mistakes,
         kinds=[kind.value for kind in PostKind],
         home_kinds=[kind.value for kind in PostKind if kind not in FEDERATING_KINDS],
-        audiences=[audience.value for audience in Audience],
+        audiences=audiences,
         reached=sorted({sibling.country for sibling in reached} | {guard.node().config.country}),
         alone=not reached,
         specialty_fields=SPECIALTY_FIELDS,
         specialty_choices=specialty_choices(guard.language()),
-        content_languages=CONTENT_LANGUAGES,
+        content_languages=languages_offered(typed.language),
         **values,
     )

@@ -56,6 +56,7 @@ class RelationEffects:
             await self._answers.queue(tx, into, Reject, effects)
             return
         waits = bool(followee["approves_followers"])
+        before = await tx.one("apply.follow_state", follower=follow.actor, followee=follow.object)
         await tx.run(
             "apply.ask", follower=follow.actor, followee=follow.object, id=follow.id,
             state="pending" if waits else "accepted", now=into.now_ms, answered_at=None if waits else into.now_ms,
@@ -63,7 +64,8 @@ class RelationEffects:
         state = await tx.one("apply.follow_state", follower=follow.actor, followee=follow.object)
         if state is not None and state["state"] == "accepted":
             await self._answers.queue(tx, into, Accept, effects)
-        await notify(tx, into, [follow.object], FOLLOW_ASKED if waits else FOLLOWED)
+        if before is None or before["state"] != "accepted":
+            await notify(tx, into, [follow.object], FOLLOW_ASKED if waits else FOLLOWED)
 
     async def answered(self, tx: Transaction, into: Incoming, answer: Accept | Reject) -> None:
         """Settle a Follow of ours; raise NoSuchRelation for an answer to what nobody asked, or asked of another."""

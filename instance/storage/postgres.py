@@ -84,6 +84,10 @@ class PostgresStore:
         async with self._session() as connection:
             return await Rows(connection, self._queries, writes=False).one(query, **values)
 
+    async def few(self, query: str, /, **values: Any) -> list[Row]:
+        """Return the rows of a page."""
+        return await self.all(query, **values)
+
     async def all(self, query: str, /, **values: Any) -> list[Row]:
         """Return all rows of one query."""
         async with self._session() as connection:

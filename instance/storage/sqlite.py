@@ -1,7 +1,7 @@
 """The embedded engine: one file, one process, one writing connection with group commit, readers apart.
 
 * writes go through `Writer`, in its own thread;
-* `one` is answered on the event loop by a read-only connection: shorter than handing it to a thread;
+* `one` and `few` are answered on the event loop by a read-only connection: shorter than handing it to a thread;
 * `all`, `read` and the checks run in the threads of two read-only connections.
 """
 
@@ -107,6 +107,12 @@ class SqliteStore:
         if self._inline is None:
             raise StorageUnavailable("storage_closed")
         return Rows(self._inline, self._queries, writes=False).first(query, values)
+
+    async def few(self, query: str, /, **values: Any) -> list[Row]:
+        """Return the rows of a page; answered here, without a thread, whose wake-ups cost more than the rows."""
+        if self._inline is None:
+            raise StorageUnavailable("storage_closed")
+        return Rows(self._inline, self._queries, writes=False).every(query, values)
 
     async def all(self, query: str, /, **values: Any) -> list[Row]:
         """Return all rows of one query, without blocking the loop."""

@@ -142,7 +142,8 @@ class Writer:
             connection.execute("begin immediate")
             if not self._together(connection, batch):
                 connection.execute("begin immediate")
-                for unit in batch:
+                # The one that raised is not asked again: what came before it comes before it again.
+                for unit in [unit for unit in batch if unit.error is None]:
                     self._apart(connection, unit)
             connection.execute("commit")
             self.commits += 1

@@ -100,6 +100,12 @@ class Store(Protocol):
     async def one(self, query: str, /, **values: Any) -> Row | None:
         """Point read by key: a few microseconds on SQLite, for use on hot paths."""
 
+    async def few(self, query: str, /, **values: Any) -> list[Row]:
+        """Return the rows of a query that walks an index to one page: for hot paths, where `all` costs too much.
+
+        SQLite answers on the loop: whatever may have to look at more than some hundred rows is asked for with `all`.
+        """
+
     async def all(self, query: str, /, **values: Any) -> list[Row]:
         """Return all rows of one query, without blocking the loop."""
 

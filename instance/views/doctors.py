@@ -93,13 +93,24 @@ async def profile(store: Reader, reader: str, address: str) -> Profile:
 
 
 async def find(
-    store: Reader, reader: str, wanted: Wanted, now: int, *, after: str = "", count: int = PAGE_SIZE
+    store: Reader,
+    reader: str,
+    wanted: Wanted,
+    now: int,
+    *,
+    after: str = "",
+    count: int = PAGE_SIZE,
+    suggested: bool = False,
 ) -> Found:
-    """Return verified colleagues here and at siblings, by name; nobody where nothing is asked."""
+    """Return verified colleagues here and at siblings, by name; nobody where nothing is asked.
+
+    `suggested` leaves out those the reader follows, has asked, or has blocked.
+    """
     query = _query(wanted)
     if query is None:
         return Found(doctors=[])
-    rows = await store.all(query, now=now, **_values(reader, wanted, after, count))
+    values = _values(reader, wanted, after, count)
+    rows = await store.all(query, now=now, suggested=int(suggested), **values)
     return _page(rows, count)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from instance.storage.store import Reader
+from instance.storage.store import Store
 
 TABS: Final = ("specialty", "colleagues", "all")
 PAGE_SIZE: Final = 20
@@ -75,7 +75,7 @@ def holds(standing: str, valid_until: int | None, now: int) -> bool:
 
 
 async def home(
-    store: Reader,
+    store: Store,
     reader: str,
     *,
     tab: str = "specialty",
@@ -85,13 +85,15 @@ async def home(
 ) -> FeedPage:
     """Return a page of the reader's feed; an unknown tab or cursor is the first of them."""
     query = f"feeds.{tab if tab in TABS else TABS[0]}"
-    rows = await store.all(query, **_values(reader, before, filters, count))
+    values = _values(reader, before, filters, count)
+    # What is narrowed may be rare, and then many posts are walked for a few.
+    rows = await (store.all(query, **values) if filters.any else store.few(query, **values))
     return _page(rows, count)
 
 
-async def of_author(store: Reader, reader: str, author: str, *, before: str = "", count: int = PAGE_SIZE) -> FeedPage:
+async def of_author(store: Store, reader: str, author: str, *, before: str = "", count: int = PAGE_SIZE) -> FeedPage:
     """Return a page of what this author wrote and this reader may see."""
-    rows = await store.all("feeds.of_author", author=author, **_values(reader, before, Filters(), count))
+    rows = await store.few("feeds.of_author", author=author, **_values(reader, before, Filters(), count))
     return _page(rows, count)
 
 

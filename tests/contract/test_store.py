@@ -43,6 +43,7 @@ async def test_what_was_written_is_there_after_write_returns(store: Store) -> No
     expected = {"id": "a", "number": 5, "body": "text", "raw": b"\x00\xff"}
     assert expected == await store.one("notes.by_id", id="a")
     assert [{"id": "a", "number": 5}] == await store.all("notes.in_order", most=9)
+    assert [{"id": "a", "number": 5}] == await store.few("notes.in_order", most=9)
     assert expected == await store.read(look)
 
 

@@ -41,7 +41,7 @@ def _write_while_killing(sender: Country, victim: Country, other: Country) -> tu
     writers.start()
     while not (writers.done and _drained(sender)):
         time.sleep(chance.uniform(0.05, 0.8))
-        if kills < 15:
+        if kills < 10:
             kills += 1
             victim.kill()
             victim.start()

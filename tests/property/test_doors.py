@@ -250,6 +250,18 @@ async def good_document(town: Town, number: int) -> dict[str, Any]:
     return dict(render.document(an_act(anna, kind, **fields)))
 
 
+async def test_the_valid_activities_are_valid(town):
+    """The twin: unbent, each is taken in, or refused for what it is about and not for its form."""
+    for number in range(21):
+        town.network.clock.move(seconds=2)
+        answer = await town.anna.sends(town.fr, json.dumps(await good_document(town, number)).encode())
+        code = json.loads(answer.body).get("error") if answer.body else ""
+
+        assert (answer.status, code) in {
+            (202, ""), (403, "foreign_origin"), (403, "no_such_relation"), (403, "not_visible"),
+        }, number  # fmt: skip
+
+
 @settings(MANY, max_examples=300)
 @given(
     number=st.integers(0, 20),

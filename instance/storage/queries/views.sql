@@ -84,6 +84,8 @@ and (:country = '' or d.country = :country)
 and (:specialty = '' or exists (
         select 1 from doctor_specialties ds where ds.specialty = :specialty and ds.doctor = d.uri))
 and not exists (select 1 from blocks b where b.doctor = d.uri and b.blocked = :reader)
+and (:suggested = 0 or not exists (select 1 from follows f where f.follower = :reader and f.followee = d.uri)
+    and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri))
 
 -- name: doctors_by_word
 -- The rarest work first: the longest word is looked up, the others are checked.

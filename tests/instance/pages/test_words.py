@@ -10,6 +10,7 @@ import pytest
 
 from federation.vocabulary import Audience, PostKind
 from instance import i18n, rendering
+from instance.routes import shell
 from instance.routes.reactions import REASONS
 from instance.services import follows, people, publishing, siblings, standings
 from instance.services.effects import (
@@ -53,6 +54,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "followers", "password", "session"],
+    "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED),
@@ -68,7 +70,7 @@ CODES = {
     *siblings.CODES,
     *standings.CODES,
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
-    *("stale_form", "not_signed_in", "passwords_differ", "reason_missing"),
+    *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
 }
 
 
