@@ -279,5 +279,5 @@ def all_refusals() -> Iterator[type[Refused]]:
     while waiting:
         refusal = waiting.pop(0)
         waiting.extend(refusal.__subclasses__())
-        if not issubclass(refusal, _Standing):
+        if "code" in vars(refusal) and not issubclass(refusal, _Standing):
             yield refusal

@@ -10,6 +10,7 @@ from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from federation.errors import Refused
+from instance.headers import DATA_POLICY, HEADERS, PAGE_POLICY, PAGE_VARY, PRIVATE, TRANSPORT
 from instance.routes import BLUEPRINTS, guard, shell
 from instance.services.errors import Rejected
 from instance.storage.errors import BadValue
@@ -18,24 +19,6 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 MAX_FORM: Final = 1_048_576
-
-PAGE_POLICY: Final = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; font-src 'self'; "
-    "connect-src 'self'; manifest-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'; "
-    "object-src 'none'"
-)
-DATA_POLICY: Final = "default-src 'none'; sandbox; frame-ancestors 'none'"
-
-#: On every answer, whoever gives it (security: response headers).
-HEADERS: Final = {
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=(), usb=()",
-    "X-Robots-Tag": "noindex",
-}
-TRANSPORT: Final = {"Strict-Transport-Security": "max-age=63072000; includeSubDomains"}
 
 
 class UnmarkedRoute(Exception):
@@ -83,9 +66,9 @@ async def _dress(response: Response) -> Response:
     if guard.session() is not None or "Cache-Control" not in response.headers:
         kept = g.get("asset", False)
         if not kept:
-            response.headers["Cache-Control"] = "private, no-store"
+            response.headers["Cache-Control"] = PRIVATE
     if is_page:
-        response.headers["Vary"] = "Cookie, Accept-Language"
+        response.headers["Vary"] = PAGE_VARY
         response.headers["Content-Language"] = guard.language()
     return response
 

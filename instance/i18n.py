@@ -21,6 +21,8 @@ from instance.times import from_ms
 from verification import specialties
 
 LANGUAGES: Final = ("en", "de", "fr")
+#: What texts may be written in.
+CONTENT_LANGUAGES: Final = (*LANGUAGES, "it", "es", "nl")
 #: What each language calls itself.
 OWN_NAMES: Final[Mapping[str, str]] = {"en": "English", "de": "Deutsch", "fr": "Français"}
 #: British English: day before month, as in all other languages here.

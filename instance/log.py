@@ -6,7 +6,7 @@ import contextlib
 import logging
 import sys
 from collections.abc import MutableMapping
-from typing import Any, Final, TextIO, cast, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 import orjson
 import structlog

@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 
 from federation.errors import Refused
+from instance.headers import DATA_POLICY, HEADERS, PAGE, PAGE_POLICY, PAGE_VARY, PRIVATE, TRANSPORT
 
 Header = tuple[bytes, bytes]
 
@@ -19,25 +20,23 @@ JSON: Final = b"application/json"
 #: In place of the server's own banner.
 SERVER: Final[Header] = (b"server", b"esanum")
 
-_ALWAYS: Final[tuple[Header, ...]] = (
-    SERVER,
-    (b"content-security-policy", b"default-src 'none'; sandbox; frame-ancestors 'none'"),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-    (b"permissions-policy", b"camera=(), microphone=(), geolocation=(), payment=(), usb=()"),
-    (b"x-robots-tag", b"noindex"),
-)
-_HSTS: Final[Header] = (b"strict-transport-security", b"max-age=63072000; includeSubDomains")
-_PRIVATE: Final[Header] = (b"cache-control", b"private, no-store")
+
+def _raw(headers: Mapping[str, str]) -> tuple[Header, ...]:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
+
+
+_ALWAYS: Final = (SERVER, *_raw(HEADERS))
+_DATA: Final[Header] = (b"content-security-policy", DATA_POLICY.encode())
+_PAGE: Final = _raw({"Content-Security-Policy": PAGE_POLICY, "Vary": PAGE_VARY, "Content-Type": PAGE})
+_PRIVATE: Final[Header] = (b"cache-control", PRIVATE.encode())
 
 
 class Answers:
     """Sends whole answers; `secure` is whether this instance is reached by https."""
 
     def __init__(self, *, secure: bool) -> None:
-        self._fixed = (*_ALWAYS, *((_HSTS,) if secure else ()), _PRIVATE)
+        always = (*_ALWAYS, *(_raw(TRANSPORT) if secure else ()), _PRIVATE)
+        self._fixed, self._page = (*always, _DATA), (*always, *_PAGE)
         self._accepted: list[Header] = [*self._fixed, (b"content-length", b"0")]
 
     async def accepted(self, send: Any) -> None:
@@ -53,6 +52,12 @@ class Answers:
         if kind == ACTIVITY:
             headers.append((b"vary", b"accept, signature"))
         await self._send(scope, send, status, headers, body)
+
+    async def page(self, scope: Mapping[str, Any], send: Any, text: str, language: str) -> None:
+        """Send a page for people in that language."""
+        body = text.encode()
+        headers = [*self._page, (b"content-language", language.encode()), (b"content-length", b"%d" % len(body))]
+        await self._send(scope, send, 200, headers, body)
 
     async def refused(self, scope: Mapping[str, Any], send: Any, refusal: Refused, *, close: bool = False) -> None:
         """Answer with the refusal's status and code, and nothing else."""

@@ -9,6 +9,7 @@ from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 from werkzeug.wrappers import Response
 
+from instance.frame import APPEARANCES
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
@@ -108,7 +109,7 @@ def _saved(name: str) -> str:
 async def set_preferences(present: Session) -> ResponseReturnValue:
     """Keep language and appearance."""
     language, appearance = await text_of("language"), await text_of("appearance")
-    if language in ("", *LANGUAGES) and appearance in guard.APPEARANCES:
+    if language in ("", *LANGUAGES) and appearance in APPEARANCES:
         await guard.node().people.set_preferences(present.account_id, language, appearance)
     return redirect("/me?saved=preferences", code=303)
 

@@ -10,10 +10,10 @@ from quart.typing import ResponseReturnValue
 
 from federation.errors import Refused
 from instance.routes import guard, shell
-from instance.routes.feed import countries
 from instance.routes.forms import lines, specialty_choices, text_of
 from instance.services.errors import Missing, Rejected
 from instance.views import cards, doctors, feed
+from instance.views.feed_page import countries
 from verification import names, specialties
 from verification.standing import Action
 
@@ -40,7 +40,7 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
         found=found,
         next_query=_next_query(asked, doctors.Wanted() if suggested else wanted, found.next) if found.next else "",
         requests=await doctors.requests(node.store, reader.uri),
-        countries=countries(),
+        countries=countries(guard.node()),
         specialty_choices=specialty_choices(guard.language()),
     )
 
@@ -51,7 +51,7 @@ def _after() -> str:
 
 def _wanted(asked: str, reader: guard.Reader) -> doctors.Wanted:
     country, specialty = request.args.get("country", ""), request.args.get("specialty", "")
-    country = country if country in countries() else ""
+    country = country if country in countries(guard.node()) else ""
     specialty = specialty if specialties.known(specialty) else ""
     words = search_words(asked)
     if not (asked or country or specialty):

@@ -8,12 +8,11 @@ from typing import Any
 from msgspec import Struct
 from quart import request
 
-from instance.i18n import LANGUAGES
+from instance.i18n import CONTENT_LANGUAGES
 from instance.services.errors import Rejected
 from verification import specialties
 
 #: Content languages offered beside those of the interface: those of the countries that take part.
-CONTENT_LANGUAGES = (*LANGUAGES, "it", "es", "nl")
 
 
 class Mistake(Struct, frozen=True):

@@ -17,8 +17,8 @@ from urllib.parse import quote
 from quart import current_app, g, redirect, request
 from quart.typing import ResponseReturnValue
 
+from instance import frame
 from instance.hot.limits import ClientAddress
-from instance.i18n import LANGUAGES, negotiate
 from instance.services import standings
 from instance.services.errors import Forbidden, Missing, Rejected
 from verification.standing import Action
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
 View = TypeVar("View", bound=Callable[..., Awaitable[ResponseReturnValue]])
 Own = TypeVar("Own", bound="OwnThing")
-APPEARANCES: Final = ("", "light", "dark")
 #: A form from elsewhere says so; one that says nothing is not let in (security: closed until opened).
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 #: Fields in which people write at length.
@@ -106,17 +105,8 @@ def client_address() -> str:
 
 def language() -> str:
     """The account's language, else the one chosen on this device, else the browser's, else the instance's."""
-    present = session()
-    chosen = (present.language if present else "") or request.cookies.get(cookie_name("language"), "")
-    if chosen in LANGUAGES:
-        return chosen
-    return negotiate(request.headers.get("Accept-Language", ""), node().config.language)
-
-
-def appearance() -> str:
-    """Light, dark, or what the device prefers."""
-    present = session()
-    return present.appearance if present and present.appearance in APPEARANCES else ""
+    on_device, accepted = request.cookies.get(cookie_name("language"), ""), request.headers.get("Accept-Language", "")
+    return frame.language_of(session(), on_device, accepted, node().config.language)
 
 
 def own_path(text: str, default: str) -> str:

@@ -11,13 +11,13 @@ from quart import Response, g, make_response, redirect, request
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from instance.rendering import render
+from instance.frame import Look, framed
+from instance.headers import PAGE
 from instance.routes import guard
 from instance.services.accounts import WINDOW
 from instance.services.acting import HOUR
 from instance.services.errors import Rejected
 from instance.times import to_ms
-from instance.views import notices
 
 #: What can be said once on the page after an act (`done.CODE` in the catalogues); nothing else is.
 DONE: Final = (
@@ -43,24 +43,30 @@ def now_ms() -> int:
 
 async def page(template: str, /, *, status: int = 200, here: str = "", **values: Any) -> ResponseReturnValue:
     """Answer with a page in the reader's language; `here` is the entry of the navigation it belongs to."""
-    said = _said()
-    text = await page_text(template, here=here, done=said, **values)
-    answer = Response(text, status=status, content_type="text/html; charset=utf-8")
-    if said is not None:
-        answer.delete_cookie(guard.cookie_name("done"), **_cookie())
+    done_before = said()
+    shown = answer(await page_text(template, here=here, said=done_before, **values), done_before, status=status)
     if status == 429:
-        answer.headers["Retry-After"] = _wait(found.code for found in values.get("mistakes", ()))
-    return answer
+        shown.headers["Retry-After"] = _wait(found.code for found in values.get("mistakes", ()))
+    return shown
+
+
+def answer(text: str, said: Done | None, *, status: int = 200) -> Response:
+    """Answer with a page; what it said is not said again."""
+    shown = Response(text, status=status, content_type=PAGE)
+    if said is not None:
+        shown.delete_cookie(guard.cookie_name("done"), **_cookie())
+    return shown
 
 
 def done(code: str, path: str, *, at: str = "") -> ResponseReturnValue:
     """Lead on after an act; the next page says once what was done."""
-    answer = redirect(path, code=303)
-    answer.set_cookie(guard.cookie_name("done"), f"{code}.{at}", max_age=_SAID_WITHIN, **_cookie())
-    return answer
+    led = redirect(path, code=303)
+    led.set_cookie(guard.cookie_name("done"), f"{code}.{at}", max_age=_SAID_WITHIN, **_cookie())
+    return led
 
 
-def _said() -> Done | None:
+def said() -> Done | None:
+    """What has just been done, if this page is the one to say so."""
     code, _, at = request.cookies.get(guard.cookie_name("done"), "").partition(".")
     return Done(code, at if _PLACE.match(at) else "") if code in DONE else None
 
@@ -75,27 +81,14 @@ def _wait(codes: Iterable[str]) -> str:
     return str(int((WINDOW if "too_many_attempts" in codes else HOUR).total_seconds()))
 
 
-async def page_text(template: str, /, *, here: str = "", done: Done | None = None, **values: Any) -> str:
+def look() -> Look:
+    """Who looks, and how, as the frame of a page needs it."""
+    return Look(guard.session(), guard.language(), request.path if request.method == "GET" else "/")
+
+
+async def page_text(template: str, /, *, here: str = "", said: Done | None = None, **values: Any) -> str:
     """Return the page's HTML."""
-    node, present = guard.node(), guard.session()
-    doctor = present.doctor if present else None
-    return render(
-        template,
-        guard.language(),
-        node.config.country,
-        here=here,
-        done=done,
-        appearance=guard.appearance(),
-        instance_name=node.config.name,
-        contact=node.config.contact,
-        csrf=present.csrf if present else "",
-        signed_in=present is not None,
-        me=doctor,
-        unread=await notices.unread(node.store, doctor["uri"]) if doctor else 0,
-        back=request.path if request.method == "GET" else "/",
-        now=now_ms(),
-        **values,
-    )
+    return await framed(guard.node(), look(), template, here=here, said=said, **values)
 
 
 async def error_page(error: Rejected) -> ResponseReturnValue:

@@ -259,6 +259,17 @@ async def test_a_follow_is_answered_at_once_or_waits_for_a_yes(town, anna, marie
     assert ["follow_asked", "followed"] == kinds
 
 
+async def test_a_follow_that_stands_is_told_of_once(anna, marie, fr):
+    """Sent again, also once the doctor waits to be asked, it is accepted again and nobody is told of a request."""
+    await says(anna, fr, an_act(anna, Follow, object=marie.uri))
+    await fr.node.people.set_profile(marie.uri, "", ("en",), True)
+
+    await says(anna, fr, an_act(anna, Follow, object=marie.uri))
+
+    assert ["Accept", "Accept"] == await column(fr, "select type from activities where type = 'Accept'")
+    assert ["followed"] == await column(fr, "select kind from notifications")
+
+
 async def test_a_blocked_follower_is_rejected_and_not_told_of(anna, marie, fr):
     """Block stays at home; what leaves is a Reject."""
     await says(anna, fr, a_create(anna))
@@ -391,6 +402,20 @@ async def test_a_bare_update_is_read_at_its_home(town, anna, fr):
     assert 202 == answer.status
     assert ("Update", "applied") in await kept(fr)
     assert ["First"] == await fr.titles()
+
+
+async def test_a_suspension_of_somebody_never_seen_changes_nothing(town, anna, fr):
+    """A sibling that never met the doctor has nothing to take away: no row, no fault; who is known stays known."""
+    await anna.posts("Known")
+    await town["de"].doctor("otto")
+    await town.settle()
+
+    await town["de"].node.people.suspend("otto", by="test", reason="test")
+    await town.settle()
+
+    assert ("Update", "applied") == (await kept(fr))[-1]
+    assert [] == await column(fr, "select uri from doctors where handle = 'otto'")
+    assert ["ok"] == await column(fr, "select standing from doctors where handle = 'anna'")
 
 
 async def test_the_key_of_an_instance_is_never_a_doctors(town, anna, fr):

@@ -9,7 +9,7 @@ values (:token, :account, :csrf, :device, :now, :now, :expires_at);
 select s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at,
     a.id as account, a.login, a.roles, a.language, a.appearance, a.disabled_at,
     d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
-    d.valid_from, d.valid_until, d.standing, d.gone_at, d.approves_followers
+    d.valid_from, d.valid_until, d.standing, d.gone_at, d.approves_followers, d.languages
 from sessions s join accounts a on a.id = s.account left join doctors d on d.uri = a.doctor
 where s.token = :token;
 

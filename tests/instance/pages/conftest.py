@@ -9,6 +9,7 @@ import pytest
 
 from tests.instance.pages.house import House, close_house, open_house
 from tests.instance.pages.scene import fill
+from tests.town import Network
 
 
 @pytest.fixture
@@ -17,3 +18,11 @@ async def house(tmp_path: Path) -> AsyncIterator[House]:
     opened = await open_house(tmp_path, fill)
     yield opened
     await close_house(opened)
+
+
+@pytest.fixture
+async def network(tmp_path: Path) -> AsyncIterator[Network]:
+    """France and Germany, each listing the other."""
+    opened = await Network.open(tmp_path, "fr", "de")
+    yield opened
+    await opened.close()

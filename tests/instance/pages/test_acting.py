@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -12,14 +10,6 @@ from instance.app import make_app
 from instance.services.people import NewDoctor
 from tests.instance.pages.house import Visitor
 from tests.town import PASSWORD, Network
-
-
-@pytest.fixture
-async def network(tmp_path: Path) -> AsyncIterator[Network]:
-    """France and Germany, each listing the other."""
-    opened = await Network.open(tmp_path, "fr", "de")
-    yield opened
-    await opened.close()
 
 
 async def doctor(network: Network, country: str, handle: str) -> Visitor:

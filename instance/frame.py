@@ -1,0 +1,60 @@
+"""What stands around every page: who looks, in which language, light or dark."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from instance.i18n import LANGUAGES, negotiate
+from instance.rendering import render
+from instance.times import to_ms
+from instance.views import notices
+
+if TYPE_CHECKING:
+    from instance.services.accounts import Session
+    from instance.wiring import Node
+
+APPEARANCES: Final = ("", "light", "dark")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One request for a page: by whom (or nobody), in which language, and where a form of the frame leads back to."""
+
+    session: Session | None
+    language: str
+    back: str = "/"
+
+
+def language_of(session: Session | None, on_device: str, accepted: str, default: str) -> str:
+    """The account's language, else the one chosen on this device, else the browser's, else the instance's."""
+    chosen = (session.language if session else "") or on_device
+    return chosen if chosen in LANGUAGES else negotiate(accepted, default)
+
+
+def appearance_of(session: Session | None) -> str:
+    """Light, dark, or what the device prefers."""
+    return session.appearance if session and session.appearance in APPEARANCES else ""
+
+
+async def framed(node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, **values: Any) -> str:
+    """Return the page's HTML; `here` is the entry of the navigation it belongs to, `said` what is said once on it."""
+    session = look.session
+    doctor = session.doctor if session else None
+    return render(
+        template,
+        look.language,
+        node.config.country,
+        here=here,
+        said=said,
+        appearance=appearance_of(session),
+        instance_name=node.config.name,
+        contact=node.config.contact,
+        csrf=session.csrf if session else "",
+        signed_in=session is not None,
+        me=doctor,
+        unread=await notices.unread(node.store, doctor["uri"]) if doctor else 0,
+        back=look.back,
+        now=to_ms(node.clock()),
+        **values,
+    )
