@@ -18,42 +18,72 @@ order by p.sort_at desc, p.slug desc
 limit :count;
 
 -- name: specialty
--- Of each specialty of the reader at most a page is walked (its last visible post is the floor); then they are merged,
--- and only what is shown is read whole.
+-- A page of each of the reader's specialties (there are three at most), merged; only what is shown is read whole.
 with mine as (
-    select d.specialty, coalesce((
-        select s.sort_at from post_specialties s cross join posts p
-        where s.specialty = d.specialty and s.sort_at <= :before_at
-          and p.uri = s.post and (s.sort_at < :before_at or p.slug < :before_slug) and {{chosen}} and {{visible}}
-        order by s.sort_at desc limit 1 offset :count - 1), 0) as floor
-    from doctor_specialties d where d.doctor = :reader),
-picked as (
-    select distinct p.uri as post, p.sort_at, p.slug from mine cross join post_specialties s cross join posts p
-    where s.specialty = mine.specialty and s.sort_at between mine.floor and :before_at
-      and p.uri = s.post and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-    order by p.sort_at desc, p.slug desc
-    limit :count)
+    select * from (
+        select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
+        where s.specialty = (
+                select d.specialty from doctor_specialties d where d.doctor = :reader
+                order by d.specialty limit 1 offset 0)
+          and s.sort_at <= :before_at and p.uri = s.post
+          and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        order by s.sort_at desc, p.slug desc limit :count) as first
+    union all
+    select * from (
+        select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
+        where s.specialty = (
+                select d.specialty from doctor_specialties d where d.doctor = :reader
+                order by d.specialty limit 1 offset 1)
+          and s.sort_at <= :before_at and p.uri = s.post
+          and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        order by s.sort_at desc, p.slug desc limit :count) as second
+    union all
+    select * from (
+        select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
+        where s.specialty = (
+                select d.specialty from doctor_specialties d where d.doctor = :reader
+                order by d.specialty limit 1 offset 2)
+          and s.sort_at <= :before_at and p.uri = s.post
+          and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        order by s.sort_at desc, p.slug desc limit :count) as third),
+picked as (select distinct post, sort_at, slug from mine order by sort_at desc, slug desc limit :count)
 select {{card}} from picked cross join posts p cross join doctors a
 where p.uri = picked.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
 
--- name: colleagues
--- As above, by author: at most a page of each colleague the reader follows.
-with mine as (
-    select f.followee, coalesce((
-        select p.sort_at from posts p
-        where p.author = f.followee and p.sort_at <= :before_at
-          and (p.sort_at < :before_at or p.slug < :before_slug) and {{chosen}} and {{visible}}
-        order by p.sort_at desc limit 1 offset :count - 1), 0) as floor
-    from follows f where f.follower = :reader and f.state = 'accepted'),
-picked as (
-    select p.uri as post, p.sort_at, p.slug from mine cross join posts p
-    where p.author = mine.followee and p.sort_at between mine.floor and :before_at
-      and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-    order by p.sort_at desc, p.slug desc
+-- name: colleagues [sqlite]
+-- The newest of each colleague, then after each post the next one of its author: a queue ordered by time, out of which
+-- as many are taken as are shown. With more colleagues only the first step grows.
+with recursive merged (author, post, sort_at, slug) as (
+    select t.author, t.uri, t.sort_at, t.slug from follows f cross join posts t
+    where f.follower = :reader and f.state = 'accepted' and t.uri = (
+        select p.uri from posts p
+        where p.author = f.followee and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        order by p.sort_at desc, p.slug desc limit 1)
+    union all
+    select t.author, t.uri, t.sort_at, t.slug from merged m cross join posts t
+    where t.uri = (
+        select p.uri from posts p
+        where p.author = m.author and (p.sort_at, p.slug) < (m.sort_at, m.slug) and {{chosen}} and {{visible}}
+        order by p.sort_at desc, p.slug desc limit 1)
+    order by 3 desc, 4 desc
     limit :count)
-select {{card}} from picked cross join posts p cross join doctors a
-where p.uri = picked.post and a.uri = p.author
+select {{card}} from merged cross join posts p cross join doctors a
+where p.uri = merged.post and a.uri = p.author
+order by p.sort_at desc, p.slug desc;
+
+-- name: colleagues [postgres]
+-- A page of each colleague, merged.
+with merged as (
+    select t.uri as post, t.sort_at, t.slug from follows f cross join lateral (
+        select p.uri, p.sort_at, p.slug from posts p
+        where p.author = f.followee and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        order by p.sort_at desc, p.slug desc limit :count) as t
+    where f.follower = :reader and f.state = 'accepted'
+    order by t.sort_at desc, t.slug desc
+    limit :count)
+select {{card}} from merged cross join posts p cross join doctors a
+where p.uri = merged.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
 
 -- name: of_author

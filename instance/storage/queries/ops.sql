@@ -2,4 +2,5 @@
 select state, count(*) as number from deliveries group by state;
 
 -- name: inbound_waiting
-select count(*) as number from inbound where state in ('waiting', 'held');
+select (select count(*) from inbound where state = 'waiting')
+    + (select count(*) from inbound where state = 'held') as number;

@@ -60,8 +60,8 @@ select
         where f.state in ('pending', 'accepted')
           and (f.follower in (select uri from doctors where origin = :origin)
             or f.followee in (select uri from doctors where origin = :origin))) as follows,
-    (select count(*) from posts where origin = :origin) as posts,
-    (select count(*) from comments where origin = :origin) as comments,
+    (select count(*) from doctors d join posts p on p.author = d.uri where d.origin = :origin) as posts,
+    (select count(*) from doctors d join comments c on c.author = d.uri where d.origin = :origin) as comments,
     (select count(*) from deliveries where origin = :origin and state in ('waiting', 'resting', 'held')) as waiting;
 
 -- name: hold_deliveries

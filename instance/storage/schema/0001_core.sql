@@ -206,8 +206,7 @@ create table posts (
     document text not null default ''
 );
 create index posts_by_time on posts (sort_at desc, slug desc);
-create index posts_by_author on posts (author, sort_at desc);
-create index posts_by_origin on posts (origin);
+create index posts_by_author on posts (author, sort_at desc, slug desc);
 
 create table post_specialties (
     specialty text not null,
@@ -238,7 +237,6 @@ create table comments (
 );
 create index comments_by_post on comments (post, published_at, slug);
 create index comments_by_author on comments (author, published_at desc);
-create index comments_by_origin on comments (origin);
 
 -- The doctors named by a post (audience `named`) or mentioned by a comment.
 create table mentions (
@@ -318,6 +316,7 @@ create table notifications (
     unique (doctor, kind, actor, object)
 );
 create index notifications_by_doctor on notifications (doctor, id desc);
+create index notifications_by_object on notifications (object);
 
 -- Reports of a post or comment, with a coded reason.
 create table reports (
@@ -349,7 +348,10 @@ create table inbound (
     applied_at bigint,
     unique (actor, activity)
 );
-create index inbound_due on inbound (state, due_at, id);
+-- What was applied, nearly every row, is in none of them.
+create index inbound_due on inbound (due_at, id) where state = 'waiting';
+create index inbound_held on inbound (actor, received_at) where state = 'held';
+create index inbound_failed on inbound (received_at) where state = 'failed';
 
 -- What was refused, in either direction; never a body.
 create table refusals (
