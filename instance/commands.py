@@ -157,9 +157,7 @@ async def _record(node: Node, act: str, by: str, subject: str) -> None:
     now = node.clock()
 
     async def work(tx: Transaction) -> None:
-        await tx.run(
-            "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason="", at=to_ms(now)
-        )
+        await tx.run("people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason="", at=to_ms(now))
 
     await node.store.write(work)
 

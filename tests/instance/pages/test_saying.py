@@ -166,7 +166,10 @@ async def test_a_password_manager_learns_whose_password_it_is(house):
     """The form that changes the password names the account, unseen."""
     page = await (await house.doctor("marie")).text("/me")
 
-    assert re.search(r'<input type="text" name="username" value="marie" autocomplete="username" aria-label="[^"]+" readonly hidden>', page)
+    assert re.search(
+        r'<input type="text" name="username" value="marie" autocomplete="username" aria-label="[^"]+" readonly hidden>',
+        page,
+    )
 
 
 async def test_a_second_tab_that_signs_in_goes_on(house):
