@@ -144,7 +144,10 @@ async def test_private_keys_lie_sealed(fr: Place) -> None:
 
     assert b"PRIVATE KEY" not in path.read_bytes()
     with sqlite3.connect(path) as rows:
-        rows.execute("update keys set private = (select private from keys k where k.id like '%/actor#main-key')")
+        rows.execute(
+            "update keys set private = (select private from keys k where k.id like '%/actor#main-key')"
+            " where owner like '%/doctors/marie'"
+        )
     rows.close()
     await fr.reopen()
     with pytest.raises(CannotOpen):
