@@ -83,7 +83,7 @@ def _wait(codes: Iterable[str]) -> str:
 
 def look() -> Look:
     """Who looks, and how, as the frame of a page needs it."""
-    return Look(guard.session(), guard.language(), request.path if request.method == "GET" else "/")
+    return Look(guard.session(), guard.language(), request.path if request.method in ("GET", "HEAD") else "/")
 
 
 async def page_text(template: str, /, *, here: str = "", said: Done | None = None, **values: Any) -> str:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any, Final
 
+import orjson
 from msgspec import Struct
 
-from instance.storage.store import Store
+from instance.storage.store import Row, Store
 
 TABS: Final = ("specialty", "colleagues", "all")
 PAGE_SIZE: Final = 20
 _FROM_THE_TOP: Final = (2**62, "~")
+_KEPT: Final = 2_048
+#: Cards by the version of post and author: a list of twenty reads what it has not read before, and no text twice.
+#: Who may see them was decided by the list's query.
+_cards: OrderedDict[tuple[Any, ...], Card] = OrderedDict()
+#: What a list says of a post, in its order (`feeds.listed`).
+_LISTED: Final = (
+    "uri", "slug", "sort_at", "updated_at", "answers", "standing", "valid_until", "gone_at", "author_updated_at", "own",
+)  # fmt: skip
 _CURSOR: Final = re.compile(r"([0-9]{1,15})-([0-9A-Za-z]{1,64})\Z")
 
 
@@ -88,13 +98,13 @@ async def home(
     values = _values(reader, before, filters, count)
     # What is narrowed may be rare, and then many posts are walked for a few.
     rows = await (store.all(query, **values) if filters.any else store.few(query, **values))
-    return _page(rows, count)
+    return await _page(store, reader, rows, count)
 
 
 async def of_author(store: Store, reader: str, author: str, *, before: str = "", count: int = PAGE_SIZE) -> FeedPage:
     """Return a page of what this author wrote and this reader may see."""
     rows = await store.few("feeds.of_author", author=author, **_values(reader, before, Filters(), count))
-    return _page(rows, count)
+    return await _page(store, reader, rows, count)
 
 
 def _values(reader: str, before: str, filters: Filters, count: int) -> dict[str, Any]:
@@ -116,7 +126,25 @@ def read_cursor(text: str) -> tuple[int, str]:
     return (int(found[1]), found[2]) if found else _FROM_THE_TOP
 
 
-def _page(rows: Sequence[Any], count: int) -> FeedPage:
-    cards = [Card(**row) for row in rows[:count]]
-    more = len(rows) > count
-    return FeedPage(cards=cards, next=f"{cards[-1].sort_at}-{cards[-1].slug}" if more else "")
+async def _page(store: Store, reader: str, rows: Sequence[Row], count: int) -> FeedPage:
+    shown = rows[:count]
+    found = [_cards.get(tuple(row.values())) for row in shown]
+    missing = [row["uri"] for row, card in zip(shown, found, strict=True) if card is None]
+    if missing:
+        read = await _read(store, reader, missing)
+        found = [card or read.get(row["uri"]) for row, card in zip(shown, found, strict=True)]
+    last = shown[-1] if len(rows) > count else None
+    return FeedPage(
+        cards=[card for card in found if card is not None], next=f"{last['sort_at']}-{last['slug']}" if last else ""
+    )
+
+
+async def _read(store: Store, reader: str, uris: Sequence[str]) -> dict[str, Card]:
+    """Read the cards of these posts, and remember them under what a list says of them."""
+    cards: dict[str, Card] = {}
+    for row in await store.few("feeds.cards", reader=reader, uris=orjson.dumps(uris).decode()):
+        card = cards[row["uri"]] = Card(**row)
+        _cards[tuple(row[name] for name in _LISTED)] = card
+    while len(_cards) > _KEPT:
+        _cards.popitem(last=False)
+    return cards

@@ -1,10 +1,21 @@
 -- Lists of posts, newest first, by a cursor over (sort_at, slug): the cost does not grow with the number of posts.
+-- A list says which posts in which version; `cards` tells what is on those that are not remembered.
+
+-- fragment: listed
+p.uri, p.slug, p.sort_at, p.updated_at, {{answers_seen}} as answers, a.standing, a.valid_until, a.gone_at,
+a.updated_at as author_updated_at, case when p.author = :reader then 1 else 0 end as own
 
 -- fragment: card
-p.uri, p.slug, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.local,
-p.role_then, p.published_at, p.updated_at, p.sort_at, {{answers_seen}} as answers,
-a.uri as author, a.address, a.name, a.country, a.specialties as author_specialties, a.standing, a.valid_until,
-a.gone_at, a.updated_at as author_updated_at, case when p.author = :reader then 1 else 0 end as own
+{{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.local,
+p.role_then, p.published_at, a.uri as author, a.address, a.name, a.country, a.specialties as author_specialties
+
+-- name: cards [sqlite]
+select {{card}} from json_each(:uris) u cross join posts p cross join doctors a
+where p.uri = u.value and a.uri = p.author and {{visible}};
+
+-- name: cards [postgres]
+select {{card}} from posts p cross join doctors a
+where p.uri in (select json_array_elements_text(cast(:uris as json))) and a.uri = p.author and {{visible}};
 
 -- fragment: chosen
 (:kind = '' or p.kind = :kind)
@@ -12,7 +23,7 @@ and (:language = '' or p.language = :language)
 and (:country = '' or exists (select 1 from doctors ca where ca.uri = p.author and ca.country = :country))
 
 -- name: all
-select {{card}} from posts p cross join doctors a
+select {{listed}} from posts p cross join doctors a
 where a.uri = p.author and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
 order by p.sort_at desc, p.slug desc
 limit :count;
@@ -47,7 +58,7 @@ with mine as (
           and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
         order by s.sort_at desc, p.slug desc limit :count) as third),
 picked as (select distinct post, sort_at, slug from mine order by sort_at desc, slug desc limit :count)
-select {{card}} from picked cross join posts p cross join doctors a
+select {{listed}} from picked cross join posts p cross join doctors a
 where p.uri = picked.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
 
@@ -68,7 +79,7 @@ with recursive merged (author, post, sort_at, slug) as (
         order by p.sort_at desc, p.slug desc limit 1)
     order by 3 desc, 4 desc
     limit :count)
-select {{card}} from merged cross join posts p cross join doctors a
+select {{listed}} from merged cross join posts p cross join doctors a
 where p.uri = merged.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
 
@@ -82,12 +93,12 @@ with merged as (
     where f.follower = :reader and f.state = 'accepted'
     order by t.sort_at desc, t.slug desc
     limit :count)
-select {{card}} from merged cross join posts p cross join doctors a
+select {{listed}} from merged cross join posts p cross join doctors a
 where p.uri = merged.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
 
 -- name: of_author
-select {{card}} from posts p cross join doctors a
+select {{listed}} from posts p cross join doctors a
 where p.author = :author and a.uri = p.author
   and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
 order by p.sort_at desc, p.slug desc

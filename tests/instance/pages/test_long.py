@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from instance.views import feed
 from tests.instance.pages.house import House, close_house, open_house
 from tests.instance.pages.rows import DE, FR, IT, NOW, Rows
 from tests.instance.pages.scene import fill
@@ -38,14 +39,8 @@ async def long(tmp_path: Path) -> AsyncIterator[House]:
 
 async def slug_of(house: House) -> str:
     """The long discussion."""
-    row = await house.node.store.read(lambda rows: rows.all("feeds.all", **EVERYTHING))
-    return next(item["slug"] for item in row if item["title"] == "A long discussion")
-
-
-EVERYTHING = {
-    "reader": f"{FR}/doctors/marie", "before_at": 2**62, "before_slug": "~", "kind": "", "language": "", "country": "",
-    "count": 50,
-}  # fmt: skip
+    page = await feed.home(house.node.store, f"{FR}/doctors/marie", tab="all", count=50)
+    return next(card.slug for card in page.cards if card.title == "A long discussion")
 
 
 async def test_a_long_thread_comes_in_pages(long):

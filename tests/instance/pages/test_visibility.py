@@ -178,7 +178,9 @@ def test_feeds_walk_an_index(name, tmp_path):
     query = Queries(QUERIES, "sqlite")[name]
     plan = [row[3] for row in db.execute("explain query plan " + query.text, [1] * len(query.names))]
 
-    assert [] == [step for step in plan if step.startswith("SCAN") and step != "SCAN picked"]
+    # What a statement has picked itself is a page at most.
+    picked = {f"SCAN {name}" for name in ("picked", "mine", "first", "second", "third", "merged", "m")}
+    assert [] == [step for step in plan if step.startswith("SCAN") and step not in picked]
     assert any("posts_by" in step or "post_specialties" in step for step in plan)
 
 
