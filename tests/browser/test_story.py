@@ -67,7 +67,7 @@ async def test_outside_nothing_is_read(scene):
     """Without an account there is the landing page and the sign-in, and neither names anybody or anything."""
     async with scene.doctor(0, "fr", "touch") as claire, scene.doctor(0, "fr", "touch") as stranger:
         await sign_in(claire)
-        case, _ = await publish(claire)
+        case = await publish(claire)
         seen = []
         for path in ("/", "/feed?tab=all", case, f"/doctors/{claire.login.handle}", "/colleagues?q=Claire", "/write"):
             await stranger.open(path)
@@ -82,7 +82,7 @@ async def test_whoever_is_not_in_good_standing_gets_one_page(scene):
     france = scene.town[0]
     async with scene.doctor(0, "fr", "touch") as claire, scene.doctor(0, "fr", "touch", login=1) as hugo:
         await sign_in(claire)
-        case, _ = await publish(claire)
+        case = await publish(claire)
         await sign_in(hugo)
         await france.node.people.suspend(hugo.login.handle, by="test", reason="shown to a reader")
         await hugo.open(case)

@@ -27,7 +27,7 @@ except OSError as error:
     sys.exit(print(type(error).__name__))
 try:
     peer.sendall(b'{"command":"check","values":{}}\\n'); print(peer.recv(4096) or "no answer")
-except BrokenPipeError:
+except (BrokenPipeError, ConnectionResetError):
     print("no answer")
 """
 
