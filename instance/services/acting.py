@@ -56,7 +56,7 @@ async def once(node: Node, tx: Transaction, doctor_uri: str, what: str, form_key
     """Write the form down; return what it made where it was carried out before, and raise Rejected over the limit."""
     now = node.clock()
     key = form_key[:_MAX_KEY] or new_ulid(now)
-    await tx.one("settings.one_at_a_time", subject=doctor_uri)
+    await tx.take_turn(doctor_uri)
     await tx.run("posts.forget_submissions", doctor=doctor_uri, before=to_ms(now - _REMEMBERED))
     if not await tx.run("posts.submit", doctor=doctor_uri, form_key=key, what=what, result=result, now=to_ms(now)):
         row = await tx.one("posts.submission", doctor=doctor_uri, form_key=key)

@@ -1,7 +1,7 @@
 """The allowlist in force in this process: one immutable value, replaced as soon as a row says it is old.
 
-Whoever asks per message awaits `refresh_if_changed` first: one point read of a number, so that a change made by any
-process bites on the next message. What cannot be read admits nobody.
+Whoever asks per message awaits `refresh_if_changed` first: one look at a number, so that a change made by anybody
+bites on the next message. What cannot be read admits nobody.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class AllowlistCache:
     async def refresh_if_changed(self) -> Allowlist:
         """Return the allowlist in force at this moment."""
         try:
-            row = await self._store.one("siblings.version")
+            row = await self._store.known("siblings.version")
             if row is None or row["value"] != self._known:
                 await self._refresh()
         except Exception as fault:

@@ -23,7 +23,7 @@ from federation.ports import Speaker
 from federation.uri import BadUri, Uri
 from federation.vocabulary import Doctor, Instance
 from instance.services.doctors import words_of
-from instance.services.fetching import JRD_ACCEPT, Budget, Fetcher, NotReached, NotThere
+from instance.services.fetching import JRD_ACCEPT, Budget, Fetcher, GoneThere, NotReached, NotThere
 from instance.services.judging import OK, KnownDoctor, judge, read_keys, refusal_of, row_of, with_standing
 from instance.services.key_memory import KeyMemory, Keys
 from instance.storage.store import Row, Transaction
@@ -200,7 +200,7 @@ class Directory:
 
     async def _keep_believed(self, tx: Transaction, learned: Learned, values: dict[str, Any]) -> None:
         doctor = learned.doctor
-        await tx.one("settings.one_at_a_time", subject=doctor.address)
+        await tx.take_turn(doctor.address)
         holder = await tx.one("directory.at_address", address=doctor.address)
         if holder is not None and holder["uri"] != doctor.uri:
             raise ActorMismatch("the handle is another's")
@@ -312,7 +312,10 @@ class Directory:
     async def _read_owner(self, key_id: Uri, sibling: Sibling) -> Keys:
         """Read the document a key stands in, and its owner; learn all keys of the owner."""
         url = key_id.without_fragment()
-        document = await self._fetcher.document(url, sibling)
+        try:
+            document = await self._fetcher.document(url, sibling)
+        except GoneThere as gone:
+            return await self._learn_left(url, gone, sibling)
         owner = document.get("owner") or document.get("controller")
         if "inbox" not in document and owner is not None:
             try:
@@ -339,6 +342,20 @@ class Directory:
         learned = await self.learn(document, doctor, sibling)
         await self._store(learned, sibling)
         return learned.keys
+
+    async def _learn_left(self, uri: Uri, gone: GoneThere, sibling: Sibling) -> Keys:
+        """Hold the keys a Tombstone still shows: a doctor we know may take back what they wrote here, and no more."""
+        if uri == sibling.actor or await self._node.store.one("directory.doctor", uri=uri) is None:
+            raise gone
+        try:
+            stone = parse.tombstone(gone.document or {})
+        except Refused:
+            raise gone from None
+        keys = read_keys(uri, stone.public_keys, stone.assertion_methods)
+        if not keys:
+            raise gone
+        self._keys.learn(uri, keys, self._node.clock())
+        return keys
 
     async def _learn_instance(self, instance: Instance, sibling: Sibling) -> Keys:
         keys = read_keys(instance.id, instance.public_keys, instance.assertion_methods)

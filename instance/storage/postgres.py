@@ -59,7 +59,7 @@ class PostgresStore:
         self._closed = False
         self.commits = 0
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, brief: bool = False) -> T:
         """Run the unit of work in a transaction of its own; again after a deadlock, at most five times."""
         for attempt in range(1, TRIES + 1):
             try:
@@ -83,6 +83,10 @@ class PostgresStore:
         """Return the first row, or None."""
         async with self._session() as connection:
             return await Rows(connection, self._queries, writes=False).one(query, **values)
+
+    async def known(self, query: str, /, **values: Any) -> Row | None:
+        """Return the first row, or None; read anew, since other processes write too."""
+        return await self.one(query, **values)
 
     async def few(self, query: str, /, **values: Any) -> list[Row]:
         """Return the rows of a page."""

@@ -68,6 +68,14 @@ class Rows:
         self._writes = writes
         self._failure: BaseException | None = None
 
+    async def take_turn(self, subject: str) -> None:
+        """Hold the subject's lock until the end of the transaction."""
+        try:
+            await self._connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", subject)
+        except FAILURES as error:
+            self._failure = meaning(error, "take_turn")
+            raise self._failure from None
+
     async def one(self, query: str, /, **values: Any) -> Row | None:
         """Return the first row, or None."""
         named, bound = self._bound(query, values)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,7 +94,8 @@ def translate(name: str, text: str, engine: Engine) -> Query:
     return Query(name, statement, tuple(names))
 
 
-def _load(folder: Path, engine: Engine) -> dict[str, Query]:
+@lru_cache(maxsize=8)
+def _load(folder: Path, engine: Engine) -> Mapping[str, Query]:
     found: dict[str, Query] = {}
     fragments = _fragments(folder)
     for path in sorted(folder.glob("*.sql")):

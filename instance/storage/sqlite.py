@@ -1,6 +1,6 @@
 """The embedded engine: one file, one process, one writing connection with group commit, readers apart.
 
-* writes go through `Writer`, in its own thread;
+* writes go through `Writer`: brief ones on the loop with the commit in its thread, all others in the thread whole;
 * `one` and `few` are answered on the event loop by a read-only connection: shorter than handing it to a thread;
 * `all`, `read` and the checks run in the threads of two read-only connections.
 """
@@ -40,6 +40,7 @@ from instance.storage.store import Look, Row, Work
 T = TypeVar("T")
 
 READERS = 2
+_REMEMBERED = 4_096
 
 # Every step of SQLite lets go of the interpreter's lock, and a saturated event loop, which lets go of it only for an
 # instant at a time, is made to hand it over only after this interval. Measured with a loop that is never idle, batches
@@ -63,6 +64,8 @@ class SqliteStore:
         self._writer = Writer(path, self._queries)
         self._inline: sqlite3.Connection | None = None
         self._readers: list[_Reading] = []
+        self._remembered: dict[tuple[Any, ...], Row | None] = {}
+        self._remembered_at = -1
 
     @property
     def commits(self) -> int:
@@ -80,9 +83,9 @@ class SqliteStore:
         for _ in range(READERS):
             self._readers.append(await _Reading.open(self._path))
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, brief: bool = False) -> T:
         """Run the unit of work and return its result after commit."""
-        return await self._writer.write(work)
+        return await self._writer.write(work, brief=brief)
 
     async def read(self, look: Look[T]) -> T:
         """Run several reads against one snapshot."""
@@ -107,6 +110,19 @@ class SqliteStore:
         if self._inline is None:
             raise StorageUnavailable("storage_closed")
         return Rows(self._inline, self._queries, writes=False).first(query, values)
+
+    async def known(self, query: str, /, **values: Any) -> Row | None:
+        """Return the first row, or None; from memory where nothing was committed since it was read."""
+        version, key = self._data_version(), (query, *values.values())
+        if version != self._remembered_at:
+            self._remembered.clear()
+            self._remembered_at = version
+        elif key in self._remembered:
+            return self._remembered[key]
+        row = await self.one(query, **values)
+        if len(self._remembered) < _REMEMBERED:
+            self._remembered[key] = row
+        return row
 
     async def few(self, query: str, /, **values: Any) -> list[Row]:
         """Return the rows of a page; answered here, without a thread, whose wake-ups cost more than the rows."""
@@ -139,6 +155,15 @@ class SqliteStore:
         if self._inline is None:
             raise StorageUnavailable("storage_closed")
         await asyncio.to_thread(sqlite_care.copy, self._path, Path(target))
+
+    def _data_version(self) -> int:
+        """A number that changes with every commit of anybody, other processes and people with an editor included."""
+        if self._inline is None:
+            raise StorageUnavailable("storage_closed")
+        try:
+            return int(self._inline.execute("pragma data_version").fetchone()[0])
+        except sqlite3.Error as error:
+            raise as_storage_error(error, "data_version") from None
 
     async def close(self) -> None:
         """Commit what is waiting, disconnect (the writer last, which empties the WAL), let the file go."""

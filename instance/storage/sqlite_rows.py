@@ -135,6 +135,9 @@ class Rows:
         self._writes = writes
         self._failure: Exception | None = None
 
+    async def take_turn(self, subject: str) -> None:
+        """There is one writer: units of work take turns by themselves."""
+
     async def one(self, query: str, /, **values: Any) -> Row | None:
         """Return the first row, or None."""
         return self.first(query, values)

@@ -1,4 +1,10 @@
-"""Group commit: one writing connection, one batch in flight, what gathers meanwhile is the next batch."""
+"""Group commit: one writing connection, one batch in flight, what gathers meanwhile is the next batch.
+
+A batch of brief units is driven on the event loop, and only its commit, which waits for the disk, is left to the
+writing thread: two threads that take turns at every statement cost more than the statements. Everything else, and every
+batch while another process holds the file, runs in the thread as a whole. The loop leaves the connection alone while
+the thread has it: there is one batch at a time.
+"""
 
 from __future__ import annotations
 
@@ -15,11 +21,12 @@ import aiosqlite
 
 from instance.storage.errors import StorageError, StorageUnavailable
 from instance.storage.queries import Queries
-from instance.storage.sqlite_rows import Rows, as_storage_error, connect_apart, drive, execute
+from instance.storage.sqlite_rows import BUSY_SECONDS, Rows, as_storage_error, connect_apart, drive, execute
 from instance.storage.store import Work
 
 T = TypeVar("T")
 
+# Some ten milliseconds of point writes: so long the loop may be held up at most.
 BATCH = 64
 # Beyond this the disk does not keep up, and the callers are better told than kept.
 MOST_WAITING = 10_000
@@ -31,6 +38,7 @@ class Unit:
 
     work: Work[Any]
     done: asyncio.Future[Any]
+    brief: bool = False
     context: Context = field(default_factory=copy_context)
     result: Any = None
     error: BaseException | None = None
@@ -60,18 +68,20 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._connection: aiosqlite.Connection | None = None
         self._closed = False
+        #: Functions that the thread runs or is about to run.
+        self._calls = 0
 
     async def open(self) -> None:
         """Connect; also after the connection was lost."""
         self._connection = await connect_apart(self._path, writes=True)
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, brief: bool = False) -> T:
         """Run the unit in the next batch; return its result after the commit."""
         if self._closed:
             raise StorageUnavailable("storage_closed")
         if len(self._waiting) >= MOST_WAITING:
             raise StorageUnavailable("storage_busy", "too many writes are waiting")
-        unit = Unit(work, asyncio.get_running_loop().create_future())
+        unit = Unit(work, asyncio.get_running_loop().create_future(), brief)
         self._waiting.append(unit)
         if self._task is None:
             self._task = asyncio.create_task(self._drain())
@@ -82,7 +92,11 @@ class Writer:
         """Run a function of the raw connection in the writing thread, between two batches."""
         if self._closed:
             raise StorageUnavailable("storage_closed")
-        return await execute(await self._connected(), lambda connection: function(connection, *arguments))
+        self._calls += 1
+        try:
+            return await execute(await self._connected(), lambda connection: function(connection, *arguments))
+        finally:
+            self._calls -= 1
 
     async def finish(self) -> None:
         """Accept nothing more, and commit what is waiting."""
@@ -109,8 +123,7 @@ class Writer:
     async def _commit(self, batch: list[Unit]) -> None:
         """Run one batch and settle every caller, whatever happens."""
         try:
-            connection = await self._connected()
-            if not await execute(connection, lambda raw: self._run(raw, batch)):
+            if not await self._carry_out(await self._connected(), batch):
                 await self._let_go()
         except Exception as error:
             for unit in batch:
@@ -136,18 +149,42 @@ class Writer:
             with suppress(sqlite3.Error):
                 await connection.close()
 
+    async def _carry_out(self, connection: aiosqlite.Connection, batch: list[Unit]) -> bool:
+        """Run the batch where it belongs; return whether the connection is still good."""
+        raw = connection._conn
+        if self._calls or not all(unit.brief for unit in batch) or not _begun_at_once(raw):
+            return await execute(connection, lambda raw: self._run(raw, batch))
+        try:
+            self._work(raw, batch)
+        except (sqlite3.Error, _BatchLost) as error:
+            fault = error
+            return await execute(connection, lambda raw: self._give_up(raw, batch, fault))
+        return await execute(connection, lambda raw: self._end(raw, batch))
+
     def _run(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
         """Run the batch in the writing thread; return whether the connection is still good."""
         try:
+            connection.execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
             connection.execute("begin immediate")
-            if not self._together(connection, batch):
-                connection.execute("begin immediate")
-                # The one that raised is not asked again: what came before it comes before it again.
-                for unit in [unit for unit in batch if unit.error is None]:
-                    self._apart(connection, unit)
+            self._work(connection, batch)
+        except (sqlite3.Error, _BatchLost) as error:
+            return self._give_up(connection, batch, error)
+        return self._end(connection, batch)
+
+    def _work(self, connection: sqlite3.Connection, batch: list[Unit]) -> None:
+        """Run the units of a transaction that has begun."""
+        if not self._together(connection, batch):
+            connection.execute("begin immediate")
+            # The one that raised is not asked again: what came before it comes before it again.
+            for unit in [unit for unit in batch if unit.error is None]:
+                self._apart(connection, unit)
+
+    def _end(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
+        """Wait for the disk; return whether the connection is still good."""
+        try:
             connection.execute("commit")
             self.commits += 1
-        except (sqlite3.Error, _BatchLost) as error:
+        except sqlite3.Error as error:
             return self._give_up(connection, batch, error)
         return True
 
@@ -206,6 +243,18 @@ class Writer:
         for unit in batch:
             unit.error = unit.error or _lost(reason)
         return healthy
+
+
+def _begun_at_once(connection: sqlite3.Connection | None) -> bool:
+    """Begin without waiting; False where another process holds the file, or the connection is not what it was."""
+    if connection is None:
+        return False
+    try:
+        connection.execute("pragma busy_timeout = 0")
+        connection.execute("begin immediate")
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _lost(reason: BaseException | None) -> Exception:

@@ -69,6 +69,12 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """A Reader that may also change rows. It is over when its unit of work is."""
 
+    async def take_turn(self, subject: str) -> None:
+        """Wait until no other unit of work is about this subject, and keep others waiting until this one is over.
+
+        For units that look before they write.
+        """
+
     async def run(self, query: str, /, **values: Any) -> int:
         """Change rows; return how many."""
 
@@ -87,8 +93,10 @@ class Store(Protocol):
     def engine(self) -> Engine:
         """Which database this is."""
 
-    async def write(self, work: Work[T]) -> T:
+    async def write(self, work: Work[T], *, brief: bool = False) -> T:
         """Run the unit of work and return its result after commit (synchronous=FULL, synchronous_commit=on).
+
+        `brief` says that it is a dozen statements by key at most: SQLite runs these on the loop, as it does `one`.
 
         Raises what the unit raises; StorageUnavailable where the commit failed, and the next write may succeed again.
         A caller that is cancelled while it waits may still find its unit committed.
@@ -99,6 +107,12 @@ class Store(Protocol):
 
     async def one(self, query: str, /, **values: Any) -> Row | None:
         """Point read by key: a few microseconds on SQLite, for use on hot paths."""
+
+    async def known(self, query: str, /, **values: Any) -> Row | None:
+        """The same as `one`, for a row that is asked for again and again: SQLite remembers it until anybody commits.
+
+        The row is shared, and not the caller's to change.
+        """
 
     async def few(self, query: str, /, **values: Any) -> list[Row]:
         """Return the rows of a query that walks an index to one page: for hot paths, where `all` costs too much.

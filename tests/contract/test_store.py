@@ -377,3 +377,16 @@ async def test_close_finishes_what_was_begun_and_refuses_the_rest(address: str, 
         with pytest.raises(StorageUnavailable) as refused:
             await attempt()
         assert "storage_closed" == refused.value.code
+
+
+async def test_what_is_known_is_what_is_there(store: Store) -> None:
+    """A remembered row, and a remembered absence, last until the next commit and not a moment longer."""
+    before = [await store.known("notes.by_id", id="a"), await store.known("notes.by_id", id="b")]
+    await add(store, "a", 1)
+    first, second = await store.known("notes.by_id", id="a"), await store.known("notes.by_id", id="a")
+    await add(store, "b", 2)
+    after = [await store.known("notes.by_id", id="a"), await store.known("notes.by_id", id="b")]
+
+    assert [None, None] == before
+    assert first == second == await store.one("notes.by_id", id="a")
+    assert ["a", "b"] == [row["id"] for row in after if row is not None]

@@ -13,6 +13,17 @@ select c.uri, c.slug, c.origin, c.local, c.post, c.parent, c.author, c.content, 
 from comments c join posts p on p.uri = c.post join doctors a on a.uri = c.author
 where c.slug = :slug and {{visible}} and {{comment_unblocked}};
 
+-- name: own
+-- Whatever has become of the discussion: what somebody has said stays theirs to take back.
+select uri, slug, origin, local, post, parent, author, content, source, language, published_at, updated_at
+from comments where slug = :slug and author = :author and local = 1;
+
+-- name: post
+-- For whom an answer was, so that its withdrawal is addressed to the same; nobody is shown anything of this.
+select p.uri, p.slug, p.origin, p.local, p.author, p.kind, p.audience,
+    a.origin as author_origin, a.followers as author_followers
+from posts p join doctors a on a.uri = p.author where p.uri = :uri;
+
 -- name: add
 insert into comments (uri, slug, origin, local, post, parent, author, content, source, language, role_then,
     published_at, received_at)

@@ -13,4 +13,9 @@ update keys set drop_after = :drop_after
 where owner = :owner and algorithm = :algorithm and private is not null and drop_after is null and id <> :new;
 
 -- name: drop_passed
-delete from keys where private is not null and drop_after is not null and drop_after <= :now;
+-- A doctor who has left signs until every sibling has what they took back.
+delete from keys where private is not null
+  and (drop_after <= :now or (
+    exists (select 1 from doctors g where g.uri = keys.owner and g.local = 1 and g.gone_at is not null)
+    and not exists (select 1 from deliveries d where d.state in ('waiting', 'resting', 'held', 'dead')
+        and (d.actor = keys.owner or d.object = keys.owner))));

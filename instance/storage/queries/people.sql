@@ -65,9 +65,9 @@ order by d.valid_until, d.uri limit :count;
 update versions set value = value + 1 where name = 'standing';
 
 -- name: set_profile
-update doctors set summary = :summary, languages = :languages, approves_followers = :approves_followers,
-    updated_at = :now
-where uri = :uri and local = 1;
+update doctors set summary = :summary, summary_source = :summary_source, languages = :languages,
+    approves_followers = :approves_followers, updated_at = :now
+where uri = :uri and local = 1 and updated_at = :seen;
 
 -- name: add_account
 insert into accounts (id, login, password, doctor, roles, language, created_at)

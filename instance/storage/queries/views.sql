@@ -132,8 +132,7 @@ from siblings s left join sibling_contacts c on c.origin = s.origin
 order by s.name, s.origin;
 
 -- name: account
-select a.login, a.roles, a.language, a.appearance, a.created_at, d.approves_followers
-from accounts a left join doctors d on d.uri = a.doctor where a.id = :account;
+select login, roles, language, appearance, created_at from accounts where id = :account;
 
 -- name: deliveries_of
 -- How far the author's own post has come: what was said of it to each sibling, in the order in which it was said.

@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import sqlite3
+import threading
 import time
+from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +16,19 @@ from instance.storage.sqlite import SqliteStore
 from instance.storage.sqlite_writer import BATCH
 from instance.storage.store import BrokenRule, Misused, StorageUnavailable, Transaction
 from tests.contract.test_store import add, ids
+
+
+@pytest.fixture(params=[False, True], ids=["in the thread", "on the loop"])
+def store(store: SqliteStore, request: pytest.FixtureRequest) -> SqliteStore:
+    """The same promises hold where brief units are driven on the loop."""
+    store.write = partial(store.write, brief=request.param)  # type: ignore[method-assign]
+    return store
+
+
+async def where(tx: Transaction) -> bool:
+    """Write something; whether this runs on the event loop."""
+    await tx.run("notes.add", id=f"n{time.monotonic_ns()}", number=time.monotonic_ns(), body="", raw=None)
+    return threading.current_thread() is threading.main_thread()
 
 
 async def test_units_that_come_together_are_committed_together(store: SqliteStore) -> None:
@@ -151,3 +167,33 @@ async def test_a_busy_loop_does_not_starve_the_writer(store: SqliteStore) -> Non
 def _limit_pages(connection: sqlite3.Connection, most: int) -> None:
     """Let the file grow to so many pages (or, below its size, not at all)."""
     connection.execute(f"pragma max_page_count = {max(most, 1)}")
+
+
+async def test_only_brief_units_are_driven_on_the_loop(store: SqliteStore) -> None:
+    """One that may be long takes its whole batch into the thread; so does a function that the thread still runs."""
+    write = SqliteStore.write
+    brief = await write(store, where, brief=True)
+    usual = await write(store, where)
+    together = await asyncio.gather(write(store, where, brief=True), write(store, where))
+    _, beside = await asyncio.gather(store._writer.call(lambda raw: time.sleep(0.1)), write(store, where, brief=True))
+
+    assert (True, False, [False, False], False) == (brief, usual, together, beside)
+
+
+async def test_another_process_with_the_file_holds_up_the_unit_and_not_the_loop(store: SqliteStore, path: Path) -> None:
+    """Whoever opened the file by hand and writes is waited for in the thread."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("begin immediate")
+    waiting = asyncio.create_task(add(store, "waits"))
+    longest, before = 0.0, time.perf_counter()
+    for _ in range(20):
+        await asyncio.sleep(0.01)
+        now = time.perf_counter()
+        longest, before = max(longest, now - before), now
+    undone = waiting.done()
+    other.execute("rollback")
+    other.close()
+    await waiting
+
+    assert (False, ["waits"]) == (undone, await ids(store))
+    assert longest < 1
