@@ -182,7 +182,7 @@ class OwnStanding:
 
     async def __call__(self, actor: Uri) -> bool:
         """Whether the doctor is one of ours and in good standing."""
-        row = await self._node.store.one("people.standing", uri=actor)
+        row = await self._node.store.known("people.standing", uri=actor)
         if row is None or not row["local"]:
             return False
         # What was written was allowed when it was written (a role may change since); now only the standing counts.

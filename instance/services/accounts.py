@@ -117,7 +117,7 @@ class Accounts:
     async def session(self, token: str) -> Session | None:
         """Return who holds the token, or None where it is unknown, idle for too long, or past its end."""
         key = _hashed(token)
-        row = await self._store.one("sessions.by_token", token=key)
+        row = await self._store.known("sessions.by_token", token=key)
         now = self._node.clock()
         if row is None or not _alive(row, now):
             return None
@@ -192,7 +192,7 @@ class Accounts:
 
         async def count(tx: Transaction) -> bool:
             for subject, most in subjects:
-                await tx.one("settings.one_at_a_time", subject=subject)
+                await tx.take_turn(subject)
                 row = await tx.one("sessions.failures", subject=subject, since=to_ms(now - WINDOW))
                 if row is not None and row["number"] >= most:
                     return False

@@ -58,7 +58,7 @@ class InboundQueue:
             into = await node.apply.prepare(
                 activity, arrival.proof.body, arrival.sibling, raw=arrival.document.raw, forwarded_by=forwarded_by
             )
-            new, effects = await node.store.write(lambda tx: self._keep_applied(tx, row, into))
+            new, effects = await node.store.write(lambda tx: self._keep_applied(tx, row, into), brief=True)
         except (Refused, StorageUnavailable):
             raise
         except Exception as fault:  # a handler that raises must not lose the message (F32)
@@ -84,7 +84,7 @@ class InboundQueue:
             state = "waiting" if held is None else "held"
             return await tx.run("inbound.add", **{**row, "state": state, "held_for": held or ""})
 
-        new = bool(await self._node.store.write(work))
+        new = bool(await self._node.store.write(work, brief=True))
         if new and held is None:
             self._remember(row["id"], arrival)
             self._node.wake.inbound.set()
@@ -193,7 +193,7 @@ class InboundQueue:
 
     async def _turn(self, tx: Transaction, into: Incoming) -> None:
         """One actor's messages take effect one after the other, or a Create and its Delete could miss each other."""
-        await tx.one("settings.one_at_a_time", subject=into.activity.actor)
+        await tx.take_turn(into.activity.actor)
 
     def _activity(self, row: Row) -> tuple[AnyActivity, Any]:
         read = self._read.get(row["id"])
