@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
+from federation.render import write_time
 from federation.signatures import Profile, sign
 from federation.uri import Uri
 from instance.ids import new_ulid
 from tests.bench.ground import Author, Ground
+
+
+_PUBLISHED: Final = re.compile(rb'"published":"[^"]*"')
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,7 @@ def creates(ground: Ground, authors: Sequence[Author], number: int, profile: Pro
         post, activity = new_ulid(now), new_ulid(now)
         body = author.template.replace(author.post.encode(), post.encode())
         body = body.replace(author.activity.encode(), activity.encode())
+        body = _PUBLISHED.sub(b'"published":"%s"' % write_time(now).encode(), body)
         headers = sign("POST", url, body, author.keys[profile], profile, now)
         letters.requests.append(_bytes("POST", "/inbox", headers, body))
         letters.posts.append(f"{author.uri.partition('/doctors')[0]}/posts/{post}")
