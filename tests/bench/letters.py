@@ -14,7 +14,6 @@ from federation.uri import Uri
 from instance.ids import new_ulid
 from tests.bench.ground import Author, Ground
 
-
 _PUBLISHED: Final = re.compile(rb'"published":"[^"]*"')
 
 
