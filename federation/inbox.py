@@ -173,6 +173,8 @@ class Inbox:
             self._admission.leave(sibling.origin)
         if speaker.held is not None:
             raise StandingRefused(speaker.held)
+        if speaker.followers is None and proof.signer != sibling.actor:
+            raise StandingRefused("no_credential", "who has left reads nothing")
         return Reader(sibling, proof.signer)
 
     async def _claim(

@@ -189,6 +189,20 @@ def make_ed25519(id: Uri, owner: Uri) -> PrivateKey:
 
 
 @dataclass(frozen=True, slots=True)
+class Overlap:
+    """When the new keys of a rotation begin to sign, and when the old ones are dropped."""
+
+    sign_after: datetime
+    drop_after: datetime
+
+
+def overlap(now: datetime, wait: timedelta = SIGN_AFTER) -> Overlap:
+    """The overlap of a rotation that begins now; the old keys outlive the first of the new by the same time always."""
+    begins = now + max(wait, SIGN_AFTER)
+    return Overlap(begins, begins - SIGN_AFTER + DROP_AFTER)
+
+
+@dataclass(frozen=True, slots=True)
 class RingKey:
     """A key of ours in time: published until `drop_after`, signing from `not_before`."""
 
@@ -218,11 +232,12 @@ def start_ring(key: PrivateKey, now: datetime) -> KeyRing:
 
 def rotate(ring: KeyRing, new: PrivateKey, now: datetime) -> KeyRing:
     """Publish the new key beside the old: it signs in ten minutes, the old is dropped in 24 hours."""
+    times = overlap(now)
     leaving = tuple(
-        RingKey(held.key, held.not_before, held.drop_after or now + DROP_AFTER)
+        RingKey(held.key, held.not_before, held.drop_after or times.drop_after)
         for held in without_dropped(ring, now).keys
     )
-    begins = now + SIGN_AFTER if leaving else now
+    begins = times.sign_after if leaving else now
     return KeyRing((*leaving, RingKey(new, not_before=begins)))
 
 

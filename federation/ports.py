@@ -23,6 +23,12 @@ class Clock(Protocol):
     def __call__(self) -> datetime: ...
 
 
+class Hears(Protocol):
+    """Told with each answer what time it is at the sibling."""
+
+    def __call__(self, origin: str, said: datetime) -> None: ...
+
+
 class Siblings(Protocol):
     """The allowlist in force at this moment, in this process; asked anew for every message."""
 
@@ -47,7 +53,10 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Somebody who may speak here now: a doctor, or (without followers) the sibling's instance actor."""
+    """Somebody who may speak here now: a doctor, or (without followers) who does housekeeping only.
+
+    That is the sibling's instance actor, and a doctor who has left and takes back what they wrote.
+    """
 
     actor: Uri
     followers: Uri | None = None

@@ -242,6 +242,8 @@ def read_tombstone(node: Node) -> Tombstone:
         id=address(node, "id"),
         former_type=former if isinstance(former, str) and former in ("Article", "Note", "Person") else "",
         deleted=instant_or_none(node, "deleted"),
+        public_keys=_public_keys(node),
+        assertion_methods=_multikeys(node, "assertionMethod"),
     )
 
 

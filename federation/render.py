@@ -188,6 +188,8 @@ def _tombstone(word: Tombstone) -> _Node:
             "type": "Tombstone",
             "formerType": word.former_type or None,
             "deleted": _time_or_none(word.deleted),
+            "publicKey": _keys(word.public_keys),
+            "assertionMethod": _multikeys(word.assertion_methods),
         }
     )
 

@@ -171,6 +171,9 @@ class Tombstone(Thing, frozen=True, kw_only=True):
 
     former_type: str = ""
     deleted: datetime | None = None
+    #: A doctor who has left still signs what they take back: their keys, until every sibling has confirmed it.
+    public_keys: tuple[KeyDocument, ...] = ()
+    assertion_methods: tuple[Multikey, ...] = ()
 
 
 class Collection(Thing, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from yarl import URL
 from federation.addresses import may_connect
 from federation.allowlist import Direction
 from federation.errors import ForeignOrigin
-from federation.ports import Answer, Clock, Siblings
+from federation.ports import Answer, Clock, Hears, Siblings
 from federation.uri import Uri
 
 ACTIVITY_ACCEPT: Final = (
@@ -100,8 +101,9 @@ class Wire:
         extra_ca: Path | None = None,
         deadlines: Deadlines = Deadlines(),
         resolve: Resolve | None = None,
+        hears: Hears = lambda origin, said: None,
     ) -> None:
-        self._siblings, self._origin, self._clock = siblings, origin, clock
+        self._siblings, self._origin, self._clock, self._hears = siblings, origin, clock, hears
         self._user_agent, self._extra_ca, self._deadlines = user_agent, extra_ca, deadlines
         self._resolve = resolve or _by_dns
         self._loopback = Uri.parse(origin).is_loopback
@@ -164,6 +166,7 @@ class Wire:
         with _NamedFaults():
             async with asyncio.timeout(self._deadlines.delivery):
                 async with self._open().post(_yarl(url), data=body, headers=headers, allow_redirects=False) as answer:
+                    self._hear(url.origin, answer)
                     return await self._read_answer(answer)
 
     async def _read_answer(self, answer: aiohttp.ClientResponse) -> Answer:
@@ -192,17 +195,22 @@ class Wire:
                 async with self._open().get(
                     _yarl(url), headers={**headers, "Accept": accept}, allow_redirects=False
                 ) as answer:
+                    self._hear(url.origin, answer)
                     return await _whole(answer, limit)
+
+    def _hear(self, origin: str, answer: aiohttp.ClientResponse) -> None:
+        """Pass on the time an answer bears; one without it, or with none that can be read, says nothing."""
+        said = _moment(answer.headers.get("Date", ""))
+        if said is not None:
+            self._hears(origin, said)
 
     def _retry_after(self, answer: aiohttp.ClientResponse) -> int | None:
         """Seconds, of either form of the header (RFC 9110 section 10.2.3)."""
         text = answer.headers.get("Retry-After", "").strip()
         if text.isascii() and text.isdigit() and len(text) < 10:
             return int(text)
-        try:
-            return max(0, int((parsedate_to_datetime(text) - self._clock()).total_seconds()))
-        except (TypeError, ValueError):
-            return None
+        moment = _moment(text)
+        return None if moment is None else max(0, int((moment - self._clock()).total_seconds()))
 
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -283,6 +291,17 @@ def _ssl_context(extra_ca: Path | None) -> ssl.SSLContext:
         context.load_verify_locations(cafile=extra_ca)
     context.set_alpn_protocols(["http/1.1"])
     return context
+
+
+# Under load many answers bear the time of the same second.
+@lru_cache(maxsize=64)
+def _moment(text: str) -> datetime | None:
+    """Read an HTTP date; None for anything else, and for one that does not say its zone."""
+    try:
+        moment = parsedate_to_datetime(text)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return moment if moment.tzinfo is not None else None
 
 
 # The text is canonical already (federation.uri); yarl must not spell it anew, it has been signed.

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from quart import Quart, Response, g, request
 from quart.typing import ResponseReturnValue
@@ -13,7 +12,7 @@ from federation.errors import Refused
 from instance.headers import DATA_POLICY, HEADERS, PAGE_POLICY, PAGE_VARY, PRIVATE, TRANSPORT
 from instance.routes import BLUEPRINTS, guard, shell
 from instance.services.errors import Rejected
-from instance.storage.errors import BadValue
+from instance.storage.errors import BadValue, StorageUnavailable
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -43,6 +42,7 @@ def make_app(node: Node) -> Quart:
     app.register_error_handler(Rejected, shell.error_page)
     app.register_error_handler(Refused, _refused)
     app.register_error_handler(BadValue, _bad_value)
+    app.register_error_handler(StorageUnavailable, _not_now)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _fault)
     _every_route_is_marked(app)
@@ -81,6 +81,11 @@ async def _bad_value(_error: BadValue) -> ResponseReturnValue:
     return await shell.error_page(Rejected("bad_text", status=400))
 
 
+async def _not_now(error: StorageUnavailable) -> ResponseReturnValue:
+    guard.node().log.error("storage", code=error.code)
+    return await shell.error_page(Rejected(error.code, status=503))
+
+
 async def _http_error(error: HTTPException) -> ResponseReturnValue:
     status = error.code or 500
     code = {404: "not_found", 405: "method_not_allowed", 413: "form_too_large", 408: "too_slow"}.get(status)
@@ -89,14 +94,6 @@ async def _http_error(error: HTTPException) -> ResponseReturnValue:
 
 async def _fault(error: Exception) -> ResponseReturnValue:
     """Answer a mistake of ours; the log gets its kind and place, never what was typed."""
-    guard.node().log.error("page_failed", **_place_of(error))
-    return await shell.error_page(Rejected("fault", status=500))
-
-
-def _place_of(error: Exception) -> dict[str, Any]:
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}" if trace else ""
     route = request.url_rule.rule if request.url_rule else ""
-    return {"error": type(error).__name__, "place": re.sub(r"\s+", " ", place), "route": route}
+    guard.node().log.error("page_failed", path=route, exc_info=error)
+    return await shell.error_page(Rejected("fault", status=500))

@@ -1,7 +1,7 @@
 """The whole of an instance as one ASGI application: the guard, what siblings post and read, then the pages.
 
 Everything that siblings do is answered here, without a web framework: `POST` to the inboxes, signed `GET` of actors,
-objects and collections, and the few documents that are open to all. What is left goes to the pages.
+objects and collections, and the few documents that are open to all; and the home feed. What is left goes to the pages.
 """
 
 from __future__ import annotations
@@ -16,20 +16,16 @@ from federation import discovery
 from federation.allowlist import Direction
 from federation.errors import Malformed, MethodNotAllowed, NotASibling, NotFound, NotSigned, Refused
 from federation.signatures import SignedMessage
-from instance.frame import Look, language_of
 from instance.hot import body as bodies
 from instance.hot.answers import ACTIVITY, JSON, SERVER, Answers
 from instance.hot.body import ClientGone
+from instance.hot.feed import HomeFeed
 from instance.hot.guard import Guard
 from instance.hot.limits import OPEN, STRANGERS, AddressLimit, ClientAddress
 from instance.services.serving import Serving, Withdrawn
 from instance.storage.errors import StorageUnavailable
-from instance.times import to_ms
-from instance.views.feed_json import feed_json
-from instance.views.feed_page import Asked, feed_page
 
 if TYPE_CHECKING:
-    from instance.services.accounts import Session
     from instance.wiring import Node
 
 Scope = Mapping[str, Any]
@@ -64,7 +60,7 @@ class FederationApp:
         self._address = ClientAddress(node.config.trusted_proxies)
         self._strangers = AddressLimit(node.clock, STRANGERS)
         self._open = AddressLimit(node.clock, OPEN)
-        self._cookies = "__Host-" if node.origin.startswith("https://") else ""
+        self._feed = HomeFeed(node, self._answers)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; nothing but an answer leaves here."""
@@ -130,9 +126,10 @@ class FederationApp:
         first, *rest = path[1:].split("/")
         match first, rest:
             case "api", ["feed"]:
-                await self._feed(query, scope, send)
+                await self._feed.document(scope, send, query)
             case "feed", []:
-                await self._feed_page(message, query, scope, receive, send)
+                if not await self._feed.page(scope, send, query, message.headers.get("accept-language", "")):
+                    await self._page(scope, receive, send)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
@@ -200,48 +197,6 @@ class FederationApp:
 
     # ── what people read ──
 
-    async def _feed(self, query: str, scope: Scope, send: Any) -> None:
-        """The home feed as JSON, for the holder of a session."""
-        session = await self._session(scope)
-        if session is None or session.doctor_uri is None:
-            await self._answers.problem(scope, send, 401, "not_signed_in")
-            return
-        if session.closed is not None:
-            await self._answers.problem(scope, send, 403, session.closed.value)
-            return
-        page = await Asked.of(_first(query)).page(self._node, session.doctor_uri)
-        await self._answers.document(scope, send, feed_json(page, to_ms(self._node.clock())), JSON)
-
-    async def _feed_page(self, message: SignedMessage, query: str, scope: Scope, receive: Any, send: Any) -> None:
-        """The page that is opened most: answered here where there is nothing to decide, else by the pages."""
-        try:
-            found = await self._feed_text(message, query, scope)
-        except StorageUnavailable:
-            found = None  # the pages have words for it
-        if found is None:
-            await self._page(scope, receive, send)
-        else:
-            await self._answers.page(scope, send, *found)
-
-    async def _feed_text(self, message: SignedMessage, query: str, scope: Scope) -> tuple[str, str] | None:
-        """The page and its language; None where nobody may read, or something is to be said once."""
-        session = await self._session(scope)
-        if session is None or session.doctor_uri is None or session.closed is not None:
-            return None
-        if len(query) > _MAX_QUERY or self._cookie(scope, "done"):
-            return None
-        node, accepted = self._node, message.headers.get("accept-language", "")
-        language = language_of(session, self._cookie(scope, "language"), accepted, node.config.language)
-        text = await feed_page(node, Look(session, language, "/feed"), session.doctor_uri, Asked.of(_first(query)))
-        return text, language
-
-    async def _session(self, scope: Scope) -> Session | None:
-        token = self._cookie(scope, "session")
-        return await self._node.people.session(token) if token else None
-
-    def _cookie(self, scope: Scope, kind: str) -> str:
-        return _cookie(scope["headers"], f"{self._cookies}{kind}=".encode())
-
     async def _page(self, scope: Scope, receive: Any, send: Any) -> None:
         async def dressed(event: Any) -> None:
             if event["type"] == "http.response.start":
@@ -295,21 +250,6 @@ def _query(text: str) -> dict[str, list[str]]:
         return parse_qs(text, max_num_fields=10, errors="strict")
     except ValueError:
         raise Malformed("query") from None
-
-
-def _first(query: str) -> dict[str, str]:
-    """The first value of each name."""
-    return {name: values[0] for name, values in _query(query).items()}
-
-
-def _cookie(headers: list[tuple[bytes, bytes]], name: bytes) -> str:
-    for key, value in headers:
-        if key.lower() == b"cookie":
-            for part in value.split(b";"):
-                pair = part.strip()
-                if pair.startswith(name):
-                    return pair[len(name) :].decode("ascii", "ignore")
-    return ""
 
 
 def _kind_of(target: str) -> str:

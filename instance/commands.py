@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, Final
 
+from federation.signatures import Profile
 from federation.uri import Uri
 from instance.ids import new_ulid
+from instance.kek import KekRotation, left_behind
+from instance.services import rotation
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.people import NewDoctor
+from instance.services.sibling_changes import check_order
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from instance.vault import BadSecret, open_issuer_key, open_vault
@@ -54,17 +59,29 @@ async def siblings_remove(node: Node, origin: str, by: str, reason: str) -> Any:
     return {"origin": origin, "policy": "removed"}
 
 
+async def siblings_compare(node: Node, origin: str) -> Any:
+    """Read a sibling's instance actor once, and hold what it shows against what is pinned; store nothing."""
+    return _plain(await node.siblings.pins.compare(origin))
+
+
+async def siblings_repin(node: Node, found: dict[str, Any], fingerprint: str, by: str, reason: str) -> Any:
+    """Pin what `siblings_compare` found; without a fingerprint pins may only leave."""
+    return _plain(await node.siblings.pins.repin(_candidate(found), fingerprint, by, reason))
+
+
 async def siblings_list(node: Node) -> Any:
     """List the allowlist."""
     return _plain(await node.siblings.list())
 
 
 async def siblings_show(node: Node, origin: str) -> Any:
-    """Show one entry, its queue, and the record of its changes."""
-    entry = _plain(await node.siblings.show(origin))
+    """Show one entry, keys it shows beside the pinned ones, its queue, and the record of its changes."""
+    entry = await node.siblings.show(origin)
+    new, gone = await node.siblings.pins.announced(entry)
     queue = await node.queue.overview(origin=origin)
     return {
-        "entry": entry,
+        "entry": _plain(entry),
+        "keys": {"new": _plain(new), "gone": _plain(gone)},
         "queue": {row["state"]: row["number"] for row in queue["counts"]},
         "lane": _plain(next(iter(queue["lanes"]), None)),
         "changes": _plain(await node.siblings.changes(origin)),
@@ -118,11 +135,16 @@ async def deliveries_retry(node: Node, by: str, id: str = "", origin: str = "") 
 
 
 async def keys_show(node: Node) -> Any:
-    """Show the instance's public keys, as siblings pin them."""
-    published = await node.keys.published(node.keys.instance_actor)
+    """Show the instance's public keys, as siblings pin them, and which of them sign now."""
+    actor = node.keys.instance_actor
+    signing = {(await node.keys.signing_key(actor, profile)).id for profile in Profile}
+    published = await node.keys.published(actor)
     return {
         "fingerprint": await node.siblings.own_fingerprint(),
-        "instance": [{"id": key.id, "fingerprint": key.fingerprint, "algorithm": key.algorithm} for key in published],
+        "instance": [
+            {"id": key.id, "fingerprint": key.fingerprint, "algorithm": key.algorithm, "signs": key.id in signing}
+            for key in published
+        ],
         "issuer": {"id": str(node.keys.issuer_id), "key": node.keys.issuer_multikey},
     }
 
@@ -131,6 +153,18 @@ async def keys_rotate(node: Node, handle: str, by: str, reason: str) -> Any:
     """Rotate a doctor's message keys with overlap and tell the siblings."""
     await node.people.rotate_keys(handle, by=by, reason=reason)
     return {"handle": handle}
+
+
+async def keys_rotate_instance(node: Node, by: str, reason: str, days: int) -> Any:
+    """Rotate the instance's own message keys with overlap, and tell the siblings."""
+    return _plain(await rotation.rotate_instance(node, by, reason, timedelta(days=days)))
+
+
+async def keys_rotate_kek(node: Node, by: str, reason: str) -> Any:
+    """Seal every private key anew under another key-encryption key; it is recorded first who ordered it."""
+    check_order(by, reason)
+    await _record(node, "kek_rotation_ordered", by, "", reason)
+    return _plain(await KekRotation(node).run())
 
 
 async def backup(node: Node, by: str, target: str) -> Any:
@@ -142,7 +176,7 @@ async def backup(node: Node, by: str, target: str) -> Any:
 
 async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
-    findings = list(await node.store.check())
+    findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
     for opened in (open_vault, open_issuer_key):
         try:
             opened(node.config)
@@ -153,11 +187,41 @@ async def check(node: Node) -> Any:
     return {"origin": node.origin, "findings": findings, "siblings": len(node.allowlist())}
 
 
-async def _record(node: Node, act: str, by: str, subject: str) -> None:
+async def _of_sealed_keys(node: Node) -> list[str]:
+    """Private keys that no key-encryption key here opens, and a rotation that has not come to its end."""
+    try:
+        shut = sum(
+            row["number"] for row in await node.store.all("own_keys.seals") if not node.vault.opens(bytes(row["head"]))
+        )
+    except BadSecret:
+        return []  # the secrets are looked at by themselves
+    findings = [f"{shut} private keys are sealed under another key-encryption key: restore that one"] if shut else []
+    left = left_behind(node)
+    if left is not None:
+        findings.append(f"warning: {left}: a rotation has not come to its end; run `esanum keys rotate-kek` again")
+    return findings
+
+
+async def _of_pins(node: Node) -> list[str]:
+    """Siblings that show other keys than those pinned."""
+    findings = []
+    for sibling in node.allowlist():
+        new, gone = await node.siblings.pins.announced(sibling)
+        if new or gone:
+            findings.append(
+                f"warning: {sibling.origin} shows {len(new)} keys that are not pinned and {len(gone)} pinned ones no"
+                f" longer: see `esanum siblings repin {sibling.origin}`"
+            )
+    return findings
+
+
+async def _record(node: Node, act: str, by: str, subject: str, reason: str = "") -> None:
     now = node.clock()
 
     async def work(tx: Transaction) -> None:
-        await tx.run("people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason="", at=to_ms(now))
+        await tx.run(
+            "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason=reason, at=to_ms(now)
+        )
 
     await node.store.write(work)
 
@@ -185,6 +249,8 @@ def _plain(value: Any) -> Any:
 ALL: Final[dict[str, Command]] = {
     "siblings.look_up": siblings_look_up,
     "siblings.add": siblings_add,
+    "siblings.compare": siblings_compare,
+    "siblings.repin": siblings_repin,
     "siblings.preview": siblings_preview,
     "siblings.set_policy": siblings_set_policy,
     "siblings.remove": siblings_remove,
@@ -199,6 +265,8 @@ ALL: Final[dict[str, Command]] = {
     "deliveries.retry": deliveries_retry,
     "keys.show": keys_show,
     "keys.rotate": keys_rotate,
+    "keys.rotate_instance": keys_rotate_instance,
+    "keys.rotate_kek": keys_rotate_kek,
     "backup": backup,
     "check": check,
 }

@@ -19,6 +19,7 @@ import orjson
 from instance import commands, log
 from instance.services.errors import Rejected
 from instance.storage.store import StorageError
+from instance.vault import BadSecret, CannotOpen
 from instance.wiring import Node
 
 #: The longest line each way, in bytes: a list of all deliveries that are dead fits.
@@ -123,6 +124,8 @@ async def run(node: Node, name: str, values: dict[str, Any]) -> Any:
         raise CommandFailed(refusal.code, _sentence(refusal.code)) from refusal
     except StorageError as error:
         raise CommandFailed("storage", str(error)) from error
+    except (BadSecret, CannotOpen) as error:
+        raise CommandFailed("bad_secret", str(error)) from error
     except OSError as error:
         raise CommandFailed("system", f"{error.filename or 'the system'}: {error.strerror}") from error
 

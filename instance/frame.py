@@ -26,6 +26,11 @@ class Look:
     back: str = "/"
 
 
+def cookie_name(node: Node, kind: str) -> str:
+    """`__Host-…` on https; a plain name on loopback http, where browsers refuse the prefix."""
+    return f"__Host-{kind}" if node.origin.startswith("https://") else kind
+
+
 def language_of(session: Session | None, on_device: str, accepted: str, default: str) -> str:
     """The account's language, else the one chosen on this device, else the browser's, else the instance's."""
     chosen = (session.language if session else "") or on_device

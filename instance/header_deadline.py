@@ -1,4 +1,7 @@
-"""uvicorn's protocol with a deadline for headers; the other servers bring one (imported with the extra `fast`)."""
+"""uvicorn's protocol with a deadline for headers, which the other servers bring, and with limits for a connection.
+
+Imported with the extra `fast`.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,76 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from instance.hot.limits import UNREAD, ConnectionLimit
+
 #: From the connection, or from the last answer, to the end of the next request's headers.
 SECONDS: Final = 5
+
+
+def punctual(limit: ConnectionLimit, requests: int) -> type[HttpToolsProtocol]:
+    """Return the protocol for connections that are counted by address and end after so many requests."""
+    return type("Punctual", (PunctualProtocol,), {"limit": limit, "requests": requests})
 
 
 class PunctualProtocol(HttpToolsProtocol):
     """Closes a connection whose next request has not come with all its headers in time, however they drip."""
 
+    limit: ConnectionLimit
+    #: How many are still answered.
+    requests: int
     _deadline: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
+    _entered = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request."""
+        """Begin to wait for a request, if the address has not too many connections already."""
         super().connection_made(transport)
-        self._wait()
+        self._entered = self.limit.enter(self._address)
+        if self._entered:
+            self._wait()
+        else:
+            transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._come()
+        self._taken()
+        if self._entered:
+            self.limit.leave(self._address)
         super().connection_lost(exc)
+
+    @property
+    def _address(self) -> str:
+        return self.client[0] if self.client else ""
 
     def on_headers_complete(self) -> None:
         """They came in time."""
         self._come()
         super().on_headers_complete()
+        self.requests -= 1
+        if self.requests <= 0:
+            self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """Begin to wait for the next request, unless one is being answered already."""
         super().on_response_complete()
         if not self.transport.is_closing() and self.cycle.response_complete:
             self._wait()
+
+    def pause_writing(self) -> None:
+        """Much of an answer waits to be read; not for ever."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(UNREAD, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It is being read."""
+        self._taken()
+        super().resume_writing()
+
+    def _taken(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _wait(self) -> None:
         self._come()

@@ -24,6 +24,9 @@ class Metrics:
         self.waiting = Gauge("esanum_inbound_waiting", "Kept activities not yet worked off", registry=self.registry)
         self.siblings = Gauge("esanum_siblings", "Siblings by policy", ["policy"], registry=self.registry)
         self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
+        self.skew = Gauge(
+            "esanum_clock_skew_seconds", "Farthest clock of a sibling, beyond a minute", registry=self.registry
+        )
         self.pages = Histogram(
             "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),

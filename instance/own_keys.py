@@ -20,11 +20,13 @@ from federation.uri import Uri
 from instance.config import Config
 from instance.storage.store import Row, Store, Transaction
 from instance.times import from_ms, to_ms
-from instance.vault import Vault
+from instance.vault import CannotOpen, Vault, head_under
 
 _ALGORITHM: Final[dict[Profile, Algorithm]] = {Profile.CAVAGE: "rsa", Profile.RFC9421: "ed25519"}
 _NAME: Final[dict[Algorithm, str]] = {"rsa": "main-key", "ed25519": "ed25519-key"}
 _REMEMBERED: Final = 4_096
+#: The setting that names the key-encryption key under which new pairs are sealed, and the turn taken for it.
+_KEK_IN_FORCE: Final = "kek"
 #: Another process may have rotated: its new keys sign ten minutes later, so that by then every process has read them.
 _READ_ANEW: Final = timedelta(minutes=1)
 #: Makes an RSA pair: id, owner, bits.
@@ -97,23 +99,36 @@ class OwnKeys:
 
     async def add(self, tx: Transaction, pairs: Sequence[PrivateKey], *, not_before: datetime) -> None:
         """Store pairs, sealed, in the caller's transaction."""
-        now = to_ms(self._clock())
+        now, kek = to_ms(self._clock()), await self._kek_in_force(tx)
         for pair in pairs:
             await tx.run(
                 "own_keys.add", id=pair.id, owner=pair.owner, origin=self._origin, algorithm=pair.algorithm,
-                spki=pair.public().spki, private=self._vault.seal(pair.to_pem(), pair.id.encode()),
+                spki=pair.public().spki, private=self._vault.seal(pair.to_pem(), pair.id.encode(), kek),
                 not_before=to_ms(not_before), now=now,
             )  # fmt: skip
 
-    async def rotate(self, tx: Transaction, owner: Uri, pairs: Sequence[PrivateKey]) -> None:
-        """Publish new pairs beside the old: they sign in ten minutes, the old are dropped in 24 hours."""
-        now = self._clock()
-        await self.add(tx, pairs, not_before=now + federation_keys.SIGN_AFTER)
+    async def rotate(
+        self, tx: Transaction, owner: Uri, pairs: Sequence[PrivateKey], overlap: federation_keys.Overlap | None = None
+    ) -> None:
+        """Publish new pairs beside the old: unless told otherwise they sign in ten minutes, the old go in 24 hours."""
+        overlap = overlap or federation_keys.overlap(self._clock())
+        await self.add(tx, pairs, not_before=overlap.sign_after)
         for pair in pairs:
             await tx.run(
                 "own_keys.leave", owner=owner, algorithm=pair.algorithm, new=pair.id,
-                drop_after=to_ms(now + federation_keys.DROP_AFTER),
+                drop_after=to_ms(overlap.drop_after),
             )  # fmt: skip
+
+    async def reseal(self, tx: Transaction, kek: str, most: int) -> int:
+        """Seal so many pairs under this key-encryption key that are sealed under another; return how many there were.
+
+        From then on every process seals under it. Raises CannotOpen with the id of a pair that no key here opens.
+        """
+        await tx.take_turn(_KEK_IN_FORCE)
+        await tx.run("settings.set", name=_KEK_IN_FORCE, value=kek)
+        rows = await tx.all("own_keys.sealed_otherwise", head=head_under(kek), count=most)
+        await tx.many("own_keys.reseal", [{"id": row["id"], "private": self._resealed(row, kek)} for row in rows])
+        return len(rows)
 
     async def next_version(self, owner: Uri) -> int:
         """Return a number for the key ids of the next rotation."""
@@ -124,6 +139,19 @@ class OwnKeys:
     def forget(self, owner: Uri) -> None:
         """Read the owner's keys anew at their next use."""
         self._rings.pop(owner, None)
+
+    async def _kek_in_force(self, tx: Transaction) -> str:
+        """Return what to seal under: another process may be sealing everything anew just now."""
+        await tx.take_turn(_KEK_IN_FORCE)
+        row = await tx.one("settings.get", name=_KEK_IN_FORCE)
+        return self._vault.id if row is None else str(row["value"])
+
+    def _resealed(self, row: Row, kek: str) -> bytes:
+        row_id = row["id"].encode()
+        try:
+            return self._vault.seal(self._vault.open(row["private"], row_id), row_id, kek)
+        except CannotOpen as fault:
+            raise CannotOpen(f"{row['id']}: {fault}") from None
 
     def _make(self, owner: Uri, version: int) -> tuple[PrivateKey, PrivateKey]:
         suffix = "" if version == 1 else f"-{version}"

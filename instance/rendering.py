@@ -13,6 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, nodes
+from jinja2.compiler import CodeGenerator, Frame
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
@@ -77,14 +78,6 @@ def environment(language: str, country: str) -> Environment:
     return made
 
 
-class Pages(Environment):
-    """Jinja, but `{{ t('feed.title') }}` is text before the first reader comes; half a page's cost are such calls."""
-
-    def _generate(self, source: nodes.Template, *arguments: Any, **options: Any) -> str:
-        # Jinja names this the hook for whoever changes what is compiled.
-        return super()._generate(_Settled(self).visit(source), *arguments, **options)
-
-
 class _Settled(NodeTransformer):
     """Puts the answer in the place of a call of `_SETTLED` with constants; no template uses these names otherwise."""
 
@@ -105,6 +98,24 @@ class _Settled(NodeTransformer):
         except KeyError:
             return node  # a text that is missing is a fault where it would be shown, not on the whole page
         return nodes.Const(answer, lineno=node.lineno, environment=node.environment)
+
+
+class _Compiler(CodeGenerator):
+    """Jinja's own, handed what `_Settled` leaves: `{{ t('feed.title') }}` is text before the first reader comes.
+
+    A call costs two microseconds and a page has forty: together a seventh of what the home feed costs. Where Jinja stops
+    asking for this class, pages stay the same and are slower.
+    """
+
+    def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:
+        """Compile a template."""
+        super().visit_Template(_Settled(self.environment).visit(node), frame)
+
+
+class Pages(Environment):
+    """Jinja, with that compiler."""
+
+    code_generator_class = _Compiler
 
 
 def _icons(environment: Environment) -> Callable[..., Markup]:

@@ -11,13 +11,14 @@ import socket
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from instance import log
 from instance.app import make_app
 from instance.asgi import FederationApp
 from instance.config import Config
 from instance.control import ControlServer
+from instance.hot.limits import LOOPBACK, ConnectionLimit
 from instance.ops import OpsApp
 from instance.wiring import Node, open_node
 
@@ -32,7 +33,16 @@ _LONGEST_SOCKET: Final = 103
 #: tenth of the server's time went into looking.
 _COLLECT: Final = (10_000, 20, 20)
 
-Serve = Callable[[Any, str, asyncio.Event], Awaitable[None]]
+#: Of one connection, if it lasts that long.
+REQUESTS: Final = 1_000
+
+
+class Serve(Protocol):
+    """Serves an application on one address until it is told to stop."""
+
+    def __call__(
+        self, app: Any, listen: str, stop: asyncio.Event, limit: ConnectionLimit | None = None
+    ) -> Awaitable[None]: ...
 
 
 class CannotServe(Exception):
@@ -52,7 +62,8 @@ async def serve(config: Config, *, server: str | None = None) -> None:
         _settle_memory()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(_then(SERVERS[name](application(node, name), config.listen, stop), stop))
+                limit = ConnectionLimit((*LOOPBACK, *config.trusted_proxies))
+                group.create_task(_then(SERVERS[name](application(node, name), config.listen, stop, limit), stop))
                 if config.metrics:
                     group.create_task(_then(run_hypercorn(OpsApp(node), config.metrics, stop), stop))
                 await stop.wait()
@@ -94,34 +105,36 @@ def application(node: Node, server: str) -> FederationApp:
     return FederationApp(node, make_app(node), server=server)
 
 
-async def run_hypercorn(app: Any, listen: str, stop: asyncio.Event) -> None:
+async def run_hypercorn(app: Any, listen: str, stop: asyncio.Event, limit: ConnectionLimit | None = None) -> None:
     """Serve with hypercorn in this loop until `stop`."""
-    from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config as HypercornConfig
+
+    from instance import listener
 
     settings = HypercornConfig()
     settings.bind = [listen]
     settings.include_server_header = False
     settings.keep_alive_timeout = 5
+    settings.keep_alive_max_requests = REQUESTS
     settings.h2_max_concurrent_streams = 64
     settings.graceful_timeout = GRACE
     settings.accesslog = None
     settings.errorlog = None
-    await hypercorn_serve(app, settings, shutdown_trigger=stop.wait)
+    await listener.listen(app, settings, stop, limit or ConnectionLimit())
 
 
-async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event) -> None:
+async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event, limit: ConnectionLimit | None = None) -> None:
     """Serve with uvicorn (extra `fast`) in this loop until `stop`."""
     try:
         import uvicorn
 
-        from instance.header_deadline import PunctualProtocol
+        from instance.header_deadline import punctual
     except ImportError:
         raise CannotServe("uvicorn is not installed; install esanum-federation[fast]") from None
     host, port = _split(listen)
     settings = uvicorn.Config(
-        app, host=host, port=port, http=PunctualProtocol, lifespan="off", log_config=None, access_log=False,
-        server_header=False, date_header=True, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
+        app, host=host, port=port, http=punctual(limit or ConnectionLimit(), REQUESTS), lifespan="off", log_config=None,
+        access_log=False, server_header=False, date_header=True, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
     )  # fmt: skip
 
     class Server(uvicorn.Server):
@@ -134,8 +147,8 @@ async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event) -> None:
     await _until(stop, server.serve(), lambda: setattr(server, "should_exit", True))
 
 
-async def run_granian(app: Any, listen: str, stop: asyncio.Event) -> None:
-    """Serve with granian (extra `fast`) in this loop until `stop`."""
+async def run_granian(app: Any, listen: str, stop: asyncio.Event, limit: ConnectionLimit | None = None) -> None:
+    """Serve with granian (extra `fast`) in this loop until `stop`; it accepts by itself, and knows no `limit`."""
     try:
         from granian.constants import HTTPModes, Interfaces
         from granian.http import HTTP1Settings

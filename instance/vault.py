@@ -2,7 +2,8 @@
 
 `kek` is the key-encryption key (32 random bytes, hexadecimal), `issuer.pem` the Ed25519 key that signs credentials. A
 file that is missing, short, a known default, or readable by others stops the start and is named; none is ever made anew
-by anything but `esanum init`.
+silently. While `esanum keys rotate-kek` is at work (kek.py) another key-encryption key lies beside the first: `kek.new`
+until it is in force, `kek.old` while rows are sealed under it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import hashlib
 import os
 import secrets
 import stat
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -28,6 +31,8 @@ from cryptography.hazmat.primitives.serialization import (
 from instance.config import Config, credentials_folder
 
 KEK: Final = "kek"
+KEK_NEW: Final = "kek.new"
+KEK_OLD: Final = "kek.old"
 ISSUER: Final = "issuer.pem"
 #: Seeds of the private keys printed in RFC 8032 section 7.1, which everybody knows.
 _PUBLISHED_SEEDS: Final = frozenset(
@@ -53,29 +58,78 @@ class CannotOpen(Exception):
     """Sealed bytes were changed, belong to another row, or to another key-encryption key."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """The key-encryption keys by their ids; replaced whole, since a unit of work may be sealing in another thread."""
+
+    current: bytes
+    all: Mapping[bytes, AESGCM]
+
+
 class Vault:
-    """Seals small secrets with AES-256-GCM under the key-encryption key."""
+    """Seals small secrets with AES-256-GCM under one key-encryption key; opens what any of those it holds has sealed.
 
-    def __init__(self, kek: bytes) -> None:
-        if len(kek) != 32:
-            raise BadSecret("the key-encryption key must have 32 bytes")
-        self._aead = AESGCM(kek)
-        self._id = hashlib.sha256(b"kek-id" + kek).digest()[:_ID]
+    `reread` reads the files again: another process may have changed the key-encryption key.
+    """
 
-    def seal(self, plain: bytes, aad: bytes) -> bytes:
-        """Return version, key id, nonce and ciphertext; `aad` names the row, so that rows cannot be swapped."""
-        nonce = secrets.token_bytes(_NONCE)
-        return _VERSION + self._id + nonce + self._aead.encrypt(nonce, plain, aad)
+    def __init__(self, kek: bytes, *others: bytes, reread: Callable[[], Sequence[bytes]] | None = None) -> None:
+        self._reread = reread
+        self._keys = _held((kek, *others))
+
+    @property
+    def id(self) -> str:
+        """Which key-encryption key seals unless another is named; it says nothing of the key."""
+        return self._keys.current.hex()
+
+    def seal(self, plain: bytes, aad: bytes, under: str = "") -> bytes:
+        """Return version, key id, nonce and ciphertext; `aad` names the row, so that rows cannot be swapped.
+
+        `under` names another key-encryption key than the first; raise CannotOpen where it is not to be had.
+        """
+        head, nonce = head_under(under or self.id), secrets.token_bytes(_NONCE)
+        if not self.opens(head):
+            raise CannotOpen("rows are sealed under a key-encryption key that is not here")
+        return head + nonce + self._keys.all[head[1:]].encrypt(nonce, plain, aad)
 
     def open(self, sealed: bytes, aad: bytes) -> bytes:
         """Return what was sealed; raise CannotOpen for anything else."""
         head, nonce, text = sealed[: 1 + _ID], sealed[1 + _ID : 1 + _ID + _NONCE], sealed[1 + _ID + _NONCE :]
-        if head != _VERSION + self._id:
+        if not self.opens(head):
             raise CannotOpen("sealed under another key-encryption key")
         try:
-            return self._aead.decrypt(nonce, text, aad)
+            return self._keys.all[head[1:]].decrypt(nonce, text, aad)
         except (InvalidTag, ValueError):
             raise CannotOpen("changed, or another row's") from None
+
+    def opens(self, head: bytes) -> bool:
+        """Whether what begins so was sealed under a key that is held, or lies in the files now."""
+        if head[:1] != _VERSION:
+            return False
+        if head[1:] not in self._keys.all:
+            self.read_anew()
+        return head[1:] in self._keys.all
+
+    def read_anew(self) -> None:
+        """Hold what lies in the files now; raise BadSecret where one of them cannot be used."""
+        if self._reread is not None:
+            self._keys = _held(self._reread())
+
+
+def kek_id(kek: bytes) -> str:
+    """Return the name under which rows know a key-encryption key."""
+    return hashlib.sha256(b"kek-id" + kek).digest()[:_ID].hex()
+
+
+def head_under(key_id: str) -> bytes:
+    """Return what everything begins with that is sealed under this key-encryption key."""
+    return _VERSION + bytes.fromhex(key_id)
+
+
+def _held(keks: Sequence[bytes]) -> _Held:
+    if any(len(kek) != 32 for kek in keks):
+        raise BadSecret("the key-encryption key must have 32 bytes")
+    by_id = {bytes.fromhex(kek_id(kek)): AESGCM(kek) for kek in keks}
+    return _Held(next(iter(by_id)), by_id)
 
 
 def make_secrets(folder: Path) -> None:
@@ -99,8 +153,17 @@ def have_secrets(config: Config) -> bool:
 
 
 def open_vault(config: Config) -> Vault:
-    """Read the key-encryption key; raise BadSecret naming the file and what is wrong with it."""
-    path = find_secret(config, KEK)
+    """Read the key-encryption key, and a second one beside it; raise BadSecret naming the file and what is wrong."""
+
+    def read() -> list[bytes]:
+        beside = [find_secret(config, name) for name in (KEK_OLD, KEK_NEW)]
+        return [read_kek(path) for path in (find_secret(config, KEK), *filter(os.path.lexists, beside))]
+
+    return Vault(*read(), reread=read)
+
+
+def read_kek(path: Path) -> bytes:
+    """Read a key-encryption key; raise BadSecret naming the file and what is wrong with it."""
     try:
         kek = bytes.fromhex(read_secret(path).decode("ascii").strip())
     except (ValueError, UnicodeDecodeError):
@@ -109,7 +172,30 @@ def open_vault(config: Config) -> Vault:
         raise BadSecret(f"{path}: expected 64 hexadecimal digits, found {len(kek) * 2}")
     if _is_known(kek):
         raise BadSecret(f"{path}: this is no random key; anybody could guess it")
-    return Vault(kek)
+    return kek
+
+
+def write_kek(path: Path, kek: bytes) -> None:
+    """Put a key-encryption key in a file of mode 0600, whole or not at all, and on the disk before this returns."""
+    part = path.with_name(path.name + ".part")
+    part.unlink(missing_ok=True)
+    _write_private(part, kek.hex().encode() + b"\n")
+    move_secret(part, path)
+
+
+def move_secret(source: Path, target: Path) -> None:
+    """Put a file in another's place at once, and on the disk before this returns."""
+    source.replace(target)
+    sync_folder(target.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the folder's entries are on the disk."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def open_issuer_key(config: Config) -> Ed25519PrivateKey:

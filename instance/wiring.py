@@ -19,6 +19,7 @@ from instance import log
 from instance.config import Config
 from instance.metrics import Metrics
 from instance.own_keys import MakeRsa, OwnKeys
+from instance.services.passwords import HashPassword, hash_password
 from instance.storage import open_store
 from instance.storage.store import Store
 from instance.times import system_clock
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from instance.services.inbound import InboundQueue
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.sibling_clocks import SiblingClocks
     from instance.services.siblings import SiblingAdmin
     from instance.workers import Workers
 
@@ -55,6 +57,7 @@ class Node:
     """One instance, composed. Made by `open_node`, ended by `close`."""
 
     allowlist: AllowlistCache
+    clocks: SiblingClocks
     wire: Wire
     directory: Directory
     outbox: Outbox
@@ -69,8 +72,17 @@ class Node:
     siblings: SiblingAdmin
     workers: Workers
 
-    def __init__(self, config: Config, store: Store, vault: Vault, keys: OwnKeys, clock: Clock) -> None:
+    def __init__(
+        self,
+        config: Config,
+        store: Store,
+        vault: Vault,
+        keys: OwnKeys,
+        clock: Clock,
+        hash_password: HashPassword = hash_password,
+    ) -> None:
         self.config, self.store, self.vault, self.keys, self.clock = config, store, vault, keys, clock
+        self.hash_password = hash_password
         self.origin = config.origin
         self.authority = config.authority
         self.actor = Uri.parse(config.origin + "/actor")
@@ -93,11 +105,17 @@ class NotPrepared(Exception):
 
 
 async def open_node(
-    config: Config, *, clock: Clock = system_clock, make_wire: MakeWire | None = None, make_rsa: MakeRsa = make_rsa
+    config: Config,
+    *,
+    clock: Clock = system_clock,
+    make_wire: MakeWire | None = None,
+    make_rsa: MakeRsa = make_rsa,
+    hash_password: HashPassword = hash_password,
 ) -> Node:
     """Open one instance. Raises BadSecret, NotPrepared, and what opening the store raises.
 
-    `make_wire` replaces outbound HTTP and `make_rsa` the making of keys (tests route between instances in memory).
+    `make_wire` replaces outbound HTTP, `make_rsa` the making of keys and `hash_password` the hashing of a new doctor's
+    password (tests route between instances in memory, and give out pairs and hashes that are ready).
     """
     vault, issuer = open_vault(config), open_issuer_key(config)
     store = await open_store(config.database)
@@ -106,7 +124,7 @@ async def open_node(
         await _belongs_to(store, config)
         keys = OwnKeys(store, vault, config, clock, issuer, make_rsa)
         await _opens(keys, config)
-        node = Node(config, store, vault, keys, clock)
+        node = Node(config, store, vault, keys, clock, hash_password)
         await _compose(node, make_wire)
     except BaseException:
         await store.close()
@@ -165,11 +183,13 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.inbound import InboundQueue
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.sibling_clocks import SiblingClocks
     from instance.services.siblings import SiblingAdmin
     from instance.workers import Workers
 
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
+    node.clocks = SiblingClocks(node)
     node.wire = make_wire(node) if make_wire is not None else _wire(node)
     node.directory = Directory(node)
     node.outbox, node.queue = Outbox(node), Queue(node)
@@ -190,4 +210,4 @@ def _wire(node: Node) -> Wire:
     from federation.wire import Wire
 
     extra = Path(node.config.ca_file) if node.config.ca_file else None
-    return Wire(node.allowlist, node.origin, clock=node.clock, extra_ca=extra)
+    return Wire(node.allowlist, node.origin, clock=node.clock, extra_ca=extra, hears=node.clocks)

@@ -16,12 +16,14 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from quart import Quart
+
 from federation.errors import Refused
-from federation.keys import PrivateKey, make_rsa
+from federation.keys import PrivateKey
 from federation.ports import Answer
 from federation.signatures import Profile, sign
 from federation.uri import Uri
@@ -32,7 +34,8 @@ from instance.config import Config, read
 from instance.services.people import NewDoctor
 from instance.services.publishing import CommentDraft, PostDraft
 from instance.vault import make_secrets
-from instance.wiring import Node, open_node, prepare
+from instance.wiring import Node, open_node
+from tests.ready import light_hash, pooled_rsa, put_instance
 
 PASSWORD = "a-long-enough-passphrase"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -114,7 +117,8 @@ class Network:
 
     async def add(self, folder: Path, name: str, **settings: Any) -> Place:
         """Open one more instance, which lists nobody."""
-        config = configure(folder / name, name, **settings)
+        config = describe(folder / name, name, **settings)
+        await put_instance(config, self.clock)
         place = await Place.open(self, name, config)
         self.places[place.node.origin] = place
         return place
@@ -149,6 +153,22 @@ class Network:
             await place.node.close()
 
 
+class Pages:
+    """The product's pages, put together when the first of them is asked for: most towns are never looked at."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    @cached_property
+    def app(self) -> Quart:
+        """The application for people."""
+        return make_app(self._node)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        await self.app(scope, receive, send)
+
+
 @dataclass
 class Place:
     """One instance of the network."""
@@ -161,13 +181,12 @@ class Place:
 
     @classmethod
     async def open(cls, network: Network, name: str, config: Config) -> Place:
-        """Prepare and open it."""
-        if not Path(config.database.removeprefix("sqlite:///")).exists():
-            await prepare(config, clock=network.clock, make_rsa=pooled_rsa)
+        """Open a prepared instance."""
         node = await open_node(
-            config, clock=network.clock, make_wire=lambda node: MemoryWire(network, node), make_rsa=pooled_rsa
-        )
-        return cls(name, network, config, node, FederationApp(node, make_app(node)))
+            config, clock=network.clock, make_wire=lambda node: MemoryWire(network, node), make_rsa=pooled_rsa,
+            hash_password=light_hash,
+        )  # fmt: skip
+        return cls(name, network, config, node, FederationApp(node, Pages(node)))
 
     async def reopen(self) -> None:
         """Close and open again on the same rows, as after a restart."""
@@ -275,26 +294,20 @@ async def send_signed(
 
 def configure(folder: Path, name: str, **settings: Any) -> Config:
     """Make the folder, the configuration and (unless they are there) the secrets of an instance."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    values = {
-        "origin": f"https://{name}.example", "country": COUNTRIES[name], "name": f"Instance {name}", "rsa_bits": 2048,
-        **settings,
-    }  # fmt: skip
-    config = read(values, folder)
+    config = describe(folder, name, **settings)
     if not config.secrets.exists():
         make_secrets(config.secrets)
     return config
 
 
-def pooled_rsa(id: Uri, owner: Uri, bits: int) -> PrivateKey:
-    """A real RSA pair, made once a run for each owner; making one takes a tenth of a second."""
-    return PrivateKey.of(id, owner, _pair(str(id), bits).key)
-
-
-@lru_cache(maxsize=1_024)
-def _pair(id: str, bits: int) -> PrivateKey:
-    uri = Uri.parse("https://pool.example/key")
-    return make_rsa(uri, uri, bits)
+def describe(folder: Path, name: str, **settings: Any) -> Config:
+    """Make the folder and the configuration of an instance."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    values = {
+        "origin": f"https://{name}.example", "country": COUNTRIES[name], "name": f"Instance {name}", "rsa_bits": 2048,
+        **settings,
+    }  # fmt: skip
+    return read(values, folder)
 
 
 async def call(
@@ -351,4 +364,15 @@ def refused(answer: Response) -> tuple[int, str]:
     return answer.status, str(orjson.loads(answer.body or b"{}").get("error", ""))
 
 
-__all__ = ["MovedClock", "Network", "Person", "Place", "Refused", "call", "refused", "rows", "send_signed"]
+__all__ = [
+    "MovedClock",
+    "Network",
+    "Person",
+    "Place",
+    "Refused",
+    "call",
+    "pooled_rsa",
+    "refused",
+    "rows",
+    "send_signed",
+]

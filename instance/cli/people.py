@@ -129,3 +129,31 @@ def rotate_keys(context: Context, handle: str, reason: str) -> None:
     """Give HANDLE new message keys, with overlap, and tell the siblings."""
     context.run("keys.rotate", handle=handle, by=who(), reason=reason)
     click.echo(f"{handle} has new keys; they sign in ten minutes, the old ones are dropped in 24 hours.")
+
+
+@keys.command("rotate-instance")
+@click.option(
+    "--days", type=click.IntRange(0, 30), default=1, show_default=True,
+    help="How long siblings have to compare before the new keys sign; 0 means ten minutes.",
+)  # fmt: skip
+@_reason
+@click.pass_obj
+def rotate_instance(context: Context, days: int, reason: str) -> None:
+    """Give the instance itself new message keys, with overlap, and tell the siblings, who must pin them."""
+    made = context.run("keys.rotate_instance", days=days, by=who(), reason=reason)
+    signs, drops = (made[name][:16].replace("T", " ") for name in ("signs_at", "drops_at"))
+    click.echo(f"The new keys sign from {signs} UTC; the old ones are dropped at {drops} UTC.")
+    click.echo("Until then tell every sibling's administrator, by another way, the fingerprint that")
+    click.echo(f"`esanum siblings repin {context.config.origin}` shows there:\n  {made['fingerprint']}")
+
+
+@keys.command("rotate-kek")
+@_reason
+@click.pass_obj
+def rotate_kek(context: Context, reason: str) -> None:
+    """Seal every private key anew under another key-encryption key; one that was interrupted goes on."""
+    done = context.run("keys.rotate_kek", by=who(), reason=reason)
+    click.echo(f"{done['pairs']} private keys sealed anew; 0 left under the old key.")
+    if done["left_behind"]:
+        click.echo(f"{done['left_behind']} is needed no more: take it out of the unit of the service.")
+    click.echo("Back the secrets up now. Back-ups of the database made before need the key of their time.")

@@ -14,7 +14,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask; the preview is stil
 
 @click.group()
 def siblings() -> None:
-    """Admit, pause, resume and remove the instances this one speaks with."""
+    """Admit, pause, resume and remove the instances this one speaks with, and pin their keys."""
 
 
 @siblings.command()
@@ -31,15 +31,39 @@ def add(context: Context, origin: str, countries: tuple[str, ...], fingerprint: 
     found = context.run("siblings.look_up", origin=origin)
     wanted = list(countries) or [found["country"]]
     _show_candidate(found, wanted)
-    confirmed = fingerprint or click.prompt(
-        "Ask its administrator, by another way, for the fingerprint that `esanum keys show` prints there; type it here"
-    )
+    confirmed = fingerprint or _asked_for_fingerprint()
     if confirmed.strip().lower() not in found["fingerprints"]:
         raise Failure("this is not the fingerprint it shows; nothing was stored (fingerprint_differs)")
     entry = context.run(
         "siblings.add", found=found, fingerprint=confirmed.strip(), countries=wanted, by=who(), reason=reason
     )
     click.echo(f"{entry['origin']} is a sibling now.")
+
+
+@siblings.command()
+@click.argument("origin")
+@click.option("--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked.")
+@_reason
+@_yes
+@click.pass_obj
+def repin(context: Context, origin: str, fingerprint: str | None, reason: str, yes: bool) -> None:
+    """Read ORIGIN's instance actor once, show its keys beside the pinned ones, and pin those when you have compared."""
+    shown = context.run("siblings.compare", origin=origin)
+    found = shown["found"]
+    _show_candidate(found, [])
+    click.echo(f"  pinned now   {shown['pinned']}")
+    for mark, keys in (("new", shown["new"]), ("gone", shown["gone"])):
+        for key in keys:
+            click.echo(f"  {mark:<11}  {key}")
+    confirmed = (fingerprint or "").strip().lower()
+    if shown["new"] and not confirmed:
+        confirmed = _asked_for_fingerprint()
+    elif not confirmed and not yes:
+        click.confirm("Go on?", abort=True)
+    if confirmed and confirmed not in found["fingerprints"]:
+        raise Failure("this is not the fingerprint it shows; nothing was changed (fingerprint_differs)")
+    context.run("siblings.repin", found=found, fingerprint=confirmed, by=who(), reason=reason)
+    click.echo(f"{origin}: what it shows is pinned now.")
 
 
 @siblings.command()
@@ -111,11 +135,19 @@ def _preview(context: Context, origin: str, change: str, yes: bool) -> None:
         click.confirm("Go on?", abort=True)
 
 
+def _asked_for_fingerprint() -> str:
+    text: str = click.prompt(
+        "Ask its administrator, by another way, for the fingerprint that `esanum keys show` prints there; type it here"
+    )
+    return text.strip().lower()
+
+
 def _show_candidate(found: dict[str, Any], countries: list[str]) -> None:
     click.echo(f"{found['name']} ({found['country']}), {found['actor']}")
     click.echo(f"  software     {found['software'] or 'not said'}")
     click.echo(f"  contact      {found['contact'] or 'not said'}")
-    click.echo(f"  vouches for  {', '.join(countries)}")
+    if countries:
+        click.echo(f"  vouches for  {', '.join(countries)}")
     for fingerprint in found["fingerprints"]:
         click.echo(f"  fingerprint  {fingerprint}")
     for key in found["issuer_keys"]:

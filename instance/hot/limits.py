@@ -14,6 +14,12 @@ from federation.ports import Clock
 STRANGERS: Final = 20
 #: Reads of the few open documents a second: siblings read our instance actor before they can know us.
 OPEN: Final = 100
+#: Open connections at a time.
+CONNECTIONS: Final = 64
+#: Seconds for the client to take an answer, or at least some more of it.
+UNREAD: Final = 10.0
+#: Who connects from this machine is a proxy of ours, or ourselves.
+LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _ADDRESSES: Final = 10_000
 
 
@@ -68,3 +74,41 @@ class ClientAddress:
         except ValueError:
             return False
         return True
+
+
+class ConnectionLimit:
+    """So many open connections for each address. Behind a proxy stand many people: those named are not counted."""
+
+    def __init__(self, uncounted: Iterable[str] = LOOPBACK, most: int = CONNECTIONS) -> None:
+        self._uncounted = tuple(ipaddress.ip_network(network) for network in uncounted)
+        self._most, self._open = most, dict[str, int]()
+
+    def enter(self, address: str) -> bool:
+        """Count one more, and say that it may stay; or say that it may not. Whoever may stay leaves once."""
+        holder = self._holder(address)
+        number = self._open.get(holder, 0)
+        if holder and number >= self._most:
+            return False
+        if holder:
+            self._open[holder] = number + 1
+        return True
+
+    def leave(self, address: str) -> None:
+        """Count one less."""
+        holder = self._holder(address)
+        if self._open.get(holder, 0) > 1:
+            self._open[holder] -= 1
+        else:
+            self._open.pop(holder, None)
+
+    def _holder(self, address: str) -> str:
+        """Under what a connection is counted: an IPv6 client has a whole /64 to itself. Empty: not at all."""
+        try:
+            found = ipaddress.ip_address(address.partition("%")[0])
+        except ValueError:
+            return ""
+        if isinstance(found, ipaddress.IPv6Address):
+            found = found.ipv4_mapped or found
+        if any(found in network for network in self._uncounted):
+            return ""
+        return str(ipaddress.ip_network((found, 64), strict=False) if found.version == 6 else found)

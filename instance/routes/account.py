@@ -13,9 +13,9 @@ from instance.frame import APPEARANCES
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
-from instance.services import preferences
 from instance.services.errors import Rejected
 from instance.views import account
+from verification.standing import Action
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session, SignIn
@@ -91,6 +91,7 @@ async def _me_page(
         "me.html",
         status=status,
         here="me",
+        open=guard.allows(Action.READ),
         account=await account.account(node.store, present.account_id),
         devices=await node.people.list_sessions(
             present.account_id, request.cookies.get(guard.cookie_name("session"), "")
@@ -101,7 +102,7 @@ async def _me_page(
 
 
 def _saved(name: str) -> str:
-    return name if name in ("preferences", "password", "session", "followers") else ""
+    return name if name in ("preferences", "password", "session") else ""
 
 
 @routes.post("/me/preferences")
@@ -141,16 +142,6 @@ async def end_session(present: Session) -> ResponseReturnValue:
     """End one session of this account."""
     await guard.node().people.revoke_session(present.account_id, await text_of("session"))
     return redirect("/me?saved=session", code=303)
-
-
-@routes.post("/me/followers")
-@guard.account_required
-async def set_approval(present: Session) -> ResponseReturnValue:
-    """Keep whether a follow waits for this doctor's yes."""
-    if present.doctor is not None:
-        asked = await text_of("approves_followers") == "1"
-        await preferences.set_approval(guard.node().store, present.doctor["uri"], asked)
-    return redirect("/me?saved=followers", code=303)
 
 
 async def _begin_session(login: str, password: str) -> SignIn:

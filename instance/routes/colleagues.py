@@ -91,8 +91,8 @@ def _next_query(asked: str, wanted: doctors.Wanted, after: str) -> str:
 @routes.get("/colleagues/<which>")
 @guard.doctor_required
 async def lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
-    """Show those who follow the reader, or those the reader follows."""
-    shown = {"followers": doctors.followers, "following": doctors.following}.get(which)
+    """Show those who follow the reader, those the reader follows, or those the reader has blocked."""
+    shown = {"followers": doctors.followers, "following": doctors.following, "blocked": doctors.blocked}.get(which)
     if shown is None:
         raise Missing
     found = await shown(guard.node().store, reader.uri, after=_after())

@@ -1,12 +1,14 @@
-"""The home feed. `instance.asgi` answers these two in front of Quart whenever there is nothing to decide."""
+"""The home feed, for whoever `instance.hot.feed` does not answer in front of Quart: it has something to say, or to ask.
+
+`/api/feed` is answered there alone.
+"""
 
 from __future__ import annotations
 
-from quart import Blueprint, Response, request
+from quart import Blueprint, request
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.views.feed_json import feed_json
 from instance.views.feed_page import Asked, feed_page
 
 routes = Blueprint("feed", __name__)
@@ -16,14 +18,5 @@ routes = Blueprint("feed", __name__)
 @guard.doctor_required
 async def home(reader: guard.Reader) -> ResponseReturnValue:
     """Show a page of the feed, by tab and filters."""
-    said = shell.said()
-    text = await feed_page(guard.node(), shell.look(), reader.uri, Asked.of(request.args), said)
-    return shell.answer(text, said)
-
-
-@routes.get("/api/feed")
-@guard.doctor_required
-async def home_json(reader: guard.Reader) -> ResponseReturnValue:
-    """Answer the same page as JSON."""
-    shown = await Asked.of(request.args).page(guard.node(), reader.uri)
-    return Response(feed_json(shown, shell.now_ms()), content_type="application/json")
+    said, asked = shell.said(), Asked.read(request.query_string.decode("ascii", "replace"))
+    return shell.answer(await feed_page(guard.node(), shell.look(), reader.uri, asked, said), said)

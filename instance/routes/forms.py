@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from quart import request
 
-from instance.i18n import CONTENT_LANGUAGES
+from instance.i18n import CONTENT_LANGUAGES, catalogue
 from instance.services.errors import Rejected
 from verification import specialties
 
-#: Content languages offered beside those of the interface: those of the countries that take part.
+#: What doctors can say they speak: the content languages, and those in which patients most often have to be understood.
+SPOKEN: Final = (
+    *CONTENT_LANGUAGES, "ar", "bg", "cs", "da", "el", "fa", "fi", "hr", "hu", "ja", "no", "pl", "pt", "ro", "ru", "sk",
+    "sl", "sq", "sr", "sv", "tr", "uk", "vi", "zh",
+)  # fmt: skip
 
 
 class Mistake(Struct, frozen=True):
@@ -39,6 +44,14 @@ class PostForm(Struct, frozen=True, kw_only=True):
         return [word.lstrip("@") for word in self.named.replace(",", " ").replace(";", " ").split()]
 
 
+class ProfileForm(Struct, frozen=True, kw_only=True):
+    """What doctors say of themselves, as typed."""
+
+    summary: str = ""
+    languages: tuple[str, ...] = ()
+    approves_followers: bool = False
+
+
 def mistake(error: Rejected) -> Mistake:
     """The mistake a service found."""
     return Mistake(error.code, error.field or "")
@@ -59,6 +72,16 @@ async def post_form() -> PostForm:
     )
 
 
+async def profile_form() -> ProfileForm:
+    """Read the form of a profile."""
+    form: Any = await request.form
+    return ProfileForm(
+        summary=lines(form.get("summary", "")).strip(),
+        languages=tuple(dict.fromkeys(code for code in form.getlist("spoken") if code)),
+        approves_followers=form.get("approves_followers", "") == "1",
+    )
+
+
 def lines(text: str) -> str:
     """The text with one kind of line end, and nothing a database refuses."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")
@@ -69,9 +92,27 @@ def languages_offered(chosen: str) -> tuple[str, ...]:
     return CONTENT_LANGUAGES if chosen in ("", *CONTENT_LANGUAGES) else (*CONTENT_LANGUAGES, chosen)
 
 
+def spoken_choices(language: str, kept: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """The languages a doctor can speak, by their names: those kept or of the countries that take part, and the rest."""
+    words = catalogue(language)
+    near = dict.fromkeys((*CONTENT_LANGUAGES, *kept))
+    rest = [code for code in SPOKEN if code not in near]
+    first, more = (
+        sorted(((code, words.language_name(code)) for code in codes), key=lambda pair: _place(pair[1]))
+        for codes in (near, rest)
+    )
+    return first, more
+
+
 def specialty_choices(language: str) -> list[tuple[str, str]]:
     """Every specialty by its name in this language."""
-    return sorted(((item.slug, item.name(language)) for item in specialties.all()), key=lambda pair: pair[1].casefold())
+    names = ((item.slug, item.name(language)) for item in specialties.all())
+    return sorted(names, key=lambda pair: _place(pair[1]))
+
+
+def _place(name: str) -> str:
+    """Where a name stands in a list: É beside E, not behind Z."""
+    return "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign)).casefold()
 
 
 async def text_of(name: str) -> str:

@@ -68,8 +68,8 @@ def session() -> Session | None:
 
 
 def cookie_name(kind: str) -> str:
-    """`__Host-…` on https; a plain name on loopback http, where browsers refuse the prefix."""
-    return f"__Host-{kind}" if node().origin.startswith("https://") else kind
+    """The name under which this instance keeps a cookie of that kind."""
+    return frame.cookie_name(node(), kind)
 
 
 async def load_session() -> None:
@@ -105,8 +105,8 @@ def client_address() -> str:
 
 def language() -> str:
     """The account's language, else the one chosen on this device, else the browser's, else the instance's."""
-    on_device, accepted = request.cookies.get(cookie_name("language"), ""), request.headers.get("Accept-Language", "")
-    return frame.language_of(session(), on_device, accepted, node().config.language)
+    on_device, accepted = request.cookies.get(cookie_name("language"), ""), request.headers.getlist("Accept-Language")
+    return frame.language_of(session(), on_device, ", ".join(accepted), node().config.language)
 
 
 def own_path(text: str, default: str) -> str:

@@ -6,11 +6,12 @@ from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance.ids import new_ulid
+from instance.rendering import opening
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, languages_offered, mistake, text_of
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
-from instance.views import thread
+from instance.views import own, thread
 from verification.standing import Action
 
 routes = Blueprint("posts", __name__)
@@ -114,7 +115,15 @@ async def history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
 async def confirm_withdraw(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Ask once more before a post goes."""
     post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
-    return await shell.page("withdraw.html", here="post", what="post", title=post.title, post=slug, target=request.path)
+    return await shell.page(
+        "withdraw.html",
+        here="post",
+        what="post",
+        shown=post.title,
+        lang=post.language,
+        target=request.path,
+        keep=f"/posts/{slug}",
+    )
 
 
 @routes.post("/posts/<slug>/withdraw")
@@ -195,16 +204,23 @@ async def edit_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
 @guard.doctor_required
 async def confirm_withdraw_comment(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Ask once more before an answer goes."""
-    found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
+    found = await own.answer(guard.node().store, reader.uri, slug)
     return await shell.page(
-        "withdraw.html", here="post", what="comment", title=found.post_title, post=found.post, target=request.path
+        "withdraw.html",
+        here="post" if found.post else "me",
+        what="comment",
+        shown=opening(found.content),
+        lang=found.language,
+        target=request.path,
+        keep=f"/comments/{slug}" if found.post else "/me/answers",
     )
 
 
 @routes.post("/comments/<slug>/withdraw")
 @guard.doctor_required
-async def withdraw_comment(reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Withdraw an answer, here and wherever it was sent."""
-    found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
-    await guard.node().publishing.withdraw_comment(guard.require(Action.WITHDRAW).uri, slug)
-    return shell.done("answer_withdrawn", f"/posts/{found.post}")
+async def withdraw_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Withdraw an answer, here and wherever it was sent; lead back to where its author may be."""
+    reader, node = guard.require(Action.WITHDRAW), guard.node()
+    found = await own.answer(node.store, reader.uri, slug)
+    await node.publishing.withdraw_comment(reader.uri, slug)
+    return shell.done("answer_withdrawn", f"/posts/{found.post}" if found.post else "/me/answers")

@@ -8,11 +8,11 @@ from quart.typing import ResponseReturnValue
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, text_of
 from instance.routes.posts import answer_path
+from instance.services.reactions import REASONS
 from instance.views import thread
 from verification.standing import Action
 
 routes = Blueprint("reactions", __name__)
-REASONS = ("identity", "advertising", "harassment", "wrong_advice", "not_a_doctor", "other")
 
 
 @routes.post("/posts/<slug>/thanks")

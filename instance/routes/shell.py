@@ -22,7 +22,7 @@ from instance.times import to_ms
 #: What can be said once on the page after an act (`done.CODE` in the catalogues); nothing else is.
 DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
-    "unfollow", "accept", "reject", "block", "unblock",
+    "unfollow", "accept", "reject", "block", "unblock", "profile",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

@@ -6,7 +6,7 @@ returns is handed to `__call__` together with the transaction in which everythin
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from federation import parse, render
 from federation.allowlist import Sibling
@@ -19,7 +19,6 @@ from federation.errors import (
     StandingRefused,
 )
 from federation.inbox import require_listed
-from federation.keys import PublicKey
 from federation.uri import Uri
 from federation.vocabulary import (
     Accept,
@@ -43,7 +42,6 @@ from instance.services.effects import Effects, Incoming
 from instance.services.effects_posts import PostEffects
 from instance.services.effects_relations import RelationEffects
 from instance.services.forwarding import Answers, Forwarding
-from instance.services.judging import read_keys
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.verdicts import Reason
@@ -74,11 +72,11 @@ class Apply:
                 return False
 
     async def prepare(
-        self, activity: AnyActivity, body: bytes, sibling: Sibling, *, raw: Any = None, forwarded_by: str | None = None
+        self, activity: AnyActivity, body: bytes, sibling: Sibling, *, forwarded_by: str | None = None
     ) -> Incoming:
         """Gather what the effect needs from outside the transaction; raise Refused where it may not be."""
         author = None
-        learned, fetched = await self._new_version(activity, sibling, raw)
+        learned, fetched = await self._new_version(activity, sibling)
         # A doctor's own new version is judged by itself: the old standing has no say in it.
         if activity.actor != sibling.actor and learned is None:
             author = await self._node.directory.known(activity.actor, sibling)
@@ -170,20 +168,20 @@ class Apply:
     # ── what an Update needs before its transaction ──
 
     async def _new_version(
-        self, activity: AnyActivity, sibling: Sibling, raw: Any
+        self, activity: AnyActivity, sibling: Sibling
     ) -> tuple[Learned | None, Post | Comment | None]:
         match activity:
             case Update(object=Doctor() as doctor):
-                return await self._judged(activity, doctor, sibling, raw), None
+                return await self._judged(activity, doctor, sibling), None
             case Update(object=Instance() as instance):
-                await self._instance_changed(instance, sibling)
+                await self._instance_changed(activity.actor, instance, sibling)
             case Update(object=Uri() as uri):
                 return None, await self._read_anew(activity, uri, sibling)
             case _:
                 pass
         return None, None
 
-    async def _judged(self, update: Update, doctor: Doctor, sibling: Sibling, raw: Any) -> Learned:
+    async def _judged(self, update: Update, doctor: Doctor, sibling: Sibling) -> Learned:
         """Judge the embedded version. Keys change only together with a newer credential (A50)."""
         if update.actor not in (doctor.id, sibling.actor):
             raise ActorMismatch("another doctor")
@@ -201,13 +199,13 @@ class Apply:
         held = {bytes(row["spki"]) for row in await self._node.store.all("keys.of_owner", owner=learned.doctor.uri)}
         return any(key.spki not in held for key, _ in learned.keys)
 
-    async def _instance_changed(self, instance: Instance, sibling: Sibling) -> None:
-        """Read a sibling's instance keys anew; one that is not pinned raises the alarm and changes nothing (A127)."""
+    async def _instance_changed(self, actor: Uri, instance: Instance, sibling: Sibling) -> None:
+        """Note what a sibling's instance shows now; keys in the place of pinned ones raise the alarm (A127)."""
         if instance.id != sibling.actor:
             raise ForeignOrigin("not the sibling's instance")
-        keys = read_keys(instance.id, instance.public_keys, instance.assertion_methods)
-        if not keys or any(not _is_pinned(key, sibling) for key, _ in keys):
-            self._node.log.warning("key_not_pinned", sibling=sibling.origin)
+        if actor != instance.id:
+            raise NotTheOwner("an instance speaks for itself alone")
+        if not await self._node.siblings.pins.take_in(instance, sibling):
             raise PinMismatch(sibling.origin)
         self._node.directory.forget_keys(sibling.origin)
 
@@ -216,6 +214,7 @@ class Apply:
         node = self._node
         if uri == sibling.actor:
             node.directory.forget_keys(sibling.origin)
+            await node.directory.read_anew(uri, sibling)
             return None
         if uri == update.actor or await node.store.one("directory.doctor", uri=uri) is not None:
             await node.directory.read_anew(uri, sibling)
@@ -232,7 +231,3 @@ class Apply:
         if isinstance(thing, Post) and thing.kind not in sibling.kinds_in:
             raise KindNotFederated(thing.kind)
         return thing
-
-
-def _is_pinned(key: PublicKey, sibling: Sibling) -> bool:
-    return key.fingerprint in sibling.instance_keys

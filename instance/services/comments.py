@@ -107,10 +107,11 @@ class Comments:
         self._node.wake.deliveries.set()
 
     async def withdraw_comment(self, doctor_uri: str, slug: str) -> None:
-        """Withdraw an own answer, here and wherever it was sent."""
+        """Withdraw an own answer, here and wherever it was sent; a discussion closed to its author does not matter."""
         author = await acting.doctor(self._node, doctor_uri, Action.WITHDRAW)
-        before = await self._own_comment(doctor_uri, slug)
-        thread = await self._thread(author, await self._visible_post(doctor_uri, before["post_slug"]))
+        before = await self._own_words(doctor_uri, slug)
+        post = await self._node.store.one("comments.post", uri=before["post"])
+        thread = None if post is None else await self._thread(author, post)
         holders = [row["origin"] for row in await self._node.store.all("posts.holders", object=before["uri"])]
         targets = sending.of_holders(self._node, holders)
         key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
@@ -121,11 +122,11 @@ class Comments:
             if not targets:
                 return
             activity = Delete(
-                id=sending.activity_id(self._node), actor=Uri.parse(doctor_uri), to=thread.to,
+                id=sending.activity_id(self._node), actor=Uri.parse(doctor_uri), to=thread.to if thread else (),
                 published=self._node.clock(), object=uri,
             )  # fmt: skip
-            message = Message(activity, uri, thread.post["audience"], Priority.WITHDRAWAL, key)
-            await sending.send(self._node, tx, message, targets)
+            audience = thread.post["audience"] if thread else ""
+            await sending.send(self._node, tx, Message(activity, uri, audience, Priority.WITHDRAWAL, key), targets)
 
         await self._node.store.write(work)
         self._node.wake.deliveries.set()
@@ -149,6 +150,11 @@ class Comments:
         if row["author"] != doctor_uri or not row["local"]:
             raise Forbidden("not_the_owner")
         return row
+
+    async def _own_words(self, doctor_uri: str, slug: str) -> Row:
+        """An own answer, whether or not its discussion is open to its author still."""
+        row = await self._node.store.one("comments.own", slug=slug, author=doctor_uri)
+        return row if row is not None else await self._own_comment(doctor_uri, slug)
 
     async def _parent(self, doctor_uri: str, thread: _Thread, parent_slug: str | None) -> Row:
         if parent_slug is None:

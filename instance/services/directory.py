@@ -70,6 +70,8 @@ class Directory:
         self._newcomers = Budget()
         self._keys = KeyMemory(node.store, node.clock, self._read_owner)
         self._verdicts: OrderedDict[Uri, _Verdict] = OrderedDict()
+        #: Doctors whose home shows a Tombstone with their keys.
+        self._left: OrderedDict[Uri, None] = OrderedDict()
         self._allowlist = -1
         self._standing = -1
         self._looked = 0.0
@@ -88,7 +90,14 @@ class Directory:
         """Return who speaks; raise StandingRefused or StandingDeferred where no verified doctor does."""
         if actor == sibling.actor:
             return Speaker(actor)
-        return (await self._current(actor, sibling)).speaker
+        try:
+            doctor = await self._current(actor, sibling)
+        except StandingRefused:
+            if actor not in self._left:
+                raise
+            return Speaker(actor)
+        # Like an instance, who has left takes back and does nothing else.
+        return doctor.speaker if actor not in self._left else Speaker(actor)
 
     # ── what services and pages ask ──
 
@@ -99,8 +108,10 @@ class Directory:
             raise StandingRefused(doctor.standing)
         return doctor
 
-    async def known(self, uri: Uri, sibling: Sibling) -> KnownDoctor:
-        """Return the doctor whose standing was just asked for; raise Refused where nobody may speak."""
+    async def known(self, uri: Uri, sibling: Sibling) -> KnownDoctor | None:
+        """Return the doctor whose standing was just asked for, None for one who has left; raise Refused otherwise."""
+        if uri in self._left:
+            return None
         verdict = self._verdicts.get(uri)
         if verdict is not None and verdict.doctor is not None:
             return verdict.doctor
@@ -328,7 +339,12 @@ class Directory:
         return await self._learn(url, document, sibling)
 
     async def _read_actor(self, uri: Uri, sibling: Sibling) -> None:
-        await self._learn(uri, await self._fetcher.document(uri, sibling), sibling)
+        try:
+            document = await self._fetcher.document(uri, sibling)
+        except GoneThere as gone:
+            await self._learn_left(uri, gone, sibling)
+            raise
+        await self._learn(uri, document, sibling)
 
     async def _learn(self, uri: Uri, document: dict[str, Any], sibling: Sibling) -> Keys:
         """Take in an actor document just read: the sibling's instance, a doctor, or somebody who may not speak."""
@@ -355,6 +371,9 @@ class Directory:
         if not keys:
             raise gone
         self._keys.learn(uri, keys, self._node.clock())
+        self._left[uri] = None
+        if len(self._left) > _REMEMBERED:
+            self._left.popitem(last=False)
         return keys
 
     async def _learn_instance(self, instance: Instance, sibling: Sibling) -> Keys:
@@ -366,6 +385,7 @@ class Directory:
 
         await self._node.store.write(work)
         self._keys.learn(instance.id, keys, now)
+        await self._node.siblings.pins.take_in(instance, sibling)
         return keys
 
     async def _store(self, learned: Learned, sibling: Sibling) -> None:
@@ -379,6 +399,7 @@ class Directory:
 
         await self._node.store.write(work)
         self._keys.learn(uri, learned.keys, now)
+        self._left.pop(uri, None)
         self.adopt(learned)
 
 

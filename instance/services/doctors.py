@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 CODES: Final = (
     "bad_handle", "handle_taken", "bad_name", "bad_role", "role_not_allowed", "country_not_allowed",
-    "bad_specialties", "bad_assurance", "bad_language", "bad_staff_role",
+    "bad_specialties", "bad_assurance", "bad_language", "too_many_languages", "bad_staff_role",
 )  # fmt: skip
 
 STAFF_ROLES: Final = frozenset({"administrator", "moderator", "reviewer"})
 MAX_SPECIALTIES: Final = 3
+MAX_LANGUAGES: Final = 10
 #: How long after the last look at the evidence a role must be verified again (verification: roles and validity).
 #: A student's ends with the academic year, which a dossier must state; so none is added here.
 REVERIFY_AFTER: Final = {
@@ -44,7 +45,6 @@ REVERIFY_AFTER: Final = {
 }
 _HANDLE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,30}\Z")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
-_MAX_LANGUAGES: Final = 10
 _JITTER: Final = 0.05
 
 
@@ -95,7 +95,9 @@ def check_specialties(slugs: Sequence[str]) -> None:
 
 def check_languages(languages: Sequence[str]) -> None:
     """Raise Rejected unless these are a few two-letter codes."""
-    if len(languages) > _MAX_LANGUAGES or not all(_LANGUAGE.match(code) for code in languages):
+    if len(languages) > MAX_LANGUAGES:
+        raise Rejected("too_many_languages", "languages")
+    if not all(_LANGUAGE.match(code) for code in languages):
         raise Rejected("bad_language", "languages")
 
 

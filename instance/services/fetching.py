@@ -17,7 +17,7 @@ from federation.signatures import Profile
 from federation.uri import Uri
 from federation.wire import ACTIVITY_ACCEPT, JRD_ACCEPT, MAX_DOCUMENT
 
-__all__ = ["JRD_ACCEPT", "Budget", "Fetcher", "NotReached", "NotThere", "SingleFlight"]
+__all__ = ["JRD_ACCEPT", "Budget", "Fetcher", "GoneThere", "NotReached", "NotThere", "SingleFlight"]
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -34,6 +34,14 @@ T = TypeVar("T")
 
 class NotThere(UnknownKey):
     """The sibling answered, and there is no such document."""
+
+
+class GoneThere(NotThere):
+    """The sibling answered that it was withdrawn; `document` is the Tombstone it showed, where it showed one."""
+
+    def __init__(self, reason: str = "", document: dict[str, Any] | None = None) -> None:
+        super().__init__(reason)
+        self.document = document
 
 
 class NotReached(UnknownKey):
@@ -133,14 +141,16 @@ class Fetcher:
             return await self._read(url, sibling)
         except Refused as refusal:
             if not isinstance(refusal, NotReached):
-                gone = isinstance(refusal, NotThere) and refusal.reason == "410"
-                self._remember(url, now + (GONE_FOR if gone else MISSING_FOR), type(refusal))
+                wait = GONE_FOR if isinstance(refusal, GoneThere) else MISSING_FOR
+                self._remember(url, now + wait, type(refusal))
             raise
 
     async def _read(self, url: Uri, sibling: Sibling) -> dict[str, Any]:
         answer = await self._get(url, sibling, ACTIVITY_ACCEPT)
-        if answer.status in (404, 410):
-            raise NotThere(str(answer.status))
+        if answer.status == 404:
+            raise NotThere("404")
+        if answer.status == 410:
+            raise GoneThere("410", _shown(answer, url))
         if answer.status != 200:
             raise NotReached(f"status {answer.status}")
         try:
@@ -169,3 +179,13 @@ class Fetcher:
         self._failures[url] = _Failure(until, refusal)
         if len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
+
+
+def _shown(answer: Any, url: Uri) -> dict[str, Any] | None:
+    """What a 410 shows in place of the document; None where that is nothing of ours to read."""
+    try:
+        require_activity_type(answer.headers.get("content-type", ""))
+        document = parse.strict_json(answer.body)
+    except Refused:
+        return None
+    return document if document.get("id") == url else None

@@ -43,7 +43,7 @@ class InboundQueue:
     def __init__(self, node: Node) -> None:
         self._node = node
         #: What was read at the door, so that the worker need not read it again.
-        self._read: OrderedDict[str, tuple[AnyActivity, Any]] = OrderedDict()
+        self._read: OrderedDict[str, AnyActivity] = OrderedDict()
         self._contacts: dict[str, datetime] = {}
         self._counters: dict[tuple[str, str], Any] = {}
 
@@ -55,9 +55,7 @@ class InboundQueue:
             return await self._keep_waiting(row, arrival)
         forwarded_by = arrival.forwarded_by.origin if arrival.forwarded_by is not None else None
         try:
-            into = await node.apply.prepare(
-                activity, arrival.proof.body, arrival.sibling, raw=arrival.document.raw, forwarded_by=forwarded_by
-            )
+            into = await node.apply.prepare(activity, arrival.proof.body, arrival.sibling, forwarded_by=forwarded_by)
             new, effects = await node.store.write(lambda tx: self._keep_applied(tx, row, into), brief=True)
         except (Refused, StorageUnavailable):
             raise
@@ -114,7 +112,7 @@ class InboundQueue:
             self._contacts[origin] = now
 
     def _remember(self, row_id: str, arrival: Arrival) -> None:
-        self._read[row_id] = (arrival.document.activity, arrival.document.raw)
+        self._read[row_id] = arrival.document.activity
         if len(self._read) > _REMEMBERED:
             self._read.popitem(last=False)
 
@@ -160,14 +158,14 @@ class InboundQueue:
         """Work one row off; return whether its sibling did not answer. One that is `away` is not asked again."""
         node = self._node
         try:
-            activity, raw = self._activity(row)
+            activity = self._activity(row)
             if away and _names_an_address(activity):
                 raise NotReached("did not answer a moment ago")
             sibling = self._sibling(activity, row)
             if await self._is_held(activity, sibling, row):
                 return False
             forwarded_by = row["origin"] if sibling.origin != row["origin"] else None
-            into = await node.apply.prepare(activity, bytes(row["body"]), sibling, raw=raw, forwarded_by=forwarded_by)
+            into = await node.apply.prepare(activity, bytes(row["body"]), sibling, forwarded_by=forwarded_by)
             effects = await node.store.write(lambda tx: self._finish(tx, row, into))
         except (NotReached, StandingDeferred, TooManyRequests) as passing:
             await self._wait(row)
@@ -195,12 +193,9 @@ class InboundQueue:
         """One actor's messages take effect one after the other, or a Create and its Delete could miss each other."""
         await tx.take_turn(into.activity.actor)
 
-    def _activity(self, row: Row) -> tuple[AnyActivity, Any]:
+    def _activity(self, row: Row) -> AnyActivity:
         read = self._read.get(row["id"])
-        if read is not None:
-            return read
-        raw = parse.strict_json(bytes(row["body"]))
-        return parse.activity_document(raw), raw
+        return read if read is not None else parse.activity_document(parse.strict_json(bytes(row["body"])))
 
     def _sibling(self, activity: AnyActivity, row: Row) -> Sibling:
         """The actor's home, if both it and who posted the message may still speak."""

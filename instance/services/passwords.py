@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from importlib.resources import files
@@ -24,6 +24,8 @@ _GROUPS: Final = 5
 _AROUND: Final = "0123456789 .,;:-_!?*+#@$"
 
 T = TypeVar("T")
+#: Makes what is kept of a password.
+HashPassword = Callable[[str], Awaitable[str]]
 
 # RFC 9106: argon2id, 64 MiB; one lane, because two hashes at a time already use both cores.
 _HASHER: Final = PasswordHasher(time_cost=2, memory_cost=65_536, parallelism=1)

@@ -1,6 +1,7 @@
-"""Doctors of this instance: added, renewed, suspended, shown to siblings. Accounts and sessions: accounts.py.
+"""Doctors of this instance: added, renewed, suspended, shown to siblings.
 
-Codes raised here: those of `doctors.CODES` and `accounts.CODES`, reason_missing, not_suspended, not_renewable.
+Accounts and sessions: accounts.py; what doctors say of themselves: descriptions.py. `People` is all three for routes.
+Codes raised here: CODES.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from federation.keys import PrivateKey
 from federation.uri import Uri
 from federation.vocabulary import Doctor, Update
 from instance.ids import new_ulid
-from instance.services import accounts, doctors, passwords, sending
-from instance.services.accounts import Accounts, Lifetime, Session, SessionInfo, SignIn
+from instance.services import accounts, descriptions, doctors, passwords, sending
+from instance.services.accounts import Lifetime, Session, SessionInfo, SignIn
+from instance.services.descriptions import Descriptions, later
 from instance.services.doctors import NewDoctor
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Row, Transaction
-from instance.text import to_html
 from instance.times import from_ms, to_ms
 from verification.credential import SignedCredential
 from verification.errors import NotIssuable
@@ -29,7 +30,15 @@ from verification.names import fold
 
 __all__ = ["Lifetime", "NewDoctor", "OwnDoctor", "People", "Session", "SessionInfo", "SignIn"]
 
-CODES: Final = (*doctors.CODES, *accounts.CODES, "reason_missing", "not_suspended", "not_in_order", "not_renewable")
+CODES: Final = (
+    *doctors.CODES,
+    *accounts.CODES,
+    *descriptions.CODES,
+    "reason_missing",
+    "not_suspended",
+    "not_in_order",
+    "not_renewable",
+)
 _RENEWED_AT_ONCE: Final = 100
 _REMEMBERED: Final = 4_096
 
@@ -45,7 +54,7 @@ class OwnDoctor:
     valid_until: datetime
 
 
-class People(Accounts):
+class People(Descriptions):
     """The doctors who live here, and everybody who signs in here."""
 
     def __init__(self, node: Any) -> None:
@@ -65,7 +74,7 @@ class People(Accounts):
         passwords.check_password(password, new.handle)
         if await self._store.one("people.by_address", address=new.handle) is not None:
             raise Rejected("handle_taken", "handle")
-        stored = await passwords.hash_password(password)
+        stored = await self._node.hash_password(password)
         pairs = await self._node.keys.make(uri)
         row = self._new_row(new, uri, name)
         row.update(self._issued(row, _multikeys(pairs), doctors.reverify_on(new.role, self._node.clock())))
@@ -116,7 +125,7 @@ class People(Accounts):
         async def work(tx: Transaction) -> None:
             now = to_ms(self._node.clock())
             changed = await tx.run(
-                "people.set_standing", uri=row["uri"], standing="suspended", before="ok", now=_later(row, now)
+                "people.set_standing", uri=row["uri"], standing="suspended", before="ok", now=later(row, now)
             )
             if not changed:
                 raise Rejected("not_in_order")
@@ -138,10 +147,10 @@ class People(Accounts):
 
         async def work(tx: Transaction) -> None:
             now = to_ms(self._node.clock())
-            later = _later(row, now)
-            if not await tx.run("people.set_standing", uri=row["uri"], standing="ok", before="suspended", now=later):
+            at = later(row, now)
+            if not await tx.run("people.set_standing", uri=row["uri"], standing="ok", before="suspended", now=at):
                 raise Rejected("not_suspended")
-            await tx.run("people.set_credential", uri=row["uri"], now=later, **issued)
+            await tx.run("people.set_credential", uri=row["uri"], now=at, **issued)
             await tx.run("people.release_deliveries", actor=row["uri"], now=now)
             await tx.run("people.raise_standing_version")
             await self._record(tx, "doctor_reinstated", by, row["uri"], reason)
@@ -175,7 +184,7 @@ class People(Accounts):
         issued = self._issued(row, multikeys, _reverify_at(row))
 
         async def work(tx: Transaction) -> None:
-            now = _later(row, to_ms(self._node.clock()))
+            now = later(row, to_ms(self._node.clock()))
             if not await tx.run("people.renew", uri=uri, now=now, seen=row["updated_at"], **issued):
                 raise Rejected("not_in_order")
             await self._node.keys.rotate(tx, uri, pairs)
@@ -208,28 +217,6 @@ class People(Accounts):
             remembered = self._documents[uri] = (version, doctors.document(row, keys, self._authority))
         return remembered[1]
 
-    async def set_profile(
-        self, doctor_uri: str, summary: str, languages: Sequence[str], approves_followers: bool
-    ) -> None:
-        """Keep what doctors say of themselves (Markdown) and whether follows wait; siblings are told."""
-        doctors.check_languages(languages)
-        row = await self._store.one("people.doctor", uri=doctor_uri)
-        if row is None:
-            raise Missing()
-        uri, html = Uri.parse(row["uri"]), to_html(summary)
-        values = {"summary": html, "languages": json.dumps(list(languages))}
-        keys = await self._node.keys.published(uri)
-
-        async def work(tx: Transaction) -> None:
-            now = _later(row, to_ms(self._node.clock()))
-            await tx.run("people.set_profile", uri=uri, approves_followers=int(approves_followers), now=now, **values)
-            if row["standing"] == "ok":
-                changed = {**row, **values, "updated_at": now}
-                await self._tell_siblings(tx, doctors.document(changed, keys, self._authority))
-
-        await self._store.write(work)
-        self._node.wake.deliveries.set()
-
     # ── parts ──
 
     @property
@@ -241,7 +228,7 @@ class People(Accounts):
             uri = doctors.uri_of(self._node.origin, handle)
         except ValueError:
             raise Missing() from None
-        row = await self._store.one("people.doctor", uri=uri)
+        row = await self._store.known("people.doctor", uri=uri)
         if row is None or row["gone_at"] is not None:
             raise Missing()
         return row
@@ -270,7 +257,7 @@ class People(Accounts):
         issued = self._issued(row, multikeys, _reverify_at(row))
 
         async def work(tx: Transaction) -> int:
-            now = _later(row, to_ms(self._node.clock()))
+            now = later(row, to_ms(self._node.clock()))
             changed = await tx.run("people.renew", uri=uri, now=now, seen=row["updated_at"], **issued)
             if changed:
                 document = doctors.document({**row, **issued, "updated_at": now}, keys, self._authority)
@@ -280,12 +267,6 @@ class People(Accounts):
         renewed = await self._store.write(work)
         self._node.wake.deliveries.set()
         return renewed
-
-    async def _tell_siblings(self, tx: Transaction, document: Doctor) -> None:
-        """Queue an `Update` in the doctor's own name, the whole actor inside."""
-        await sending.to_all_siblings(
-            self._node, tx, Update, actor=document.id, object=document, priority=Priority.REST
-        )
 
     async def _ask_siblings_to_read_anew(self, tx: Transaction, doctor: Uri) -> None:
         """Queue an `Update` of the instance that names the doctor: the home says so even of one who may not speak."""
@@ -300,8 +281,3 @@ def _multikeys(pairs: Sequence[PrivateKey]) -> list[str]:
 
 def _reverify_at(row: Row) -> datetime | None:
     return None if row["reverify_at"] is None else from_ms(row["reverify_at"])
-
-
-def _later(row: Row, now: int) -> int:
-    """A moment after the row's last change even where the clock stood still, so that no copy is taken for current."""
-    return max(now, int(row["updated_at"]) + 1)

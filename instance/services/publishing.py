@@ -7,20 +7,18 @@ Codes raised here: CODES.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from federation import audience as audiences
-from federation.allowlist import Direction
 from federation.audience import Target
 from federation.delivery import Priority
-from federation.errors import Refused
 from federation.uri import Uri
 from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
 from instance.ids import new_ulid
-from instance.services import acting, drafts, effects, notices, reactions, sending, standings
+from instance.services import acting, drafts, effects, naming, notices, reactions, sending, standings
 from instance.services.comments import Comments
 from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
 from instance.services.errors import Forbidden, Missing, Rejected
@@ -59,7 +57,7 @@ class Publishing(Comments, Reactions):
         author = await acting.doctor(self._node, doctor_uri, Action.POST)
         if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
             return acting.same(made, await self._node.store.one("posts.by_slug", slug=made), draft.text)
-        checked = drafts.check_post(draft, await self._named(draft, author), self._opened())
+        checked = drafts.check_post(draft, await naming.named(self._node, draft, author), self._opened())
         slug = new_ulid(self._node.clock())
         post = self._post(author, slug, checked, self._node.clock())
         targets = await self._targets(author, checked)
@@ -81,8 +79,9 @@ class Publishing(Comments, Reactions):
         """Keep a new version; the earlier one stays in the history. A narrower audience deletes at those dropped."""
         author = await acting.doctor(self._node, doctor_uri, Action.EDIT)
         before = await self._own_post(doctor_uri, slug)
-        after = drafts.check_post(draft, await self._named(draft, author), self._opened())
-        await self._require_narrower(before, after)
+        already = await self._named_in(before)
+        after = drafts.check_post(draft, await naming.named(self._node, draft, author, already), self._opened())
+        _require_narrower(before, after, already)
         mended, to = await self._mend(author, before, after), await self._addressed(author, before)
         now = to_ms(self._node.clock())
 
@@ -176,43 +175,8 @@ class Publishing(Comments, Reactions):
             case _:
                 return []
 
-    async def _named(self, draft: PostDraft, author: Row) -> tuple[Row, ...]:
-        """The doctors a draft names, each once, without its author; one that cannot be found is told."""
-        if draft.audience != Audience.NAMED:
-            return ()
-        addresses = tuple(dict.fromkeys(draft.named))
-        if len(addresses) > drafts.MAX_NAMED:
-            raise Rejected("too_many_named", "named")
-        rows = [await self._one_named(address, draft.kind) for address in addresses]
-        return tuple({row["uri"]: row for row in rows if row["uri"] != author["uri"]}.values())
-
-    async def _one_named(self, address: str, kind: str) -> Row:
-        node, plain = self._node, address.strip().removeprefix("@").removesuffix("@" + self._node.authority)
-        row = await node.store.one("people.by_address", address=plain)
-        if row is None and "@" in plain:
-            try:
-                known = await node.directory.find_handle(plain)
-            except (Refused, ValueError):
-                raise Rejected("named_unknown", "named") from None
-            row = await node.store.one("people.by_address", address=known.address)
-        if row is None or row["gone_at"] is not None or row["standing"] != "ok":
-            raise Rejected("named_unknown", "named")
-        if not row["local"]:
-            sibling = node.allowlist().find(row["origin"])
-            if sibling is None or sibling.refusal(Direction.OUT) is not None:
-                raise Rejected("sibling_closed", "named")
-            if kind not in sibling.kinds_out:
-                raise Rejected("kind_not_federated", "audience")
-        return row
-
-    async def _require_narrower(self, before: Row, after: CheckedPost) -> None:
-        was = Audience(before["audience"])
-        if not drafts.narrows(was, after.audience):
-            raise Rejected("audience_widened", "audience")
-        if was is after.audience is Audience.NAMED:
-            known = {row["uri"] for row in await self._node.store.all("posts.named", object=before["uri"])}
-            if not {row["uri"] for row in after.named} <= known:
-                raise Rejected("audience_widened", "named")
+    async def _named_in(self, before: Row) -> frozenset[str]:
+        return frozenset(row["uri"] for row in await self._node.store.all("posts.named", object=before["uri"]))
 
     # ── rows ──
 
@@ -286,6 +250,14 @@ class Publishing(Comments, Reactions):
         await tx.run("posts.drop_foreign_comments", post=uri)
         await tx.run("posts.drop_recommendations", object=uri)
         await tx.run("notifications.drop_of_post", post=before["slug"])
+
+
+def _require_narrower(before: Row, after: CheckedPost, already: Collection[str]) -> None:
+    was = Audience(before["audience"])
+    if not drafts.narrows(was, after.audience):
+        raise Rejected("audience_widened", "audience")
+    if was is after.audience is Audience.NAMED and not {row["uri"] for row in after.named} <= set(already):
+        raise Rejected("audience_widened", "named")
 
 
 def _columns(checked: CheckedPost) -> dict[str, Any]:

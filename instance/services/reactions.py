@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CODES: Final = ("own_words", "not_recommendable", "bad_reason")
 #: Coded, because free text about a case does not belong in a report.
-REASONS: Final = frozenset({"identity", "advertising", "harassment", "wrong_advice", "not_a_doctor", "other"})
+REASONS: Final = ("identity", "advertising", "harassment", "wrong_advice", "not_a_doctor", "other")
 
 
 class Reactions:

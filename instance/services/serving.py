@@ -7,6 +7,7 @@ for anybody else.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,6 +16,7 @@ import orjson
 from federation import audience, discovery, render
 from federation.allowlist import Sibling
 from federation.errors import Gone, NotFound
+from federation.keys import PublicKey
 from federation.uri import BadUri, Uri
 from federation.vocabulary import (
     Audience,
@@ -60,17 +62,14 @@ class Serving:
 
     # ── open to all ──
 
-    async def instance(self) -> Instance:
-        """Return the instance actor with every key that counts now."""
+    async def instance(self, new: Sequence[PublicKey] = ()) -> Instance:
+        """Return the instance actor with every key that counts now, and those about to be published."""
         node = self._node
-        keys = await node.keys.published(node.actor)
+        keys = (*new, *await node.keys.published(node.actor))
         return Instance(
             id=node.actor, name=node.config.name, inbox=node.shared_inbox,
             outbox=Uri.parse(f"{node.origin}/outbox"),
-            public_keys=tuple(KeyDocument(id=k.id, owner=k.owner, pem=k.pem) for k in keys if k.algorithm == "rsa"),
-            assertion_methods=tuple(
-                Multikey(id=k.id, controller=k.owner, key=k.multikey) for k in keys if k.algorithm == "ed25519"
-            ),
+            public_keys=_rsa(keys), assertion_methods=_ed25519(keys),
             issuer_keys=(
                 Multikey(id=node.keys.issuer_id, controller=node.actor, key=node.keys.issuer_multikey),
             ),
@@ -137,8 +136,8 @@ class Serving:
     async def activity(self, slug: str, reader: Sibling) -> bytes:
         """Return an activity as it was sent, to an instance it was sent to."""
         uri = self._uri("activities", slug)
-        row = await self._node.store.one("serving.activity", uri=uri)
-        if row is None or await self._node.store.one("serving.sent_to", activity=uri, origin=reader.origin) is None:
+        row = await self._node.store.one("serving.activity", uri=uri, origin=reader.origin)
+        if row is None:
             raise NotFound
         if row["type"] in ("Create", "Update"):
             await self._require_inside(Uri.parse(row["object"]), reader)
@@ -171,17 +170,25 @@ class Serving:
         row = await self._node.store.one("serving.doctor", uri=uri)
         if row is None or row["gone_at"] is None:
             raise NotFound
-        raise Withdrawn(render.tombstone(Tombstone(id=uri, former_type="Person", deleted=from_ms(row["gone_at"]))))
+        keys = await self._node.keys.published(uri)
+        raise Withdrawn(
+            render.tombstone(
+                Tombstone(
+                    id=uri, former_type="Person", deleted=from_ms(row["gone_at"]), public_keys=_rsa(keys),
+                    assertion_methods=_ed25519(keys),
+                )
+            )
+        )  # fmt: skip
 
     async def _post_row(self, uri: Uri, reader: Sibling) -> Row:
-        row = await self._node.store.one("serving.post", uri=uri)
-        if row is None or not await self._reaches(row["audience"], row["kind"], uri, row["author"], reader):
+        row = await self._node.store.one("serving.post", uri=uri, origin=reader.origin)
+        if row is None or not _may_read(row, reader):
             raise await self._absent(uri, reader)
         return row
 
     async def _comment_row(self, uri: Uri, reader: Sibling) -> Row:
-        row = await self._node.store.one("serving.comment", uri=uri)
-        if row is None or not await self._may_read_comment(row, reader):
+        row = await self._node.store.one("serving.comment", uri=uri, origin=reader.origin)
+        if row is None or not _may_read_comment(row, reader):
             raise await self._absent(uri, reader)
         return row
 
@@ -191,27 +198,6 @@ class Serving:
             await self._post_row(uri, reader)
         elif uri.startswith(f"{self._node.origin}/comments/"):
             await self._comment_row(uri, reader)
-
-    async def _may_read_comment(self, row: Row, reader: Sibling) -> bool:
-        """In our own threads the post decides; elsewhere its home may read, and everybody where it is for everybody."""
-        if row["post_local"] or row["audience"] == Audience.FEDERATION:
-            return await self._reaches(row["audience"], row["kind"], row["post"], row["post_author"], reader)
-        if reader.origin == row["post_origin"]:
-            return True
-        return row["audience"] == Audience.NAMED and await self._is_named(row["post"], reader)
-
-    async def _reaches(self, reach: str, kind: str, post: str, author: str, reader: Sibling) -> bool:
-        followers: tuple[str, ...] = ()
-        named: tuple[str, ...] = ()
-        if reach == Audience.COLLEAGUES:
-            found = await self._node.store.one("serving.follower_of", author=author, origin=reader.origin)
-            followers = (reader.origin,) if found is not None else ()
-        elif reach == Audience.NAMED and await self._is_named(post, reader):
-            named = (reader.origin,)
-        return audience.may_read_at_sibling(Audience(reach), PostKind(kind), reader, followers, named)
-
-    async def _is_named(self, post: str, reader: Sibling) -> bool:
-        return await self._node.store.one("serving.named_of", post=post, origin=reader.origin) is not None
 
     async def _named(self, row: Row) -> tuple[Uri, ...]:
         if row["audience"] != Audience.NAMED:
@@ -233,6 +219,17 @@ class Serving:
             return Uri.parse(f"{self._node.origin}/{folder}/{name}")
         except BadUri:
             raise NotFound from None
+
+
+def _may_read_comment(row: Row, reader: Sibling) -> bool:
+    """In our own threads the post decides; elsewhere its home may read, and everybody where it is for everybody."""
+    return not (row["post_local"] or row["audience"] == Audience.FEDERATION) or _may_read(row, reader)
+
+
+def _may_read(row: Row, reader: Sibling) -> bool:
+    """Whether the sibling may be shown what was found for it: the statement has looked for its doctors already."""
+    found = (reader.origin,)
+    return audience.may_read_at_sibling(Audience(row["audience"]), PostKind(row["kind"]), reader, found, found)
 
 
 def _post(row: Row, names: list[Row]) -> Post:
@@ -257,6 +254,16 @@ def _comment(row: Row, names: list[Row], named: tuple[Uri, ...]) -> Comment:
         in_reply_to=Uri.parse(row["parent"]), context=Uri.parse(row["post"]), to=to, cc=cc,
         mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
     )  # fmt: skip
+
+
+def _rsa(keys: Iterable[PublicKey]) -> tuple[KeyDocument, ...]:
+    return tuple(KeyDocument(id=key.id, owner=key.owner, pem=key.pem) for key in keys if key.algorithm == "rsa")
+
+
+def _ed25519(keys: Iterable[PublicKey]) -> tuple[Multikey, ...]:
+    return tuple(
+        Multikey(id=key.id, controller=key.owner, key=key.multikey) for key in keys if key.algorithm == "ed25519"
+    )
 
 
 def _mentions(names: list[Row]) -> tuple[Mention, ...]:

@@ -9,21 +9,20 @@ Codes raised here: see CODES.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
-import orjson
-
-from federation.allowlist import IssuerKey, LocalPolicy, Sibling
+from federation.allowlist import LocalPolicy, Sibling
 from federation.uri import BadUri, Uri, parse_origin
 from federation.vocabulary import FEDERATING_KINDS, PostKind
-from instance.ids import new_ulid
 from instance.services import candidates
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
+from instance.services.pins import Pins, issuer_pin
+from instance.services.sibling_changes import Change, Touched, check_order, commit, record, to_json
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 
@@ -36,22 +35,7 @@ CODES: Final = (
 )  # fmt: skip
 
 REMOVE: Final = "remove"
-#: Issuer keys live at most two years; what they signed before we met holds at most 100 days.
-ISSUER_KEY_LIFE: Final = timedelta(days=730)
-OLDEST_CREDENTIAL: Final = timedelta(days=100)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
-_MAX_REASON: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """What a change concerns: rows here that come from there, and messages that wait for it."""
-
-    doctors: int
-    follows: int
-    posts: int
-    comments: int
-    waiting: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,27 +52,14 @@ class Overview:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One line of the record."""
-
-    id: str
-    origin: str
-    act: str
-    by: str
-    reason: str
-    before: Any
-    after: Any
-    touched: Any
-    at: datetime
-
-
 class SiblingAdmin:
     """Changes the allowlist; `allowlist_cache` reads it."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._store = node.store
+        #: The keys pinned of siblings, beside those they show.
+        self.pins = Pins(node)
 
     # ── looking ──
 
@@ -111,7 +82,7 @@ class SiblingAdmin:
             raise Rejected("bad_policy", "policy")
         await self._require(origin)
         row = await self._store.one("siblings.touched", origin=origin)
-        return _touched(row)
+        return Touched.of(row)
 
     async def list(self) -> list[Overview]:
         """List every entry with its last contact and how much waits for it."""
@@ -124,15 +95,15 @@ class SiblingAdmin:
     async def changes(self, origin: str | None = None) -> Sequence[Change]:
         """Return the record, oldest first: of one origin (also one that was removed), or of all."""
         if origin is None:
-            return [_change(row) for row in await self._store.all("siblings.all_changes")]
-        return [_change(row) for row in await self._store.all("siblings.changes", origin=origin)]
+            return [Change.of(row) for row in await self._store.all("siblings.all_changes")]
+        return [Change.of(row) for row in await self._store.all("siblings.changes", origin=origin)]
 
     # ── changing ──
 
     async def add(self, found: Found, fingerprint: str, may_issue_for: Sequence[str], by: str, reason: str) -> Sibling:
         """Admit the candidate when the confirmed fingerprint is the one it showed; return the entry."""
         origin = self._check_origin(found.origin)
-        _check_order(by, reason)
+        check_order(by, reason)
         if fingerprint.strip().lower() != found.fingerprint:
             raise Rejected("fingerprint_differs", "fingerprint", status=409)
         countries = _check_countries(may_issue_for)
@@ -142,14 +113,15 @@ class SiblingAdmin:
             if not await tx.run("siblings.add", **entry):
                 raise Rejected("already_a_sibling", "origin", status=409)
             await tx.run("siblings.reset_lane", origin=origin)
-            await self._record(tx, origin, "add", by, reason, before=None, after=entry)
+            await tx.run("siblings.forget_shown", origin=origin)
+            await record(self._node, tx, origin, "add", by, reason, before=None, after=entry)
 
-        await self._commit(work)
+        await commit(self._node, work)
         return await self.show(origin)
 
     async def set_policy(self, origin: str, policy: str, by: str, reason: str) -> Sibling:
         """Narrow or restore what the sibling may do here; what waits for it is held, dropped or released with that."""
-        _check_order(by, reason)
+        check_order(by, reason)
         if policy not in set(LocalPolicy):
             raise Rejected("bad_policy", "policy")
         before = await self._require(origin)
@@ -157,46 +129,47 @@ class SiblingAdmin:
             raise Rejected("no_change", "policy", status=409)
 
         async def work(tx: Transaction) -> None:
-            touched = _touched(await tx.one("siblings.touched", origin=origin))
+            touched = Touched.of(await tx.one("siblings.touched", origin=origin))
             if not await tx.run("siblings.set_policy", origin=origin, policy=policy, before=before["policy"]):
                 raise Rejected("no_change", "policy", status=409)
             await self._settle_queue(tx, origin, LocalPolicy(policy))
             after = {**before, "policy": policy}
-            await self._record(tx, origin, policy, by, reason, before=before, after=after, touched=touched)
+            await record(self._node, tx, origin, policy, by, reason, before=before, after=after, touched=touched)
 
-        await self._commit(work)
+        await commit(self._node, work)
         return await self.show(origin)
 
     async def set_kinds(
         self, origin: str, kinds_in: Iterable[str], kinds_out: Iterable[str], by: str, reason: str
     ) -> Sibling:
         """Say which kinds of post are taken from this sibling and sent to it."""
-        _check_order(by, reason)
+        check_order(by, reason)
         before = await self._require(origin)
         kinds = {"kinds_in": _kinds(kinds_in), "kinds_out": _kinds(kinds_out)}
 
         async def work(tx: Transaction) -> None:
             await tx.run("siblings.set_kinds", origin=origin, **kinds)
-            await self._record(tx, origin, "kinds", by, reason, before=before, after={**before, **kinds})
+            await record(self._node, tx, origin, "kinds", by, reason, before=before, after={**before, **kinds})
 
-        await self._commit(work)
+        await commit(self._node, work)
         return await self.show(origin)
 
     async def remove(self, origin: str, by: str, reason: str) -> None:
         """Take the sibling off the allowlist: its queue is dropped, its keys are forgotten, its rows stay."""
-        _check_order(by, reason)
+        check_order(by, reason)
         before = await self._require(origin)
 
         async def work(tx: Transaction) -> None:
-            touched = _touched(await tx.one("siblings.touched", origin=origin))
+            touched = Touched.of(await tx.one("siblings.touched", origin=origin))
             if not await tx.run("siblings.remove", origin=origin):
                 raise Rejected("unknown_sibling", "origin", status=404)
             await self._drop_queue(tx, origin, "not_a_sibling")
             await tx.run("siblings.forget_keys", origin=origin)
+            await tx.run("siblings.forget_shown", origin=origin)
             await tx.run("siblings.reset_lane", origin=origin)
-            await self._record(tx, origin, REMOVE, by, reason, before=before, after=None, touched=touched)
+            await record(self._node, tx, origin, REMOVE, by, reason, before=before, after=None, touched=touched)
 
-        await self._commit(work)
+        await commit(self._node, work)
         self._node.directory.forget(origin)
 
     # ── parts ──
@@ -232,40 +205,17 @@ class SiblingAdmin:
     async def _drop_queue(self, tx: Transaction, origin: str, code: str) -> None:
         await tx.run("siblings.drop_deliveries", origin=origin, code=code, now=to_ms(self._node.clock()))
 
-    async def _record(
-        self, tx: Transaction, origin: str, act: str, by: str, reason: str, *,
-        before: Any, after: Any, touched: Touched | None = None,
-    ) -> None:  # fmt: skip
-        now = self._node.clock()
-        await tx.run("siblings.raise_version")
-        await tx.run(
-            "siblings.record", id=new_ulid(now), origin=origin, act=act, by_whom=by.strip(), reason=reason.strip(),
-            before=_json(before), after=_json(after), touched=_json(asdict(touched) if touched else None),
-            at=to_ms(now),
-        )  # fmt: skip
-
-    async def _commit(self, work: Any) -> None:
-        """Commit, and let this process follow before the answer; every other reads the number per message."""
-        await self._store.write(work)
-        await self._node.allowlist.refresh_if_changed()
-        self._node.wake.deliveries.set()
-
 
 def _entry(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str, Any]:
-    issuers = (IssuerKey(key.id, key.key, now - OLDEST_CREDENTIAL, now + ISSUER_KEY_LIFE) for key in found.issuer_keys)
+    issuers = (issuer_pin(key, now) for key in found.issuer_keys)
     kinds = _kinds(FEDERATING_KINDS)
     return {
         "origin": found.origin, "actor": found.actor, "name": found.name, "country": found.country,
-        "inbox": found.inbox, "outbox": found.outbox, "instance_keys": _json(list(found.keys)),
-        "issuer_keys": write_issuer_keys(issuers), "may_issue_for": _json(list(countries)), "kinds_in": kinds,
+        "inbox": found.inbox, "outbox": found.outbox, "instance_keys": to_json(list(found.keys)),
+        "issuer_keys": write_issuer_keys(issuers), "may_issue_for": to_json(list(countries)), "kinds_in": kinds,
         "kinds_out": kinds, "speaks_rfc9421": int(found.speaks_rfc9421), "contact": found.contact,
         "software": found.software, "since": to_ms(now),
     }  # fmt: skip
-
-
-def _check_order(by: str, reason: str) -> None:
-    if not by.strip() or not 0 < len(reason.strip()) <= _MAX_REASON:
-        raise Rejected("reason_missing", "reason")
 
 
 def _check_countries(countries: Sequence[str]) -> tuple[str, ...]:
@@ -276,17 +226,9 @@ def _check_countries(countries: Sequence[str]) -> tuple[str, ...]:
 
 def _kinds(kinds: Iterable[str]) -> str:
     try:
-        return _json(sorted({PostKind(kind).value for kind in kinds}))
+        return to_json(sorted({PostKind(kind).value for kind in kinds}))
     except ValueError:
         raise Rejected("bad_kind", "kinds") from None
-
-
-def _json(value: Any) -> str:
-    return orjson.dumps(dict(value) if isinstance(value, Mapping) else value, default=str).decode()
-
-
-def _touched(row: Row | None) -> Touched:
-    return Touched(**{name: int(row[name]) if row else 0 for name in Touched.__slots__})
 
 
 def _overview(row: Row) -> Overview:
@@ -294,14 +236,6 @@ def _overview(row: Row) -> Overview:
         origin=row["origin"], name=row["name"], country=row["country"], policy=row["policy"],
         since=from_ms(row["since"]), last_in=_when(row["last_in_at"]), last_out=_when(row["last_out_at"]),
         waiting=int(row["waiting"]),
-    )  # fmt: skip
-
-
-def _change(row: Row) -> Change:
-    return Change(
-        id=row["id"], origin=row["origin"], act=row["act"], by=row["by_whom"], reason=row["reason"],
-        before=orjson.loads(row["before"]), after=orjson.loads(row["after"]), touched=orjson.loads(row["touched"]),
-        at=from_ms(row["at"]),
     )  # fmt: skip
 
 

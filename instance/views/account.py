@@ -15,7 +15,6 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     language: str
     appearance: str
     created_at: int
-    approves_followers: int | None
 
 
 async def account(store: Reader, account_id: str) -> AccountRow:

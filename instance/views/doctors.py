@@ -49,7 +49,7 @@ class Profile(Struct, frozen=True, kw_only=True):
 
 
 class Colleague(Struct, frozen=True, kw_only=True):
-    """A doctor on a list. `state` is the reader's follow, `follower` theirs of the reader."""
+    """A doctor on a list: `state` is the reader's follow, `follower` theirs of the reader, `blocked` the reader's."""
 
     uri: str
     address: str
@@ -62,6 +62,7 @@ class Colleague(Struct, frozen=True, kw_only=True):
     gone_at: int | None
     state: str
     follower: str
+    blocked: int = 0
     folded: str = ""
 
     def verified(self, now: int) -> bool:
@@ -157,6 +158,12 @@ async def followers(store: Reader, reader: str, *, after: str = "", count: int =
 async def following(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
     """Return a page of those the reader follows or asked to follow, by name."""
     rows = await store.all("views.following", reader=reader, **_place(after, count))
+    return _page(rows, count)
+
+
+async def blocked(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
+    """Return a page of those the reader has blocked, by name."""
+    rows = await store.all("own.blocked", reader=reader, **_place(after, count))
     return _page(rows, count)
 
 

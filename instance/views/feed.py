@@ -16,12 +16,12 @@ TABS: Final = ("specialty", "colleagues", "all")
 PAGE_SIZE: Final = 20
 _FROM_THE_TOP: Final = (2**62, "~")
 _KEPT: Final = 2_048
-#: Cards by the version of post and author: a list of twenty reads what it has not read before, and no text twice.
-#: Who may see them was decided by the list's query.
+#: Cards by what a list says of them (the version of post and author): of a list of twenty only those are read that
+#: are not among them. Who may see them was decided by the list's query.
 _cards: OrderedDict[tuple[Any, ...], Card] = OrderedDict()
 #: What a list says of a post, in its order (`feeds.listed`).
 _LISTED: Final = (
-    "uri", "slug", "sort_at", "updated_at", "answers", "standing", "valid_until", "gone_at", "author_updated_at", "own",
+    "uri", "slug", "sort_at", "updated_at", "answers", "standing", "valid_until", "gone_at", "author_updated_at",
 )  # fmt: skip
 _CURSOR: Final = re.compile(r"([0-9]{1,15})-([0-9A-Za-z]{1,64})\Z")
 
@@ -37,13 +37,11 @@ class Card(Struct, frozen=True, kw_only=True):
     language: str
     specialties: str
     audience: str
-    local: int
     role_then: str
     published_at: int
     updated_at: int | None
     sort_at: int
     answers: int
-    author: str
     address: str
     name: str
     country: str
@@ -52,11 +50,18 @@ class Card(Struct, frozen=True, kw_only=True):
     valid_until: int | None
     gone_at: int | None
     author_updated_at: int
-    own: int
 
     def verified(self, now: int) -> bool:
         """Whether the author's mark holds now."""
         return holds(self.standing, self.valid_until, now)
+
+    @property
+    def version(self) -> tuple[object, ...]:
+        """What is new whenever the card is to be rendered anew; the mark apart, which lapses by the clock.
+
+        It holds the address here, since a copy that was dropped and read again has another.
+        """
+        return (self.uri, self.slug, self.updated_at, self.author_updated_at, self.gone_at, self.answers)
 
 
 class Filters(Struct, frozen=True, kw_only=True):

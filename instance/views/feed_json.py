@@ -13,7 +13,7 @@ from instance.times import from_ms, rfc3339
 from instance.views.feed import Card, FeedPage
 
 _KEPT: Final = 4096
-# Keyed by the object's version, never by an address: who may see it was decided by the query.
+# By the card's version and mark: what a document says is the same for every reader the query lets see it.
 _pieces: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
 
@@ -24,7 +24,7 @@ def feed_json(page: FeedPage, now: int) -> bytes:
 
 
 def _piece(card: Card, verified: bool) -> bytes:
-    key = (card.uri, card.updated_at, card.author_updated_at, card.gone_at, card.answers, verified)
+    key = (card.version, verified)
     found = _pieces.get(key)
     if found is None:
         found = _pieces[key] = orjson.dumps(_document(card, verified))

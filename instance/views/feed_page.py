@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 from msgspec import Struct
 
@@ -29,8 +28,12 @@ class Asked(Struct, frozen=True, kw_only=True):
     filters: feed.Filters
 
     @classmethod
-    def of(cls, values: Mapping[str, str]) -> Asked:
-        """Read the query's values: the first tab for one that is none; an unknown filter narrows nothing."""
+    def read(cls, query: str) -> Asked:
+        """Read an address's query: the first tab for one that is none; an unknown filter narrows nothing.
+
+        Of a name that stands there twice the first value counts, and whatever is no text is no value of ours.
+        """
+        values = dict(reversed(parse_qsl(query, keep_blank_values=True, errors="replace")))
         tab, kind = values.get("tab", ""), values.get("kind", "")
         country, language = values.get("country", ""), values.get("language", "")
         filters = feed.Filters(

@@ -35,20 +35,25 @@ def name_of(path: Path) -> str:
 
 def imports(path: Path, package: str) -> bool:
     """Whether a file imports a package, in whatever way: a statement, or its name handed to an importing function."""
-    by_statement = any(_names(node, package) for node in ast.walk(tree(path)))
     by_name = re.search(
         rf"(?:import_module|__import__|find_spec|import_optional|importorskip)\(\s*[\"']{re.escape(package)}[\"'.]",
         text(path),
     )
-    return by_statement or by_name is not None
+    return package in _imported(path) or by_name is not None
 
 
-def _names(node: ast.AST, package: str) -> bool:
+@cache
+def _imported(path: Path) -> frozenset[str]:
+    """The packages of every import statement in a file."""
+    return frozenset(name.partition(".")[0] for node in ast.walk(tree(path)) for name in _names(node))
+
+
+def _names(node: ast.AST) -> list[str]:
     if isinstance(node, ast.Import):
-        return any(alias.name.partition(".")[0] == package for alias in node.names)
-    if isinstance(node, ast.ImportFrom):
-        return node.level == 0 and (node.module or "").partition(".")[0] == package
-    return False
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom) and node.level == 0:
+        return [node.module or ""]
+    return []
 
 
 def git(*arguments: str) -> str:

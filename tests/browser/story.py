@@ -45,6 +45,9 @@ class Hand(Protocol):
     async def pick(self, thing: Locator) -> None:
         """Choose one of several."""
 
+    async def tick(self, thing: Locator) -> None:
+        """Set a cross, or take it away."""
+
     async def select(self, thing: Locator, label: str) -> None:
         """Choose from a list."""
 
@@ -65,6 +68,10 @@ class Finger:
         await thing.fill(text)
 
     async def pick(self, thing: Locator) -> None:
+        """Tap it."""
+        await thing.tap()
+
+    async def tick(self, thing: Locator) -> None:
         """Tap it."""
         await thing.tap()
 
@@ -108,6 +115,11 @@ class Keys:
                 return
             await self.page.keyboard.press("ArrowDown")
         raise AssertionError(f"no way there by arrow: {thing}")
+
+    async def tick(self, thing: Locator) -> None:
+        """Reach it and press the space bar."""
+        await self.reach(thing)
+        await self.page.keyboard.press("Space")
 
     async def select(self, thing: Locator, label: str) -> None:
         """Reach it and type the beginning of the entry."""
@@ -177,6 +189,10 @@ class Doctor:
     async def pick(self, name: str, value: str) -> None:
         """Choose one of several."""
         await self.hand.pick(self.page.locator(f"input[name={name}][value={value}]"))
+
+    async def tick(self, name: str, value: str) -> None:
+        """Set a cross, or take it away."""
+        await self.hand.tick(self.page.locator(f"input[name={name}][value='{value}']"))
 
     async def select(self, selector: str, label: str) -> None:
         """Choose from a list."""

@@ -34,7 +34,7 @@ def test_every_command_is_documented(path: str) -> None:
     assert len(help_text.splitlines()) > 2
 
 
-@pytest.mark.parametrize("change", ["add", "pause", "resume", "remove", "list", "show"])
+@pytest.mark.parametrize("change", ["add", "repin", "pause", "resume", "remove", "list", "show"])
 def test_every_act_on_the_allowlist_is_explained(change: str) -> None:
     """An administrator reads what a change does before making it."""
     assert f"siblings {change}" in text("docs/operate/siblings.md")

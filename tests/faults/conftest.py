@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import io
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
+from instance import log
 from tests.faults.countries import Country, make_countries, stop_all
 from tests.town import Network
 
@@ -41,3 +46,16 @@ async def network(tmp_path: Path) -> AsyncIterator[Callable[..., Awaitable[Netwo
     yield open_
     for one in opened:
         await one.close()
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The events that were logged so far; the logging of the test run is put back afterwards."""
+    stream, handlers, level = io.StringIO(), list(logging.root.handlers), logging.root.level
+    for handler in handlers:
+        logging.root.removeHandler(handler)
+    log.set_up("info", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 import pytest
 
+from federation.signatures import http_date
+from instance import commands
 from tests.doorway import a_create, says
+from tests.faults.test_scripted_sibling import Scripted, facing
 from tests.town import MovedClock, Network, refused
 
 pytestmark = pytest.mark.faults
@@ -92,3 +97,61 @@ class Past:
     async def request(self, *values):
         """Call the place itself."""
         return await self._place.request(*values)
+
+
+@pytest.mark.parametrize("seconds", [61, -75, 7_200, -7_200])
+async def test_a_clock_that_is_off_is_told_to_the_administrator(tmp_path, logged, seconds):
+    """F26: more than a minute from a sibling's clock: logged once an hour, counted, and in `check`, with the sibling."""
+    scripted = Scripted()
+    async with facing(tmp_path, scripted) as (node, marie):
+        scripted.headers = _date(node.clock() + timedelta(seconds=seconds))
+        for number in range(3):
+            await marie.posts(f"Sent {number}")
+            await node.workers.run_until_quiet()
+        told = [event for event in logged() if event["event"] == "clock_skew"]
+        found = await commands.check(node)
+        (origin,) = {sibling.origin for sibling in node.allowlist()}
+
+        assert [(origin, seconds * 1000, "warning")] == [(one["sibling"], one["ms"], one["level"]) for one in told]
+        assert f"esanum_clock_skew_seconds {float(abs(seconds))}" in node.metrics.render().decode()
+        assert [f"the clock of {origin} is {abs(seconds)} s {'ahead of' if seconds > 0 else 'behind'} ours"] == [
+            one.removeprefix("warning: ").partition(";")[0] for one in found["findings"] if "the clock of" in one
+        ]
+
+        node.clock.move(hours=1)
+        scripted.headers = _date(node.clock() + timedelta(seconds=seconds))
+        await marie.posts("An hour later")
+        await node.workers.run_until_quiet()
+        assert 2 == [event["event"] for event in logged()].count("clock_skew")
+
+
+@pytest.mark.parametrize("seconds", [0, 59, -60])
+async def test_a_clock_that_is_right_or_mended_is_nobodys_concern(tmp_path, logged, seconds):
+    """The twin: within a minute nothing is said; what was said before is taken back."""
+    scripted = Scripted()
+    async with facing(tmp_path, scripted) as (node, marie):
+        for off in (300, seconds):
+            scripted.headers = _date(node.clock() + timedelta(seconds=off))
+            await marie.posts(f"Sent {off}")
+            await node.workers.run_until_quiet()
+        found = await commands.check(node)
+
+        assert 1 == [event["event"] for event in logged()].count("clock_skew")
+        assert "esanum_clock_skew_seconds 0.0" in node.metrics.render().decode()
+        assert not any("the clock of" in one for one in found["findings"])
+
+
+@pytest.mark.parametrize("text", ["", "soon", "Mon, 23 Nov 2026 12:00:00", "Mon, 99 Nov 2026 12:00:00 GMT", "0", "é"])
+async def test_an_answer_that_tells_no_time_says_nothing_of_a_clock(tmp_path, text):
+    """A Date that cannot be read is no alarm and no fault; the message is delivered all the same."""
+    scripted = Scripted(headers=f"Date: {text}\r\n")
+    async with facing(tmp_path, scripted) as (node, marie):
+        await marie.posts("Sent")
+        await node.workers.run_until_quiet()
+
+        assert [] == node.clocks.findings()
+        assert [("done", 1)] == [(row["state"], row["number"]) for row in (await node.queue.overview())["counts"]]
+
+
+def _date(moment: datetime) -> str:
+    return f"Date: {http_date(moment)}\r\n"

@@ -24,6 +24,7 @@ from federation.signatures import Profile, SignedMessage, sign
 from federation.uri import Uri
 from federation.vocabulary import Accept, Announce, Create, Delete, Follow, Like, PostKind, Undo, Update
 from tests.doorway import a_comment, a_create, a_post, an_act, bent, count, instance_key, kept, says, with_proof
+from tests.examples import examples
 from tests.town import Network, Person, Place, refused, rows, send_signed
 
 
@@ -478,7 +479,7 @@ JSON = st.recursive(
 FIELDS = ("@context", "id", "type", "actor", "object", "to", "cc", "tag", "proof", "published", "inReplyTo", "context")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from([Create, Update, Delete, Follow, Accept, Undo, Like, Announce]),
     changes=st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=1, max_size=3),

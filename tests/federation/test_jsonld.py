@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from federation import jsonld, parse, render
 from federation.errors import Malformed, Refused, UnknownContext
 from federation.jsonld import CONTEXT, SHIPPED, compacted, meaning
+from tests.examples import examples
 from tests.federation import words
 from tests.federation.vectors import VECTORS, vector_files, vector_name
 
@@ -72,7 +73,7 @@ def test_shipped_contexts_define_what_the_originals_define(path: Path) -> None:
 
 
 @given(words.activities | words.things)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=list(HealthCheck))
 def test_the_fast_path_says_what_json_ld_says(word: Any) -> None:
     """For every word we can write, reading it as it stands and reading it through JSON-LD give the same."""
     document = orjson.loads(orjson.dumps(render.document(word)))
@@ -129,7 +130,7 @@ _KEYS = sorted({*jsonld._TERMS, *_CONTEXT_TERMS, "foo", "proof", "as:name", "@ty
 
 
 @given(words.activities | words.things, st.lists(st.tuples(st.booleans(), st.sampled_from(_KEYS), _ODD), max_size=3))
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(300), deadline=None, suppress_health_check=list(HealthCheck))
 def test_both_paths_agree_on_odd_documents(word: Any, changes: list[tuple[bool, str, Any]]) -> None:
     """Whatever is put in place of a value, both paths read the same or both refuse."""
     document = orjson.loads(orjson.dumps(render.document(word)))

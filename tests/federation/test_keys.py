@@ -20,10 +20,12 @@ from federation.keys import (
     DROP_AFTER,
     SIGN_AFTER,
     KeyRing,
+    Overlap,
     PrivateKey,
     PublicKey,
     make_ed25519,
     make_rsa,
+    overlap,
     published,
     rotate,
     signing_key,
@@ -259,6 +261,19 @@ def test_rotation_overlaps():
     assert (new.public(), old.public()) == published(ring, NOW + DROP_AFTER - second)
     assert (new.public(),) == published(ring, NOW + DROP_AFTER)
     assert 1 == len(without_dropped(ring, NOW + DROP_AFTER).keys)
+
+
+@pytest.mark.parametrize(
+    ("wait", "signs", "drops"),
+    [
+        (timedelta(0), timedelta(minutes=10), timedelta(hours=24)),
+        (timedelta(minutes=10), timedelta(minutes=10), timedelta(hours=24)),
+        (timedelta(days=1), timedelta(days=1), timedelta(hours=47, minutes=50)),
+    ],
+)
+def test_an_overlap_is_as_long_as_asked_and_never_shorter(wait, signs, drops):
+    """New keys wait ten minutes at least; the old outlive their beginning by the same time, however long it was."""
+    assert Overlap(NOW + signs, NOW + drops) == overlap(NOW, wait)
 
 
 def test_a_second_rotation_during_the_first_leaves_no_gap():

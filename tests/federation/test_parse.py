@@ -32,11 +32,12 @@ from federation.vocabulary import (
     Undo,
     Update,
 )
+from tests.examples import examples
 from tests.federation import words
 from tests.federation.vectors import vector_files, vector_name
 from tests.federation.words import ANNA, DE, FR, MARIE, NOON
 
-_quick = settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+_quick = settings(max_examples=examples(200), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def a_document(**changes: Any) -> dict[str, Any]:

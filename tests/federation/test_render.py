@@ -15,9 +15,10 @@ from federation.jsonld import CONTEXT
 from federation.strict import strict_json
 from federation.uri import Uri
 from federation.vocabulary import PUBLIC, Activity, Collection, Ignored
+from tests.examples import examples
 from tests.federation import words
 
-_quick = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+_quick = settings(max_examples=examples(150), deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @given(words.activities)

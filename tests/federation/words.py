@@ -243,7 +243,12 @@ instances = _origins.flatmap(
     )
 )
 tombstones = st.builds(
-    Tombstone, id=uris, former_type=st.sampled_from(("", "Article", "Note")), deleted=st.none() | times
+    Tombstone,
+    id=uris,
+    former_type=st.sampled_from(("", "Article", "Note", "Person")),
+    deleted=st.none() | times,
+    public_keys=_public_keys(),
+    assertion_methods=_multikeys(),
 )
 collections = _origins.flatmap(
     lambda origin: st.builds(

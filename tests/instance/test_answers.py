@@ -9,7 +9,7 @@ import pytest
 
 from federation.integrity import check_proof, read_multikey
 from instance.services.errors import Rejected
-from instance.services.publishing import CODES, CommentDraft
+from instance.services.publishing import CODES, CommentDraft, PostDraft
 from tests.town import Person, rows
 
 
@@ -42,6 +42,15 @@ async def targets_of(node: Any, type_name: str) -> list[str]:
         f"where a.type = '{type_name}' and a.object like '%/comments/%' order by d.origin"
     )
     return [row["origin"].removeprefix("https://").removesuffix(".example") for row in await rows(node, sql)]
+
+
+def a_draft(**changes: Any) -> PostDraft:
+    """A post as typed."""
+    values = {
+        "kind": "case", "title": "Open", "text": "Made up.", "specialties": ("cardiology",), "audience": "federation",
+        "language": "en", **changes,
+    }  # fmt: skip
+    return PostDraft(**values)
 
 
 def uri_of(person: Person, slug: str) -> str:
@@ -247,6 +256,71 @@ async def test_another_doctors_answer_cannot_be_mended_or_withdrawn(town, marie)
     assert "not_the_owner" == await code_of(publishing.edit_comment(louis.uri, made, draft))
     assert "not_the_owner" == await code_of(publishing.withdraw_comment(louis.uri, made))
     assert "not_found" == await code_of(publishing.withdraw_comment(louis.uri, "nothing"))
+    assert ["<p>Mine</p>"] == await town["fr"].answers()
+
+
+async def close_by_block(town: Any, marie: Person, anna: Person, slug: str) -> None:
+    """Both live in France; Marie blocks."""
+    await town["fr"].node.follows.block(marie.uri, anna.uri)
+
+
+async def close_by_narrowing(town: Any, marie: Person, anna: Person, slug: str) -> None:
+    """Only those who follow Marie read on."""
+    await town["fr"].node.publishing.edit(marie.uri, slug, a_draft(audience="colleagues"))
+
+
+async def close_by_withdrawal(town: Any, marie: Person, anna: Person, slug: str) -> None:
+    """The post is gone."""
+    await town["fr"].node.publishing.withdraw(marie.uri, slug)
+
+
+async def close_by_own_block(town: Any, marie: Person, anna: Person, slug: str) -> None:
+    """Anna blocks Marie, at home."""
+    await anna.place.node.follows.block(anna.uri, marie.uri)
+
+
+@pytest.mark.parametrize("home", ["fr", "de"])
+@pytest.mark.parametrize("close", [close_by_block, close_by_narrowing, close_by_withdrawal, close_by_own_block])
+async def test_an_answer_can_be_withdrawn_where_its_discussion_is_closed(town, marie, home, close):
+    """Blocked, narrowed, withdrawn: what she said is hers to take back, from every instance that holds it.
+
+    The twin: she cannot mend it, since she would speak to a circle that is not hers any more.
+    """
+    anna, rosa = await town[home].doctor("anna"), await town["it"].doctor("rosa")
+    await rosa.follows(marie)
+    await town.settle()
+    slug = await marie.posts("Open")
+    await town.settle()
+    made = await anna.comments(uri_of(marie, slug), "A mistake")
+    await town.settle()
+    town.clock.move(minutes=1)
+    await close(town, marie, anna, slug)
+    await town.settle()
+    publishing = anna.place.node.publishing
+    open_still = home == "de" and close is close_by_block  # a block stays at home: Anna's instance knows nothing of it
+    if not open_still:
+        assert "not_found" == await code_of(
+            publishing.edit_comment(anna.uri, made, CommentDraft(text="Better", language="en"))
+        )
+    await publishing.withdraw_comment(anna.uri, made)
+    await town.settle()
+
+    for place in ("fr", "de", "it"):
+        assert [] == await town[place].answers()
+        assert [0] * len(await town[place].titles()) == [
+            row["answers"] for row in await rows(town[place].node, "select answers from posts")
+        ]
+    assert "not_found" == await code_of(publishing.withdraw_comment(anna.uri, made))
+
+
+async def test_a_closed_discussion_opens_nobody_elses_words(town, marie):
+    """What is another's stays as if it were not there, for whoever cannot read it."""
+    louis, lea = await town["fr"].doctor("louis"), await town["fr"].doctor("lea")
+    slug = await marie.posts("Open")
+    made = await louis.comments(uri_of(marie, slug), "Mine")
+    await town["fr"].node.follows.block(marie.uri, lea.uri)
+
+    assert "not_found" == await code_of(town["fr"].node.publishing.withdraw_comment(lea.uri, made))
     assert ["<p>Mine</p>"] == await town["fr"].answers()
 
 

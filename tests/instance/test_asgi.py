@@ -137,7 +137,7 @@ async def test_a_full_disk_is_503_and_nothing_is_acknowledged(town, fr, monkeypa
     anna = await town["de"].doctor("anna")
     await says(anna, fr, a_create(anna))
 
-    async def full(_: Any) -> None:
+    async def full(*_: Any, **__: Any) -> None:
         raise StorageUnavailable("storage_full")
 
     monkeypatch.setattr(fr.node.store, "write", full)

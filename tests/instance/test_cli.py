@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
@@ -105,6 +106,9 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "marie   specialist  FR       suspended" in ok("doctors", "list")
         ok("doctors", "reinstate", "marie", *REASON)
         ok("keys", "rotate", "marie", *REASON)
+        assert "6 private keys sealed anew; 0 left" in ok("keys", "rotate-kek", *REASON)
+        assert f"repin {Served.origin(fr)}" in ok("keys", "rotate-instance", "--days", "2", *REASON)
+        assert "what it shows is pinned now" in ok("siblings", "repin", origin, "--fingerprint", fingerprint, *REASON)
         touched = ok("siblings", "pause", origin, "--yes", *REASON)
         assert "This touches" in touched
         assert "policy is now pause" in touched
@@ -117,7 +121,8 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         with sqlite3.connect(tmp_path / "copy.db") as copy:
             acts = [act for (act,) in copy.execute("select act from staff_acts order by id")]
         assert ["doctor_added", "doctor_suspended", "doctor_reinstated", "keys_rotated"] == acts[:4]
-        assert ["deliveries_retried", "backup_ordered"] == acts[4:]
+        assert ["kek_rotation_ordered", "instance_keys_rotated"] == acts[4:6]
+        assert ["deliveries_retried", "backup_ordered"] == acts[6:]
 
 
 def test_every_command_has_been_thought_of() -> None:
@@ -126,8 +131,9 @@ def test_every_command_has_been_thought_of() -> None:
 
     assert {
         "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",
-        "siblings.list", "doctors.add", "doctors.list", "doctors.suspend", "doctors.reinstate", "deliveries.list",
-        "deliveries.retry", "keys.show", "keys.rotate", "backup", "check",
+        "siblings.list", "siblings.compare", "siblings.repin", "doctors.add", "doctors.list", "doctors.suspend",
+        "doctors.reinstate", "deliveries.list", "deliveries.retry", "keys.show", "keys.rotate", "keys.rotate_instance",
+        "keys.rotate_kek", "backup", "check",
     } == set(commands.ALL) - without  # fmt: skip
 
 
@@ -167,6 +173,9 @@ def test_another_fingerprint_stores_nothing(tmp_path: Path, run: Run, fr: Path) 
         (("siblings", "remove", "https://nobody.example", *REASON), "(unknown_sibling)"),
         (("doctors", "suspend", "nobody", *REASON), "(not_found)"),
         (("keys", "rotate", "nobody", *REASON), "(not_found)"),
+        (("keys", "rotate-instance", "--reason", " "), "(reason_missing)"),
+        (("keys", "rotate-kek", "--reason", " "), "(reason_missing)"),
+        (("siblings", "repin", "https://nobody.example", *REASON), "(unknown_sibling)"),
         (("deliveries", "show", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "There is no such delivery. (unknown_delivery)"),
         (("doctors", "suspend", "nobody", *REASON), "There is no doctor with this handle here."),
         (("doctors", "suspend", "nobody", "--reason", " "), "say why, in words that can be kept with the act."),
@@ -215,6 +224,48 @@ def test_a_bad_secret_stops_every_command(
     assert 1 == said.status
     assert said.err.startswith(f"esanum: {path}: ")
     assert (change != "unlink") == path.exists()
+
+
+def test_a_kek_that_others_may_read_is_not_rotated_while_the_server_runs(run: Run, fr: Path) -> None:
+    """The same refusal through the socket: the file is named, and it is the one that was there."""
+    path = fr.parent / "secrets" / "kek"
+    with Served(fr):
+        path.chmod(0o644)
+        before = path.read_bytes()
+        said = run("-c", fr, "keys", "rotate-kek", *REASON)
+
+    assert (1, f"esanum: {path}: readable by others; run chmod 600 on it (bad_secret)\n") == (said.status, said.err)
+    assert before == path.read_bytes()
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["without a server", "with a server"])
+def test_a_siblings_new_keys_are_shown_and_pinned(
+    tmp_path: Path, run: Run, fr: Path, monkeypatch: pytest.MonkeyPatch, *, running: bool
+) -> None:
+    """`check` tells of them, `repin` shows new, gone and pinned, and asks for what the other administrator reads out."""
+    de = begin(run, tmp_path / "de", "de", "DE")
+    origin = Served.origin(de)
+    fingerprint = json.loads(run("-c", de, "keys", "show").out)["fingerprint"]
+    run("-c", de, "keys", "rotate-kek", *REASON)
+    with Served(de), Served(fr, wanted=running):
+        run("-c", fr, "siblings", "add", origin, "--fingerprint", fingerprint, *REASON)
+    run("-c", de, "keys", "rotate-instance", *REASON)
+    shown = json.loads(run("-c", de, "keys", "show").out)
+    new = [key["fingerprint"] for key in shown["instance"] if not key["signs"]]
+    with Served(de), Served(fr, wanted=running):
+        wrong = run("-c", fr, "siblings", "repin", origin, "--fingerprint", fingerprint, *REASON)
+        monkeypatch.setattr(sys, "stdin", io.StringIO(f" {shown['fingerprint'].upper()} \n"))
+        right = run("-c", fr, "siblings", "repin", origin, *REASON)
+        again = run("-c", fr, "siblings", "repin", origin, "--yes", *REASON)
+
+    assert 2 == len(new)
+    assert (1, True) == (wrong.status, "nothing was changed (fingerprint_differs)" in wrong.err)
+    assert all(f"  new          {key}" in right.out for key in new)
+    assert f"  pinned now   {fingerprint}" in right.out
+    assert f"{origin}: what it shows is pinned now." in right.out
+    assert (1, True) == (again.status, "(no_change)" in again.err)
+    entry = json.loads(run("-c", fr, "siblings", "show", origin).out)
+    assert ["repin", {"new": [], "gone": []}] == [entry["changes"][-1]["act"], entry["keys"]]
 
 
 def test_check_finds_what_was_lost_while_the_server_runs(run: Run, fr: Path) -> None:

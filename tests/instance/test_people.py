@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import sqlite3
 from datetime import timedelta
@@ -323,3 +324,73 @@ async def test_a_profile_is_kept_clean_and_told(network):
     assert "<strong>Heart</strong>" in there["summary"]
     assert "<script" not in there["summary"]
     assert ["fr", "en"] == json.loads(there["languages"])
+
+
+async def test_what_was_typed_can_be_mended(network):
+    """The text of a profile is kept as it was typed, so that the form shows it again."""
+    fr = (await network("fr"))["fr"]
+    marie = await fr.doctor("marie")
+    await fr.node.people.set_profile(marie.uri, "**Heart** & rhythm", ("fr",), False)
+    kept = await rows(fr.node, "select summary, summary_source from doctors")
+
+    assert [("<p><strong>Heart</strong> &amp; rhythm</p>", "**Heart** & rhythm")] == [tuple(row) for row in kept]
+
+
+@pytest.mark.parametrize(
+    ("summary", "languages", "code", "field"),
+    [
+        ("x" * 2_001, (), "summary_too_long", "summary"),
+        ("- a\n\n" * 400, (), "summary_too_long", "summary"),
+        ("", ("french",), "bad_language", "languages"),
+        ("", tuple(f"a{letter}" for letter in "abcdefghijk"), "too_many_languages", "languages"),
+    ],
+)
+async def test_a_profile_that_siblings_would_not_take_is_refused(network, summary, languages, code, field):
+    """Too long as typed, or as HTML; no language; more than ten: nothing is kept and nobody told."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+
+    with pytest.raises(Rejected) as refused:
+        await town["fr"].node.people.set_profile(marie.uri, summary, languages, False)
+
+    assert (code, field) == (refused.value.code, refused.value.field)
+    assert code in CODES
+    assert [("", '["en"]')] == [
+        tuple(row) for row in await rows(town["fr"].node, "select summary, languages from doctors")
+    ]
+    assert [] == await rows(town["fr"].node, "select id from deliveries")
+
+
+async def test_without_standing_nobody_speaks_of_themselves(network):
+    """Suspended, or past the end of the credential: the profile stays as it was."""
+    town = await network("fr")
+    marie, paul = await town["fr"].doctor("marie"), await town["fr"].doctor("paul")
+    people = town["fr"].node.people
+    await people.suspend("marie", by="admin", reason="register says so")
+    with pytest.raises(Forbidden) as suspended:
+        await people.set_profile(marie.uri, "Still here", (), False)
+    town.clock.move(days=101)
+    with pytest.raises(Forbidden) as expired:
+        await people.set_profile(paul.uri, "Still here", (), False)
+
+    assert ("suspended", "expired") == (suspended.value.code, expired.value.code)
+    assert [""] * 2 == [row["summary"] for row in await rows(town["fr"].node, "select summary from doctors")]
+
+
+async def test_a_profile_and_a_renewal_at_once_tell_the_newest_credential(network):
+    """Whichever of the two commits last, what siblings are told last carries the credential that counts."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("Known")
+    await town.settle()
+    town.clock.move(days=66)
+    people = town["fr"].node.people
+    await asyncio.gather(people.renew_due(), people.set_profile(marie.uri, "Heart", ("fr",), False))
+    await people.renew_due()
+    await town.settle()
+    here, there = [
+        (await rows(town[place].node, "select valid_until, summary from doctors"))[0] for place in ("fr", "de")
+    ]
+
+    assert (to_ms(town.clock() + LIFE), "<p>Heart</p>") == tuple(here)
+    assert tuple(here) == tuple(there)

@@ -261,6 +261,69 @@ async def test_an_audience_is_never_widened(town, marie, before, after):
     assert [before] == [row["audience"] for row in await rows(town["fr"].node, "select audience from posts")]
 
 
+@pytest.mark.parametrize("by", ["author", "named"])
+async def test_a_block_keeps_either_from_naming_the_other(town, marie, by):
+    """Whichever of the two blocked: the answer is the one for an address nobody has, and nothing is kept of it."""
+    louis, publishing = await town["fr"].doctor("louis"), town["fr"].node.publishing
+    one, other = (marie, louis) if by == "author" else (louis, marie)
+    await town["fr"].node.follows.block(one.uri, other.uri)
+    asked = [
+        await code_of(publishing.publish(marie.uri, draft(audience="named", named=(name,))))
+        for name in ("nobody", "louis", "@louis", "louis@fr.example")
+    ]
+    kept = await rows(town["fr"].node, "select uri from posts")
+    await town["fr"].node.follows.unblock(one.uri, other.uri)
+    await marie.posts("Together again", audience="named", named=("louis",))
+
+    assert [("named_unknown", "named")] * 4 == asked
+    assert [] == kept
+    assert ["Together again"] == await town["fr"].titles()
+
+
+async def test_a_block_keeps_an_author_from_naming_a_doctor_abroad(town, marie):
+    """A doctor abroad is found, and cannot be named as long as the author's own block stands."""
+    anna = await town["de"].doctor("anna")
+    await town["fr"].node.follows.block(marie.uri, anna.address)
+    publish = town["fr"].node.publishing.publish
+
+    assert ("named_unknown", "named") == await code_of(
+        publish(marie.uri, draft(audience="named", named=(anna.address,)))
+    )
+    assert [] == await queue_of(town["fr"].node)
+
+
+async def test_an_edit_tells_nobody_of_a_block(town, marie):
+    """Louis was named and has blocked Marie since: her edit is kept, he reads none of it, and she learns nothing.
+
+    The twin: whom she has blocked herself she has to take out, and their instance is told to delete it.
+    """
+    louis, anna = await town["fr"].doctor("louis"), await town["de"].doctor("anna")
+    slug = await marie.posts("For two", audience="named", named=("louis", anna.address))
+    await town.settle()
+    await town["fr"].node.follows.block(louis.uri, marie.uri)
+    town.clock.move(minutes=1)
+    await edit(marie, slug, audience="named", named=("louis", anna.address), title="Mended")
+    seen = await town["fr"].node.store.one("posts.visible", slug=slug, reader=louis.uri)
+    await town["fr"].node.follows.block(marie.uri, anna.address)
+    town.clock.move(minutes=1)
+    refused = await code_of(edit(marie, slug, audience="named", named=("louis", anna.address)))
+    await edit(marie, slug, audience="named", named=("louis",))
+    await town.settle()
+
+    assert ("named_unknown", "named") == refused
+    assert seen is None
+    assert [] == await town["de"].titles()
+
+
+async def test_an_edit_for_fewer_names_nobody_who_has_blocked(town, marie):
+    """From everybody to a few: somebody named anew is asked after like anybody named at first."""
+    louis = await town["fr"].doctor("louis")
+    slug = await marie.posts("x")
+    await town["fr"].node.follows.block(louis.uri, marie.uri)
+
+    assert ("named_unknown", "named") == await code_of(edit(marie, slug, audience="named", named=("louis",)))
+
+
 async def test_nobody_is_added_to_the_named(town, marie):
     """Leaving somebody out is a narrowing, adding somebody a widening."""
     for handle in ("louis", "paul"):

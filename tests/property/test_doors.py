@@ -23,6 +23,7 @@ from federation.uri import Uri
 from federation.vocabulary import Accept, Announce, Delete, Flag, Follow, Like, Reject, Undo, Update
 from federation.wire import Response
 from tests.doorway import a_comment, a_create, a_post, an_act, instance_key, new_id
+from tests.examples import examples
 from tests.federation.vectors import vector_files
 from tests.network.scene import Visitor, home_uri, profile_path
 from tests.town import Network, Person, Place, call, rows, send_signed
@@ -130,7 +131,7 @@ VALUES = st.one_of(
 )  # fmt: skip
 
 
-@settings(MANY, max_examples=250)
+@settings(MANY, max_examples=examples(250))
 @given(
     method=METHODS,
     path=PATHS,
@@ -154,7 +155,7 @@ async def test_any_request_is_answered(town, method, path, headers, body, at_hom
 # ── real signed messages, mutated ──
 
 
-@settings(MANY, max_examples=120)
+@settings(MANY, max_examples=examples(120))
 @given(
     profile=st.sampled_from(list(Profile)),
     target=st.sampled_from(["/inbox", "/doctors/marie/inbox"]),
@@ -262,7 +263,7 @@ async def test_the_valid_activities_are_valid(town):
         }, number  # fmt: skip
 
 
-@settings(MANY, max_examples=300)
+@settings(MANY, max_examples=examples(300))
 @given(
     number=st.integers(0, 20),
     profile=st.sampled_from(list(Profile)),
@@ -400,7 +401,7 @@ FIELDS = st.dictionaries(
 )  # fmt: skip
 
 
-@settings(MANY, max_examples=150)
+@settings(MANY, max_examples=examples(150))
 @given(form=FORMS, fields=FIELDS, token=st.sampled_from(["own", "none", "other"]))
 async def test_any_form_is_answered(town, form, fields, token):
     """Any fields in any form, with and without the session's token; a redirect stays on our own pages (A120)."""

@@ -120,6 +120,18 @@ async def test_a_strangers_body_is_not_read(door: Door) -> None:
     assert reply.seconds < 2
 
 
+async def test_a_refused_body_in_many_pieces_holds_no_connection(door: Door) -> None:
+    """A22, A71: refused before the body comes, which then comes in pieces all the same: closed, at once."""
+    head = request("POST", "/inbox", door.host, (TYPE, "Transfer-Encoding: chunked"))
+    for size, number in ((10, 200), (1, 3_000), (65_536, 30)):
+        piece = b"%x\r\n%s\r\n" % (size, b"x" * size)
+        reply = await send(door.port, head + piece * number, wait=4)
+
+        assert reply.closed
+        assert reply.seconds < 3
+    assert await door.answers()
+
+
 async def test_a_form_that_is_too_large_is_refused(door: Door) -> None:
     """Limits: a form holds at most one mebibyte."""
     headers = ("Content-Type: application/x-www-form-urlencoded", "Content-Length: 2000000", "Sec-Fetch-Site: none")

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from tests.tools.longest import report
+from tests.tools.run import environment, workers
 
 BIN = Path(sys.executable).parent
 ROOMS = ["federation", "verification", "instance", "tests"]
@@ -18,22 +19,23 @@ STEPS: dict[str, list[str]] = {
     "import contracts": [str(BIN / "lint-imports"), "--no-logo"],
     "generated docs": [sys.executable, "-m", "tests.tools.docs"],
     "fast tests": [
-        sys.executable, "-m", "pytest", "-q", "-n", "2",
-        "-m", "not slow and not browser and not postgres and not faults",
+        sys.executable, "-m", "pytest", "-q", "-n", workers(), "--hypothesis-profile", "daily",
+        "-m", "not long and not slow and not browser and not postgres and not faults",
     ],
 }  # fmt: skip
 
 
 def main(arguments: list[str]) -> int:
     """Run every step; say which failed; return 0 only when all hold."""
-    failed = []
+    failed, whole = [], time.monotonic()
     for name, command in STEPS.items():
         began = time.monotonic()
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment())
         print(f"{'ok  ' if done.returncode == 0 else 'FAIL'} {name} ({time.monotonic() - began:.1f} s)", flush=True)
         if done.returncode != 0:
             failed.append(name)
             print(done.stdout + done.stderr)
+    print(f"{time.monotonic() - whole:.0f} s in all")
     print(report(10))
     return 1 if failed else 0
 

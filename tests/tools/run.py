@@ -20,7 +20,7 @@ def main(arguments: list[str]) -> int:
         say_loudly("NO CHROMIUM: the browser tests will not run. Install Debian's package `chromium`.")
     marks = "not slow" if browser else "not slow and not browser"
     command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-n", workers(), "--dist", "loadgroup", *arguments]
-    status = subprocess.call(command)
+    status = subprocess.call(command, env=environment())
     if browser is None:
         say_loudly("The browser tests did not run.")
         # Where nobody reads along, a test that did not run counts as one that failed.
@@ -31,6 +31,11 @@ def main(arguments: list[str]) -> int:
 def workers() -> str:
     """Two at a time unless said otherwise: the suite is planned for two cores."""
     return os.environ.get("TEST_WORKERS", "2")
+
+
+def environment() -> dict[str, str]:
+    """The environment, but with compiled files kept: without them every process compiles tests and product anew."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 def find_browser() -> str | None:

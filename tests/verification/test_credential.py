@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from federation.integrity import Json, canonical, write_instant, write_multikey
 from federation.uri import Uri
+from tests.examples import examples
 from tests.verification.helpers import (
     ACTOR_MULTIKEY,
     DOCTOR,
@@ -575,7 +576,7 @@ def test_any_members_get_a_verdict(members: dict[str, Any]) -> None:
     assert same == isinstance(judge(changed, stored=lists()), Accepted)
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.dictionaries(st.sampled_from([*GOOD["credentialSubject"], "credentialStatus", "validFrom"]), any_json))
 def test_any_signed_members_get_a_verdict(members: dict[str, Any]) -> None:
     """Even an issuer that signs nonsense gets a verdict, never another exception."""

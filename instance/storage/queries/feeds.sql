@@ -3,11 +3,11 @@
 
 -- fragment: listed
 p.uri, p.slug, p.sort_at, p.updated_at, {{answers_seen}} as answers, a.standing, a.valid_until, a.gone_at,
-a.updated_at as author_updated_at, case when p.author = :reader then 1 else 0 end as own
+a.updated_at as author_updated_at
 
 -- fragment: card
-{{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.local,
-p.role_then, p.published_at, a.uri as author, a.address, a.name, a.country, a.specialties as author_specialties
+{{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.role_then,
+p.published_at, a.address, a.name, a.country, a.specialties as author_specialties
 
 -- name: cards [sqlite]
 select {{card}} from json_each(:uris) u cross join posts p cross join doctors a
@@ -22,41 +22,34 @@ where p.uri in (select json_array_elements_text(cast(:uris as json))) and a.uri 
 and (:language = '' or p.language = :language)
 and (:country = '' or exists (select 1 from doctors ca where ca.uri = p.author and ca.country = :country))
 
+-- fragment: older
+(p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+
 -- name: all
 select {{listed}} from posts p cross join doctors a
-where a.uri = p.author and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+where a.uri = p.author and {{older}}
 order by p.sort_at desc, p.slug desc
 limit :count;
+
+-- fragment: own_specialty_after
+-- One of the reader's specialties, by how many come before it; where there are fewer it is none, and no post's.
+select d.specialty from doctor_specialties d where d.doctor = :reader order by d.specialty limit 1 offset
+
+-- fragment: filed
+select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
+where s.sort_at <= :before_at and p.uri = s.post and {{older}} and s.specialty =
+
+-- fragment: newest_filed
+order by s.sort_at desc, p.slug desc limit :count
 
 -- name: specialty
 -- A page of each of the reader's specialties (there are three at most), merged; only what is shown is read whole.
 with mine as (
-    select * from (
-        select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
-        where s.specialty = (
-                select d.specialty from doctor_specialties d where d.doctor = :reader
-                order by d.specialty limit 1 offset 0)
-          and s.sort_at <= :before_at and p.uri = s.post
-          and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-        order by s.sort_at desc, p.slug desc limit :count) as first
+    select * from ({{filed}} ({{own_specialty_after}} 0) {{newest_filed}}) as first
     union all
-    select * from (
-        select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
-        where s.specialty = (
-                select d.specialty from doctor_specialties d where d.doctor = :reader
-                order by d.specialty limit 1 offset 1)
-          and s.sort_at <= :before_at and p.uri = s.post
-          and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-        order by s.sort_at desc, p.slug desc limit :count) as second
+    select * from ({{filed}} ({{own_specialty_after}} 1) {{newest_filed}}) as second
     union all
-    select * from (
-        select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
-        where s.specialty = (
-                select d.specialty from doctor_specialties d where d.doctor = :reader
-                order by d.specialty limit 1 offset 2)
-          and s.sort_at <= :before_at and p.uri = s.post
-          and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
-        order by s.sort_at desc, p.slug desc limit :count) as third),
+    select * from ({{filed}} ({{own_specialty_after}} 2) {{newest_filed}}) as third),
 picked as (select distinct post, sort_at, slug from mine order by sort_at desc, slug desc limit :count)
 select {{listed}} from picked cross join posts p cross join doctors a
 where p.uri = picked.post and a.uri = p.author
@@ -69,7 +62,7 @@ with recursive merged (author, post, sort_at, slug) as (
     select t.author, t.uri, t.sort_at, t.slug from follows f cross join posts t
     where f.follower = :reader and f.state = 'accepted' and t.uri = (
         select p.uri from posts p
-        where p.author = f.followee and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        where p.author = f.followee and {{older}}
         order by p.sort_at desc, p.slug desc limit 1)
     union all
     select t.author, t.uri, t.sort_at, t.slug from merged m cross join posts t
@@ -88,7 +81,7 @@ order by p.sort_at desc, p.slug desc;
 with merged as (
     select t.uri as post, t.sort_at, t.slug from follows f cross join lateral (
         select p.uri, p.sort_at, p.slug from posts p
-        where p.author = f.followee and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+        where p.author = f.followee and {{older}}
         order by p.sort_at desc, p.slug desc limit :count) as t
     where f.follower = :reader and f.state = 'accepted'
     order by t.sort_at desc, t.slug desc
@@ -99,7 +92,6 @@ order by p.sort_at desc, p.slug desc;
 
 -- name: of_author
 select {{listed}} from posts p cross join doctors a
-where p.author = :author and a.uri = p.author
-  and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+where p.author = :author and a.uri = p.author and {{older}}
 order by p.sort_at desc, p.slug desc
 limit :count;

@@ -4,6 +4,13 @@
 -- name: profile
 select summary_source as summary, languages, approves_followers from doctors where uri = :reader and local = 1;
 
+-- name: blocked
+select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
+    '' as state, '' as follower, 1 as blocked, d.folded
+from blocks b join doctors d on d.uri = b.blocked
+where b.doctor = :reader and (d.folded, d.uri) > (:after_name, :after_uri)
+order by d.folded, d.uri limit :count;
+
 -- name: posts
 select p.slug, p.kind, p.title, p.language, p.audience, p.published_at, p.updated_at, p.sort_at,
     {{answers_seen}} as answers

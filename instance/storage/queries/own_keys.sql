@@ -12,6 +12,17 @@ values (:id, :owner, :origin, :algorithm, :spki, :private, 'http', :not_before, 
 update keys set drop_after = :drop_after
 where owner = :owner and algorithm = :algorithm and private is not null and drop_after is null and id <> :new;
 
+-- name: sealed_otherwise
+select id, private from keys where private is not null and substr(private, 1, 5) <> :head order by id limit :count;
+
+-- name: reseal
+update keys set private = :private where id = :id and private is not null;
+
+-- name: seals
+-- Under which key-encryption keys rows are sealed.
+select substr(private, 1, 5) as head, count(*) as number from keys where private is not null
+group by substr(private, 1, 5);
+
 -- name: drop_passed
 -- A doctor who has left signs until every sibling has what they took back.
 delete from keys where private is not null

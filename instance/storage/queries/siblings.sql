@@ -20,9 +20,6 @@ select s.origin, s.name, s.country, s.policy, s.since, c.last_in_at, c.last_out_
 from siblings s left join sibling_contacts c on c.origin = s.origin
 order by s.origin;
 
--- name: contact
-select last_in_at, last_out_at, last_fault, last_fault_at from sibling_contacts where origin = :origin;
-
 -- name: add
 insert into siblings (origin, actor, name, country, inbox, outbox, policy, source, instance_keys, issuer_keys,
     may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since)
@@ -35,6 +32,27 @@ update siblings set policy = :policy where origin = :origin and policy = :before
 
 -- name: set_kinds
 update siblings set kinds_in = :kinds_in, kinds_out = :kinds_out where origin = :origin;
+
+-- name: renew
+-- What it says of itself, where no trust hangs on it.
+update siblings set speaks_rfc9421 = :speaks_rfc9421, software = :software where origin = :origin;
+
+-- name: set_pins
+-- Of two administrators who pin at once, the second finds other pins than were shown and changes nothing.
+update siblings set instance_keys = :instance_keys, issuer_keys = :issuer_keys, speaks_rfc9421 = :speaks_rfc9421,
+    software = :software, contact = :contact
+where origin = :origin and instance_keys = :seen_keys and issuer_keys = :seen_issuers;
+
+-- name: shown
+-- The keys its actor shows, as long as they are not those pinned.
+select value from settings where name = 'keys shown by ' || :origin;
+
+-- name: note_shown
+insert into settings (name, value) values ('keys shown by ' || :origin, :shown)
+on conflict (name) do update set value = excluded.value;
+
+-- name: forget_shown
+delete from settings where name = 'keys shown by ' || :origin;
 
 -- name: remove
 delete from siblings where origin = :origin;

@@ -75,7 +75,8 @@ where f.followee = :reader and f.state = 'pending' order by f.asked_at, d.uri li
 -- fragment: found
 d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
 coalesce((select f.state from follows f where f.follower = :reader and f.followee = d.uri), '') as state,
-coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower
+coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower,
+exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked
 
 -- fragment: findable
 d.standing = 'ok' and d.valid_until > :now and d.gone_at is null and d.uri <> :reader

@@ -10,6 +10,7 @@ from federation.keys import PublicKey
 from federation.multibase import decode_base58, decode_multibase, encode_base58, encode_multibase
 from federation.signatures import Profile, SignedMessage, Verified, check_digest, check_window, read_claim, verify
 from federation.signatures.encoding import decode_base64, encode_base64
+from tests.examples import examples
 from tests.federation.signatures.make import BODY, HERE, MARIE, NOW, ed25519_key, raw, rsa_key, signed_headers
 
 KEYS = (rsa_key(), ed25519_key())
@@ -47,7 +48,7 @@ def nearly_good(draw) -> list[tuple[bytes, bytes]]:
     return headers
 
 
-thorough = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def through_every_step(headers, method, target, body, key) -> Verified:

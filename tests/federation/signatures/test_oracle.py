@@ -24,6 +24,7 @@ from federation.keys import PrivateKey
 from federation.signatures import Profile, Verified, content_digest, http_date, read_claim, sign, verify
 from federation.signatures.rfc9421 import ALLOWED, REQUIRED_GET, REQUIRED_POST
 from federation.uri import Uri
+from tests.examples import examples
 from tests.federation.signatures.make import ed25519_key, received, rsa_key
 
 KEYS = (rsa_key(), ed25519_key())
@@ -73,7 +74,7 @@ def made_by_the_library(url: Uri, body: bytes | None, key: PrivateKey, covered: 
     return request
 
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @quick

@@ -8,7 +8,7 @@ import pytest
 
 from instance.app import UnmarkedRoute, _every_route_is_marked, make_app
 from instance.routes import guard
-from tests.instance.pages.house import OWN_PAGE, close_house, open_house
+from tests.instance.pages.house import close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
 
@@ -20,7 +20,6 @@ INNER = (
     "/notices",
     "/doctors/marie",
     "/posts/nope",
-    "/api/feed",
     "/colleagues/following",
 )
 NAMES = ("Lefèvre", "Weber", "Syncope", "anticoagulation", "Girard")
@@ -60,7 +59,7 @@ async def test_a_program_without_session_learns_a_code(house):
 async def test_whoever_is_not_in_good_standing_reads_nothing(house, login, code):
     """Every content page is the same 403 page with the reason; the account's own page stays open."""
     somebody = await house.doctor(login)
-    answers = [await somebody.get(path) for path in INNER if path != "/api/feed"]
+    answers = [await somebody.get(path) for path in INNER]
     pages = {await answer.get_data(as_text=True) for answer in answers}
     bare = {re.sub(r'name="back" value="[^"]*"', "", page) for page in pages}
 
@@ -107,19 +106,6 @@ async def test_filters_narrow_the_feed(house):
     assert "Syncope" not in await marie.text("/feed?tab=all&country=FR")
     assert "Syncope" in await marie.text("/feed?tab=all&language=en")
     assert "Syncope" in await marie.text("/feed?tab=all&kind=%27drop")
-
-
-async def test_the_feed_is_json_too(house):
-    """The same posts, with the fields a client needs and nothing of the reader."""
-    answer = await (await house.doctor("marie")).client.get("/api/feed?tab=all", headers=OWN_PAGE)
-    document = await answer.get_json()
-
-    assert "application/json" == answer.headers["Content-Type"]
-    assert "default-src 'none'; sandbox; frame-ancestors 'none'" == answer.headers["Content-Security-Policy"]
-    assert 4 == len(document["items"])
-    assert {"address": "anna.weber@de.localhost:8002", "verified": True}.items() <= document["items"][0][
-        "author"
-    ].items()
 
 
 async def test_a_thread_shows_answers_below_what_they_answer(house):

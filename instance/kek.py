@@ -1,0 +1,159 @@
+"""From one key-encryption key to the next: `esanum keys rotate-kek`.
+
+    kek          kek.new      kek.old      rows under      a start now
+    A            -            -            A               opens A
+    A            B            -            A               opens A          prepare
+    A            B            A            A               opens A
+    B            -            A            A               opens A and B    swap
+    B            -            A            A and B         opens A and B    reseal, a thousand rows at a time
+    B            -            -            B               opens B          finish
+
+Each line is on the disk before the next begins, so a crash anywhere leaves every row readable; the same command then
+goes on where it was. Only the last step destroys a key, and only when no row needs it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from instance.config import credentials_folder
+from instance.vault import (
+    KEK,
+    KEK_NEW,
+    KEK_OLD,
+    BadSecret,
+    find_secret,
+    kek_id,
+    move_secret,
+    read_kek,
+    sync_folder,
+    write_kek,
+)
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: Pairs sealed anew in one transaction.
+AT_ONCE: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Resealed:
+    """What a rotation did: how many pairs were sealed anew, and a file of the old key that it may not remove."""
+
+    pairs: int
+    left_behind: str
+
+
+class KekRotation:
+    """The steps, in their order; `run` takes them all. Raises BadSecret or CannotOpen, and nothing is lost by it."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._kek, self._new, self._old = (find_secret(node.config, name) for name in (KEK, KEK_NEW, KEK_OLD))
+
+    async def run(self) -> Resealed:
+        """Make a new key-encryption key, or go on with the one begun; return when no row needs the old one."""
+        with self._alone():
+            if not self.begun:
+                self.prepare()
+                self.swap()
+            pairs = await self.reseal()
+            return Resealed(pairs, await self.finish())
+
+    @property
+    def begun(self) -> bool:
+        """Whether an earlier key-encryption key lies beside the one in force: then rows may need both."""
+        kek = read_kek(self._kek)
+        return os.path.lexists(self._old) and read_kek(self._old) != kek
+
+    def prepare(self) -> None:
+        """Put the next key beside the one in force; one that lies there already is taken."""
+        kek = read_kek(self._kek)
+        self._require_writable()
+        if not os.path.lexists(self._new):
+            write_kek(self._new, _another(kek))
+        if kek_id(read_kek(self._new)) == kek_id(kek):
+            raise BadSecret(f"{self._new}: this is the key in force already; take it away")
+
+    def swap(self) -> None:
+        """Put it in force; the one before stays beside it."""
+        write_kek(self._old, read_kek(self._kek))
+        move_secret(self._new, self._kek)
+        self._node.vault.read_anew()
+
+    async def reseal(self, most: int = AT_ONCE) -> int:
+        """Seal anew what is sealed under another key, in transactions of so many pairs; return how many there were."""
+        done, kek = 0, self._in_force()
+        while number := await self._node.store.write(lambda tx: self._node.keys.reseal(tx, kek, most)):
+            done += number
+        return done
+
+    async def finish(self) -> str:
+        """Destroy the old key; return its file where that is systemd's to take away, and an empty text otherwise."""
+        kek = self._in_force()
+        if await self._node.store.write(lambda tx: self._node.keys.reseal(tx, kek, 1)):
+            raise BadSecret(f"{self._old}: still needed; run this once more")
+        return self._destroy_old()
+
+    def _in_force(self) -> str:
+        """The key in the file, which outlives this process; raise BadSecret where it cannot be used."""
+        return kek_id(read_kek(self._kek))
+
+    def _destroy_old(self) -> str:
+        if not os.path.lexists(self._old):
+            return ""
+        if self._old.parent == credentials_folder():
+            return str(self._old)
+        self._old.unlink()
+        sync_folder(self._old.parent)
+        self._node.vault.read_anew()
+        return ""
+
+    def _require_writable(self) -> None:
+        """Raise BadSecret unless the key lies in a folder that is ours to write in, and nobody else's."""
+        folder = self._kek.parent
+        if folder == credentials_folder():
+            raise BadSecret(
+                f"{self._kek}: lent by systemd, which alone can change it; lend the new key as {KEK} and this one as"
+                f" {KEK_OLD}, restart, and run this again"
+            )
+        found = folder.stat()
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise BadSecret(f"{folder}: others may write in it; run chmod 700 on it")
+        if found.st_uid != os.geteuid():
+            raise BadSecret(f"{folder}: belongs to another user")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder of the secrets; raise BadSecret where another process is at it."""
+        descriptor = os.open(self._kek.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BadSecret(f"{self._kek.parent}: another rotation is at work") from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def left_behind(node: Node) -> Path | None:
+    """Return the file of a key that a rotation has not come to its end with, or None."""
+    return next((path for name in (KEK_OLD, KEK_NEW) if os.path.lexists(path := find_secret(node.config, name))), None)
+
+
+def _another(kek: bytes) -> bytes:
+    """Return a new random key, known to rows by another id."""
+    while kek_id(new := secrets.token_bytes(32)) == kek_id(kek):
+        pass
+    return new

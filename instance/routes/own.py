@@ -1,0 +1,71 @@
+"""What is a doctor's own: how they describe themselves, their posts, and every answer they gave."""
+
+from __future__ import annotations
+
+from quart import Blueprint, request
+from quart.typing import ResponseReturnValue
+
+from instance.routes import guard, shell
+from instance.routes.forms import Mistake, ProfileForm, mistake, profile_form, spoken_choices
+from instance.services.descriptions import MAX_SUMMARY
+from instance.services.errors import Rejected
+from instance.views import doctors, own
+from verification.standing import Action
+
+routes = Blueprint("own", __name__)
+
+
+@routes.get("/me/profile")
+@guard.doctor_required
+async def edit_profile(reader: guard.Reader) -> ResponseReturnValue:
+    """Show what was verified, and the form for what doctors say of themselves."""
+    kept = await own.profile(guard.node().store, reader.uri)
+    typed = ProfileForm(
+        summary=kept.summary, languages=guard.slugs(kept.languages), approves_followers=bool(kept.approves_followers)
+    )
+    return await _profile_page(reader, typed)
+
+
+@routes.post("/me/profile")
+@guard.doctor_required
+async def set_profile(_reader: guard.Reader) -> ResponseReturnValue:
+    """Keep the new version; siblings are told."""
+    reader, typed = guard.require(Action.EDIT), await profile_form()
+    try:
+        await guard.node().people.set_profile(reader.uri, typed.summary, typed.languages, typed.approves_followers)
+    except Rejected as error:
+        return await _profile_page(reader, typed, (mistake(error),), error.status)
+    return shell.done("profile", guard.doctor_path(reader.row["address"]))
+
+
+async def _profile_page(
+    reader: guard.Reader, typed: ProfileForm, mistakes: tuple[Mistake, ...] = (), status: int = 200
+) -> ResponseReturnValue:
+    spoken, more = spoken_choices(guard.language(), typed.languages)
+    return await shell.page(
+        "profile.html",
+        status=status,
+        here="me",
+        doctor=await doctors.profile(guard.node().store, reader.uri, reader.row["address"]),
+        form=typed,
+        spoken=spoken,
+        more_spoken=more,
+        most=MAX_SUMMARY,
+        mistakes=mistakes,
+    )
+
+
+@routes.get("/me/posts")
+@guard.doctor_required
+async def my_posts(reader: guard.Reader) -> ResponseReturnValue:
+    """Show the reader's own posts, newest first."""
+    shown = await own.posts(guard.node().store, reader.uri, request.args.get("before", ""))
+    return await shell.page("own_words.html", here="me", which="posts", shown=shown)
+
+
+@routes.get("/me/answers")
+@guard.doctor_required
+async def my_answers(reader: guard.Reader) -> ResponseReturnValue:
+    """Show the reader's own answers, also those in discussions that are closed to them."""
+    shown = await own.answers(guard.node().store, reader.uri, request.args.get("before", ""))
+    return await shell.page("own_words.html", here="me", which="answers", shown=shown)

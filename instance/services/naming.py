@@ -1,0 +1,70 @@
+"""Whom a post for named doctors names: found by address, in good standing, in reach, and on terms with its author."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from federation.allowlist import Direction
+from federation.errors import Refused
+from federation.vocabulary import Audience
+from instance.services import drafts
+from instance.services.drafts import PostDraft
+from instance.services.errors import Rejected
+from instance.storage.store import Row
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+
+async def named(node: Node, draft: PostDraft, author: Row, already: Collection[str] = ()) -> tuple[Row, ...]:
+    """Return the doctors a draft names, each once, without its author; raise Rejected for one who cannot be named.
+
+    `already` are those an earlier version named.
+    """
+    if draft.audience != Audience.NAMED:
+        return ()
+    addresses = tuple(dict.fromkeys(draft.named))
+    if len(addresses) > drafts.MAX_NAMED:
+        raise Rejected("too_many_named", "named")
+    found = [await _one(node, address) for address in addresses]
+    others = {row["uri"]: row for row in found if row["uri"] != author["uri"]}
+    for row in others.values():
+        await _require_terms(node, author["uri"], row["uri"], already)
+        _require_reach(node, row, draft.kind)
+    return tuple(others.values())
+
+
+async def _one(node: Node, address: str) -> Row:
+    plain = address.strip().removeprefix("@").removesuffix("@" + node.authority)
+    row = await node.store.one("people.by_address", address=plain)
+    if row is None and "@" in plain:
+        try:
+            known = await node.directory.find_handle(plain)
+        except (Refused, ValueError):
+            raise Rejected("named_unknown", "named") from None
+        row = await node.store.one("people.by_address", address=known.address)
+    if row is None or row["gone_at"] is not None or row["standing"] != "ok":
+        raise Rejected("named_unknown", "named")
+    return row
+
+
+async def _require_terms(node: Node, author: str, other: str, already: Collection[str]) -> None:
+    """Raise where one of the two has blocked the other, in the words for somebody nobody knows.
+
+    Who has blocked the author since they were named is left alone: they see nothing of the post, and an author who
+    must take them out would learn why.
+    """
+    for row in await node.store.all("follows.blocked_between", one=author, other=other):
+        if row["doctor"] == author or other not in already:
+            raise Rejected("named_unknown", "named")
+
+
+def _require_reach(node: Node, row: Row, kind: str) -> None:
+    if row["local"]:
+        return
+    sibling = node.allowlist().find(row["origin"])
+    if sibling is None or sibling.refusal(Direction.OUT) is not None:
+        raise Rejected("sibling_closed", "named")
+    if kind not in sibling.kinds_out:
+        raise Rejected("kind_not_federated", "audience")

@@ -1,0 +1,63 @@
+"""How far siblings' clocks are from ours, by the times their answers bear; beyond a minute somebody must hear of it.
+
+A message is refused as stale at five minutes. Whoever is told at one minute mends a clock, not a federation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: Beyond this the administrator is told.
+LIMIT: Final = timedelta(seconds=60)
+#: While it lasts it is logged so often.
+AGAIN: Final = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class _Off:
+    """A clock that is wrong, or ours is."""
+
+    by: timedelta
+    logged: datetime | None = None
+
+
+class SiblingClocks:
+    """Hears the time of a sibling with each of its answers; implements `federation.ports.Hears`."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._off: dict[str, _Off] = {}
+
+    def __call__(self, origin: str, said: datetime) -> None:
+        """Note what time it is there, and say so where that is too far from ours."""
+        now = self._node.clock()
+        if abs(said - now) <= LIMIT:
+            self._off.pop(origin, None)
+        else:
+            off = self._off.setdefault(origin, _Off(said - now))
+            off.by = said - now
+            if off.logged is None or abs(now - off.logged) >= AGAIN:
+                off.logged = now
+                self._node.log.warning("clock_skew", sibling=origin, ms=_ms(off.by))
+        self._node.metrics.skew.set(max((abs(off.by.total_seconds()) for off in self._off.values()), default=0.0))
+
+    def findings(self) -> list[str]:
+        """Every clock that is too far from ours, in sentences."""
+        return [
+            f"warning: the clock of {origin} is {abs(off.by).total_seconds():.0f} s {_which_way(off.by)} ours;"
+            " set both by the network (NTP)"
+            for origin, off in sorted(self._off.items())
+        ]
+
+
+def _ms(by: timedelta) -> int:
+    return int(by.total_seconds() * 1000)
+
+
+def _which_way(by: timedelta) -> str:
+    return "ahead of" if by > timedelta() else "behind"

@@ -1,0 +1,34 @@
+"""Which tests are `long`, in one place: the daily gate runs the first of each such module, the whole suite all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests import examples
+
+__all__ = ["examples"]
+
+#: Whole towns of instances, commands and packages as processes, passwords hashed at full cost.
+LONG: Final = (
+    "network/",
+    "packaging/",
+    "instance/test_cli.py",
+    "instance/test_publishing.py",
+    "instance/test_sessions.py",
+)
+#: What a country expects first of all is told whole every day.
+DAILY: Final = ("network/test_story.py",)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark all but the first test of each long module."""
+    begun: set[str] = set()
+    for item in items:
+        module = item.path.relative_to(Path(__file__).parent).as_posix()
+        if module.startswith(LONG) and module not in DAILY:
+            if module in begun:
+                item.add_marker("long")
+            begun.add(module)

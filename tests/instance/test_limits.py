@@ -1,0 +1,66 @@
+"""Who shares a limit of connections, and who is not counted at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from instance.hot.limits import LOOPBACK, ConnectionLimit
+
+
+def room(limit: ConnectionLimit, *addresses: str) -> list[bool]:
+    """Whether each may stay."""
+    return [limit.enter(address) for address in addresses]
+
+
+def test_addresses_are_counted_apart():
+    """One address that is full is nothing to the next."""
+    limit = ConnectionLimit(most=2)
+
+    assert [True, True, False, True] == room(limit, "203.0.113.7", "203.0.113.7", "203.0.113.7", "203.0.113.8")
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9"),
+        ("203.0.113.7", "::ffff:203.0.113.7"),
+        ("fe80::1%eth0", "fe80::2%eth1"),
+    ],
+)
+def test_who_is_one_client_is_counted_as_one(one, other):
+    """An IPv6 client has a /64 of addresses; an IPv4 address may come written as an IPv6 one."""
+    assert [True, False] == room(ConnectionLimit(most=1), one, other)
+
+
+def test_another_network_is_another_client():
+    """The twin: the next /64, the next address."""
+    assert [True] * 4 == room(
+        ConnectionLimit(most=1), "2001:db8:1:2::1", "2001:db8:1:3::1", "203.0.113.7", "203.0.113.8"
+    )
+
+
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1", "10.1.2.3", "2001:db8::9", ""]
+)
+def test_proxies_are_not_counted(address):
+    """Loopback, a configured network, and who has no address (a local socket) may hold as many as they like."""
+    limit = ConnectionLimit((*LOOPBACK, "10.0.0.0/8", "2001:db8::/64"), most=1)
+
+    assert [True] * 5 == room(limit, *[address] * 5)
+
+
+def test_without_a_list_nobody_is_spared():
+    """The twin: an empty list counts everybody, loopback too."""
+    assert [True, False] == room(ConnectionLimit((), most=1), "127.0.0.1", "127.0.0.1")
+
+
+def test_who_leaves_makes_room_once():
+    """A place that was left is free for one, however often it is left."""
+    limit = ConnectionLimit(most=2)
+    room(limit, "203.0.113.7", "203.0.113.7")
+    limit.leave("203.0.113.7")
+    assert [True, False] == room(limit, "203.0.113.7", "203.0.113.7")
+    for _ in range(9):
+        limit.leave("203.0.113.7")
+
+    assert [True, True, False] == room(limit, *["203.0.113.7"] * 3)
