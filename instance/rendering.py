@@ -103,8 +103,8 @@ class _Settled(NodeTransformer):
 class _Compiler(CodeGenerator):
     """Jinja's own, handed what `_Settled` leaves: `{{ t('feed.title') }}` is text before the first reader comes.
 
-    A call costs two microseconds and a page has forty: together a seventh of what the home feed costs. Where Jinja stops
-    asking for this class, pages stay the same and are slower.
+    A call costs two microseconds and a page has forty: a seventh of what the home feed costs. Where Jinja stops asking
+    for this class, pages stay the same and are slower.
     """
 
     def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:

@@ -15,6 +15,8 @@ __all__ = ["examples"]
 LONG: Final = (
     "network/",
     "packaging/",
+    "instance/pages/test_acting.py",
+    "instance/storage/test_faults.py",
     "instance/test_cli.py",
     "instance/test_publishing.py",
     "instance/test_sessions.py",

@@ -1,6 +1,6 @@
-"""The home feed, for whoever `instance.hot.feed` does not answer in front of Quart: it has something to say, or to ask.
+"""The home feed as a page like others: for whoever may not read, is told what was done, or meets a fault.
 
-`/api/feed` is answered there alone.
+Nearly always `instance.hot.feed` has answered before, with the same bytes; `/api/feed` is answered there alone.
 """
 
 from __future__ import annotations

@@ -130,10 +130,10 @@ async def _round(seven: Seven, people: list[Person], hangs: bool) -> float:
     if hangs:
         seven.well.clear()
     written = []
-    for number in range(60):
+    for number in range(40):
         await people[number % len(people)].posts(f"Post {number}")
         written.append(time.monotonic())
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.04)
     others = [name for name in NAMES if name != ILL]
     await seven.until(len(written), *others)
     seven.well.set()

@@ -6,14 +6,20 @@ import ast
 import statistics
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("federation", "verification", "instance")
 
 
-def functions() -> Iterator[tuple[int, str]]:
+@cache
+def functions() -> tuple[tuple[int, str], ...]:
     """Every function of the product with its number of lines."""
+    return tuple(_functions())
+
+
+def _functions() -> Iterator[tuple[int, str]]:
     for path in files():
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
