@@ -1,4 +1,7 @@
-"""Which tests are `long`, in one place: the daily gate runs the first of each such module, the whole suite all."""
+"""Which tests are `long`, in one place, and how a test run logs.
+
+Of each long module the daily gate runs the first test, the whole suite all.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import structlog
 
 from tests import examples
 
@@ -15,6 +19,7 @@ __all__ = ["examples"]
 LONG: Final = (
     "network/",
     "packaging/",
+    "property/",
     "instance/pages/test_acting.py",
     "instance/storage/test_faults.py",
     "instance/test_cli.py",
@@ -34,3 +39,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             if module in begun:
                 item.add_marker("long")
             begun.add(module)
+
+
+def pytest_runtest_setup() -> None:
+    """Log plainly where a test sets nothing up: structlog's own tracebacks, with every value, take a second each."""
+    if not structlog.is_configured():
+        plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+        structlog.configure(processors=[structlog.processors.add_log_level, plain])
