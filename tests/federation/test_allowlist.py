@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from federation.allowlist import Allowlist, Direction, LocalPolicy
+from federation.allowlist import Allowlist, Direction, LocalPolicy, Sibling
 from federation.errors import NotASibling, SiblingBlocked, SiblingPaused, SiblingReadOnly
-from tests.federation.test_audience import allowlist, sibling
+from tests.federation.test_audience import sibling
 from tests.federation.words import DE, FR, IT
 
 _OPEN = {
@@ -24,6 +24,11 @@ _REFUSAL = {
     LocalPolicy.PAUSE: SiblingPaused,
     LocalPolicy.BLOCK: SiblingBlocked,
 }
+
+
+def allowlist(*siblings: Sibling) -> Allowlist:
+    """The list of these."""
+    return Allowlist(1, {entry.origin: entry for entry in siblings})
 
 
 @given(st.text() | st.sampled_from((DE, FR, "")), st.sampled_from(Direction))
