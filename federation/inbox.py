@@ -223,16 +223,20 @@ class Inbox:
         return Receipt(activity.id, new, speaker.held)
 
     async def _speaker(self, activity: AnyActivity, sibling: Sibling) -> Speaker:
-        """Step 17. What mends a doctor's standing passes without one: it is judged when it is applied."""
+        """Step 17. What mends a doctor's standing passes without one: it is judged when it is applied.
+
+        What takes back waits for nothing that a doctor's other words are held for.
+        """
         try:
             speaker = await self._recognise(activity.actor, sibling)
         except StandingRefused:
             if not mends_standing(activity):
                 raise
             return Speaker(activity.actor)
-        if speaker.followers is None and not is_housekeeping(activity):
-            raise StandingRefused("no_credential", "the instance actor does housekeeping only")
-        if speaker.held is not None and mends_standing(activity):
+        allowed = is_housekeeping if activity.actor == sibling.actor else takes_back
+        if speaker.followers is None and not allowed(activity):
+            raise StandingRefused("no_credential", "an instance does housekeeping only, who has left takes back only")
+        if speaker.held is not None and (mends_standing(activity) or takes_back(activity)):
             return Speaker(activity.actor, speaker.followers)
         return speaker
 
@@ -323,6 +327,11 @@ def is_housekeeping(activity: AnyActivity) -> bool:
             return not isinstance(thing, Post | Comment)
         case _:
             return False
+
+
+def takes_back(activity: AnyActivity) -> bool:
+    """Whether a doctor who has left may do this: withdraw what is theirs, and nothing more."""
+    return isinstance(activity, Delete | Ignored)
 
 
 def mends_standing(activity: AnyActivity) -> bool:

@@ -234,7 +234,7 @@ def rotate(ring: KeyRing, new: PrivateKey, now: datetime) -> KeyRing:
     """Publish the new key beside the old: it signs in ten minutes, the old is dropped in 24 hours."""
     times = overlap(now)
     leaving = tuple(
-        RingKey(held.key, held.not_before, held.drop_after or times.drop_after)
+        RingKey(held.key, held.not_before, min(held.drop_after or times.drop_after, times.drop_after))
         for held in without_dropped(ring, now).keys
     )
     begins = times.sign_after if leaving else now
@@ -247,11 +247,11 @@ def without_dropped(ring: KeyRing, now: datetime) -> KeyRing:
 
 
 def signing_key(ring: KeyRing, now: datetime) -> PrivateKey:
-    """The newest key that may sign; LookupError when there is none."""
+    """The newest key that may sign, one that is not leaving first; LookupError when there is none."""
     ready = [held for held in without_dropped(ring, now).keys if held.not_before <= now]
     if not ready:
         raise LookupError("no key may sign now")
-    return max(ready, key=lambda held: held.not_before).key
+    return max(ready, key=lambda held: (held.drop_after is None, held.not_before)).key
 
 
 def published(ring: KeyRing, now: datetime) -> tuple[PublicKey, ...]:

@@ -53,9 +53,9 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """Somebody who may speak here now: a doctor, or (without followers) who does housekeeping only.
+    """Somebody who may speak here now: a doctor, or (without followers) nobody's doctor.
 
-    That is the sibling's instance actor, and a doctor who has left and takes back what they wrote.
+    That is the sibling's instance actor, which does housekeeping only, or a doctor who has left and takes back only.
     """
 
     actor: Uri

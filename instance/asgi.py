@@ -6,6 +6,7 @@ objects and collections, and the few documents that are open to all; and the hom
 
 from __future__ import annotations
 
+import errno
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -37,6 +38,8 @@ _COLLECTIONS: Final = frozenset({"outbox", "followers", "following"})
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 _MAX_QUERY: Final = 1_024
 _RETRY_LATER: Final = [(b"retry-after", b"5")]
+#: Faults of a moment in which there is no file, no memory or no buffer left; nothing is wrong with us.
+_SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 _CLOSE: Final = (b"connection", b"close")
 
 
@@ -96,7 +99,10 @@ class FederationApp:
             await self._answers.problem(scope, send, 503, fault.code, extra=_RETRY_LATER, close=True)
         except Exception as fault:
             self._node.log.error("fault", path=_kind_of(message.target), exc_info=fault)
-            await self._answers.problem(scope, send, 500, "internal", close=True)
+            if isinstance(fault, OSError) and fault.errno in _SCARCE:
+                await self._answers.problem(scope, send, 503, "too_busy", extra=_RETRY_LATER, close=True)
+            else:
+                await self._answers.problem(scope, send, 500, "internal", close=True)
 
     # ── what siblings post ──
 

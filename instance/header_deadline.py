@@ -10,6 +10,7 @@ from typing import Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from instance.hot.answers import turn_away
 from instance.hot.limits import UNREAD, ConnectionLimit
 
 #: From the connection, or from the last answer, to the end of the next request's headers.
@@ -38,7 +39,7 @@ class PunctualProtocol(HttpToolsProtocol):
         if self._entered:
             self._wait()
         else:
-            transport.abort()
+            turn_away(transport, busy=self.limit.full)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""

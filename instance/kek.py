@@ -31,6 +31,7 @@ from instance.vault import (
     KEK_OLD,
     BadSecret,
     find_secret,
+    head_under,
     kek_id,
     move_secret,
     read_kek,
@@ -64,6 +65,7 @@ class KekRotation:
         """Make a new key-encryption key, or go on with the one begun; return when no row needs the old one."""
         with self._alone():
             if not self.begun:
+                await self._require_in_force()
                 self.prepare()
                 self.swap()
             pairs = await self.reseal()
@@ -103,6 +105,15 @@ class KekRotation:
         if await self._node.store.write(lambda tx: self._node.keys.reseal(tx, kek, 1)):
             raise BadSecret(f"{self._old}: still needed; run this once more")
         return self._destroy_old()
+
+    async def _require_in_force(self) -> None:
+        """Raise BadSecret where another machine's key is in force that is not here: a third would part the rows."""
+        kek = await self._node.keys.kek_in_force(self._node.store)
+        if not self._node.vault.opens(head_under(kek)):
+            raise BadSecret(
+                f"{self._kek}: others seal under another key already; put that one beside it as {KEK_NEW}, and run this"
+                " again"
+            )
 
     def _in_force(self) -> str:
         """The key in the file, which outlives this process; raise BadSecret where it cannot be used."""

@@ -25,6 +25,7 @@ from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from instance.hot.answers import turn_away
 from instance.hot.limits import UNREAD, ConnectionLimit
 from instance.http2 import Http2
 
@@ -50,10 +51,12 @@ async def listen(app: Any, settings: Config, stop: asyncio.Event, limit: Connect
         task.add_done_callback(open_.discard)
         address = str((writer.get_extra_info("peername") or ("",))[0])
         if not limit.enter(address):
-            writer.transport.abort()
+            turn_away(writer.transport, busy=limit.full)
             return
         try:
             await Connection(wrapped, loop, settings, context, {}, reader, writer).run()
+        except asyncio.CancelledError:
+            pass  # we are stopping, and its time is up
         finally:
             limit.leave(address)
 

@@ -24,6 +24,10 @@ class Metrics:
         self.waiting = Gauge("esanum_inbound_waiting", "Kept activities not yet worked off", registry=self.registry)
         self.siblings = Gauge("esanum_siblings", "Siblings by policy", ["policy"], registry=self.registry)
         self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
+        self.wal = Gauge("esanum_wal_bytes", "Size of SQLite's write-ahead log", registry=self.registry)
+        self.late = Gauge(
+            "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
+        )
         self.skew = Gauge(
             "esanum_clock_skew_seconds", "Farthest clock of a sibling, beyond a minute", registry=self.registry
         )

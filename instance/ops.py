@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from instance.wiring import Node
+from instance.workers import LATE
 
 #: Seconds after which a database that does not answer counts as not writable.
 _PATIENCE: Final = 3
@@ -36,9 +37,13 @@ class OpsApp:
 
 
 async def health(node: Node) -> dict[str, Any]:
-    """Say whether this instance can do its work: rows readable and writable, allowlist readable, workers at work."""
+    """Say whether this instance can do its work: rows readable and writable, allowlist readable, workers at work.
+
+    One that is slow does its work, late: it is said, and is no reason to end it.
+    """
     parts = {"database": await _writable(node), "allowlist": node.allowlist.readable, "workers": node.workers.alive}
-    return {"ok": all(parts.values()), "parts": parts, "siblings": len(node.allowlist())}
+    slow = node.workers.late > LATE
+    return {"ok": all(parts.values()), "parts": parts, "slow": slow, "siblings": len(node.allowlist())}
 
 
 async def count(node: Node) -> None:
@@ -46,6 +51,7 @@ async def count(node: Node) -> None:
     for row in await node.store.all("ops.deliveries"):
         node.metrics.queue.labels(row["state"]).set(row["number"])
     waiting = await node.store.one("ops.inbound_waiting")
+    node.metrics.late.set(node.workers.late)
     node.metrics.waiting.set(waiting["number"] if waiting else 0)
     allowlist = node.allowlist()
     node.metrics.allowlist_version.set(allowlist.version)

@@ -18,7 +18,7 @@ from federation.ports import Clock
 from federation.signatures import Profile
 from federation.uri import Uri
 from instance.config import Config
-from instance.storage.store import Row, Store, Transaction
+from instance.storage.store import Reader, Row, Store, Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import CannotOpen, Vault, head_under
 
@@ -99,7 +99,8 @@ class OwnKeys:
 
     async def add(self, tx: Transaction, pairs: Sequence[PrivateKey], *, not_before: datetime) -> None:
         """Store pairs, sealed, in the caller's transaction."""
-        now, kek = to_ms(self._clock()), await self._kek_in_force(tx)
+        await tx.take_turn(_KEK_IN_FORCE)
+        now, kek = to_ms(self._clock()), await self.kek_in_force(tx)
         for pair in pairs:
             await tx.run(
                 "own_keys.add", id=pair.id, owner=pair.owner, origin=self._origin, algorithm=pair.algorithm,
@@ -140,10 +141,9 @@ class OwnKeys:
         """Read the owner's keys anew at their next use."""
         self._rings.pop(owner, None)
 
-    async def _kek_in_force(self, tx: Transaction) -> str:
+    async def kek_in_force(self, rows: Reader) -> str:
         """Return what to seal under: another process may be sealing everything anew just now."""
-        await tx.take_turn(_KEK_IN_FORCE)
-        row = await tx.one("settings.get", name=_KEK_IN_FORCE)
+        row = await rows.one("settings.get", name=_KEK_IN_FORCE)
         return self._vault.id if row is None else str(row["value"])
 
     def _resealed(self, row: Row, kek: str) -> bytes:
@@ -172,6 +172,8 @@ class OwnKeys:
             self._rings.move_to_end(owner)
             if len(self._rings) > _REMEMBERED:
                 self._rings.popitem(last=False)
+        else:
+            self.forget(owner)
         return read.rings
 
     def _ring(self, algorithm: Algorithm, rows: Sequence[Row], before: _Read | None) -> KeyRing:

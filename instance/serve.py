@@ -148,7 +148,7 @@ async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event, limit: Connect
 
 
 async def run_granian(app: Any, listen: str, stop: asyncio.Event, limit: ConnectionLimit | None = None) -> None:
-    """Serve with granian (extra `fast`) in this loop until `stop`; it accepts by itself, and knows no `limit`."""
+    """Serve with granian (extra `fast`) in this loop until `stop`; it accepts by itself, and counts no addresses."""
     try:
         from granian.constants import HTTPModes, Interfaces
         from granian.http import HTTP1Settings
@@ -160,6 +160,7 @@ async def run_granian(app: Any, listen: str, stop: asyncio.Event, limit: Connect
     server = Server(
         app, address=host, port=port, interface=Interfaces.ASGINL, log_enabled=False, websockets=False,
         http=HTTPModes.http1, http1_settings=HTTP1Settings(header_read_timeout=5_000),
+        backpressure=(limit or ConnectionLimit()).total,
     )  # fmt: skip
     await _until(stop, server.serve(), server.stop)
 

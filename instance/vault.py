@@ -153,13 +153,25 @@ def have_secrets(config: Config) -> bool:
 
 
 def open_vault(config: Config) -> Vault:
-    """Read the key-encryption key, and a second one beside it; raise BadSecret naming the file and what is wrong."""
+    """Read the key-encryption key, and others beside it; raise BadSecret naming the file and what is wrong."""
 
     def read() -> list[bytes]:
-        beside = [find_secret(config, name) for name in (KEK_OLD, KEK_NEW)]
-        return [read_kek(path) for path in (find_secret(config, KEK), *filter(os.path.lexists, beside))]
+        kek = read_kek(find_secret(config, KEK))
+        return [kek, *filter(None, (_read_beside(find_secret(config, name)) for name in (KEK_OLD, KEK_NEW)))]
 
     return Vault(*read(), reread=read)
+
+
+def _read_beside(path: Path) -> bytes | None:
+    """Read another key-encryption key; None where there is none, or none any more: a rotation may be at work."""
+    if not os.path.lexists(path):
+        return None
+    try:
+        return read_kek(path)
+    except BadSecret:
+        if os.path.lexists(path):
+            raise
+        return None
 
 
 def read_kek(path: Path) -> bytes:

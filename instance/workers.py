@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from random import Random
@@ -17,6 +18,7 @@ from federation.uri import Uri
 from instance.services import standings
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
+from instance.storage.sqlite_care import MOST_WAL, wal_size
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.standing import Action, why_not
@@ -34,6 +36,10 @@ PAUSE: Final = 1.0
 GRACE: Final = 7.0
 #: A third of the lease of a lane.
 TICK: Final = 10.0
+#: How often it is looked whether this process still keeps its times, and over how many looks it is remembered.
+BEAT, BEATS = 0.25, 40
+#: Seconds by which it may be late on average; beyond that everybody waits, and its health says so.
+LATE: Final = 0.1
 
 Chore = Callable[[], Awaitable[object]]
 
@@ -48,6 +54,7 @@ class Workers:
             instance_actor=node.actor, rng=Random(),  # noqa: S311  # spreads retries, guards nothing
         )  # fmt: skip
         self._lanes = Lanes(courier, node.queue, node.clock, fault=self._fault, wake=node.wake.deliveries.set)
+        self._late: deque[float] = deque(maxlen=BEATS)
         self._loops: list[asyncio.Task[None]] = []
         self._stopped = False
 
@@ -56,11 +63,16 @@ class Workers:
         """Whether every loop runs."""
         return bool(self._loops) and not any(loop.done() for loop in self._loops)
 
+    @property
+    def late(self) -> float:
+        """By how many seconds this process misses its times, on average of the last ten: too little processor."""
+        return sum(self._late) / len(self._late) if self._late else 0.0
+
     async def start(self) -> None:
         """Begin to work; whatever was in flight when the last process ended is sent again."""
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
-            ("chores", self._chores),
+            ("chores", self._chores), ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -125,6 +137,13 @@ class Workers:
             await self._node.queue.keep(self._node.clock())
             await asyncio.sleep(TICK)
 
+    async def _beat(self) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + BEAT
+            await asyncio.sleep(BEAT)
+            self._late.append(clock() - due)
+
     async def _chores(self) -> None:
         clock, due = asyncio.get_running_loop().time, dict.fromkeys((name for name, _, _ in self._all_chores()), 0.0)
         while True:
@@ -154,6 +173,7 @@ class Workers:
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("refusals", timedelta(hours=1), node.audit.sweep),
+            ("wal", timedelta(minutes=1), self._watch_wal),
         )
 
     async def _do(self, name: str, chore: Chore) -> None:
@@ -169,6 +189,13 @@ class Workers:
             await tx.run("own_keys.drop_passed", now=to_ms(self._node.clock()))
 
         await self._node.store.write(work)
+
+    async def _watch_wal(self) -> None:
+        """Say when somebody reads SQLite's file for so long that nothing of its WAL can be taken over."""
+        size = wal_size(self._node.config.database)
+        self._node.metrics.wal.set(size)
+        if size > MOST_WAL:
+            self._node.log.warning("wal_grows", count=size)
 
     def _fault(self, where: str, fault: BaseException) -> None:
         self._node.log.error("worker_fault", where=where, error=type(fault).__name__, exc_info=fault)

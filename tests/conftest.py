@@ -5,12 +5,17 @@ Of each long module the daily gate runs the first test, the whole suite all.
 
 from __future__ import annotations
 
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import structlog
 
+from instance import log
 from tests import examples
 
 __all__ = ["examples"]
@@ -46,3 +51,16 @@ def pytest_runtest_setup() -> None:
     if not structlog.is_configured():
         plain = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
         structlog.configure(processors=[structlog.processors.add_log_level, plain])
+
+
+@pytest.fixture
+def logged() -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """The events that were logged so far; the logging of the test run is put back afterwards."""
+    stream, handlers, level = io.StringIO(), list(logging.root.handlers), logging.root.level
+    for handler in handlers:
+        logging.root.removeHandler(handler)
+    log.set_up("info", stream=stream)
+    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)

@@ -50,7 +50,9 @@ def repin(context: Context, origin: str, fingerprint: str | None, reason: str, y
     """Read ORIGIN's instance actor once, show its keys beside the pinned ones, and pin those when you have compared."""
     shown = context.run("siblings.compare", origin=origin)
     found = shown["found"]
-    _show_candidate(found, [])
+    _show_candidate({**found, "contact": shown["contact"]}, [])
+    if found["contact"] != shown["contact"]:
+        click.echo(f"  says now     contact {found['contact'] or 'not said'}: ask the one above")
     click.echo(f"  pinned now   {shown['pinned']}")
     for mark, keys in (("new", shown["new"]), ("gone", shown["gone"])):
         for key in keys:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import lru_cache
 from http import HTTPStatus
@@ -83,6 +84,26 @@ class Answers:
     async def _send(self, scope: Mapping[str, Any], send: Any, status: int, headers: list[Header], body: bytes) -> None:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope.get("method") == "HEAD" else body})
+
+
+def turn_away(transport: asyncio.WriteTransport, *, busy: bool) -> None:
+    """End a connection that may not stay; say so where that is not its address's own doing."""
+    if busy:
+        transport.write(_too_busy())
+        transport.close()
+    else:
+        transport.abort()
+
+
+@lru_cache(maxsize=1)
+def _too_busy() -> bytes:
+    body = problem_body(503, "too_busy")
+    headers = [
+        *_ALWAYS, _PRIVATE, _DATA, (b"content-type", PROBLEM), (b"content-length", b"%d" % len(body)),
+        (b"retry-after", b"5"), (b"connection", b"close"),
+    ]  # fmt: skip
+    lines = [b"HTTP/1.1 503 Service Unavailable", *(b"%s: %s" % pair for pair in headers), b"", body]
+    return b"\r\n".join(lines)
 
 
 _ALLOWED: Final = frozenset({"GET, HEAD", "POST"})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import resource
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -21,6 +22,8 @@ UNREAD: Final = 10.0
 #: Who connects from this machine is a proxy of ours, or ourselves.
 LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _ADDRESSES: Final = 10_000
+#: Descriptors that are never given to connections, and connections that there may be at least and at most.
+_KEPT_BACK, _FEWEST, _MOST = 48, 16, 100_000
 
 
 class AddressLimit:
@@ -76,19 +79,32 @@ class ClientAddress:
         return True
 
 
+def room() -> int:
+    """How many connections there may be in all: the rest of what this process may open is for rows and siblings."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST if soft == resource.RLIM_INFINITY else max(_FEWEST, min(_MOST, soft - max(_KEPT_BACK, soft // 4)))
+
+
 class ConnectionLimit:
     """So many open connections for each address. Behind a proxy stand many people: those named are not counted."""
 
-    def __init__(self, uncounted: Iterable[str] = LOOPBACK, most: int = CONNECTIONS) -> None:
+    def __init__(self, uncounted: Iterable[str] = LOOPBACK, most: int = CONNECTIONS, total: int | None = None) -> None:
         self._uncounted = tuple(ipaddress.ip_network(network) for network in uncounted)
         self._most, self._open = most, dict[str, int]()
+        self.total, self._all = room() if total is None else total, 0
+
+    @property
+    def full(self) -> bool:
+        """Whether nobody may enter, whatever the address."""
+        return self._all >= self.total
 
     def enter(self, address: str) -> bool:
         """Count one more, and say that it may stay; or say that it may not. Whoever may stay leaves once."""
         holder = self._holder(address)
         number = self._open.get(holder, 0)
-        if holder and number >= self._most:
+        if self.full or (holder and number >= self._most):
             return False
+        self._all += 1
         if holder:
             self._open[holder] = number + 1
         return True
@@ -96,6 +112,7 @@ class ConnectionLimit:
     def leave(self, address: str) -> None:
         """Count one less."""
         holder = self._holder(address)
+        self._all = max(0, self._all - 1)
         if self._open.get(holder, 0) > 1:
             self._open[holder] -= 1
         else:

@@ -77,8 +77,9 @@ class Apply:
         """Gather what the effect needs from outside the transaction; raise Refused where it may not be."""
         author = None
         learned, fetched = await self._new_version(activity, sibling)
-        # A doctor's own new version is judged by itself: the old standing has no say in it.
-        if activity.actor != sibling.actor and learned is None:
+        # A doctor's own new version is judged by itself: the old standing has no say in it. Nor has any in a Delete,
+        # which is never dropped once it was accepted.
+        if activity.actor != sibling.actor and learned is None and not isinstance(activity, Delete):
             author = await self._node.directory.known(activity.actor, sibling)
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
@@ -212,11 +213,12 @@ class Apply:
     async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
         """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
         node = self._node
-        if uri == sibling.actor:
-            node.directory.forget_keys(sibling.origin)
-            await node.directory.read_anew(uri, sibling)
-            return None
-        if uri == update.actor or await node.store.one("directory.doctor", uri=uri) is not None:
+        own = uri in (update.actor, sibling.actor)
+        if own or await node.store.one("directory.doctor", uri=uri) is not None:
+            if update.actor not in (uri, sibling.actor):
+                raise NotTheOwner("nobody has others read anew but their home")
+            if uri == sibling.actor:
+                node.directory.forget_keys(sibling.origin)
             await node.directory.read_anew(uri, sibling)
             return None
         thing = parse.thing(await node.directory.document(uri))

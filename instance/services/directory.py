@@ -70,7 +70,7 @@ class Directory:
         self._newcomers = Budget()
         self._keys = KeyMemory(node.store, node.clock, self._read_owner)
         self._verdicts: OrderedDict[Uri, _Verdict] = OrderedDict()
-        #: Doctors whose home shows a Tombstone with their keys.
+        #: Doctors who have left, and whose home shows their keys still.
         self._left: OrderedDict[Uri, None] = OrderedDict()
         self._allowlist = -1
         self._standing = -1
@@ -108,10 +108,8 @@ class Directory:
             raise StandingRefused(doctor.standing)
         return doctor
 
-    async def known(self, uri: Uri, sibling: Sibling) -> KnownDoctor | None:
-        """Return the doctor whose standing was just asked for, None for one who has left; raise Refused otherwise."""
-        if uri in self._left:
-            return None
+    async def known(self, uri: Uri, sibling: Sibling) -> KnownDoctor:
+        """Return the doctor whose standing was just asked for; raise Refused where there is none that may speak."""
         verdict = self._verdicts.get(uri)
         if verdict is not None and verdict.doctor is not None:
             return verdict.doctor
@@ -179,10 +177,13 @@ class Directory:
     async def keep(self, tx: Transaction, learned: Learned) -> bool:
         """Store a new version in the caller's transaction; False where nothing is known and nothing may be believed.
 
-        A version that does not hold takes the mark away; the last confirmed name, role and keys stay.
+        A version that does not hold takes the mark away; the last confirmed name, role and keys stay. Who is gone does
+        not come back, whatever credential they show: StandingRefused.
         """
         doctor, now = learned.doctor, self._node.clock()
         before = await tx.one("directory.doctor", uri=doctor.uri)
+        if before is not None and before["gone_at"] is not None:
+            raise StandingRefused(_NO_CREDENTIAL, "has left")
         if before is None and doctor.standing != OK:
             return False
         values = row_of(doctor, learned.document, learned.credential, to_ms(now))
@@ -355,6 +356,9 @@ class Directory:
         except Refused as refusal:
             self._remember(uri, _Verdict(None, self._node.clock()))
             raise StandingRefused(_NO_CREDENTIAL, f"not a doctor's document: {refusal.code}") from None
+        before = await self._node.store.one("directory.doctor", uri=uri)
+        if before is not None and before["gone_at"] is not None:
+            return self._hold_left(uri, read_keys(uri, doctor.public_keys, doctor.assertion_methods))
         learned = await self.learn(document, doctor, sibling)
         await self._store(learned, sibling)
         return learned.keys
@@ -370,6 +374,10 @@ class Directory:
         keys = read_keys(uri, stone.public_keys, stone.assertion_methods)
         if not keys:
             raise gone
+        return self._hold_left(uri, keys)
+
+    def _hold_left(self, uri: Uri, keys: Keys) -> Keys:
+        """Hold the keys of somebody who has left, in this process alone."""
         self._keys.learn(uri, keys, self._node.clock())
         self._left[uri] = None
         if len(self._left) > _REMEMBERED:

@@ -45,7 +45,7 @@ class Incoming:
     kinds: frozenset[PostKind]
     #: Kinds that sibling is sent, and may read here.
     kinds_out: frozenset[PostKind]
-    #: The doctor who acts, or None where the instance does.
+    #: The doctor who acts; None where the instance does, and for a Delete, in which nobody's standing has a say.
     author: KnownDoctor | None
     #: Whether a thread's home passed it on.
     forwarded_by: str | None = None

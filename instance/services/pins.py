@@ -45,6 +45,8 @@ class Comparison:
     found: Found
     #: The fingerprint over everything that is pinned, as `found` has it over everything that is shown.
     pinned: str
+    #: Whom to ask, as it was admitted or last compared; `found` has what it says now.
+    contact: str
     new: tuple[str, ...]
     gone: tuple[str, ...]
 
@@ -130,7 +132,7 @@ class Pins:
             _everything(found.keys, found.issuer_keys),
         )
         fingerprint = fingerprint_of(sibling.actor, sibling.instance_keys, [(k.id, k.key) for k in sibling.issuer_keys])
-        return Comparison(found, fingerprint, _sorted(shown - pinned), _sorted(pinned - shown))
+        return Comparison(found, fingerprint, row["contact"], _sorted(shown - pinned), _sorted(pinned - shown))
 
     async def repin(self, found: Found, fingerprint: str, by: str, reason: str) -> Sibling:
         """Pin exactly what the sibling shows, when the confirmed fingerprint is the one it showed.
@@ -144,7 +146,7 @@ class Pins:
         compared = bool(fingerprint.strip())
         if compared and fingerprint.strip().lower() != found.fingerprint:
             raise Rejected("fingerprint_differs", "fingerprint", status=409)
-        after = {**before, **self._new_pins(read_sibling(before), found, compared=compared)}
+        after = {**before, **self._new_pins(before, found, compared=compared)}
         if after == dict(before):
             raise Rejected("no_change", "fingerprint", status=409)
 
@@ -161,8 +163,12 @@ class Pins:
         await commit(self._node, work)
         return read_sibling(await self._require(found.origin))
 
-    def _new_pins(self, sibling: Sibling, found: Found, *, compared: bool) -> dict[str, Any]:
-        """The columns after the change; raise Rejected(fingerprint_differs) for a new key that was not compared."""
+    def _new_pins(self, before: Row, found: Found, *, compared: bool) -> dict[str, Any]:
+        """The columns after the change; raise Rejected(fingerprint_differs) for a new key that was not compared.
+
+        Whom to ask is no more to be had from whoever holds the address than a key is.
+        """
+        sibling = read_sibling(before)
         known = {(key.id, key.key): key for key in sibling.issuer_keys}
         shown = {(key.id, key.key): key for key in found.issuer_keys}
         if not compared and not (set(found.keys) <= sibling.instance_keys and set(shown) <= set(known)):
@@ -173,7 +179,8 @@ class Pins:
         ]  # fmt: skip
         return {
             "instance_keys": to_json(sorted(found.keys)), "issuer_keys": write_issuer_keys(issuers),
-            "speaks_rfc9421": int(found.speaks_rfc9421), "software": found.software, "contact": found.contact,
+            "speaks_rfc9421": int(found.speaks_rfc9421), "software": found.software,
+            "contact": found.contact if compared else before["contact"],
         }  # fmt: skip
 
     async def _require(self, origin: str) -> Row:

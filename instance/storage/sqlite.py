@@ -113,7 +113,7 @@ class SqliteStore:
 
     async def known(self, query: str, /, **values: Any) -> Row | None:
         """Return the first row, or None; from memory where nothing was committed since it was read."""
-        version, key = self._data_version(), (query, *values.values())
+        version, key = self._data_version(), (query, *values.items())
         if version != self._remembered_at:
             self._remembered.clear()
             self._remembered_at = version

@@ -68,15 +68,22 @@ def check(connection: sqlite3.Connection, path: Path, migrations: list[Migration
     for table, row, parent, _ in connection.execute("pragma foreign_key_check").fetchmany(10):
         found.append(f"row {row} of {table} refers to a row of {parent} that is not there")
     found += _pending(connection, migrations)
-    wal = path.with_name(f"{path.name}-wal")
-    if wal.exists() and wal.stat().st_size > MOST_WAL:
-        found.append(f"{wal.name} has grown beyond {MOST_WAL >> 20} MiB: somebody has been reading for very long")
+    if wal_size(str(path)) > MOST_WAL:
+        found.append(f"{path.name}-wal has grown beyond {MOST_WAL >> 20} MiB: somebody has been reading for very long")
     if sqlite3.sqlite_version_info < SAFE_VERSION:
         found.append(
             f"warning: SQLite {sqlite3.sqlite_version} is older than {'.'.join(map(str, SAFE_VERSION))}, in which a "
             "fault that could damage a database is mended; let no other program write to the file"
         )
     return found
+
+
+def wal_size(database: str) -> int:
+    """Return the bytes of the WAL beside a SQLite file, given as path or address; 0 where there is none."""
+    try:
+        return Path(f"{database.removeprefix('sqlite:///')}-wal").stat().st_size
+    except OSError:
+        return 0
 
 
 def damage(connection: sqlite3.Connection) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import aiosqlite
@@ -124,15 +125,22 @@ def _table(message: str) -> str:
     return message.partition(": ")[2].partition(".")[0] or "a table"
 
 
+class TooLong(Exception):
+    """A unit of work that was said to be brief is not through in its time; it is undone, and begins again elsewhere."""
+
+
 class Rows:
-    """A Transaction over one connection; its coroutines never suspend."""
+    """A Transaction over one connection; its coroutines never suspend. After the moment `until` it raises TooLong."""
 
-    __slots__ = ("_connection", "_failure", "_queries", "_writes")
+    __slots__ = ("_connection", "_failure", "_queries", "_until", "_writes")
 
-    def __init__(self, connection: sqlite3.Connection, queries: Queries, *, writes: bool) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, queries: Queries, *, writes: bool, until: float | None = None
+    ) -> None:
         self._connection: sqlite3.Connection | None = connection
         self._queries = queries
         self._writes = writes
+        self._until = until
         self._failure: Exception | None = None
 
     async def take_turn(self, subject: str) -> None:
@@ -213,6 +221,8 @@ class Rows:
     def _usable(self) -> sqlite3.Connection:
         if self._connection is None:
             raise Misused("a transaction was used after its unit of work had ended")
+        if self._until is not None and self._failure is None and monotonic() > self._until:
+            self._failure = TooLong()
         if self._failure is not None:
             raise self._failure
         return self._connection

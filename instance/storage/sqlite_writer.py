@@ -1,9 +1,9 @@
 """Group commit: one writing connection, one batch in flight, what gathers meanwhile is the next batch.
 
 A batch of brief units is driven on the event loop, and only its commit, which waits for the disk, is left to the
-writing thread: two threads that take turns at every statement cost more than the statements. Everything else, and every
-batch while another process holds the file, runs in the thread as a whole. The loop leaves the connection alone while
-the thread has it: there is one batch at a time.
+writing thread: two threads that take turns at every statement cost more than the statements. Everything else, every
+batch while another process holds the file, and one that turns out to hold up the loop, runs in the thread as a whole.
+The loop leaves the connection alone while the thread has it, whoever waits for that.
 """
 
 from __future__ import annotations
@@ -11,23 +11,27 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 from typing import Any, TypeVar
 
 import aiosqlite
 
 from instance.storage.errors import StorageError, StorageUnavailable
 from instance.storage.queries import Queries
-from instance.storage.sqlite_rows import BUSY_SECONDS, Rows, as_storage_error, connect_apart, drive, execute
+from instance.storage.sqlite_rows import BUSY_SECONDS, Rows, TooLong, as_storage_error, connect_apart, drive, execute
 from instance.storage.store import Work
 
 T = TypeVar("T")
 
-# Some ten milliseconds of point writes: so long the loop may be held up at most.
+# Some ten milliseconds of point writes.
 BATCH = 64
+# So long (seconds) a batch may hold up the loop; then it is undone, and begins again in the thread.
+LONGEST = 0.05
 # Beyond this the disk does not keep up, and the callers are better told than kept.
 MOST_WAITING = 10_000
 
@@ -68,8 +72,8 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._connection: aiosqlite.Connection | None = None
         self._closed = False
-        #: Functions that the thread runs or is about to run.
-        self._calls = 0
+        #: One for each function that the thread runs or is about to run; the thread takes it out.
+        self._in_hand: set[object] = set()
 
     async def open(self) -> None:
         """Connect; also after the connection was lost."""
@@ -92,11 +96,7 @@ class Writer:
         """Run a function of the raw connection in the writing thread, between two batches."""
         if self._closed:
             raise StorageUnavailable("storage_closed")
-        self._calls += 1
-        try:
-            return await execute(await self._connected(), lambda connection: function(connection, *arguments))
-        finally:
-            self._calls -= 1
+        return await self._in_thread(await self._connected(), lambda raw: function(raw, *arguments))
 
     async def finish(self) -> None:
         """Accept nothing more, and commit what is waiting."""
@@ -128,7 +128,7 @@ class Writer:
         except Exception as error:
             for unit in batch:
                 unit.error = _lost(error)
-        except asyncio.CancelledError:
+        except BaseException:
             for unit in batch:
                 unit.error = StorageUnavailable("storage_closed", "stopped before the commit was known")
             raise
@@ -152,18 +152,35 @@ class Writer:
     async def _carry_out(self, connection: aiosqlite.Connection, batch: list[Unit]) -> bool:
         """Run the batch where it belongs; return whether the connection is still good."""
         raw = connection._conn
-        if self._calls or not all(unit.brief for unit in batch) or not _begun_at_once(raw):
-            return await execute(connection, lambda raw: self._run(raw, batch))
+        if self._in_hand or not all(unit.brief for unit in batch) or not _begun_at_once(raw):
+            return await self._in_thread(connection, lambda raw: self._run(raw, batch))
         try:
-            self._work(raw, batch)
+            self._work(raw, batch, monotonic() + LONGEST)
+        except TooLong:
+            return await self._in_thread(connection, lambda raw: self._run(raw, batch))
         except (sqlite3.Error, _BatchLost) as error:
             fault = error
-            return await execute(connection, lambda raw: self._give_up(raw, batch, fault))
-        return await execute(connection, lambda raw: self._end(raw, batch))
+            return await self._in_thread(connection, lambda raw: self._give_up(raw, batch, fault))
+        return await self._in_thread(connection, lambda raw: self._end(raw, batch))
+
+    async def _in_thread(self, connection: aiosqlite.Connection, function: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a function of the raw connection in the writing thread, which has it in hand until the function ends."""
+        mark = object()
+
+        def whole(raw: sqlite3.Connection) -> T:
+            try:
+                return function(raw)
+            finally:
+                self._in_hand.discard(mark)
+
+        self._in_hand.add(mark)
+        return await execute(connection, whole)
 
     def _run(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
         """Run the batch in the writing thread; return whether the connection is still good."""
         try:
+            if connection.in_transaction:  # begun on the loop, and not ended there
+                connection.execute("rollback")
             connection.execute(f"pragma busy_timeout = {BUSY_SECONDS * 1000:.0f}")
             connection.execute("begin immediate")
             self._work(connection, batch)
@@ -171,13 +188,13 @@ class Writer:
             return self._give_up(connection, batch, error)
         return self._end(connection, batch)
 
-    def _work(self, connection: sqlite3.Connection, batch: list[Unit]) -> None:
-        """Run the units of a transaction that has begun."""
-        if not self._together(connection, batch):
+    def _work(self, connection: sqlite3.Connection, batch: list[Unit], until: float | None = None) -> None:
+        """Run the units of a transaction that has begun; raise TooLong where they are not through by then."""
+        if not self._together(connection, batch, until):
             connection.execute("begin immediate")
             # The one that raised is not asked again: what came before it comes before it again.
             for unit in [unit for unit in batch if unit.error is None]:
-                self._apart(connection, unit)
+                self._apart(connection, unit, until)
 
     def _end(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
         """Wait for the disk; return whether the connection is still good."""
@@ -188,14 +205,14 @@ class Writer:
             return self._give_up(connection, batch, error)
         return True
 
-    def _together(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
+    def _together(self, connection: sqlite3.Connection, batch: list[Unit], until: float | None) -> bool:
         """Run the units one after the other; False, with the transaction undone, where one of several raised.
 
         Units hardly ever raise, and a savepoint for each costs a sixth of its work: SQLite copies every page a unit
         touches.
         """
         for unit in batch:
-            self._attempt(connection, unit)
+            self._attempt(connection, unit, until)
             if unit.error is not None:
                 connection.execute("rollback")
                 if len(batch) > 1:
@@ -203,24 +220,26 @@ class Writer:
                 connection.execute("begin immediate")
         return True
 
-    def _apart(self, connection: sqlite3.Connection, unit: Unit) -> None:
+    def _apart(self, connection: sqlite3.Connection, unit: Unit, until: float | None) -> None:
         """Run one unit in its savepoint; one that raises is undone alone."""
         connection.execute("savepoint unit")
-        self._attempt(connection, unit)
+        self._attempt(connection, unit, until)
         if unit.error is not None:
             connection.execute("rollback to unit")
         connection.execute("release unit")
 
-    def _attempt(self, connection: sqlite3.Connection, unit: Unit) -> None:
-        """Run one unit to its result or error; raise _BatchLost where SQLite undid the whole transaction."""
+    def _attempt(self, connection: sqlite3.Connection, unit: Unit, until: float | None) -> None:
+        """Run one unit to its result or error; raise TooLong, or _BatchLost where SQLite undid all by itself."""
         unit.error = None
-        rows = Rows(connection, self._queries, writes=True)
+        rows = Rows(connection, self._queries, writes=True, until=until)
         try:
             unit.result = unit.context.run(lambda: drive(unit.work(rows)))
         except BaseException as error:
             unit.error = error
         try:
             rows.finish()
+        except TooLong:
+            raise
         except Exception as error:
             unit.error = unit.error or error
         if not connection.in_transaction:
@@ -245,10 +264,8 @@ class Writer:
         return healthy
 
 
-def _begun_at_once(connection: sqlite3.Connection | None) -> bool:
+def _begun_at_once(connection: sqlite3.Connection) -> bool:
     """Begin without waiting; False where another process holds the file, or the connection is not what it was."""
-    if connection is None:
-        return False
     try:
         connection.execute("pragma busy_timeout = 0")
         connection.execute("begin immediate")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,16 +15,13 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page
 
+from tests.browser.chromium import CHROMIUM, chromium
+from tests.browser.story import Scene, open_scene
 from tests.instance.pages.house import House, close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
-
-CHROMIUM = next(
-    (found for name in ("chromium", "chromium-browser", "google-chrome") if (found := shutil.which(name))), ""
-)
-FLAGS = ["--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-sync"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -99,16 +95,20 @@ async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
     server = ServerConfig()
     server.bind, server.accesslog = [f"fd://{listener.detach()}"], None
     serving = asyncio.create_task(serve(house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
-    async with async_playwright() as playwright:
-        flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        try:
+    try:
+        async with chromium() as browser:
             yield Shown(house, browser, f"http://fr.localhost:{port}")
-        finally:
-            await browser.close()
-            stop.set()
-            await serving
-            await close_house(house)
+    finally:
+        stop.set()
+        await serving
+        await close_house(house)
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    """France and Germany, started; nothing written yet."""
+    async with open_scene(tmp_path) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")

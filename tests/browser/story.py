@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, Locator, Page, async_playwright
+from playwright.async_api import Browser, Locator, Page
 
 from instance.demo.fill import fill
 from instance.demo.town import Country, Login, open_town
 from instance.i18n import Catalogue, catalogue
 from instance.rendering import Phrases
-from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.chromium import chromium
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 #: What a browser says of a page refused, gone or returned with mistakes: on purpose here.
@@ -275,15 +275,10 @@ async def watch(who: Doctor) -> None:
 @asynccontextmanager
 async def open_scene(folder: Path) -> AsyncIterator[Scene]:
     """Start France and Germany, two doctors each and nothing written yet, and a browser."""
-    flags = [*FLAGS, "--no-sandbox"] if os.geteuid() == 0 else FLAGS
     async with open_town(folder, countries=2, port=_some_port(), server="hypercorn", say=lambda _: None) as town:
         await fill(town, posts=False, say=lambda _: None)
-        async with async_playwright() as playwright:
-            browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-            try:
-                yield Scene(town, browser)
-            finally:
-                await browser.close()
+        async with chromium() as browser:
+            yield Scene(town, browser)
 
 
 def _some_port() -> int:

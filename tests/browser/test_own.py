@@ -2,34 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-
-import pytest
-
-from tests.browser.story import Doctor, Scene, open_scene
-from tests.browser.test_story import ANSWER, TITLE, answer, publish, sign_in
+from tests.browser.steps import ANSWER, IN_EVERY_LANGUAGE, TITLE, answer, publish, two_phones
+from tests.browser.story import Doctor
 
 WORDS = "Rythmologie du sport, **sans rendez-vous**."
 SHOWN = "Rythmologie du sport, sans rendez-vous."
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """France and Germany, started; nothing written yet."""
-    async with open_scene(tmp_path) as opened:
-        yield opened
-
-
-@pytest.mark.parametrize(("language", "hand"), [("en", "touch"), ("fr", "touch"), ("de", "keys")])
+@IN_EVERY_LANGUAGE
 async def test_own_words_are_kept_told_and_taken_back(scene, language, hand):
     """The profile is read abroad and lets follows wait; a closed discussion gives back her own words and no others."""
-    async with AsyncExitStack() as stack:
-        claire = await stack.enter_async_context(scene.doctor(0, language, hand))
-        anna = await stack.enter_async_context(scene.doctor(1, language, hand))
-        await sign_in(claire)
-        await sign_in(anna)
+    async with two_phones(scene, language, hand) as (claire, anna):
         await describe(claire)
         await is_asked(claire, anna)
         here = await publish(anna)

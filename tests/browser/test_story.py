@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from pathlib import Path
-
 import pytest
 
 from instance.demo.town import PASSWORD
@@ -13,32 +9,19 @@ from instance.i18n import catalogue
 from instance.ids import new_ulid
 from instance.services import passwords
 from instance.times import to_ms
-from tests.browser.story import Doctor, Scene, open_scene
+from tests.browser.steps import ANSWER, IN_EVERY_LANGUAGE, TEXT, TITLE, answer, enter, publish, sign_in, two_phones
+from tests.browser.story import Doctor, Scene
 from tests.town import rows
 
-TITLE = "Palpitationen in der Nachtschicht: wie weit abklären?"
 BETTER = "Palpitationen in der Nachtschicht: Langzeit-EKG jetzt dabei"
-TEXT = "Ärztin Mitte dreißig, **anfallsartiges Herzrasen**.\n\n- Ruhe-EKG normal\n- TSH ausstehend\n\nWas als Nächstes?"
 LATER = "Nachtrag: Im Langzeit-EKG kurze Phasen supraventrikulärer Tachykardie."
-ANSWER = "D’abord la thyroïde, puis un enregistreur d’événements."
 REPLY = "Danke, TSH ist unterwegs."
 
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """France and Germany, started; nothing written yet."""
-    async with open_scene(tmp_path) as opened:
-        yield opened
-
-
-@pytest.mark.parametrize(("language", "hand"), [("en", "touch"), ("fr", "touch"), ("de", "keys")])
+@IN_EVERY_LANGUAGE
 async def test_a_case_crosses_the_border_and_comes_back(scene, language, hand):
     """Follow, case, answer, reply, edit and withdrawal: each is seen on the other side, in every language."""
-    async with AsyncExitStack() as stack:
-        claire = await stack.enter_async_context(scene.doctor(0, language, hand))
-        anna = await stack.enter_async_context(scene.doctor(1, language, hand))
-        await sign_in(claire)
-        await sign_in(anna)
+    async with two_phones(scene, language, hand) as (claire, anna):
         await follow(claire, anna)
         here = await publish(anna)
         there = await arrives(claire, anna)
@@ -101,22 +84,6 @@ async def test_whoever_is_not_in_good_standing_gets_one_page(scene):
 # ── the steps ──
 
 
-async def sign_in(who: Doctor) -> None:
-    """A wrong password first, then the right one."""
-    await enter(who, who.login.handle, "not the password", arrives="/sign-in")
-    assert who.text("error.wrong_credentials") in await who.see("sign-in-wrong")
-    await enter(who, who.login.handle)
-    assert who.text("feed.none.specialty") in await who.see("feed-empty")
-
-
-async def enter(who: Doctor, login: str, password: str = PASSWORD, arrives: str = "/feed|/me") -> None:
-    """Fill the sign-in form and send it."""
-    await who.open("/sign-in")
-    await who.write("#login", login)
-    await who.write("#password", password)
-    await who.press_to("main form button", arrives)
-
-
 async def follow(claire: Doctor, anna: Doctor) -> None:
     """Found by address, then by name; followed, and told on the other side."""
     await claire.press_to(".bar a[href='/colleagues']", "/colleagues$")
@@ -143,25 +110,6 @@ async def follow(claire: Doctor, anna: Doctor) -> None:
     await anna.until("/colleagues/followers", claire.name)
 
 
-async def publish(anna: Doctor) -> str:
-    """A first try that lacks whom it names keeps every word; then all may read it. Return its path."""
-    await anna.press_to(".bar a[href='/write']", "/write$")
-    form = await anna.see("write")
-    assert not [code for code in ("DE", "FR") if anna.words.country(code) not in form]
-    await anna.pick("kind", "case")
-    await anna.write("#title", TITLE)
-    await anna.write("#text", TEXT)
-    await anna.select("#specialty-1", anna.words.specialty("cardiology"))
-    await anna.select("#language", anna.words.language_name("de"))
-    await anna.pick("audience", "named")
-    await anna.press_to("main form button", "/write$")
-    assert anna.text("error.named_missing") in await anna.see("write-wrong")
-    assert (TITLE, TEXT) == (await anna.page.input_value("#title"), await anna.page.input_value("#text"))
-    await anna.pick("audience", "federation")
-    await anna.press_to("main form button", "/posts/")
-    return anna.page.url.removeprefix(anna.origin)
-
-
 async def arrives(claire: Doctor, anna: Doctor) -> str:
     """Within a second it is where her page reads it; it says who speaks and who can read. Return its path there.
 
@@ -183,23 +131,6 @@ async def arrives(claire: Doctor, anna: Doctor) -> str:
     assert "de" == await claire.page.get_attribute("h1", "lang")
     assert "anfallsartiges Herzrasen" == await claire.page.inner_text(".content strong")
     return claire.page.url.removeprefix(claire.origin)
-
-
-async def answer(claire: Doctor, anna: Doctor, there: str) -> None:
-    """An empty answer is named; a real one is in both threads, and the author is told."""
-    await claire.write("#text", "   ")
-    await claire.press_to("form[action$='/answers'] button", "/answers$")
-    assert claire.text("error.text_missing") in await claire.see("answer-wrong")
-    await claire.write("#text", ANSWER)
-    await claire.press_to("form[action$='/answers'] button", there)
-    assert ANSWER in await claire.see("answered")
-    await anna.until("/notices", anna.text("notice.answer"))
-    await anna.see("notice-answer")
-    await anna.press_to(".notice-link", "/posts/", TITLE)
-    thread = await anna.see("thread")
-    assert ANSWER in thread
-    assert anna.words.count("post.answers", 1) in thread
-    assert anna.role_line(claire) in thread
 
 
 async def reply(anna: Doctor, claire: Doctor, here: str, there: str) -> None:

@@ -390,3 +390,15 @@ async def test_what_is_known_is_what_is_there(store: Store) -> None:
     assert [None, None] == before
     assert first == second == await store.one("notes.by_id", id="a")
     assert ["a", "b"] == [row["id"] for row in after if row is not None]
+
+
+async def test_what_is_known_depends_on_every_name(store: Store) -> None:
+    """The same values under other names are another question, and one that is misspelt is told so each time."""
+    await add(store, "a", 1)
+    found = await store.known("notes.within", least=0, most=2)
+
+    assert {"id": "a"} == found
+    assert found == await store.known("notes.within", most=2, least=0)
+    assert await store.known("notes.within", most=0, least=2) is None
+    with pytest.raises(Misused):
+        await store.known("notes.within", least=0, highest=2)

@@ -55,12 +55,15 @@ class Country:
         """The rows."""
         return self.folder / "esanum.db"
 
-    def start(self, *, script: str = "instance.cli", command: str = "serve", **environment: str) -> None:
-        """Begin to start; `until_ready` waits."""
+    def start(
+        self, *, script: str = "instance.cli", command: str = "serve", files: int = 0, **environment: str
+    ) -> None:
+        """Begin to start, with no more than so many open files if that is said; `until_ready` waits."""
         self.starts += 1
+        limited = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files)] if files else []
         with (self.folder / f"log-{command}-{self.starts}").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", script, "-c", str(self.file), command],
+                [*limited, sys.executable, "-m", script, "-c", str(self.file), command],
                 stderr=log, stdout=log, env={**os.environ, **environment},
             )  # fmt: skip
 

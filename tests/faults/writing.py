@@ -26,8 +26,8 @@ class Ledger:
 class Writers:
     """Several browsers at once; a form whose answer did not come is sent again, as a browser's reload does."""
 
-    def __init__(self, country: Country, *, posts_each: int, browsers: int = 4) -> None:
-        self.ledger = Ledger()
+    def __init__(self, country: Country, *, posts_each: int, browsers: int = 4, word: str = "Post") -> None:
+        self.ledger, self._word = Ledger(), word
         self._country, self._each = country, posts_each
         self._stop = threading.Event()
         shares = [country.authors[number::browsers] for number in range(browsers)]
@@ -53,7 +53,7 @@ class Writers:
         browser = _Browser(self._country)
         for number in range(self._each):
             for author in authors:
-                title = f"Post {number:03} of {author.handle}"
+                title = f"{self._word} {number:03} of {author.handle}"
                 self.ledger.sent.append(title)
                 while not self._stop.is_set():
                     status = browser.publish(author, title)

@@ -10,7 +10,7 @@ import pytest
 from federation.integrity import check_proof, read_multikey
 from instance.services.errors import Rejected
 from instance.services.publishing import CODES, CommentDraft, PostDraft
-from tests.town import Person, rows
+from tests.town import Network, Person, rows
 
 
 async def code_of(attempt: Any) -> str:
@@ -58,6 +58,17 @@ def uri_of(person: Person, slug: str) -> str:
     return f"{person.place.node.origin}/posts/{slug}"
 
 
+async def posts_for_colleagues(town: Network, marie: Person, anna: Person) -> str:
+    """A post of Marie's for colleagues, after Anna in Germany and Rosa in Italy have become hers; return its slug."""
+    rosa = await town["it"].doctor("rosa")
+    await anna.follows(marie)
+    await rosa.follows(marie)
+    await town.settle()
+    slug = await marie.posts("For colleagues", audience="colleagues")
+    await town.settle()
+    return slug
+
+
 @pytest.fixture
 async def town(network) -> Any:
     """Three siblings."""
@@ -96,12 +107,7 @@ async def test_an_answer_to_a_federation_post_goes_to_every_sibling(town, marie,
 
 async def test_an_answer_to_a_colleagues_post_goes_to_its_home(town, marie, anna):
     """The home forwards it to the other followers; nobody else is sent it."""
-    rosa = await town["it"].doctor("rosa")
-    await anna.follows(marie)
-    await rosa.follows(marie)
-    await town.settle()
-    slug = await marie.posts("For colleagues", audience="colleagues")
-    await town.settle()
+    slug = await posts_for_colleagues(town, marie, anna)
     await anna.comments(uri_of(marie, slug), "An idea")
     sent = await targets_of(town["de"].node, "Create")
     await town.settle()
@@ -225,12 +231,7 @@ async def test_an_answer_is_mended_everywhere(town, marie, anna):
 
 async def test_an_answer_is_withdrawn_everywhere(town, marie, anna):
     """Also where the thread's home had forwarded it; the count follows."""
-    rosa = await town["it"].doctor("rosa")
-    await anna.follows(marie)
-    await rosa.follows(marie)
-    await town.settle()
-    slug = await marie.posts("For colleagues", audience="colleagues")
-    await town.settle()
+    slug = await posts_for_colleagues(town, marie, anna)
     made = await anna.comments(uri_of(marie, slug), "A mistake")
     await town.settle()
     seen = await town["it"].answers()

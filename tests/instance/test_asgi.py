@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -16,24 +15,10 @@ from instance.hot.answers import problem_body
 from instance.hot.body import ClientGone
 from instance.hot.limits import ClientAddress
 from tests.doorway import a_create, an_act, says
-from tests.town import MovedClock, Network, Place, refused
+from tests.town import MovedClock, Place, refused
 
 HOST = (b"host", b"fr.example")
 LENGTH = (b"content-length", b"2")
-
-
-@pytest.fixture
-async def town(tmp_path: Any) -> AsyncIterator[Network]:
-    """France and Germany, which list each other."""
-    network = await Network.open(tmp_path, "fr", "de")
-    yield network
-    await network.close()
-
-
-@pytest.fixture
-def fr(town: Network) -> Place:
-    """The instance under test."""
-    return town["fr"]
 
 
 async def raw(fr: Place, method: str, target: bytes, headers: list[tuple[bytes, bytes]], body: bytes = b"") -> Any:

@@ -250,6 +250,7 @@ def test_a_siblings_new_keys_are_shown_and_pinned(
     with Served(de), Served(fr, wanted=running):
         run("-c", fr, "siblings", "add", origin, "--fingerprint", fingerprint, *REASON)
     run("-c", de, "keys", "rotate-instance", *REASON)
+    de.write_text(f'{de.read_text()}\ncontact = "+49 30 0000"\n')
     shown = json.loads(run("-c", de, "keys", "show").out)
     new = [key["fingerprint"] for key in shown["instance"] if not key["signs"]]
     with Served(de), Served(fr, wanted=running):
@@ -262,6 +263,9 @@ def test_a_siblings_new_keys_are_shown_and_pinned(
     assert (1, True) == (wrong.status, "nothing was changed (fingerprint_differs)" in wrong.err)
     assert all(f"  new          {key}" in right.out for key in new)
     assert f"  pinned now   {fingerprint}" in right.out
+    assert all(
+        line in right.out for line in ("  contact      not said\n", "  says now     contact +49 30 0000: ask the")
+    )
     assert f"{origin}: what it shows is pinned now." in right.out
     assert (1, True) == (again.status, "(no_change)" in again.err)
     entry = json.loads(run("-c", fr, "siblings", "show", origin).out)

@@ -14,6 +14,7 @@ import pytest
 
 from federation.signatures import Profile
 from federation.uri import Uri
+from instance import vault
 from instance.commands import check
 from instance.kek import KekRotation
 from instance.own_keys import OwnKeys
@@ -246,9 +247,9 @@ async def test_two_rotations_at_once_are_one(fr):
 def elsewhere(place: Place, secrets: Path) -> Node:
     """Another process over the same rows, with its own idea of the secrets."""
     node, config = place.node, replace(place.config, secrets=secrets)
-    vault = open_vault(config)
-    keys = OwnKeys(node.store, vault, config, node.clock, open_issuer_key(config), pooled_rsa)
-    return Node(config, node.store, vault, keys, node.clock)
+    opened = open_vault(config)
+    keys = OwnKeys(node.store, opened, config, node.clock, open_issuer_key(config), pooled_rsa)
+    return Node(config, node.store, opened, keys, node.clock)
 
 
 async def adds(node: Node, handle: str) -> Uri:
@@ -316,6 +317,47 @@ async def test_a_machine_without_the_key_seals_nothing(fr, tmp_path):
     with pytest.raises(CannotOpen, match="a key-encryption key that is not here"):
         await adds(other, "later")
     assert {secrets_of(fr)["kek"]: PAIRS} == await heads(fr)
+
+
+async def test_a_machine_without_the_key_rotates_nothing(fr, tmp_path):
+    """It would put a third key in force, which nobody else has; its files stay as they are until it is given that one."""
+    there = tmp_path / "there"
+    shutil.copytree(fr.config.secrets, there)
+    other = elsewhere(fr, there)
+    await KekRotation(fr.node).run()
+    before = {path.name: path.read_bytes() for path in there.iterdir()}
+
+    with pytest.raises(BadSecret, match=f"{there / 'kek'}: others seal under another key already"):
+        await KekRotation(other).run()
+
+    assert before == {path.name: path.read_bytes() for path in there.iterdir()}
+    assert {secrets_of(fr)["kek"]: PAIRS} == await heads(fr)
+    shutil.copy2(fr.config.secrets / "kek", there / "kek.new")
+    assert 0 == (await KekRotation(other).run()).pairs
+
+
+@pytest.mark.parametrize("name", ["kek.new", "kek.old"])
+async def test_a_file_that_goes_while_it_is_read_is_no_fault(fr, monkeypatch, name):
+    """Another process takes the next step at the very moment: what is left is read, and more of it when a row asks."""
+    rotation = KekRotation(fr.node)
+    rotation.prepare()
+    if name == "kek.old":
+        rotation.swap()
+        await rotation.reseal()
+    true = vault.read_kek
+
+    def next_step_first(path: Path) -> bytes:
+        if path.name == name:
+            monkeypatch.undo()
+            rotation.swap() if name == "kek.new" else rotation._destroy_old()
+        return true(path)
+
+    monkeypatch.setattr(vault, "read_kek", next_step_first)
+    other = elsewhere(fr, fr.config.secrets)
+
+    assert await signs(other, fr.node.actor)
+    await KekRotation(fr.node).run()
+    assert await signs(other, fr.node.actor)
 
 
 async def test_systemd_lends_both(fr, tmp_path, monkeypatch):

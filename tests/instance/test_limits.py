@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from instance.hot import limits
 from instance.hot.limits import LOOPBACK, ConnectionLimit
 
 
@@ -52,6 +53,29 @@ def test_proxies_are_not_counted(address):
 def test_without_a_list_nobody_is_spared():
     """The twin: an empty list counts everybody, loopback too."""
     assert [True, False] == room(ConnectionLimit((), most=1), "127.0.0.1", "127.0.0.1")
+
+
+def test_in_all_there_is_room_for_so_many():
+    """Whoever is not counted by address is counted in all; whoever leaves makes room for anybody."""
+    limit = ConnectionLimit(most=2, total=3)
+    came = room(limit, "127.0.0.1", "203.0.113.7", "127.0.0.1", "203.0.113.8", "127.0.0.1")
+    full = limit.full
+    limit.leave("127.0.0.1")
+
+    assert [True, True, True, False, False] == came
+    assert full
+    assert not limit.full
+    assert limit.enter("203.0.113.8")
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"), [(64, 16), (20, 16), (256, 192), (4_096, 3_072), (10**9, 100_000), (-1, 100_000)]
+)
+def test_some_of_the_open_files_are_kept_for_rows_and_siblings(monkeypatch, files, connections):
+    """A quarter, and 48 at least; without a limit of the system there is one of ours."""
+    monkeypatch.setattr("resource.getrlimit", lambda which: (files, files))
+
+    assert connections == limits.room()
 
 
 def test_who_leaves_makes_room_once():

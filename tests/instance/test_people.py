@@ -14,7 +14,7 @@ from instance.services.doctors import renewal_due
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.people import CODES, NewDoctor
 from instance.times import to_ms
-from tests.town import NOON, PASSWORD, rows
+from tests.town import NOON, PASSWORD, Network, Person, rows
 from verification.credential import LIFE
 
 
@@ -25,6 +25,15 @@ def new(**changes: Any) -> NewDoctor:
         "specialties": ("cardiology",), "password": PASSWORD, **changes,
     }  # fmt: skip
     return NewDoctor(**values)
+
+
+async def known_abroad(network: Any) -> tuple[Network, Person]:
+    """France and Germany, and Marie in France, whom Germany knows by a case of hers."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("Known")
+    await town.settle()
+    return town, marie
 
 
 async def test_a_new_doctor_is_shown_with_keys_and_a_credential_bound_to_them(network):
@@ -120,10 +129,7 @@ async def test_marks_are_taken_out_of_a_name(network):
 
 async def test_credentials_are_renewed_after_two_thirds_of_their_life(network):
     """The new credential and the Update for every sibling are one transaction; the sibling believes it."""
-    town = await network("fr", "de")
-    marie = await town["fr"].doctor("marie")
-    await marie.posts("So that she is known")
-    await town.settle()
+    town, _ = await known_abroad(network)
     town.clock.move(days=66)
 
     renewed = await town["fr"].node.people.renew_due()
@@ -194,10 +200,8 @@ def test_renewals_are_spread():
 
 async def test_a_suspended_doctor_is_silenced_everywhere(network):
     """Sessions end, what waits is dropped, siblings read the actor anew and find no credential."""
-    town = await network("fr", "de")
-    fr, marie = town["fr"].node, await town["fr"].doctor("marie")
-    await marie.posts("Known")
-    await town.settle()
+    town, marie = await known_abroad(network)
+    fr = town["fr"].node
     begun = await fr.people.sign_in("marie", PASSWORD, "127.0.0.1")
     await marie.posts("Still waiting")
 
@@ -216,10 +220,8 @@ async def test_a_suspended_doctor_is_silenced_everywhere(network):
 
 async def test_a_reinstated_doctor_is_heard_again(network):
     """A new credential is issued, siblings read it, and the doctor's words travel again."""
-    town = await network("fr", "de")
-    fr, marie = town["fr"].node, await town["fr"].doctor("marie")
-    await marie.posts("Known")
-    await town.settle()
+    town, marie = await known_abroad(network)
+    fr = town["fr"].node
     await fr.people.suspend("marie", by="admin", reason="by mistake")
     await town.settle()
     town.clock.move(minutes=5)
@@ -280,10 +282,8 @@ async def test_who_is_not_suspended_cannot_be_reinstated(network):
 
 async def test_new_keys_are_bound_by_a_new_credential(network):
     """A rotation shows old and new keys, both named by a credential that siblings believe."""
-    town = await network("fr", "de")
-    fr, marie = town["fr"].node, await town["fr"].doctor("marie")
-    await marie.posts("Known")
-    await town.settle()
+    town, marie = await known_abroad(network)
+    fr = town["fr"].node
     town.clock.move(minutes=1)
 
     await fr.people.rotate_keys("marie", by="admin", reason="laptop lost")
@@ -311,10 +311,7 @@ async def test_nobody_is_served_where_nobody_is(network):
 
 async def test_a_profile_is_kept_clean_and_told(network):
     """What doctors say of themselves is sanitised, and siblings learn of it."""
-    town = await network("fr", "de")
-    marie = await town["fr"].doctor("marie")
-    await marie.posts("Known")
-    await town.settle()
+    town, marie = await known_abroad(network)
     town.clock.move(minutes=1)
 
     await town["fr"].node.people.set_profile(marie.uri, "**Heart** <script>x</script>", ("fr", "en"), True)
@@ -379,10 +376,7 @@ async def test_without_standing_nobody_speaks_of_themselves(network):
 
 async def test_a_profile_and_a_renewal_at_once_tell_the_newest_credential(network):
     """Whichever of the two commits last, what siblings are told last carries the credential that counts."""
-    town = await network("fr", "de")
-    marie = await town["fr"].doctor("marie")
-    await marie.posts("Known")
-    await town.settle()
+    town, marie = await known_abroad(network)
     town.clock.move(days=66)
     people = town["fr"].node.people
     await asyncio.gather(people.renew_due(), people.set_profile(marie.uri, "Heart", ("fr",), False))

@@ -69,7 +69,8 @@ def test_an_instance_serves_and_ends_cleanly(fr: Path, server: str) -> None:
     assert (200, "Application") == (status, json.loads(body)["type"])
     assert "esanum" == headers.get("server", "esanum")
     assert "uvloop" in loaded
-    assert {"ok": True, "parts": {"database": True, "allowlist": True, "workers": True}, "siblings": 0} == health
+    assert {"database": True, "allowlist": True, "workers": True} == health["parts"]
+    assert (True, 0) == (health["ok"], health["siblings"])
     assert 0 == ended
     assert seconds < 10
     assert not (fr.parent / "control.sock").exists()

@@ -12,7 +12,7 @@ import pytest
 from federation.allowlist import Direction, LocalPolicy
 from instance.services.errors import Rejected
 from instance.services.siblings import CODES
-from tests.town import rows
+from tests.town import Network, rows
 
 ORDER = {"by": "admin", "reason": "agreed on the telephone"}
 
@@ -28,6 +28,17 @@ async def code_of(attempt: Any) -> str:
 async def queue_of(node: Any) -> list[tuple[str, str]]:
     """State and last code of every delivery."""
     return [tuple(row) for row in await rows(node, "select state, last_code from deliveries order by id")]
+
+
+async def posts_around(network: Any, policy: str) -> Network:
+    """France and Germany, where a doctor in France posts before and after this policy is set for Germany."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("Before")
+    await town["fr"].node.siblings.set_policy("https://de.example", policy, **ORDER)
+    await marie.posts("After")
+    await town.settle()
+    return town
 
 
 @pytest.fixture
@@ -195,12 +206,8 @@ async def test_a_preview_counts_and_changes_nothing(network):
 
 async def test_pause_holds_and_resume_sends(network):
     """While paused nothing goes or comes, and nothing is lost."""
-    town = await network("fr", "de")
-    fr, marie = town["fr"].node, await town["fr"].doctor("marie")
-    await marie.posts("Before")
-    await fr.siblings.set_policy("https://de.example", "pause", **ORDER)
-    await marie.posts("During")
-    await town.settle()
+    town = await posts_around(network, "pause")
+    fr = town["fr"].node
     held, seen = await queue_of(fr), await town["de"].titles()
 
     await fr.siblings.set_policy("https://de.example", "inherit", **ORDER)
@@ -208,19 +215,14 @@ async def test_pause_holds_and_resume_sends(network):
 
     assert ["held", "held"] == [state for state, _ in held]
     assert [] == seen
-    assert ["Before", "During"] == await town["de"].titles()
+    assert ["Before", "After"] == await town["de"].titles()
 
 
 async def test_block_drops_the_queue(network):
     """What waited is dropped, and later posts leave no row."""
-    town = await network("fr", "de")
-    fr, marie = town["fr"].node, await town["fr"].doctor("marie")
-    await marie.posts("Before")
-    await fr.siblings.set_policy("https://de.example", "block", **ORDER)
-    await marie.posts("After")
-    await town.settle()
+    town = await posts_around(network, "block")
 
-    assert [("dropped", "sibling_blocked")] == await queue_of(fr)
+    assert [("dropped", "sibling_blocked")] == await queue_of(town["fr"].node)
     assert [] == await town["de"].titles()
 
 

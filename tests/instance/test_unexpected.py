@@ -2,50 +2,20 @@
 
 from __future__ import annotations
 
-import io
 import json
-import logging
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
-from typing import Any
 
 import pytest
-import structlog
 
-from instance import log
 from instance.app import make_app
 from tests.doorway import a_create, reads, says
 from tests.instance.pages.house import Visitor
-from tests.town import PASSWORD, Network, Place, refused
+from tests.town import PASSWORD, Place, refused
+
+#: What the town logs is kept from its opening on.
+pytestmark = pytest.mark.usefixtures("logged")
 
 SPOILT = "{spoilt: Dr Made Up}"
-
-
-@pytest.fixture
-def lines() -> Iterator[Any]:
-    """What was logged, read back; the logging of the test run is put back afterwards."""
-    stream, handlers, level = io.StringIO(), list(logging.root.handlers), logging.root.level
-    for handler in handlers:
-        logging.root.removeHandler(handler)
-    log.set_up("info", stream=stream)
-    yield lambda: [json.loads(line) for line in stream.getvalue().splitlines()]
-    structlog.reset_defaults()
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-
-
-@pytest.fixture
-async def town(tmp_path: Any, lines: Any) -> AsyncIterator[Network]:
-    """France and Germany, which list each other."""
-    network = await Network.open(tmp_path, "fr", "de")
-    yield network
-    await network.close()
-
-
-@pytest.fixture
-def fr(town: Network) -> Place:
-    """Where a row is spoilt."""
-    return town["fr"]
 
 
 def spoil(place: Place, column: str, handle: str, text: str = SPOILT) -> None:
@@ -54,22 +24,22 @@ def spoil(place: Place, column: str, handle: str, text: str = SPOILT) -> None:
         file.execute(f"update doctors set {column} = ? where handle = ?", (text, handle))
 
 
-async def test_a_sibling_that_reads_learns_only_the_code(town, fr, lines):
+async def test_a_sibling_that_reads_learns_only_the_code(town, fr, logged):
     """500 `internal`: neither the exception nor the row nor whom it was about, to the caller or in the log."""
     await fr.doctor("marie")
     spoil(fr, "credential", "marie")
 
     answer = await reads(town["de"], fr, "/doctors/marie")
-    [fault] = [event for event in lines() if event["event"] == "fault"]
+    [fault] = [event for event in logged() if event["event"] == "fault"]
 
     assert (500, "internal") == refused(answer)
     assert {"type", "title", "status", "error"} >= set(json.loads(answer.body))
     assert ("JSONDecodeError", "/doctors") == (fault["error"], fault["path"])
     assert [] == [word for word in ("spoilt", "Made Up", "marie", "Traceback", "JSON") if word in answer.body.decode()]
-    assert [] == [word for word in ("spoilt", "Made Up", "marie") if word in json.dumps(lines())]
+    assert [] == [word for word in ("spoilt", "Made Up", "marie") if word in json.dumps(logged())]
 
 
-async def test_a_message_that_meets_a_fault_is_not_taken_in_and_can_come_again(town, fr, lines):
+async def test_a_message_that_meets_a_fault_is_not_taken_in_and_can_come_again(town, fr, logged):
     """500 and nothing kept, so that the sender tries again; once mended it is taken in, once."""
     anna = await town["de"].doctor("anna")
     assert 202 == (await says(anna, fr, a_create(anna))).status
@@ -85,13 +55,13 @@ async def test_a_message_that_meets_a_fault_is_not_taken_in_and_can_come_again(t
 
     assert (500, "internal") == refused(answer)
     assert "close" == answer.headers["connection"]
-    assert ["fault"] == [event["event"] for event in lines() if event["level"] == "error"]
+    assert ["fault"] == [event["event"] for event in logged() if event["level"] == "error"]
     assert 1 == len(titles)
     assert 202 == again.status
     assert 2 == len(await fr.titles())
 
 
-async def test_a_reader_gets_a_page_that_says_so_and_nothing_else(fr, lines):
+async def test_a_reader_gets_a_page_that_says_so_and_nothing_else(fr, logged):
     """In their language, with the way on and the code; the log has type, place and route."""
     await fr.doctor("marie")
     marie = Visitor(make_app(fr.node).test_client())
@@ -100,7 +70,7 @@ async def test_a_reader_gets_a_page_that_says_so_and_nothing_else(fr, lines):
 
     answer = await marie.get("/me/profile", **{"Accept-Language": "de"})
     page = await answer.get_data(as_text=True)
-    [fault] = [event for event in lines() if event["event"] == "page_failed"]
+    [fault] = [event for event in logged() if event["event"] == "page_failed"]
 
     assert 500 == answer.status_code
     assert "<code>fault</code>" in page
@@ -108,7 +78,7 @@ async def test_a_reader_gets_a_page_that_says_so_and_nothing_else(fr, lines):
     assert [] == [word for word in ("spoilt", "Made Up", "Traceback", "JSONDecodeError") if word in page]
     assert ("JSONDecodeError", "/me/profile") == (fault["error"], fault["path"])
     assert fault["where"]
-    assert [] == [word for word in ("spoilt", "Made Up") if word in json.dumps(lines())]
+    assert [] == [word for word in ("spoilt", "Made Up") if word in json.dumps(logged())]
 
 
 def _document(place: Place, handle: str) -> str:

@@ -13,12 +13,12 @@ from federation.delivery import Priority
 from federation.keys import PrivateKey
 from federation.signatures import Profile, sign
 from federation.uri import Uri
-from federation.vocabulary import Delete, Follow
+from federation.vocabulary import Delete, Flag, Follow, Update
 from federation.wire import Response
 from instance.services import sending
 from instance.times import to_ms
-from tests.doorway import a_create, an_act, reads, send_as_instance
-from tests.network.scene import reads_of
+from tests.doorway import a_create, a_post, an_act, kept, reads, says, send_as_instance
+from tests.network.scene import Liar, reads_of
 from tests.town import Network, Person, Place, refused, rows, send_signed
 
 
@@ -142,6 +142,126 @@ async def test_a_key_on_a_tombstone_says_nothing_new(town, written, fr, told):
     assert [(403, "no_credential")] * 3 == [refused(created), refused(followed), refused(asked)]
     assert 202 == withdrawn.status
     assert [] == await fr.titles()
+
+
+@pytest.mark.parametrize("act", ["report", "new version", "read the instance anew", "read anew"])
+async def test_who_has_left_takes_back_and_does_nothing_else(town, written, fr, act):
+    """Housekeeping is the instance's: with the key of somebody who has left nothing is reported, changed or read."""
+    key, home = await key_of(written), town["de"].node
+    document = await home.people.doctor_document("anna")
+    acts = {
+        "report": lambda: an_act(written, Flag, objects=(Uri.parse("https://fr.example/posts/1"),)),
+        "new version": lambda: an_act(written, Update, object=document),
+        "read the instance anew": lambda: an_act(written, Update, object=home.actor),
+        "read anew": lambda: an_act(written, Update, object=written.uri),
+    }
+    await leaves(written)
+    forget_keys(fr)
+    await fr.reopen()
+
+    answer = await send_signed(fr, render.activity(acts[act]()), key)
+
+    assert (403, "no_credential") == refused(answer)
+    assert [("Create", "applied")] == await kept(fr)
+
+
+@pytest.mark.parametrize("read", [False, True], ids=["key held", "key read on the Tombstone"])
+async def test_who_is_gone_does_not_come_back(town, written, fr, read):
+    """With a newer credential that France has not seen and a key that still counts: no new version, no case, no word."""
+    key, document = await key_of(written), await newer_version(town, written)
+    await leaves(written)
+    await town.settle()
+    if read:
+        town.clock.move(hours=2)
+    changed = await send_signed(fr, render.activity(an_act(written, Update, object=document)), key)
+    created = await send_signed(fr, render.activity(a_create(written)), key)
+
+    assert [(403, "no_credential")] * 2 == [refused(changed), refused(created)]
+    assert (["gone"], []) == (await state_of(fr, written), await fr.titles())
+    assert [] == await rows(fr.node, f"select word from doctor_words where doctor = '{written.uri}'")
+
+
+async def test_a_home_that_shows_the_doctor_again_changes_nothing(town, written, fr):
+    """Restored from an old back-up, say: whoever is gone here stays so, and may only take back."""
+    key, home = await key_of(written), town["de"]
+    before = await reads(fr, home, "/doctors/anna")
+    await leaves(written)
+    await town.settle()
+    true = home.request
+
+    async def restored(method: str, target: str, headers: Any, body: bytes = b"") -> Response:
+        return before if target == "/doctors/anna" else await true(method, target, headers, body)
+
+    home.request = restored
+    town.clock.move(hours=2)
+    created = await send_signed(fr, render.activity(a_create(written)), key)
+    withdrawn = await send_signed(fr, render.activity(an_act(written, Delete, object=written.uri)), key)
+    await fr.node.workers.run_until_quiet()
+
+    assert [(403, "no_credential"), (202, "")] == [refused(created), refused(withdrawn)]
+    assert (["gone"], []) == (await state_of(fr, written), await fr.titles())
+
+
+async def test_a_delete_that_was_accepted_asks_for_no_standing_again(town, written, fr):
+    """It waited at France while Germany destroyed the key, and France was started anew: the words go all the same."""
+    key = await key_of(written)
+    await leaves(written)
+    forget_keys(fr)
+    await fr.reopen()
+    town.clock.move(days=120)
+    taken = await send_signed(fr, render.activity(an_act(written, Delete, object=written.uri)), key)
+    bare(written)
+    town.clock.move(minutes=2)
+    await fr.reopen()
+    await fr.node.workers.run_until_quiet()
+
+    assert 202 == taken.status
+    assert (["gone"], []) == (await state_of(fr, written), await fr.titles())
+
+
+async def test_what_is_held_can_be_taken_back_at_once(town, written, fr):
+    """A Delete waits for nobody to look at a name: what was shown goes, and what is held is never shown."""
+    shown = Uri.parse((await rows(fr.node, "select uri from posts"))[0]["uri"])
+    liar = Liar(town["de"], "/doctors/anna", lambda d: d | {"name": "Dr Somebody Else"})
+    town.clock.move(minutes=2)
+    await town["de"].node.people.suspend("anna", by="test", reason="test")
+    await town["de"].node.people.reinstate("anna", by="test", reason="test")
+    await town.settle()
+    late = a_post(written)
+    answers = [
+        await says(written, fr, act)
+        for act in (
+            a_create(written, late), an_act(written, Delete, object=shown), an_act(written, Delete, object=late.id)
+        )
+    ]  # fmt: skip
+    at_once, states = await fr.titles(), (await kept(fr))[-3:]
+    liar.honest()
+    town.clock.move(minutes=6)
+    await town["de"].node.people.set_profile(written.uri, "", ("en",), approves_followers=False)
+    await town.settle()
+
+    assert [202] * 3 == [answer.status for answer in answers]
+    assert ([], [("Create", "held"), ("Delete", "applied"), ("Delete", "applied")]) == (at_once, states)
+    assert [] == await fr.titles()
+
+
+async def newer_version(town: Network, doctor: Person) -> Any:
+    """The doctor after a renewal of which no sibling hears, though they have spoken a moment before."""
+    town.clock.move(days=75)
+    await doctor.posts("Hers too")
+    await town.settle()
+    assert 1 == await doctor.place.node.people.renew_due()
+    with sqlite3.connect(doctor.place.node.config.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("update deliveries set state = 'dropped' where state = 'waiting'")
+    connection.close()
+    return await doctor.place.node.people.doctor_document(doctor.handle)
+
+
+def bare(doctor: Person) -> None:
+    """The home destroys the keys of one who has left."""
+    with sqlite3.connect(doctor.place.node.config.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("delete from keys where owner = ?", (doctor.uri,))
+    connection.close()
 
 
 FORGED = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -14,29 +13,13 @@ from federation.uri import Uri
 from instance.services.errors import Forbidden
 from tests.doorway import a_create, a_post, an_act, kept, says
 from tests.network.scene import Liar, Visitor, home_uri, without_trace
-from tests.town import Network, Person, Place, refused, rows
+from tests.town import Network, refused, rows
 
 
 @pytest.fixture
-async def town(tmp_path: Any) -> AsyncIterator[Network]:
+async def town(network: Any) -> Network:
     """France and Germany, which list each other."""
-    network = await Network.open(tmp_path, "fr", "de")
-    yield network
-    await network.close()
-
-
-@pytest.fixture
-def fr(town: Network) -> Place:
-    """Who recognises."""
-    return town["fr"]
-
-
-@pytest.fixture
-async def anna(town: Network) -> Person:
-    """A German doctor whom France knows."""
-    person = await town["de"].doctor("anna")
-    assert 202 == (await says(person, town["fr"], a_create(person))).status
-    return person
+    return await network("fr", "de")
 
 
 async def test_a_suspended_doctor_is_silent_at_home_and_abroad(town, anna, fr):

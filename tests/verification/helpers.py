@@ -77,6 +77,10 @@ def credential(subject: Subject = SUBJECT, terms: Terms = TERMS, now: datetime =
     return issue(subject, terms, SIGNER, now=now)
 
 
+#: The ordinary credential of the ordinary doctor.
+GOOD = credential()
+
+
 def resigned(document: Mapping[str, Any], key: Ed25519PrivateKey = ISSUER_KEY, **changes: Any) -> dict[str, Any]:
     """The credential with members changed and signed anew; None removes one, `subject` changes within the subject."""
     subject = {**document["credentialSubject"], **changes.pop("subject", {})}

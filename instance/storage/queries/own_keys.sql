@@ -8,9 +8,11 @@ insert into keys (id, owner, origin, algorithm, spki, private, purpose, not_befo
 values (:id, :owner, :origin, :algorithm, :spki, :private, 'http', :not_before, null, :now);
 
 -- name: leave
--- The overlap of an old key: still published, dropped for good when it has passed.
+-- The overlap of an old key: still published, dropped for good when it has passed. A later rotation shortens what an
+-- earlier one has promised, and never the other way round.
 update keys set drop_after = :drop_after
-where owner = :owner and algorithm = :algorithm and private is not null and drop_after is null and id <> :new;
+where owner = :owner and algorithm = :algorithm and private is not null and id <> :new
+  and (drop_after is null or drop_after > :drop_after);
 
 -- name: sealed_otherwise
 select id, private from keys where private is not null and substr(private, 1, 5) <> :head order by id limit :count;

@@ -7,13 +7,14 @@ import contextvars
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from instance.storage.sqlite import SqliteStore
-from instance.storage.sqlite_writer import BATCH
+from instance.storage.sqlite_writer import BATCH, LONGEST, Writer
 from instance.storage.store import BrokenRule, Misused, StorageUnavailable, Transaction
 from tests.contract.test_store import add, ids
 
@@ -197,3 +198,95 @@ async def test_another_process_with_the_file_holds_up_the_unit_and_not_the_loop(
 
     assert (False, ["waits"]) == (undone, await ids(store))
     assert longest < 1
+
+
+@pytest.mark.parametrize("swallows", [False, True])
+async def test_a_brief_unit_that_is_not_brief_goes_on_in_the_thread(store: SqliteStore, swallows: bool) -> None:
+    """Whoever said so was wrong: the loop is held up for an instant, and the batch is run once more, as a whole."""
+
+    async def lingers(tx: Transaction) -> bool:
+        await tx.run("notes.add", id="a", number=1, body="", raw=None)
+        time.sleep(1.2 * LONGEST)
+        with suppress(Exception if swallows else ZeroDivisionError):
+            await tx.run("notes.add", id="b", number=2, body="", raw=None)
+        return threading.current_thread() is threading.main_thread()
+
+    write = SqliteStore.write
+    on_the_loop, _, neighbour = await asyncio.gather(
+        write(store, lingers, brief=True), add(store, "c", 3), write(store, where, brief=True)
+    )
+    alone = await write(store, where, brief=True)
+
+    assert (False, False, True) == (on_the_loop, neighbour, alone)
+    assert ["a", "b", "c"] == [id for id in await ids(store) if len(id) == 1]
+
+
+async def test_what_the_thread_still_runs_is_left_alone(store: SqliteStore) -> None:
+    """Also where nobody waits for it any more: its rows and those of the next batch are two transactions."""
+    ended = []
+
+    def slowly(raw: sqlite3.Connection) -> None:
+        for number in range(3):
+            time.sleep(0.05)
+            raw.execute("begin immediate")
+            raw.execute("insert into notes (id, number, body) values (?, ?, '')", (f"t{number}", 100 + number))
+            raw.execute("commit")
+        ended.append(True)
+
+    running = asyncio.create_task(store._writer.call(slowly))
+    await asyncio.sleep(0.02)
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    on_the_loop = await SqliteStore.write(store, where, brief=True)
+
+    assert (False, [True]) == (on_the_loop, ended)
+    assert ["t0", "t1", "t2"] == [id for id in await ids(store) if id.startswith("t")]
+
+
+async def test_a_batch_whose_driver_was_stopped_is_left_alone(store: SqliteStore) -> None:
+    """It is kept whole or not at all; the batch after it waits for the thread, and has a transaction of its own."""
+
+    async def slowly(tx: Transaction) -> None:
+        await tx.run("notes.add", id="first", number=1, body="", raw=None)
+        time.sleep(0.1)
+        await tx.run("notes.add", id="second", number=2, body="", raw=None)
+
+    stopped = asyncio.create_task(SqliteStore.write(store, slowly))
+    await asyncio.sleep(0.03)
+    driver = store._writer._task
+    assert driver is not None
+    driver.cancel()
+    with pytest.raises(StorageUnavailable, match="before the commit was known"):
+        await stopped
+    on_the_loop = await SqliteStore.write(store, where, brief=True)
+    await add(store, "next", 3)
+
+    assert not on_the_loop
+    assert {"first", "next", "second"} - set(await ids(store)) in (set(), {"first", "second"})
+
+
+async def test_whatever_ends_a_batch_nobody_is_told_yes(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its units have run and are not committed: each caller hears that, nothing stays, and the next batch is kept."""
+
+    class Ended(BaseException):
+        """As somebody who presses Ctrl-C twice."""
+
+    def interrupted(self: Writer, *arguments: object) -> bool:
+        true(self, *arguments)  # type: ignore[arg-type]
+        raise Ended
+
+    true = Writer._together
+    monkeypatch.setattr(Writer, "_together", interrupted)
+    told = asyncio.create_task(add(store, "lost"))
+    await asyncio.sleep(0)
+    driver = store._writer._task
+    assert driver is not None
+    with pytest.raises(StorageUnavailable, match="before the commit was known"):
+        await told
+    with pytest.raises(Ended):
+        await driver
+    monkeypatch.undo()
+    await add(store, "later", 2)
+
+    assert ["later"] == await ids(store)

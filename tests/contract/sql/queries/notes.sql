@@ -8,6 +8,9 @@ insert into notes (id, number) values (:id, :number) on conflict (id) do nothing
 -- name: by_id
 select id, number, body, raw from notes where id = :id
 
+-- name: within
+select id from notes where number between :least and :most
+
 -- name: in_order
 select id, number from notes order by id limit :most
 

@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import datetime
-from pathlib import Path
-
-import pytest
 
 from federation.ports import Answer, Delivery
 from federation.uri import Uri
 from instance.queue import Queue
-from tests.instance.parts import DE, FR, Parts, parts, shared
-from tests.instance.test_queue import lanes, sent, settle
-
-
-@pytest.fixture
-async def fr(tmp_path: Path) -> AsyncIterator[Parts]:
-    """The sending half of an instance."""
-    async with parts(tmp_path) as found:
-        yield found
+from tests.instance.parts import DE, FR, Parts, shared
+from tests.instance.queue.lanes import lanes, sent, settle
 
 
 def doctor(number: int) -> Uri:

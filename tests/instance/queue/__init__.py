@@ -1,0 +1,1 @@
+"""Lanes over the real table of deliveries."""
