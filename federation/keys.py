@@ -234,7 +234,7 @@ def rotate(ring: KeyRing, new: PrivateKey, now: datetime) -> KeyRing:
     """Publish the new key beside the old: it signs in ten minutes, the old is dropped in 24 hours."""
     times = overlap(now)
     leaving = tuple(
-        RingKey(held.key, held.not_before, min(held.drop_after or times.drop_after, times.drop_after))
+        RingKey(held.key, held.not_before, held.drop_after or times.drop_after)
         for held in without_dropped(ring, now).keys
     )
     begins = times.sign_after if leaving else now

@@ -208,7 +208,6 @@ class Apply:
             raise NotTheOwner("an instance speaks for itself alone")
         if not await self._node.siblings.pins.take_in(instance, sibling):
             raise PinMismatch(sibling.origin)
-        self._node.directory.forget_keys(sibling.origin)
 
     async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
         """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
@@ -217,8 +216,6 @@ class Apply:
         if own or await node.store.one("directory.doctor", uri=uri) is not None:
             if update.actor not in (uri, sibling.actor):
                 raise NotTheOwner("nobody has others read anew but their home")
-            if uri == sibling.actor:
-                node.directory.forget_keys(sibling.origin)
             await node.directory.read_anew(uri, sibling)
             return None
         thing = parse.thing(await node.directory.document(uri))

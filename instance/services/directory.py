@@ -152,10 +152,6 @@ class Directory:
         for uri in [uri for uri in self._verdicts if uri.origin == origin]:
             del self._verdicts[uri]
 
-    def forget_keys(self, origin: str) -> None:
-        """Read this origin's keys anew at their next use."""
-        self._keys.forget(origin)
-
     def forget_doctor(self, uri: Uri) -> None:
         """Judge this doctor anew at the next message."""
         self._verdicts.pop(uri, None)
@@ -365,7 +361,7 @@ class Directory:
 
     async def _learn_left(self, uri: Uri, gone: GoneThere, sibling: Sibling) -> Keys:
         """Hold the keys a Tombstone still shows: a doctor we know may take back what they wrote here, and no more."""
-        if uri == sibling.actor or await self._node.store.one("directory.doctor", uri=uri) is None:
+        if await self._node.store.one("directory.doctor", uri=uri) is None:
             raise gone
         try:
             stone = parse.tombstone(gone.document or {})

@@ -206,7 +206,7 @@ class Writer:
         return True
 
     def _together(self, connection: sqlite3.Connection, batch: list[Unit], until: float | None) -> bool:
-        """Run the units one after the other; False, with the transaction undone, where one of several raised.
+        """Run the units one after the other; False, with the transaction undone, where one raised.
 
         Units hardly ever raise, and a savepoint for each costs a sixth of its work: SQLite copies every page a unit
         touches.
@@ -215,9 +215,7 @@ class Writer:
             self._attempt(connection, unit, until)
             if unit.error is not None:
                 connection.execute("rollback")
-                if len(batch) > 1:
-                    return False
-                connection.execute("begin immediate")
+                return False
         return True
 
     def _apart(self, connection: sqlite3.Connection, unit: Unit, until: float | None) -> None:

@@ -96,8 +96,8 @@ class Store(Protocol):
     async def write(self, work: Work[T], *, brief: bool = False) -> T:
         """Run the unit of work and return its result after commit (synchronous=FULL, synchronous_commit=on).
 
-        `brief` says that it is a dozen statements by key as a rule: SQLite runs these on the loop, as it does `one`, and
-        once more elsewhere where that holds the loop up.
+        `brief` says that it is a dozen statements by key as a rule: SQLite runs these on the loop, as it does `one`,
+        and once more elsewhere where that holds the loop up.
 
         Raises what the unit raises; StorageUnavailable where the commit failed, and the next write may succeed again.
         A caller that is cancelled while it waits may still find its unit committed.

@@ -52,9 +52,16 @@ class Line:
         fate = self.fate(self.connections)
         self.connections += 1
         self.fates.append(fate)
+        if fate == "cut":
+            writer.transport.abort()
+            return
         if fate == "half-open":
             await asyncio.sleep(60)
-        there, back = await asyncio.open_connection("127.0.0.1", self.behind)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self.behind)
+        except OSError:
+            writer.transport.abort()
+            return
         self._ends.append(back)
         ways = [
             asyncio.ensure_future(self._one_way(reader, back, fate, "request")),

@@ -202,6 +202,8 @@ async def test_a_key_that_others_may_read_stops_it(fr, name):
 
     with pytest.raises(BadSecret, match=f"{name}: readable by others"):
         await KekRotation(fr.node).run()
+    with pytest.raises(BadSecret, match=f"{name}: readable by others"):
+        open_vault(fr.config)
     assert before == ({path.name: path.read_bytes() for path in fr.config.secrets.iterdir()}, await heads(fr))
 
 
@@ -210,6 +212,16 @@ async def test_a_folder_that_others_may_write_in_stops_it(fr):
     fr.config.secrets.chmod(0o770)
 
     with pytest.raises(BadSecret, match="others may write in it"):
+        await KekRotation(fr.node).run()
+    assert ["kek"] == list(secrets_of(fr))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root to give a folder away")
+async def test_a_folder_of_somebody_else_stops_it(fr):
+    """And so could its owner."""
+    os.chown(fr.config.secrets, 65_534, 65_534)
+
+    with pytest.raises(BadSecret, match="belongs to another user"):
         await KekRotation(fr.node).run()
     assert ["kek"] == list(secrets_of(fr))
 

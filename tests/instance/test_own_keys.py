@@ -136,6 +136,20 @@ async def test_a_stranger_has_no_key(fr: Place) -> None:
         await fr.node.keys.signing_key(Uri.parse("https://fr.example/doctors/nobody"), Profile.CAVAGE)
 
 
+async def test_what_was_destroyed_stays_in_no_memory(fr: Place) -> None:
+    """The pairs of a doctor who has left are gone from the process too, once their rows have been looked for in vain."""
+    marie = (await fr.doctor("marie")).uri
+    await fr.node.keys.signing_key(marie, Profile.CAVAGE)
+    with sqlite3.connect(fr.node.config.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("delete from keys where owner = ?", (marie,))
+    connection.close()
+    fr.network.clock.move(minutes=1)
+
+    with pytest.raises(NoKey):
+        await fr.node.keys.signing_key(marie, Profile.CAVAGE)
+    assert marie not in fr.node.keys._rings
+
+
 async def test_private_keys_lie_sealed(fr: Place) -> None:
     """The database holds no private key in clear, and no sealed key opens in another row."""
     await fr.doctor("marie")

@@ -70,14 +70,23 @@ def test_a_withdrawal_goes_wherever_the_thing_went() -> None:
 
 def test_what_is_for_one_doctor_goes_to_their_inbox() -> None:
     """None for our own; the twin, a sibling that is closed, is refused, or left out where that is no fault."""
-    node = at(sibling(FR), sibling(IT, LocalPolicy.PAUSE))
+    node = at(sibling(FR), sibling(IT, LocalPolicy.PAUSE), sibling(ES, LocalPolicy.BLOCK))
 
     assert [Target(FR, Uri.parse(f"{FR}/doctors/x/inbox"), False)] == sending.personal(node, of(FR))
-    assert [] == sending.personal(node, of(DE))
-    for closed in (IT, STRANGER):
-        assert [] == sending.personal_if_open(node, of(closed))
+    assert sending.personal(node, of(FR)) == sending.personal_if_open(node, of(FR))
+    assert [] == sending.personal(node, of(DE)) == sending.personal_if_open(node, of(DE))
+    for closed in (IT, ES, STRANGER):
         with pytest.raises(Rejected, match="sibling_closed"):
             sending.personal(node, of(closed))
+    for closed in (ES, STRANGER):
+        assert [] == sending.personal_if_open(node, of(closed))
+
+
+def test_what_ends_something_waits_for_a_sibling_that_is_paused() -> None:
+    """An Undo, a Reject, an Accept said meanwhile is sent when it is resumed, or both would believe another thing."""
+    node = at(sibling(IT, LocalPolicy.PAUSE))
+
+    assert [Target(IT, Uri.parse(f"{IT}/doctors/x/inbox"), False)] == sending.personal_if_open(node, of(IT))
 
 
 _origins = st.sampled_from((FR, IT, DE, ES, STRANGER))

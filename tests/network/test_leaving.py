@@ -202,6 +202,25 @@ async def test_a_home_that_shows_the_doctor_again_changes_nothing(town, written,
     assert (["gone"], []) == (await state_of(fr, written), await fr.titles())
 
 
+async def test_who_was_shown_as_gone_by_mistake_speaks_again(town, written, fr):
+    """The twin: no Delete has come. Once the home shows the doctor again and was read again, nothing is lost."""
+    key, home = await key_of(written), town["de"]
+    await leaves(written)
+    with sqlite3.connect(home.node.config.database.removeprefix("sqlite:///")) as connection:
+        connection.execute("update deliveries set state = 'dropped'")
+    forget_keys(fr)
+    await fr.reopen()
+    during = await send_signed(fr, render.activity(a_create(written)), key)
+    with sqlite3.connect(home.node.config.database.removeprefix("sqlite:///")) as other:
+        other.execute("update doctors set gone_at = null, standing = 'ok' where uri = ?", (written.uri,))
+    for one in (connection, other):
+        one.close()
+    town.clock.move(hours=2)
+    after = await send_signed(fr, render.activity(a_create(written)), key)
+
+    assert [(403, "no_credential"), (202, "")] == [refused(during), refused(after)]
+
+
 async def test_a_delete_that_was_accepted_asks_for_no_standing_again(town, written, fr):
     """It waited at France while Germany destroyed the key, and France was started anew: the words go all the same."""
     key = await key_of(written)

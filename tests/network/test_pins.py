@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -105,6 +108,32 @@ async def test_pinning_the_same_again_changes_nothing_but_how_long(town, de, fr)
     after = entry(fr).issuer_keys[0]
     assert (before.key, before.valid_from) == (after.key, after.valid_from)
     assert 100 == (after.valid_until - before.valid_until).days
+
+
+async def test_of_two_administrators_at_once_one_pins(town, de, fr):
+    """The other is told that there is nothing left to change; the record has one line."""
+    await announced(town, de)
+    outcomes = await asyncio.gather(repin(fr, de), repin(fr, de), return_exceptions=True)
+
+    assert ["no_change"] == [outcome.code for outcome in outcomes if isinstance(outcome, Rejected)]
+    assert 1 == [change.act for change in await fr.node.siblings.changes()].count("repin")
+
+
+async def test_another_actor_on_the_same_server_is_not_pinned_in_its_place(town, de, fr):
+    """Whatever WebFinger there says by now: the entry is about the actor that was admitted."""
+    await announced(town, de)
+    shown = await fr.node.siblings.pins.compare(de.node.origin)
+    other = replace(shown.found, actor=Uri.parse("https://de.example/another"))
+    with pytest.raises(Rejected, match="not_an_instance"):
+        await fr.node.siblings.pins.repin(other, other.fingerprint, **ORDER)
+    with sqlite3.connect(fr.node.config.database.removeprefix("sqlite:///")) as connection:
+        connection.execute(
+            "update siblings set actor = 'https://de.example/another' where origin = 'https://de.example'"
+        )
+    connection.close()
+
+    with pytest.raises(Rejected, match="not_an_instance"):
+        await fr.node.siblings.pins.compare(de.node.origin)
 
 
 @pytest.mark.parametrize("order", [{"by": "admin", "reason": ""}, {"by": " ", "reason": "x"}])
