@@ -177,11 +177,12 @@ class Comments:
         if audience is Audience.NATIONAL:
             return _Thread(post, (), ())
         if audience is Audience.NAMED:
-            named = await self._node.store.all("posts.named", object=post["uri"])
-            asker = {"uri": post["author"], "origin": post["author_origin"]}
-            circle = [row for row in (*named, asker) if row["uri"] != author["uri"]]
-            to, _ = audiences.addressing(audience, _followers(post), [Uri.parse(row["uri"]) for row in circle])
-            return _Thread(post, to, tuple(sending.of_doctors(self._node, circle, kind)))
+            # By address: among those whom another's post names, there may be some whom this instance never met.
+            named = [row["doctor"] for row in await self._node.store.all("serving.named", object=post["uri"])]
+            circle = [Uri.parse(uri) for uri in (*named, post["author"]) if uri != author["uri"]]
+            to, _ = audiences.addressing(audience, _followers(post), circle)
+            homes = [{"origin": uri.origin} for uri in circle]
+            return _Thread(post, to, tuple(sending.of_doctors(self._node, homes, kind)))
         to, _ = audiences.addressing(audience, _followers(post))
         return _Thread(post, to, tuple(await self._circle(audience, kind, post)))
 

@@ -67,6 +67,7 @@ async def test_a_reset_in_the_middle_is_tried_again(countries, where):
     assert f"reset in mid-{where}" in line.fates
 
 
+@pytest.mark.slow
 async def test_a_half_open_connection_is_given_up(countries):
     """F16: the first connections are taken and nothing ever comes of them: given up at 15 s, then everything arrives."""
     fr, de, writers, line = await _send_over(

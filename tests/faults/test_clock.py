@@ -1,4 +1,4 @@
-"""F26: clocks that are wrong, and clocks that jump."""
+"""F26, A132: clocks that are wrong, and clocks that jump."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ from federation.signatures import Profile, sign
 from federation.uri import Uri
 from tests.bench.ground import Author, Ground, make_ground
 from tests.bench.letters import creates
+from tests.faults.played import played
 from tests.instance.served import Served
 from tests.servers.raw import Reply, request, send
 
@@ -83,17 +84,16 @@ async def test_nothing_that_eats_memory_gets_much_of_it(tmp_path):
     ground = await make_ground(tmp_path, doctors=1, authors=2)
     author = ground.authors["de"][0]
     endless = Endless()
-    sibling = await asyncio.start_server(endless.serve, "127.0.0.1", Uri.parse(author.uri).port)
-    with Served(ground.file) as served:
-        process = served.process.pid
-        ends = asyncio.get_running_loop().time() + SECONDS
-        statuses = Counter(
-            itertools.chain(*await asyncio.gather(*(_attack(ground, at, ends) for at in range(AT_ONCE))))
-        )
-        most = _most_memory(process)
-        good = await send(ground.port, creates(ground, ground.authors["de"], 1, Profile.CAVAGE).requests[0], wait=0)
-        healthy = json.loads(served.health())["ok"]
-    sibling.close()
+    async with played(endless.serve, Uri.parse(author.uri).port):
+        with Served(ground.file) as served:
+            process = served.process.pid
+            ends = asyncio.get_running_loop().time() + SECONDS
+            statuses = Counter(
+                itertools.chain(*await asyncio.gather(*(_attack(ground, at, ends) for at in range(AT_ONCE))))
+            )
+            most = _most_memory(process)
+            good = await send(ground.port, creates(ground, ground.authors["de"], 1, Profile.CAVAGE).requests[0], wait=0)
+            healthy = json.loads(served.health())["ok"]
 
     assert most < 256
     assert healthy

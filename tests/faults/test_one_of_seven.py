@@ -15,6 +15,7 @@ import pytest
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from instance.wiring import open_node
+from tests.faults.played import played
 from tests.tools.ports import free_ports
 from tests.town import MovedClock, Network, Person, Place, pooled_rsa
 
@@ -71,15 +72,14 @@ async def among(folder: Path, doctors: int = 1) -> AsyncIterator[tuple[Seven, li
     await town.close()
     node = await open_node(fr.config, make_rsa=pooled_rsa)
     seven = Seven()
-    server = await asyncio.start_server(seven.serve, "127.0.0.1", there)
-    await node.workers.start()
-    try:
-        place = Place("fr", town, fr.config, node, fr.app)
-        yield seven, [Person(place, person.handle, person.uri) for person in people]
-    finally:
-        seven.well.set()
-        server.close()
-        await node.close()
+    async with played(seven.serve, there):
+        await node.workers.start()
+        try:
+            place = Place("fr", town, fr.config, node, fr.app)
+            yield seven, [Person(place, person.handle, person.uri) for person in people]
+        finally:
+            seven.well.set()
+            await node.close()
 
 
 async def _list(tx: Transaction, port: int) -> None:

@@ -1,4 +1,4 @@
-"""F27, F36: a back-up taken while everybody writes, and the drill of putting it back."""
+"""F27, F36, A131: a back-up taken while everybody writes, and the drill of putting it back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
 
 
 async def test_a_back_up_under_load_is_whole_and_can_be_put_back(countries, tmp_path, capsys):
-    """F36, F27, P10: what was acknowledged before it is in it; put back, it serves, loses and doubles nothing there,
+    """F36, F27, A131, P10: what was acknowledged before it is in it; put back, it serves, loses and doubles nothing there,
     gives no address out twice, and siblings take what it writes next."""
     fr, de = await countries("fr", "de", authors=16)
     copy = tmp_path / "back-up.db"

@@ -418,3 +418,15 @@ async def test_check_finds_rows_that_nothing_opens(fr):
     assert ["2 private keys are sealed under another key-encryption key: restore that one"] == [
         found for found in after if "sealed" in found
     ]
+
+
+async def test_check_names_the_file_where_it_cannot_look_at_rows(fr):
+    """Rows that nothing opens and a key that is missing are one finding, and no trace."""
+    damage(fr, "update keys set private = x'01ffffffff' where owner like '%/doctors/zoe'")
+    (fr.config.secrets / "kek").unlink()
+
+    found = (await check(fr.node))["findings"]
+
+    assert [f"{fr.config.secrets / 'kek'}: cannot be read"] == [
+        finding.partition(" (")[0] for finding in found if "warning" not in finding
+    ]

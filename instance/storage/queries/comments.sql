@@ -20,8 +20,7 @@ from comments where slug = :slug and author = :author and local = 1;
 
 -- name: post
 -- For whom an answer was, so that its withdrawal is addressed to the same; nobody is shown anything of this.
-select p.uri, p.slug, p.origin, p.local, p.author, p.kind, p.audience,
-    a.origin as author_origin, a.followers as author_followers
+select p.uri, p.slug, p.origin, p.local, p.author, p.kind, p.audience, a.followers as author_followers
 from posts p join doctors a on a.uri = p.author where p.uri = :uri;
 
 -- name: add

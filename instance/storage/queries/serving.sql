@@ -12,8 +12,10 @@ select uri, handle, gone_at, updated_at, standing from doctors where uri = :uri 
         select 1 from follows rf join doctors rd on rd.uri = rf.follower
         where rf.followee = p.author and rf.state = 'accepted' and rd.origin = :origin and rd.gone_at is null))
  or (p.audience = 'named' and exists (
-        select 1 from mentions rm join doctors rd on rd.uri = rm.doctor
-        where rm.object = p.uri and rd.origin = :origin and rd.gone_at is null)))
+        select 1 from mentions rm left join doctors rd on rd.uri = rm.doctor
+        where rm.object = p.uri and rd.gone_at is null
+          -- By address: another's post may name somebody whom this instance never met.
+          and substr(rm.doctor, 1, length(cast(:origin as text)) + 1) = cast(:origin as text) || '/')))
 
 -- name: post
 select p.uri, p.author, p.kind, p.title, p.content, p.language, p.specialties, p.audience, p.context, p.facts,
