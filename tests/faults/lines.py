@@ -38,17 +38,18 @@ class Line:
         """Hang everybody up."""
         assert self._server is not None
         self._server.close()
-        for end in self._ends:
-            end.transport.abort()
         for task in self._carried:
             task.cancel()
         await asyncio.gather(*self._carried, return_exceptions=True)
+        for end in self._ends:
+            end.transport.abort()
+        await asyncio.sleep(0)  # the loop closes what was aborted in its next round
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._ends.append(writer)
         self._carried.add(asyncio.ensure_future(self._carry(reader, writer)))
 
     async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._ends.append(writer)
         fate = self.fate(self.connections)
         self.connections += 1
         self.fates.append(fate)
@@ -67,10 +68,12 @@ class Line:
             asyncio.ensure_future(self._one_way(reader, back, fate, "request")),
             asyncio.ensure_future(self._one_way(there, writer, fate, "answer")),
         ]
-        await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in ways:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        try:
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for way in ways:
+                way.cancel()
+            await asyncio.gather(*ways, return_exceptions=True)
         for end in (writer, back):
             if fate.startswith("reset"):
                 reset(end)
