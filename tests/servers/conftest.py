@@ -32,7 +32,7 @@ class Door:
 
     async def answers(self) -> bool:
         """Whether somebody else is served now."""
-        reply = await self.asks("GET", "/actor", "Connection: close")
+        reply = await self.asks("GET", "/", "Connection: close")
         return reply.status == 200
 
     def kept(self) -> int:
