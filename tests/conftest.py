@@ -20,14 +20,18 @@ from tests import examples
 
 __all__ = ["examples"]
 
-#: Whole towns of instances, commands and packages as processes, passwords hashed at full cost.
+#: Whole towns of instances and their pages, commands and packages as processes, passwords hashed at full cost.
 LONG: Final = (
     "network/",
     "packaging/",
     "property/",
-    "instance/pages/test_acting.py",
+    "contract/test_who_sees_what.py",
+    "instance/pages/",
     "instance/storage/test_faults.py",
+    "instance/test_answers.py",
     "instance/test_cli.py",
+    "instance/test_directory.py",
+    "instance/test_kek.py",
     "instance/test_publishing.py",
     "instance/test_sessions.py",
 )
