@@ -11,7 +11,8 @@ from typing import Final
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from instance.hot.answers import turn_away
-from instance.hot.limits import UNREAD, ConnectionLimit
+from instance.hot.limits import ConnectionLimit
+from instance.hot.unread import Unread
 
 #: From the connection, or from the last answer, to the end of the next request's headers.
 SECONDS: Final = 5
@@ -29,7 +30,7 @@ class PunctualProtocol(HttpToolsProtocol):
     #: How many are still answered.
     requests: int
     _deadline: asyncio.TimerHandle | None = None
-    _unread: asyncio.TimerHandle | None = None
+    _unread: Unread | None = None
     _entered = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -68,9 +69,9 @@ class PunctualProtocol(HttpToolsProtocol):
             self._wait()
 
     def pause_writing(self) -> None:
-        """Much of an answer waits to be read; not for ever."""
+        """Much of an answer waits to be read; not for ever, if none of it is."""
         super().pause_writing()
-        self._unread = self.loop.call_later(UNREAD, self.transport.abort)
+        self._unread = Unread(self.transport.get_write_buffer_size, self.transport.abort)
 
     def resume_writing(self) -> None:
         """It is being read."""
@@ -79,7 +80,7 @@ class PunctualProtocol(HttpToolsProtocol):
 
     def _taken(self) -> None:
         if self._unread is not None:
-            self._unread.cancel()
+            self._unread.stop()
             self._unread = None
 
     def _wait(self) -> None:

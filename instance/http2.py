@@ -6,24 +6,28 @@ SETTINGS, holds a connection that never asks, and waits for ever for a window th
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+from functools import partial
 from typing import Any, Final
 
 from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, Event, PriorityUpdated, RequestReceived, StreamEnded, StreamReset
-from h2.exceptions import StreamClosedError
+from h2.exceptions import ProtocolError, StreamClosedError
 from hypercorn.events import Closed, RawData, Updated
+from hypercorn.protocol.events import Body
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
+from hypercorn.protocol.http_stream import ASGIHTTPState
+from hyperframe.frame import GoAwayFrame
 
-from instance.hot.limits import UNREAD
+from instance.hot.unread import Unread
 
-#: Requests that a client may take back, on one connection.
+#: Requests that a client may take back before anything was answered, on one connection.
 RESETS: Final = 100
-#: Frames that bring no request, on one connection: so many, and so many more for each request.
-TALK, TALK_EACH = 200, 10
+#: Frames that bring no request, on one connection: so many, so many more for each request, and one for so many bytes of
+#: answers, for which windows are opened.
+TALK, TALK_EACH, TALK_BYTES = 200, 10, 1_024
 #: Read so much, then look whether it is too much already.
 _PIECE: Final = 4_096
 
@@ -31,7 +35,11 @@ _PIECE: Final = 4_096
 class Http2(H2Protocol):
     """One connection."""
 
-    _resets = _talk = 0
+    _resets = _talk = _sent = 0
+    #: No more requests are taken on this connection, and that has been said.
+    _full = False
+    #: The last stream whose request was taken.
+    _taken_up = 0
 
     async def initiate(self, headers: Any = None, settings: Any = None) -> None:
         """Greet, and begin to wait for the first request as for any other."""
@@ -49,11 +57,26 @@ class Http2(H2Protocol):
             await super().handle(RawData(event.data[at : at + _PIECE]))
 
     async def stream_send(self, event: StreamEvent) -> None:
-        """Answer; give the connection up where nobody takes it."""
-        try:
-            async with asyncio.timeout(UNREAD):
-                await super().stream_send(event)
-        except TimeoutError:
+        """Answer; give up what nobody takes. A proxy carries others on the same connection: those go on."""
+        size = len(event.data) if isinstance(event, Body) else 0
+        self._sent += size
+        given_up = partial(self.task_group.spawn, self._give_up, event.stream_id)
+        with Unread(partial(self._left, event.stream_id), given_up, coming=size):
+            await super().stream_send(event)
+
+    def _left(self, stream: int) -> int:
+        """What of an answer waits for its window."""
+        kept = self.stream_buffers.get(stream)
+        return 0 if kept is None else len(kept.buffer)
+
+    async def _give_up(self, stream: int) -> None:
+        with contextlib.suppress(ProtocolError):
+            self.connection.reset_stream(stream, ErrorCodes.CANCEL)
+        await self._close_stream(stream)
+        await self._window_updated(stream)
+        if self.streams:
+            await self._flush()
+        else:
             await self._end(ErrorCodes.FLOW_CONTROL_ERROR)
 
     async def _handle_events(self, events: list[Event]) -> None:
@@ -62,12 +85,26 @@ class Http2(H2Protocol):
             if self._wanted(event):
                 await super()._handle_events([event])
         await self._flush()
-        if self._resets > RESETS or self._talk > TALK + TALK_EACH * self.keep_alive_requests:
+        if self._floods():
             await self._end(ErrorCodes.ENHANCE_YOUR_CALM)
+        elif self._is_last() and not self._full:
+            self._full = True
+            # Past h2, for which a connection that says so is over at once, whatever is under way on it.
+            await self.send(RawData(GoAwayFrame(0, last_stream_id=self._taken_up, error_code=0).serialize()))
+
+    def _floods(self) -> bool:
+        allowed = TALK + TALK_EACH * self.keep_alive_requests + self._sent // TALK_BYTES
+        return self._resets > RESETS or self._talk > allowed
+
+    def _is_last(self) -> bool:
+        """Whether nothing more may be asked on this connection."""
+        return self.keep_alive_requests >= self.config.keep_alive_max_requests
 
     def _wanted(self, event: Event) -> bool:
         """Count it; say whether there is anything to do for it."""
         match event:
+            case RequestReceived() if self._is_last() or self.context.terminated.is_set():
+                return self._refuse_late(event)
             case RequestReceived():
                 return self._well_formed(event)
             case DataReceived(stream_id=stream, flow_controlled_length=size):
@@ -76,8 +113,8 @@ class Http2(H2Protocol):
                     return True
                 self._take_late(int(stream or 0), int(size or 0))
                 return False
-            case StreamReset():
-                self._resets += 1
+            case StreamReset(stream_id=stream):
+                self._take_back(int(stream or 0))
             case StreamEnded():
                 return True
             case PriorityUpdated():
@@ -92,9 +129,24 @@ class Http2(H2Protocol):
         named = {bytes(name): bytes(value) for name, value in event.headers or () if bytes(name)[:1] == b":"}
         method, path = named.get(b":method", b""), named.get(b":path", b"")
         if method != b"CONNECT" and method.isascii() and path.isascii() and path:
+            self._taken_up = int(event.stream_id or 0)
             return True
         self.connection.reset_stream(event.stream_id, ErrorCodes.PROTOCOL_ERROR)
         return False
+
+    def _refuse_late(self, event: RequestReceived) -> bool:
+        """Give back what comes when no more is taken: whoever sent it may send it elsewhere (RFC 9113, 8.7)."""
+        self._talk += 1
+        self.connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
+        return False
+
+    def _take_back(self, stream: int) -> None:
+        """A page that was left while it came is like any other; a request nobody waited for is half of a flood."""
+        asked = self.streams.get(stream)
+        if asked is not None and asked.state is ASGIHTTPState.REQUEST:
+            self._resets += 1
+        else:
+            self._talk += 1
 
     def _take_late(self, stream: int, size: int) -> None:
         """A body whose request is answered already: make room for others, and ask for no more of it."""

@@ -18,7 +18,7 @@ from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
-from hypercorn.events import RawData, Updated
+from hypercorn.events import Closed, RawData, Updated
 from hypercorn.protocol import ProtocolWrapper
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.h11 import H2ProtocolAssumedError, H11Protocol
@@ -26,7 +26,8 @@ from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
 from instance.hot.answers import turn_away
-from instance.hot.limits import UNREAD, ConnectionLimit
+from instance.hot.limits import ConnectionLimit
+from instance.hot.unread import Unread
 from instance.http2 import Http2
 
 #: Pieces of a body that wait until they are asked for; then nothing more is read from the connection.
@@ -41,14 +42,14 @@ _log = logging.getLogger(__name__)
 
 async def listen(app: Any, settings: Config, stop: asyncio.Event, limit: ConnectionLimit) -> None:
     """Serve until `stop`; then let requests under way be answered for as long as the settings say."""
-    context, open_ = WorkerContext(None), set[asyncio.Task[None]]()
+    context, open_ = WorkerContext(None), dict[asyncio.Task[None], asyncio.WriteTransport]()
     wrapped, loop = ASGIWrapper(app), asyncio.get_running_loop()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        open_.add(task)
-        task.add_done_callback(open_.discard)
+        open_[task] = writer.transport
+        task.add_done_callback(open_.pop)
         address = str((writer.get_extra_info("peername") or ("",))[0])
         if not limit.enter(address):
             turn_away(writer.transport, busy=limit.full)
@@ -71,13 +72,14 @@ async def listen(app: Any, settings: Config, stop: asyncio.Event, limit: Connect
     await _gone(open_, settings.graceful_timeout)
 
 
-async def _gone(tasks: set[asyncio.Task[None]], seconds: float) -> None:
-    """Wait for every connection to end, then end those that have not."""
-    if tasks:
-        await asyncio.wait(tasks, timeout=seconds)
-    for task in tasks:
+async def _gone(connections: dict[asyncio.Task[None], asyncio.WriteTransport], seconds: float) -> None:
+    """Wait for every connection to end, then end those that have not, without a goodbye to wait for."""
+    if connections:
+        await asyncio.wait(tuple(connections), timeout=seconds)
+    for task, transport in connections.items():
+        transport.abort()
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*connections, return_exceptions=True)
 
 
 class Connection(TCPServer):
@@ -98,8 +100,10 @@ class Connection(TCPServer):
                     self.protocol_send,
                 )  # fmt: skip
                 await self.idle_task.restart(tasks, self._idle_timeout)
-                await self._read_data()
-                self._gone = True
+                try:
+                    await self._read_data()
+                finally:
+                    self._gone = True
                 await self.idle_task.stop()
         except OSError:
             pass
@@ -107,23 +111,26 @@ class Connection(TCPServer):
             await self._close()
 
     async def protocol_send(self, event: Any) -> None:
-        """Send; a client that takes nothing for too long is cut off."""
+        """Send; a client that takes nothing for too long is cut off, a slow one is not."""
         if not isinstance(event, RawData):
             if not (self._gone and isinstance(event, Updated)):
                 await super().protocol_send(event)
             return
-        if self._is_read(event.data):
-            await super().protocol_send(event)
-            return
-        try:
-            async with asyncio.timeout(UNREAD):
-                await super().protocol_send(event)
-        except TimeoutError:
-            self.writer.transport.abort()
+        async with self.send_lock:
+            try:
+                self.writer.write(event.data)
+                await self._taken()
+            except (ConnectionError, RuntimeError):
+                await self.protocol.handle(Closed())
 
-    def _is_read(self, data: bytes) -> bool:
-        """Whether nothing has to be waited for."""
-        return self.writer.transport.get_write_buffer_size() + len(data) < _BUFFER
+    async def _taken(self) -> None:
+        """Wait until there is room for more."""
+        transport = self.writer.transport
+        if transport.get_write_buffer_size() < _BUFFER:
+            await self.writer.drain()
+            return
+        with Unread(transport.get_write_buffer_size, transport.abort):
+            await self.writer.drain()
 
     async def _close(self) -> None:
         try:

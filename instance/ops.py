@@ -53,6 +53,7 @@ async def count(node: Node) -> None:
     waiting = await node.store.one("ops.inbound_waiting")
     node.metrics.late.set(node.workers.late)
     node.metrics.waiting.set(waiting["number"] if waiting else 0)
+    node.clocks.forget_strangers()
     allowlist = node.allowlist()
     node.metrics.allowlist_version.set(allowlist.version)
     for policy in ("inherit", "read-only", "pause", "block"):

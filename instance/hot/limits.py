@@ -46,13 +46,16 @@ class AddressLimit:
 
 
 class ClientAddress:
-    """The address of the client: the socket's, or what a configured proxy says (A111)."""
+    """The address under which a client is counted: the socket's, or what a configured proxy says (A111)."""
 
     def __init__(self, trusted: Iterable[str]) -> None:
         self._trusted = tuple(ipaddress.ip_network(network) for network in trusted)
 
     def __call__(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-        """Return the address; empty where the server does not know it."""
+        """Return the address, of an IPv6 client its /64; empty where the server does not know it."""
+        return counted_as(self._address(scope, headers))
+
+    def _address(self, scope: Mapping[str, Any], headers: Mapping[str, str]) -> str:
         peer = (scope.get("client") or ("",))[0]
         if not self._trusted or not self._is_trusted(peer):
             return str(peer)
@@ -68,7 +71,7 @@ class ClientAddress:
     def _is_trusted(self, text: str) -> bool:
         if not self._is_address(text):
             return False
-        address = ipaddress.ip_address(text)
+        address = _plain(ipaddress.ip_address(text))
         return any(address in network for network in self._trusted)
 
     def _is_address(self, text: str) -> bool:
@@ -77,6 +80,20 @@ class ClientAddress:
         except ValueError:
             return False
         return True
+
+
+def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+    """An IPv4 address that came in the form of an IPv6 one is what it is."""
+    return address if address.version == 4 else address.ipv4_mapped or address
+
+
+def counted_as(address: str) -> str:
+    """Under what a client is counted: an IPv6 client has a whole /64 to itself. What is no address stays as it is."""
+    try:
+        found = _plain(ipaddress.ip_address(address.partition("%")[0]))
+    except ValueError:
+        return address
+    return str(ipaddress.ip_network((found, 64), strict=False) if found.version == 6 else found)
 
 
 def room() -> int:
@@ -119,13 +136,11 @@ class ConnectionLimit:
             self._open.pop(holder, None)
 
     def _holder(self, address: str) -> str:
-        """Under what a connection is counted: an IPv6 client has a whole /64 to itself. Empty: not at all."""
+        """Under what a connection is counted. Empty: not at all."""
         try:
-            found = ipaddress.ip_address(address.partition("%")[0])
+            found = _plain(ipaddress.ip_address(address.partition("%")[0]))
         except ValueError:
             return ""
-        if isinstance(found, ipaddress.IPv6Address):
-            found = found.ipv4_mapped or found
         if any(found in network for network in self._uncounted):
             return ""
-        return str(ipaddress.ip_network((found, 64), strict=False) if found.version == 6 else found)
+        return counted_as(address)

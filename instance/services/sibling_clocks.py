@@ -44,10 +44,20 @@ class SiblingClocks:
             if off.logged is None or abs(now - off.logged) >= AGAIN:
                 off.logged = now
                 self._node.log.warning("clock_skew", sibling=origin, ms=_ms(off.by))
+        self._count()
+
+    def forget_strangers(self) -> None:
+        """Say nothing more of whoever is no sibling any more."""
+        allowlist = self._node.allowlist()
+        self._off = {origin: off for origin, off in self._off.items() if allowlist.find(origin) is not None}
+        self._count()
+
+    def _count(self) -> None:
         self._node.metrics.skew.set(max((abs(off.by.total_seconds()) for off in self._off.values()), default=0.0))
 
     def findings(self) -> list[str]:
         """Every clock that is too far from ours, in sentences."""
+        self.forget_strangers()
         return [
             f"warning: the clock of {origin} is {abs(off.by).total_seconds():.0f} s {_which_way(off.by)} ours;"
             " set both by the network (NTP)"

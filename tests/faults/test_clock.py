@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from federation.signatures import http_date
-from instance import commands
+from instance import commands, ops
 from tests.doorway import a_create, says
 from tests.faults.test_scripted_sibling import Scripted, facing
 from tests.town import MovedClock, Network, refused
@@ -137,6 +137,23 @@ async def test_a_clock_that_is_right_or_mended_is_nobodys_concern(tmp_path, logg
         found = await commands.check(node)
 
         assert 1 == [event["event"] for event in logged()].count("clock_skew")
+        assert "esanum_clock_skew_seconds 0.0" in node.metrics.render().decode()
+        assert not any("the clock of" in one for one in found["findings"])
+
+
+async def test_the_clock_of_a_sibling_that_was_removed_is_nobodys_concern(tmp_path):
+    """Nothing can be mended there any more: neither `check` nor the series goes on telling of it."""
+    scripted = Scripted()
+    async with facing(tmp_path, scripted) as (node, marie):
+        scripted.headers = _date(node.clock() + timedelta(seconds=300))
+        await marie.posts("Sent")
+        await node.workers.run_until_quiet()
+        assert "esanum_clock_skew_seconds 300.0" in node.metrics.render().decode()
+        (origin,) = {sibling.origin for sibling in node.allowlist()}
+        await node.siblings.remove(origin, by="test", reason="test")
+        await ops.count(node)
+        found = await commands.check(node)
+
         assert "esanum_clock_skew_seconds 0.0" in node.metrics.render().decode()
         assert not any("the clock of" in one for one in found["findings"])
 

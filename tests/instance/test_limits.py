@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from instance.hot import limits
-from instance.hot.limits import LOOPBACK, ConnectionLimit
+from instance.hot.limits import LOOPBACK, ClientAddress, ConnectionLimit
 
 
 def room(limit: ConnectionLimit, *addresses: str) -> list[bool]:
@@ -88,3 +88,33 @@ def test_who_leaves_makes_room_once():
         limit.leave("203.0.113.7")
 
     assert [True, True, False] == room(limit, *["203.0.113.7"] * 3)
+
+
+def client(peer: str, hops: str, *trusted: str) -> str:
+    """Whom a request is from."""
+    return ClientAddress(trusted)({"client": (peer, 1)}, {"x-forwarded-for": hops})
+
+
+@pytest.mark.parametrize("peer", ["127.0.0.1", "::ffff:127.0.0.1"])
+def test_a_proxy_is_known_however_its_address_is_written(peer):
+    """Who listens on IPv6 hears of a proxy on IPv4 in another form; people behind it are still told apart."""
+    assert "203.0.113.7" == client(peer, "203.0.113.7", "127.0.0.1/32")
+
+
+@pytest.mark.parametrize("peer", ["10.0.0.1", "::ffff:10.0.0.1"])
+def test_whoever_is_no_proxy_is_not_believed(peer):
+    """The twin: another address in either form says nothing of whom it is from."""
+    assert "10.0.0.1" == client(peer, "203.0.113.7", "127.0.0.1/32")
+
+
+def test_requests_and_sign_ins_are_counted_like_connections():
+    """Moving about in a /64 of one's own makes nobody new; the next /64 is somebody else."""
+    same = {_seen(peer) for peer in ("2001:db8:1:2::1", "2001:db8:1:2:ffff::9")}
+
+    assert {"2001:db8:1:2::/64"} == same
+    assert "2001:db8:1:3::/64" == _seen("2001:db8:1:3::1")
+    assert "203.0.113.7" == _seen("::ffff:203.0.113.7")
+
+
+def _seen(peer: str) -> str:
+    return ClientAddress(())({"client": (peer, 1)}, {})

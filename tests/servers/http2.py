@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from h2.config import H2Configuration
-from h2.connection import H2Connection
-from h2.events import DataReceived, ResponseReceived, StreamEnded, StreamReset
+from h2.connection import ConnectionState, H2Connection
+from h2.events import ConnectionTerminated, DataReceived, ResponseReceived, StreamEnded, StreamReset
 from hyperframe.frame import ContinuationFrame, Frame, HeadersFrame
 
 Fields = list[tuple[str, str]]
@@ -39,6 +39,8 @@ class Client:
     began: float = field(default_factory=time.monotonic)
     #: Seconds from the first byte to the end of the connection.
     seconds: float = 0.0
+    #: The last stream that the server took up, where it has said that there will be no more.
+    ended_at: int | None = None
 
     def fields(self, method: str, path: str, *more: tuple[str, str]) -> Fields:
         """The header list of a request."""
@@ -92,6 +94,9 @@ class Client:
             self._of(event.stream_id).ended = True
         elif isinstance(event, StreamReset):
             self._of(event.stream_id).reset = True
+        elif isinstance(event, ConnectionTerminated):
+            # h2 takes the connection for closed; what is under way is still to come (RFC 9113, 6.8).
+            self.ended_at, self.h2.state_machine.state = event.last_stream_id, ConnectionState.CLIENT_OPEN
 
     def _of(self, stream: int) -> Exchange:
         return self.streams.setdefault(stream, Exchange())

@@ -6,14 +6,15 @@ import asyncio
 import socket
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
 
 from instance.hot.limits import CONNECTIONS, ConnectionLimit
-from instance.serve import REQUESTS, SERVERS
+from instance.serve import GRACE, REQUESTS, SERVERS
 from tests.servers.conftest import Door
+from tests.servers.http2 import connected
 from tests.servers.raw import request, send
 from tests.tools.ports import free_ports
 
@@ -173,3 +174,22 @@ async def test_whoever_reads_no_answer_is_cut_off(server: str) -> None:
 
     assert (0, 200) == (early.status, later.status)
     assert 9 < seconds < 13
+
+
+async def test_a_stop_waits_no_longer_for_whoever_takes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Seven seconds, then answers that nobody takes are let go at once, over HTTP/2 too, and nothing is a fault."""
+    async with AsyncExitStack() as held:
+        async with served("hypercorn") as port:
+            client = await held.enter_async_context(connected(port, "x"))
+            client.ask("GET", "/200000")
+            await client.flush()
+            deaf = held.enter_context(socket.socket())
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            await asyncio.to_thread(deaf.connect, ("127.0.0.1", port))
+            deaf.sendall(request("GET", "/20000000", "x"))
+            await asyncio.sleep(0.5)
+            began = time.monotonic()
+        seconds = time.monotonic() - began
+
+    assert GRACE - 1 < seconds < GRACE + 1
+    assert [] == caplog.records

@@ -161,7 +161,7 @@ async def test_whom_one_has_blocked_is_found_again(network):
         assert 'action="/doctors/leo/follow"' not in page
     assert "/colleagues/blocked" in found
     assert "/colleagues/blocked" == freed.headers["Location"]
-    assert "You have blocked nobody." in await marie.text("/colleagues/blocked")
+    assert "You have not blocked anybody." in await marie.text("/colleagues/blocked")
     assert 'action="/doctors/leo/follow"' in await marie.text("/colleagues?q=leo")
 
 
