@@ -130,6 +130,8 @@ async def test_frames_that_bring_no_request_end_the_connection(door: Door, flood
     await _ends(door, lambda client: [FLOODS[flood] * 200] * 500)
 
 
+# On a busy machine others have waited two seconds and more, now and then, and nobody knows yet for what.
+@pytest.mark.slow
 async def test_empty_pieces_of_a_body_end_the_connection(door: Door) -> None:
     """A84: a message whose body comes in a hundred thousand pieces of nothing."""
 
