@@ -37,7 +37,8 @@ class SiblingClocks:
         """Note what time it is there, and say so where that is too far from ours."""
         now = self._node.clock()
         if abs(said - now) <= LIMIT:
-            self._off.pop(origin, None)
+            if self._off.pop(origin, None) is None:
+                return  # as nearly always
         else:
             off = self._off.setdefault(origin, _Off(said - now))
             off.by = said - now
