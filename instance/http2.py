@@ -12,34 +12,51 @@ from typing import Any, Final
 
 from h2.connection import ConnectionState
 from h2.errors import ErrorCodes
-from h2.events import DataReceived, Event, PriorityUpdated, RequestReceived, StreamEnded, StreamReset
+from h2.events import DataReceived, Event, PriorityUpdated, RequestReceived, StreamReset
 from h2.exceptions import ProtocolError, StreamClosedError
+from h2.frame_buffer import FrameBuffer
 from hypercorn.events import Closed, RawData, Updated
 from hypercorn.protocol.events import Body
 from hypercorn.protocol.events import Event as StreamEvent
 from hypercorn.protocol.h2 import H2Protocol
 from hypercorn.protocol.http_stream import ASGIHTTPState
-from hyperframe.frame import GoAwayFrame
+from hyperframe.frame import Frame, GoAwayFrame
 
 from instance.hot.unread import Unread
 
 #: Requests that a client may take back before anything was answered, on one connection.
 RESETS: Final = 100
-#: Frames that bring no request, on one connection: so many, so many more for each request, and one for so many bytes of
-#: answers, for which windows are opened.
+#: Frames on one connection: so many, so many more for each request, and one for so many bytes of bodies and of answers,
+#: for which windows are opened.
 TALK, TALK_EACH, TALK_BYTES = 200, 10, 1_024
 #: Read so much, then look whether it is too much already.
 _PIECE: Final = 4_096
 
 
+class Frames(FrameBuffer):
+    """The frames of one connection, counted as they come: of those for a stream that it has reset, h2 tells nothing."""
+
+    count = 0
+
+    def __next__(self) -> Frame:
+        """Take the next; a frame whose end is still to come is none yet."""
+        frame = super().__next__()
+        self.count += 1
+        return frame
+
+
 class Http2(H2Protocol):
     """One connection."""
 
-    _resets = _talk = _sent = 0
+    _resets = _carried = 0
     #: No more requests are taken on this connection, and that has been said.
     _full = False
     #: The last stream whose request was taken.
     _taken_up = 0
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._frames = self.connection.incoming_buffer = Frames(server=True)
 
     async def initiate(self, headers: Any = None, settings: Any = None) -> None:
         """Greet, and begin to wait for the first request as for any other."""
@@ -59,7 +76,7 @@ class Http2(H2Protocol):
     async def stream_send(self, event: StreamEvent) -> None:
         """Answer; give up what nobody takes. A proxy carries others on the same connection: those go on."""
         size = len(event.data) if isinstance(event, Body) else 0
-        self._sent += size
+        self._carried += size
         given_up = partial(self.task_group.spawn, self._give_up, event.stream_id)
         with Unread(partial(self._left, event.stream_id), given_up, coming=size):
             await super().stream_send(event)
@@ -93,8 +110,8 @@ class Http2(H2Protocol):
             await self.send(RawData(GoAwayFrame(0, last_stream_id=self._taken_up, error_code=0).serialize()))
 
     def _floods(self) -> bool:
-        allowed = TALK + TALK_EACH * self.keep_alive_requests + self._sent // TALK_BYTES
-        return self._resets > RESETS or self._talk > allowed
+        allowed = TALK + TALK_EACH * self.keep_alive_requests + self._carried // TALK_BYTES
+        return self._resets > RESETS or self._frames.count > allowed
 
     def _is_last(self) -> bool:
         """Whether nothing more may be asked on this connection."""
@@ -108,20 +125,15 @@ class Http2(H2Protocol):
             case RequestReceived():
                 return self._well_formed(event)
             case DataReceived(stream_id=stream, flow_controlled_length=size):
-                self._talk += not event.data
                 if stream in self.streams:
+                    self._carried += len(event.data)
                     return True
                 self._take_late(int(stream or 0), int(size or 0))
                 return False
             case StreamReset(stream_id=stream):
                 self._take_back(int(stream or 0))
-            case StreamEnded():
-                return True
             case PriorityUpdated():
-                self._talk += 1
                 return False  # deprecated by RFC 9113, and a tree that strangers could grow
-            case _:
-                self._talk += 1
         return True
 
     def _well_formed(self, event: RequestReceived) -> bool:
@@ -136,7 +148,6 @@ class Http2(H2Protocol):
 
     def _refuse_late(self, event: RequestReceived) -> bool:
         """Give back what comes when no more is taken: whoever sent it may send it elsewhere (RFC 9113, 8.7)."""
-        self._talk += 1
         self.connection.reset_stream(event.stream_id, ErrorCodes.REFUSED_STREAM)
         return False
 
@@ -145,8 +156,6 @@ class Http2(H2Protocol):
         asked = self.streams.get(stream)
         if asked is not None and asked.state is ASGIHTTPState.REQUEST:
             self._resets += 1
-        else:
-            self._talk += 1
 
     def _take_late(self, stream: int, size: int) -> None:
         """A body whose request is answered already: make room for others, and ask for no more of it."""

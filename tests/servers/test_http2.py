@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
-from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, PriorityFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from federation.signatures import Profile
 from tests.bench.letters import creates
@@ -21,6 +21,7 @@ pytestmark = [
     pytest.mark.parametrize("door", ["hypercorn"], indirect=True),
 ]
 ACTIVITY = ("content-type", "application/activity+json")
+FORM = ("content-type", "application/x-www-form-urlencoded")
 
 
 #: A page that is not there: open documents are counted by address, and flood and others share one here.
@@ -37,13 +38,20 @@ async def _others_wait(door: Door) -> float:
     return slowest
 
 
-async def _ends(door: Door, parts: Callable[[Client], Iterable[bytes]], *, seconds: float = 5) -> Client:
+async def _nothing(client: Client) -> None:
+    """Begin with the flood."""
+
+
+async def _ends(
+    door: Door, parts: Callable[[Client], Iterable[bytes]], *, first: Callable[[Client], Awaitable[None]] = _nothing
+) -> Client:
     """Send the flood; the connection ends in time, others are served meanwhile and afterwards, nothing is kept."""
     before = door.kept()
     async with connected(door.port, door.host) as client:
+        await first(client)
         sending = asyncio.ensure_future(client.send(*parts(client)))
         slowest = await _others_wait(door)
-        closed = await client.until_closed(seconds)
+        closed = await client.until_closed(5)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
@@ -130,8 +138,6 @@ async def test_frames_that_bring_no_request_end_the_connection(door: Door, flood
     await _ends(door, lambda client: [FLOODS[flood] * 200] * 500)
 
 
-# On a busy machine others have waited two seconds and more, now and then, and nobody knows yet for what.
-@pytest.mark.slow
 async def test_empty_pieces_of_a_body_end_the_connection(door: Door) -> None:
     """A84: a message whose body comes in a hundred thousand pieces of nothing."""
 
@@ -142,6 +148,49 @@ async def test_empty_pieces_of_a_body_end_the_connection(door: Door) -> None:
             yield DataFrame(1).serialize() * 200
 
     await _ends(door, parts)
+
+
+LATE = {
+    "empty pieces": DataFrame(1).serialize(),
+    "pieces of one byte": DataFrame(1, b"x").serialize(),
+    "windows": WindowUpdateFrame(1, 1).serialize(),
+    "resets": RstStreamFrame(1, 8).serialize(),
+}
+
+
+@pytest.mark.parametrize("flood", LATE)
+async def test_frames_for_an_exchange_that_is_over_end_the_connection(door: Door, flood: str) -> None:
+    """A84: a hundred thousand frames for a message that was refused and whose stream we have reset.
+
+    The library says nothing of such frames, and answers many of them.
+    """
+
+    async def refused(client: Client) -> None:
+        client.ask("POST", "/inbox", ACTIVITY, end=False)
+        client.h2.send_data(1, b"x")
+        await client.flush()
+        assert [401] == await client.answered(1)
+        await client.send(DataFrame(1, b"x").serialize())
+        await client.until(lambda: client.streams[1].reset, 5)
+        assert client.streams[1].reset
+
+    client = await _ends(door, lambda client: [LATE[flood] * 200] * 500, first=refused)
+
+    assert client.seconds < 4  # not by the clock for those who say nothing
+
+
+async def test_a_body_of_crumbs_ends_the_connection(door: Door) -> None:
+    """A84: a page's form that comes in twenty thousand pieces of a byte: it is counted by what it brings."""
+
+    def parts(client: Client) -> Iterable[bytes]:
+        client.ask("POST", "/sign-in", FORM, ("origin", f"http://{client.host}"), end=False)
+        yield client.h2.data_to_send()
+        for _ in range(100):
+            yield DataFrame(1, b"x").serialize() * 200
+
+    client = await _ends(door, parts)
+
+    assert client.seconds < 4
 
 
 async def test_whoever_says_nothing_more_is_cut(door: Door) -> None:
