@@ -26,6 +26,7 @@ from instance.times import system_clock
 from instance.vault import KEK, BadSecret, CannotOpen, Vault, find_secret, open_issuer_key, open_vault
 
 if TYPE_CHECKING:
+    from federation.admission import SiblingAdmission
     from federation.inbox import Inbox
     from federation.wire import Wire
     from instance.outbox import Outbox
@@ -65,6 +66,7 @@ class Node:
     inbound: InboundQueue
     apply: Apply
     inbox: Inbox
+    admission: SiblingAdmission
     audit: RefusalAudit
     people: People
     publishing: Publishing
@@ -198,9 +200,10 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.apply = Apply(node)
     node.inbound = InboundQueue(node)
     node.audit = RefusalAudit(node)
+    node.admission = SiblingAdmission(node.clock)
     node.inbox = Inbox(
         origin=node.origin, clock=node.clock, siblings=node.allowlist.refresh_if_changed, keys=node.directory,
-        recognise=node.directory, admission=SiblingAdmission(node.clock), replays=ReplayMemory(node.clock),
+        recognise=node.directory, admission=node.admission, replays=ReplayMemory(node.clock),
         inbound=node.inbound, audit=node.audit, window=node.config.signature_window, max_body=node.config.max_message,
     )  # fmt: skip
     node.workers = Workers(node)

@@ -14,12 +14,13 @@ from pathlib import Path
 
 from tests.bench.calibrate import calibrate
 from tests.bench.delivering import delivery, restart
+from tests.bench.flood import flood
 from tests.bench.ground import Ground, make_ground
 from tests.bench.report import Figure, as_json, table
 from tests.bench.scenes import Bench, floor, inbound, reading
 
 SERVERS = ("hypercorn", "uvicorn", "granian")
-SCENES = ("floor", "inbound", "reading", "delivery", "restart")
+SCENES = ("floor", "inbound", "reading", "flood", "delivery", "restart")
 
 
 def main(arguments: list[str]) -> int:
@@ -60,6 +61,7 @@ def _scenes(bench: Bench, grounds: dict[int, Ground]) -> dict[str, Callable[[], 
         "floor": lambda: floor(bench),
         "inbound": lambda: inbound(bench),
         "reading": lambda: reading(bench),
+        "flood": lambda: flood(bench),
         "delivery": lambda: delivery(bench, grounds),
         "restart": lambda: restart(bench),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 #: A connection is closed after so many requests, before the server does it.
@@ -38,32 +38,43 @@ async def play(host: str, port: int, requests: Sequence[bytes], connections: int
     result = Result()
     waiting = iter(enumerate(requests))
     began = time.perf_counter()
-    await asyncio.gather(*(_one(host, port, waiting, result) for _ in range(connections)))
+    await asyncio.gather(*(play_until(host, port, waiting, result) for _ in range(connections)))
     result.seconds = time.perf_counter() - began
     return result
 
 
-async def _one(host: str, port: int, waiting: Iterator[tuple[int, bytes]], result: Result) -> None:
+async def play_until(
+    host: str, port: int, waiting: Iterator[tuple[int, bytes]], result: Result, *, each: float = 0.0,
+    stop: Callable[[], bool] = bool,
+) -> None:  # fmt: skip
+    """Send over one connection until nothing waits or `stop` says so; one every `each` seconds at most."""
     writer: asyncio.StreamWriter | None = None
     used = 0
-    for number, request in waiting:
-        if writer is None or used >= PER_CONNECTION:
-            if writer is not None:
+    try:
+        for number, request in waiting:
+            if stop():
+                break
+            if writer is None or used >= PER_CONNECTION:
+                if writer is not None:
+                    writer.close()
+                reader, writer = await asyncio.open_connection(host, port, limit=2**20)
+                used = 0
+            used += 1
+            began = time.perf_counter()
+            writer.write(request)
+            status, keep, result.size = await _answer(reader)
+            took = time.perf_counter() - began
+            result.latencies.append(took)
+            result.answered[number] = time.time()
+            result.statuses[status] = result.statuses.get(status, 0) + 1
+            if not keep:
                 writer.close()
-            reader, writer = await asyncio.open_connection(host, port, limit=2**20)
-            used = 0
-        used += 1
-        began = time.perf_counter()
-        writer.write(request)
-        status, keep, result.size = await _answer(reader)
-        result.latencies.append(time.perf_counter() - began)
-        result.answered[number] = time.time()
-        result.statuses[status] = result.statuses.get(status, 0) + 1
-        if not keep:
+                writer = None
+            if each > took:
+                await asyncio.sleep(each - took)
+    finally:
+        if writer is not None:
             writer.close()
-            writer = None
-    if writer is not None:
-        writer.close()
 
 
 async def _answer(reader: asyncio.StreamReader) -> tuple[int, bool, int]:

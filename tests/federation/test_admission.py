@@ -46,7 +46,7 @@ def key(number: int) -> bytes:
 async def test_a_flood_is_stopped_at_the_rate_and_hurts_nobody_else() -> None:
     """A81: so many a second over the span, then 429 with Retry-After; the next sibling has its own share."""
     clock = Clock()
-    admission = SiblingAdmission(clock, rate=2, span=3)
+    admission = SiblingAdmission(clock, rate=2, span=3, penance=0)
 
     first = [await passes(admission) for _ in range(7)]
     other = await passes(admission, IT)
@@ -62,7 +62,7 @@ async def test_a_flood_is_stopped_at_the_rate_and_hurts_nobody_else() -> None:
 async def test_a_pause_saves_up_no_more_than_the_span() -> None:
     """An hour of silence does not allow an hour's messages at once."""
     clock = Clock()
-    admission = SiblingAdmission(clock, rate=2, span=3)
+    admission = SiblingAdmission(clock, rate=2, span=3, penance=0)
     await passes(admission)
     clock.move(3_600)
 
@@ -72,7 +72,7 @@ async def test_a_pause_saves_up_no_more_than_the_span() -> None:
 async def test_a_clock_set_back_neither_refills_nor_locks_out() -> None:
     """F26: after a step of two hours the bucket holds what it held, and refills from there."""
     clock = Clock()
-    admission = SiblingAdmission(clock, rate=1, span=2)
+    admission = SiblingAdmission(clock, rate=1, span=2, penance=0)
     before = [await passes(admission) for _ in range(2)]
     clock.move(-7_200)
     stepped = await passes(admission)
@@ -85,7 +85,7 @@ async def test_a_clock_set_back_neither_refills_nor_locks_out() -> None:
 
 async def test_beyond_the_places_a_bounded_number_waits_in_order() -> None:
     """L: so many in work, so many waiting, the rest 429; whoever waits longest goes first."""
-    admission = SiblingAdmission(Clock(), in_work=1, waiting=2)
+    admission = SiblingAdmission(Clock(), in_work=1, waiting=2, penance=0)
     order: list[int] = []
 
     async def comes(number: int) -> None:
@@ -124,6 +124,51 @@ async def test_who_goes_away_while_waiting_takes_no_place_along(handed_over: boo
 
     async with asyncio.timeout(1):
         assert await passes(admission)
+
+
+async def test_whoever_is_over_its_rate_waits_for_the_refusal() -> None:
+    """A81: a sibling that repeats at once is answered once a second, not as fast as it can ask; others do not wait."""
+    admission = SiblingAdmission(Clock(), rate=1, span=1, penance=0.2)
+    await admission.enter(DE)
+    began = asyncio.get_running_loop().time()
+    over = asyncio.create_task(passes(admission))
+    other = await passes(admission, IT)
+    meanwhile = asyncio.get_running_loop().time() - began
+
+    assert not await over
+    assert other
+    assert meanwhile < 0.2 <= asyncio.get_running_loop().time() - began + 0.01
+
+
+@pytest.mark.parametrize("gone", [False, True])
+async def test_no_more_are_held_back_than_may_wait(gone: bool) -> None:
+    """L: two wait for their refusal, the third hears it at once; whoever goes away makes room for another."""
+    admission = SiblingAdmission(Clock(), rate=1, span=1, waiting=2, penance=60)
+    await admission.enter(DE)
+    held = [asyncio.create_task(passes(admission)) for _ in range(2)]
+    await asyncio.sleep(0)
+    if gone:
+        held[0].cancel()
+        await asyncio.gather(held[0], return_exceptions=True)
+    third = asyncio.create_task(passes(admission))
+    done, _ = await asyncio.wait([third], timeout=0.1)
+
+    assert bool(done) is not gone
+    for task in (*held, third):
+        task.cancel()
+    await asyncio.gather(*held, third, return_exceptions=True)
+
+
+async def test_whoever_goes_away_while_it_waits_for_its_turn_leaves_its_place() -> None:
+    """A connection that drops between its place and its turn: the place is free again."""
+    admission = SiblingAdmission(Clock(), in_work=2, waiting=0)
+    first, second = (asyncio.create_task(admission.enter(DE)) for _ in range(2))
+    await asyncio.sleep(0)  # the first has the turn of this round
+    second.cancel()
+    await asyncio.gather(first, second, return_exceptions=True)
+
+    assert second.cancelled()
+    assert await passes(admission)
 
 
 def test_an_accepted_signature_is_remembered_for_a_quarter_of_an_hour() -> None:

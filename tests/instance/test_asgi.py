@@ -177,7 +177,7 @@ def test_errors_carry_the_code_and_nothing_else():
 async def test_a_siblings_share_is_bounded_and_refills():
     """L, A81: a bucket of rate times span, places for so many, a bounded queue before them."""
     clock = MovedClock()
-    admission = SiblingAdmission(clock, rate=2, span=2, in_work=1, waiting=1)
+    admission = SiblingAdmission(clock, rate=2, span=2, in_work=1, waiting=1, penance=0)
     await admission.enter("de")
     second = asyncio.ensure_future(admission.enter("de"))
     await asyncio.sleep(0)
