@@ -7,7 +7,6 @@ objects and collections, and the few documents that are open to all; and the hom
 from __future__ import annotations
 
 import errno
-import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -23,7 +22,7 @@ from instance.hot.body import ClientGone
 from instance.hot.feed import HomeFeed
 from instance.hot.guard import Guard
 from instance.hot.limits import OPEN, STRANGERS, AddressLimit, ClientAddress
-from instance.services.serving import Serving, Withdrawn
+from instance.services.serving import Withdrawn
 from instance.storage.errors import StorageUnavailable
 
 if TYPE_CHECKING:
@@ -59,7 +58,7 @@ class FederationApp:
         self._on_start, self._on_stop = on_start, on_stop
         self._guard = Guard(node.origin, server or node.config.server)
         self._answers = Answers(secure=node.origin.startswith("https://"))
-        self._serving = Serving(node, importlib.metadata.version("esanum-federation"))
+        self._serving = node.serving
         self._address = ClientAddress(node.config.trusted_proxies)
         self._strangers = AddressLimit(node.clock, STRANGERS)
         self._open = AddressLimit(node.clock, OPEN)

@@ -50,7 +50,10 @@ class Outbox:
         fewer people: it is for its targets alone. The caller wakes the worker after the commit.
         """
         at = self._node.clock()
-        await self._keep(tx, activity.id, activity.actor, type(activity).__name__, object, audience, body, at)
+        await tx.run(
+            "activities.add", uri=activity.id, actor=activity.actor, type=type(activity).__name__, object=object,
+            audience=audience, body=body, at=to_ms(at),
+        )  # fmt: skip
         wanted = list(targets)
         if isinstance(activity, Delete) and not narrowed:
             await tx.run("deliveries.withdraw_object", object=activity.object, now=to_ms(at))
@@ -61,39 +64,6 @@ class Outbox:
         if isinstance(activity, Create | Update) and isinstance(activity.object, Post | Comment):
             await _note_copies(tx, object, queued, at)
         return len(queued)
-
-    async def forward(
-        self,
-        tx: Transaction,
-        *,
-        activity: Uri,
-        type: str,
-        object: Uri,
-        body: bytes,
-        priority: int,
-        targets: Sequence[Target],
-        at: datetime,
-    ) -> int:
-        """Queue somebody else's activity as it came, in the name of this instance: the home of a thread passes it on.
-
-        It belongs to nobody's outbox here, so its row names no actor.
-        """
-        await self._keep(tx, activity, "", type, object, "", body, at)
-        wanted = list(targets)
-        if type == "Delete":
-            await tx.run("deliveries.withdraw_object", object=object, now=to_ms(at))
-            wanted += await self._holders(tx, object, wanted)
-        queued = await self._queue(tx, activity, self._node.actor, object, priority, wanted, at)
-        if type in ("Create", "Update"):
-            await _note_copies(tx, object, queued, at)
-        return len(queued)
-
-    async def _keep(
-        self, tx: Transaction, uri: Uri, actor: str, type: str, object: str, audience: str, body: bytes, at: datetime
-    ) -> None:
-        await tx.run(
-            "activities.add", uri=uri, actor=actor, type=type, object=object, audience=audience, body=body, at=to_ms(at)
-        )
 
     async def _queue(
         self,

@@ -18,6 +18,7 @@ from federation.ports import Answer, Delivery, Lane
 from federation.uri import Uri
 from instance.ids import new_ulid
 from instance.services.errors import Rejected
+from instance.services.fetching import SingleFlight
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 
@@ -77,6 +78,7 @@ class Queue:
         self._me = new_ulid(node.clock())
         self._bodies: OrderedDict[Uri, bytes] = OrderedDict()
         self._bodies_size = 0
+        self._reading = SingleFlight()
         self._pending = _Pending()
         #: How many settlements were made, and how many of them are on disk.
         self._made = self._saved = 0
@@ -92,12 +94,9 @@ class Queue:
             return [_lane(row) for row in rows]
 
         async def take(tx: Transaction) -> list[Lane]:
-            until = to_ms(now + LEASE)
-            return [
-                _lane(row)
-                for row in rows
-                if await tx.run("lanes.take", origin=row["origin"], me=self._me, until=until, now=to_ms(now))
-            ]
+            times = {"until": to_ms(now + LEASE), "now": to_ms(now)}
+            taken = [await tx.one("lanes.take", origin=row["origin"], me=self._me, **times) for row in rows]
+            return [_lane(row) for row in taken if row is not None]
 
         return await self._store.write(take)
 
@@ -122,10 +121,13 @@ class Queue:
         return [_delivery(row) for row in await self._store.all("deliveries.next", origin=origin, limit=limit)]
 
     async def body(self, activity: Uri) -> bytes:
-        """Return the activity as it is sent; what goes to many siblings is read once."""
+        """Return the activity as it is sent, or raise LookupError; what goes to many siblings is read once."""
         found = self._bodies.get(activity)
         if found is not None:
             return found
+        return await self._reading.do(activity, lambda: self._read_body(activity))
+
+    async def _read_body(self, activity: Uri) -> bytes:
         row = await self._store.one("activities.body", uri=activity)
         if row is None:
             raise LookupError(activity)

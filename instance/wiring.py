@@ -7,6 +7,7 @@ may live side by side (the demo and the tests do that).
 from __future__ import annotations
 
 import asyncio
+import importlib.metadata
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from instance.services.inbound import InboundQueue
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.siblings import SiblingAdmin
     from instance.workers import Workers
@@ -72,6 +74,7 @@ class Node:
     publishing: Publishing
     follows: Follows
     siblings: SiblingAdmin
+    serving: Serving
     workers: Workers
 
     def __init__(
@@ -185,6 +188,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.inbound import InboundQueue
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.siblings import SiblingAdmin
     from instance.workers import Workers
@@ -197,6 +201,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.outbox, node.queue = Outbox(node), Queue(node)
     node.people, node.publishing = People(node), Publishing(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
+    node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
     node.inbound = InboundQueue(node)
     node.audit = RefusalAudit(node)

@@ -22,7 +22,7 @@ from federation.vocabulary import AnyActivity, Delete, Update
 from instance.ids import new_ulid
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
-from instance.storage.errors import StorageUnavailable
+from instance.storage.errors import StorageError, StorageUnavailable
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 
@@ -56,23 +56,31 @@ class InboundQueue:
         forwarded_by = arrival.forwarded_by.origin if arrival.forwarded_by is not None else None
         try:
             into = await node.apply.prepare(activity, arrival.proof.body, arrival.sibling, forwarded_by=forwarded_by)
-            new, effects = await node.store.write(lambda tx: self._keep_applied(tx, row, into), brief=True)
+            speaks = self._is_contact_due(row["origin"], into.now)
+            new, effects = await node.store.write(
+                lambda tx: self._keep_applied(tx, row, into, speaks=speaks), brief=True
+            )
         except (Refused, StorageUnavailable):
             raise
         except Exception as fault:  # a handler that raises must not lose the message (F32)
             node.log.error("effect_failed", activity=activity.id, exc_info=fault)
             return await self._keep_waiting(row, arrival)
+        if new and speaks:
+            self._contacts[row["origin"]] = into.now
         if effects is not None:
             await node.apply.settle(effects)
         self._count(row["type"], "applied" if new else "repeated")
         return new
 
-    async def _keep_applied(self, tx: Transaction, row: dict[str, Any], into: Incoming) -> tuple[bool, Effects | None]:
-        """The row that remembers the id, without a body, and the effect."""
+    async def _keep_applied(
+        self, tx: Transaction, row: dict[str, Any], into: Incoming, *, speaks: bool
+    ) -> tuple[bool, Effects | None]:
+        """The row that remembers the id, without a body, and the effect; `speaks`: the contact is noted too."""
         await self._turn(tx, into)
         if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": row["now"]}):
             return False, None
-        await self._note_contact(tx, row["origin"], into.now)
+        if speaks:
+            await tx.run("inbound.contact", origin=row["origin"], now=into.now_ms)
         return True, await self._node.apply(tx, into)
 
     async def _keep_waiting(self, row: dict[str, Any], arrival: Arrival) -> bool:
@@ -86,7 +94,7 @@ class InboundQueue:
         if new and held is None:
             self._remember(row["id"], arrival)
             self._node.wake.inbound.set()
-        self._count(row["type"], "held" if held else "waiting")
+        self._count(row["type"], "repeated" if not new else "held" if held else "waiting")
         return new
 
     def _count(self, type_name: str, outcome: str) -> None:
@@ -104,12 +112,10 @@ class InboundQueue:
             "body": proof.body, "now": to_ms(now), "state": "waiting", "held_for": "", "applied_at": None,
         }  # fmt: skip
 
-    async def _note_contact(self, tx: Transaction, origin: str, now: datetime) -> None:
-        """Write down that the sibling spoke, now and then and not for every message."""
+    def _is_contact_due(self, origin: str, now: datetime) -> bool:
+        """Whether it is to be written down that the sibling spoke: now and then, and not for every message."""
         last = self._contacts.get(origin)
-        if last is None or not timedelta(0) <= now - last < _CONTACT_EVERY:
-            await tx.run("inbound.contact", origin=origin, now=to_ms(now))
-            self._contacts[origin] = now
+        return last is None or not timedelta(0) <= now - last < _CONTACT_EVERY
 
     def _remember(self, row_id: str, arrival: Arrival) -> None:
         self._read[row_id] = arrival.document.activity
@@ -121,7 +127,8 @@ class InboundQueue:
     async def apply_next(self, limit: int = 64) -> int:
         """Work off what is due, each sibling's messages in their order; return how many rows were looked at.
 
-        One that fails hurts no other, and a sibling that does not answer delays only its own.
+        One that fails hurts no other, and a sibling that does not answer delays only its own. Raises StorageError at
+        the end, where a row could not even be put off: it and what its sibling sent after it are due still.
         """
         now = to_ms(self._node.clock())
         rows = await self._node.store.all("inbound.due", now=now, count=limit)
@@ -129,8 +136,10 @@ class InboundQueue:
         for row in rows:
             by_origin.setdefault(row["origin"], []).append(row)
         async with asyncio.TaskGroup() as group:
-            for theirs in by_origin.values():
-                group.create_task(self._apply_in_order(theirs))
+            lanes = [group.create_task(self._apply_in_order(theirs)) for theirs in by_origin.values()]
+        faults = [fault for lane in lanes if (fault := lane.result()) is not None]
+        if faults:
+            raise faults[0]
         return len(rows)
 
     async def next_due(self) -> datetime | None:
@@ -149,10 +158,15 @@ class InboundQueue:
 
         await self._node.store.write(work)
 
-    async def _apply_in_order(self, rows: Sequence[Row]) -> None:
+    async def _apply_in_order(self, rows: Sequence[Row]) -> StorageError | None:
+        """Work off one sibling's rows; stop at one of which nothing could be written, and return why."""
         away = False
-        for row in rows:
-            away = await self._apply(row, away) or away
+        try:
+            for row in rows:
+                away = await self._apply(row, away) or away
+        except StorageError as fault:
+            return fault
+        return None
 
     async def _apply(self, row: Row, away: bool) -> bool:
         """Work one row off; return whether its sibling did not answer. One that is `away` is not asked again."""

@@ -103,20 +103,24 @@ class Pins:
         last = self._renewed.get(origin)
         if last is not None and timedelta(0) <= now - last < RENEWED_EVERY:
             return
-        before = await self._node.store.one("siblings.get", origin=origin)
+        row = await self._node.store.one("siblings.get", origin=origin)
         said = {"speaks_rfc9421": int(instance.speaks_rfc9421), "software": instance.software}
-        if before is None or said == {name: before[name] for name in said}:
+        if row is None or said == (seen := {name: row[name] for name in said}):
             return
-        self._renewed[origin] = now
 
         async def work(tx: Transaction) -> None:
-            if await tx.run("siblings.renew", origin=origin, **said):
-                after = {**before, **said}
+            after = await tx.one(
+                "siblings.renew", origin=origin, **said, seen_rfc9421=seen["speaks_rfc9421"],
+                seen_software=seen["software"],
+            )  # fmt: skip
+            if after is not None:
                 await record(
-                    self._node, tx, origin, "renew", sibling.actor, "said by its actor", before=before, after=after
-                )
+                    self._node, tx, origin, "renew", sibling.actor, "said by its actor",
+                    before={**after, **seen}, after=after,
+                )  # fmt: skip
 
         await commit(self._node, work)
+        self._renewed[origin] = now
 
     # ── the administrator's hand ──
 

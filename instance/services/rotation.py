@@ -7,7 +7,6 @@ minutes.
 
 from __future__ import annotations
 
-import importlib.metadata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -16,7 +15,6 @@ from federation import keys as federation_keys
 from federation.vocabulary import Update
 from instance.ids import new_ulid
 from instance.services import sending
-from instance.services.serving import Serving
 from instance.services.sibling_changes import check_order
 from instance.storage.store import Transaction
 from instance.times import to_ms
@@ -47,7 +45,7 @@ async def rotate_instance(node: Node, by: str, reason: str, wait: timedelta = TO
     actor, now = node.actor, node.clock()
     pairs = await node.keys.make(actor, await node.keys.next_version(actor))
     overlap = federation_keys.overlap(now, wait)
-    shown = await _serving(node).instance([pair.public() for pair in pairs])
+    shown = await node.serving.instance([pair.public() for pair in pairs])
 
     async def work(tx: Transaction) -> None:
         await node.keys.rotate(tx, actor, pairs, overlap)
@@ -61,7 +59,3 @@ async def rotate_instance(node: Node, by: str, reason: str, wait: timedelta = TO
     node.keys.forget(actor)
     node.wake.deliveries.set()
     return Rotation(await node.siblings.own_fingerprint(), overlap.sign_after, overlap.drop_after)
-
-
-def _serving(node: Node) -> Serving:
-    return Serving(node, importlib.metadata.version("esanum-federation"))

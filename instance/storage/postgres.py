@@ -101,13 +101,14 @@ class PostgresStore:
         """Apply the numbered migrations that are missing, one process after the other; return how many."""
         migrations = read_migrations(self._schema, "postgres")
         async with self._session() as connection:
-            await connection.execute("set lock_timeout = 0")
-            await connection.execute("select pg_advisory_lock($1)", _MIGRATION_LOCK)
             try:
+                await connection.execute("set lock_timeout = 0")
+                await connection.execute("select pg_advisory_lock($1)", _MIGRATION_LOCK)
                 return await _migrate(connection, migrations)
+            except FAILURES as error:
+                raise meaning(error, "migrate") from None
             finally:
-                await connection.execute("select pg_advisory_unlock($1)", _MIGRATION_LOCK)
-                await connection.execute("reset lock_timeout")
+                await _settle_session(connection)
 
     async def check(self) -> list[str]:
         """Return what is wrong with the database, in sentences."""
@@ -166,6 +167,16 @@ async def _plainly(connection: Any, statement: str) -> None:
         raise meaning(error, statement) from None
     if status == "ROLLBACK":
         raise StorageUnavailable("storage_failed", "the transaction was lost")
+
+
+async def _settle_session(connection: Any) -> None:
+    """Make a session again what it was before a migration; one of which that cannot be said ends, and its lock too."""
+    try:
+        await connection.execute("select pg_advisory_unlock_all(); reset lock_timeout")
+    except BaseException as error:
+        connection.terminate()
+        if not isinstance(error, FAILURES):
+            raise
 
 
 async def _migrate(connection: Any, migrations: list[Migration]) -> int:

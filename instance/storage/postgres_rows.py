@@ -73,8 +73,7 @@ class Rows:
         try:
             await self._connection.execute("select pg_advisory_xact_lock(hashtextextended($1, 0))", subject)
         except FAILURES as error:
-            self._failure = meaning(error, "take_turn")
-            raise self._failure from None
+            raise self._failed(error, "take_turn") from None
 
     async def one(self, query: str, /, **values: Any) -> Row | None:
         """Return the first row, or None."""
@@ -82,7 +81,7 @@ class Rows:
         try:
             row = await self._connection.fetchrow(named.text, *bound)
         except FAILURES as error:
-            raise self._failed(error, named) from None
+            raise self._failed(error, named.name) from None
         return None if row is None else dict(row)
 
     async def all(self, query: str, /, **values: Any) -> list[Row]:
@@ -91,7 +90,7 @@ class Rows:
         try:
             rows = await self._connection.fetch(named.text, *bound)
         except FAILURES as error:
-            raise self._failed(error, named) from None
+            raise self._failed(error, named.name) from None
         return [dict(row) for row in rows]
 
     async def run(self, query: str, /, **values: Any) -> int:
@@ -100,7 +99,7 @@ class Rows:
         try:
             status = await self._connection.execute(named.text, *bound)
         except FAILURES as error:
-            raise self._failed(error, named) from None
+            raise self._failed(error, named.name) from None
         # "UPDATE 3", "INSERT 0 1"; a statement that changes no rows has no number.
         count = status.rpartition(" ")[2]
         return int(count) if count.isdecimal() else 0
@@ -113,7 +112,7 @@ class Rows:
         try:
             await self._connection.executemany(named.text, bound)
         except FAILURES as error:
-            raise self._failed(error, named) from None
+            raise self._failed(error, named.name) from None
 
     def finish(self) -> None:
         """End the unit: nothing may be asked afterwards, and a failure that was swallowed is raised again."""
@@ -137,7 +136,7 @@ class Rows:
         if self._failure is not None:
             raise self._failure
 
-    def _failed(self, error: BaseException, named: Query) -> BaseException:
+    def _failed(self, error: BaseException, query: str) -> BaseException:
         # Deadlocks keep their own class: the whole unit is run again for them.
-        self._failure = error if isinstance(error, AGAIN) else meaning(error, named.name, writes=self._writes)
+        self._failure = error if isinstance(error, AGAIN) else meaning(error, query, writes=self._writes)
         return self._failure

@@ -110,7 +110,7 @@ class Writer:
         await self._let_go()
 
     async def _drain(self) -> None:
-        """Commit batch after batch until nobody waits; if this task is cancelled, everybody is told."""
+        """Commit batch after batch until nobody waits; if it is stopped, those who wait hear storage_closed."""
         try:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(BATCH, len(self._waiting)))]
@@ -118,7 +118,9 @@ class Writer:
         finally:
             self._task = None
             while self._waiting:
-                self._waiting.popleft().done.cancel()
+                unit = self._waiting.popleft()
+                unit.error = StorageUnavailable("storage_closed", "stopped before it began")
+                unit.settle()
 
     async def _commit(self, batch: list[Unit]) -> None:
         """Run one batch and settle every caller, whatever happens."""
@@ -178,6 +180,8 @@ class Writer:
 
     def _run(self, connection: sqlite3.Connection, batch: list[Unit]) -> bool:
         """Run the batch in the writing thread; return whether the connection is still good."""
+        for unit in batch:
+            unit.error = None  # whatever it met on the loop was undone with the rest
         try:
             if connection.in_transaction:  # begun on the loop, and not ended there
                 connection.execute("rollback")

@@ -1,11 +1,14 @@
 """What both databases promise; everything above this file is written against it.
 
 A unit of work is a coroutine function that takes a `Transaction` and awaits nothing else. SQLite drives it to its end
-inside the writing thread, together with what else has gathered, and commits the batch once (group commit); PostgreSQL
-awaits it in a transaction of its own. Either way `write` returns after the commit has reached the disk, and a unit that
-raises leaves no trace while its neighbours in the batch are kept. A unit may be run again after a deadlock, so it
-changes rows and nothing else. After a statement of it has failed the unit is over, even where the error was caught:
-what may conflict says `on conflict`.
+without a pause, in the writing thread or (what is brief) on the loop, together with what else has gathered, and commits
+the batch once (group commit); PostgreSQL awaits it in a transaction of its own. Either way `write` returns after the
+commit has reached the disk, and a unit that raises leaves no trace while its neighbours in the batch are kept.
+
+A unit may be run again: after a deadlock, after a neighbour raised or broke a rule that is checked at commit, and where
+it took too long on the loop. So it changes rows and nothing else; what is to be remembered is remembered after `write`.
+After a statement of it has failed the unit is over, even where the error was caught: what may conflict says
+`on conflict`.
 
 Values are text without NUL, integers of 64 bits, floats, bytes and None; truth is 0 or 1. Rows are plain mappings.
 What can be raised stands in errors.py.

@@ -12,10 +12,13 @@ import asyncpg
 import pytest
 
 from instance.storage import open_store
+from instance.storage.postgres import _MIGRATION_LOCK
 from instance.storage.store import Conflict, NotSupported, StorageUnavailable, Store, Transaction
 from tests.contract.databases import SQL, fresh_postgres
 
 pytestmark = pytest.mark.postgres
+
+_WAITING = "select pid from pg_locks where locktype = 'advisory' and not granted"
 
 
 @pytest.fixture
@@ -117,6 +120,32 @@ async def test_messages_keep_the_values_of_the_server_to_themselves(store: Store
     assert conflict.value.__cause__ is None
     assert conflict.value.__suppress_context__
     assert "secret" not in str(conflict.value)
+
+
+@pytest.mark.parametrize("ends", ["the caller", "the server"])
+async def test_a_migration_that_was_stopped_leaves_no_session_without_a_lock_timeout(
+    store: Store, url: str, ends: str
+) -> None:
+    """Whoever waits for another process's migration may be stopped; sessions lent later wait as long as all others."""
+    other = await asyncpg.connect(url)
+    await other.execute("select pg_advisory_lock($1)", _MIGRATION_LOCK)
+    waits = asyncio.create_task(store.migrate())
+    async with asyncio.timeout(10):
+        while not await other.fetch(_WAITING):
+            await asyncio.sleep(0.01)
+    if ends == "the caller":
+        waits.cancel()
+    else:
+        await other.execute(f"select pg_cancel_backend(pid) from ({_WAITING}) as waiting")
+    [outcome] = await asyncio.gather(waits, return_exceptions=True)
+    timeout = await store._pool.fetchval("show lock_timeout")  # type: ignore[attr-defined]
+    left = await other.fetch(_WAITING)
+    await other.execute("select pg_advisory_unlock($1)", _MIGRATION_LOCK)
+    await other.close()
+
+    assert isinstance(outcome, asyncio.CancelledError if ends == "the caller" else StorageUnavailable)
+    assert ("5s", []) == (timeout, left)
+    assert 0 == await store.migrate()
 
 
 async def test_back_ups_are_left_to_its_own_tools(store: Store) -> None:

@@ -213,6 +213,29 @@ async def test_many_runs_once_for_each_mapping(store: Store) -> None:
     assert ["0", "1", "2", "3", "4"] == await ids(store)
 
 
+async def test_turns_taken_crosswise_are_both_had(store: Store) -> None:
+    """Two units that want the same two subjects in opposite order both end well, if need be after another run."""
+    runs: list[str] = []
+    both = asyncio.Barrier(2)
+
+    async def turns(tx: Transaction, first: str, second: str) -> str:
+        runs.append(first)
+        await tx.take_turn(first)
+        if store.engine == "postgres" and len(runs) <= 2:
+            await both.wait()
+        await tx.take_turn(second)
+        await tx.run("notes.keep", id=first, number=ord(first))
+        return first
+
+    outcomes = await asyncio.gather(
+        store.write(lambda tx: turns(tx, "a", "b")), store.write(lambda tx: turns(tx, "b", "a")), return_exceptions=True
+    )
+
+    assert ["a", "b"] == outcomes
+    assert ["a", "b"] == await ids(store)
+    assert (2 if store.engine == "sqlite" else 3) == len(runs)
+
+
 async def test_a_snapshot_stands_still_while_others_write(store: Store) -> None:
     """Two reads of one look agree, whatever is committed between them."""
     await add(store, "a")

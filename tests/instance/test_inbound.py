@@ -1,19 +1,23 @@
-"""Kept messages are worked off sibling by sibling: one that does not answer delays nobody else's."""
+"""Kept messages are worked off sibling by sibling, and what siblings said is written down and counted."""
 
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from federation.uri import Uri
-from federation.vocabulary import Update
+from federation.vocabulary import Like, Update
 from federation.wire import NotReached
+from instance.storage.errors import StorageError
+from instance.times import to_ms
 from tests.doorway import a_create, a_post, an_act, says
-from tests.town import Network, Person, rows
+from tests.town import Network, Person, refused, rows
 
 
 @pytest.fixture
@@ -61,6 +65,83 @@ async def test_a_sibling_that_hangs_delays_nobody_elses_kept_messages(
     assert 3 == still
     assert 1 == len(asked)
     assert 0 == await fr.node.inbound.apply_next()
+
+
+async def test_trouble_with_one_siblings_rows_stops_nobody_elses(network: Network) -> None:
+    """A line that the database does not take: the others' messages are read to their end, and the worker hears of it."""
+    fr, held, released = network["fr"], asyncio.Event(), asyncio.Event()
+    luca, anna = await network["it"].doctor("luca"), await network["de"].doctor("anna")
+    await announces_a_change(luca, fr, 2)
+    await announces_a_change(anna, fr, 2)
+    with closing(sqlite3.connect(fr.node.config.database.removeprefix("sqlite:///"), isolation_level=None)) as file:
+        file.execute(
+            "create trigger spoilt before update on inbound when old.origin = 'https://it.example' "
+            "begin select raise(abort, 'spoilt'); end"
+        )
+    network.down.add("it")
+    get = fr.node.wire.get
+
+    async def slowly(url: Uri, headers: Any, **options: Any) -> Any:
+        if url.origin == "https://de.example":
+            held.set()
+            await released.wait()
+        return await get(url, headers, **options)
+
+    fr.node.wire.get = slowly  # type: ignore[method-assign]
+    working = asyncio.create_task(fr.node.inbound.apply_next())
+    await held.wait()
+    while not any(contact.url.startswith("https://it.example/posts") for contact in network.contacts):
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    early = working.done()
+    released.set()
+    with pytest.raises(StorageError):
+        await working
+
+    assert not early
+    assert (2, 0) == (await open_rows(fr, "https://it.example"), await open_rows(fr, "https://de.example"))
+
+
+async def test_a_message_that_is_refused_does_not_stand_for_contact(network: Network) -> None:
+    """Its rows are undone, and the note that its sibling spoke with them: the next one writes it down."""
+    fr, anna = network["fr"], await network["de"].doctor("anna")
+    answer = await says(anna, fr, an_act(anna, Like, object=Uri.parse("https://fr.example/posts/not-here")))
+    before = await spoken(fr)
+    await says(anna, fr, a_create(anna, a_post(anna)))
+    first = await spoken(fr)
+    network.clock.move(seconds=5)
+    await says(anna, fr, a_create(anna, a_post(anna)))
+    soon = await spoken(fr)
+    network.clock.move(seconds=5)
+    await says(anna, fr, a_create(anna, a_post(anna)))
+    start = to_ms(network.clock())
+
+    assert (403, "not_visible") == refused(answer)
+    assert ([], [start - 10_000], [start - 10_000], [start]) == (before, first, soon, await spoken(fr))
+
+
+async def test_a_repeat_is_counted_as_one(network: Network) -> None:
+    """Also of what waits: siblings that send again do not look like siblings that send more."""
+    fr, anna = network["fr"], await network["de"].doctor("anna")
+    create = a_create(anna, a_post(anna))
+    update = an_act(anna, Update, object=Uri.parse("https://de.example/posts/made-to-be-read"))
+    for activity in (create, create, update, update):
+        await says(anna, fr, activity)
+        network.clock.move(seconds=1)
+    counted = {
+        (sample.labels["type"], sample.labels["outcome"]): sample.value
+        for metric in fr.node.metrics.received.collect()
+        for sample in metric.samples
+        if sample.name.endswith("_total")
+    }
+
+    assert {"Create applied", "Create repeated", "Update waiting", "Update repeated"} == {" ".join(k) for k in counted}
+    assert {1.0} == set(counted.values())
+
+
+async def spoken(place: Any) -> list[int]:
+    """When siblings were last heard of."""
+    return [row["last_in_at"] for row in await rows(place.node, "select last_in_at from sibling_contacts")]
 
 
 async def open_rows(place: Any, origin: str) -> int:

@@ -9,10 +9,10 @@ import pytest
 
 from federation.allowlist import LocalPolicy
 from federation.uri import Uri
-from federation.vocabulary import Create, Follow
+from federation.vocabulary import VERIFIED_DOCTORS, Comment, Create, Follow
 from instance.storage.store import Transaction
 from tests.federation.servers import sibling
-from tests.instance.parts import ANNA, DE, FR, HOME, IT, Parts, parts, personal, shared
+from tests.instance.parts import ANNA, BRUNO, DE, FR, HOME, IT, Parts, parts, personal, shared
 
 
 @pytest.fixture
@@ -124,18 +124,24 @@ async def test_nobody_silences_what_another_doctor_said(fr: Parts) -> None:
 
 async def test_what_is_forwarded_is_signed_by_the_instance_and_in_nobodys_outbox(fr: Parts) -> None:
     """The home of a thread passes a message on as it came, in its own name."""
-    activity, comment = Uri.parse(DE + "/activities/1"), Uri.parse(DE + "/comments/1")
+    bert, thread = Uri.parse(DE + "/doctors/bert"), fr.post().id
+    comment = Comment(
+        id=Uri.parse(DE + "/comments/1"), author=bert, content="<p>Made up</p>", language="de", in_reply_to=thread,
+        context=thread, to=(VERIFIED_DOCTORS,), published=fr.clock(),
+    )  # fmt: skip
+    create = Create(id=Uri.parse(DE + "/activities/1"), actor=bert, object=comment)
 
     async def work(tx: Transaction) -> int:
-        return await fr.outbox.forward(
-            tx, activity=activity, type="Create", object=comment, body=b"as it came", priority=3, targets=[shared(IT)],
-            at=fr.clock(),
-        )  # fmt: skip
+        return await fr.outbox.publish(
+            tx, create, body=b"as it came", targets=[shared(IT)], object=comment.id, signer=HOME
+        )
 
     number = await fr.store.write(work)
     [row] = await fr.store.all("deliveries.list", origin=IT, state="", limit=10)
-    kept = await fr.store.one("activities.get", uri=activity)
+    kept = await fr.store.one("activities.get", uri=create.id)
+    shown = [await fr.store.all("serving.outbox", actor=actor, origin=IT) for actor in (ANNA, BRUNO, HOME)]
 
     assert 1 == number
-    assert (HOME, activity) == (row["actor"], row["activity"])
-    assert ("", b"as it came") == (kept["actor"], bytes(kept["body"]))
+    assert (HOME, create.id) == (row["actor"], row["activity"])
+    assert (bert, b"as it came") == (kept["actor"], bytes(kept["body"]))
+    assert [[], [], []] == shown

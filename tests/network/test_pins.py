@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from msgspec import structs
 
 from federation import render
 from federation.errors import PinMismatch
@@ -17,6 +19,8 @@ from federation.keys import PrivateKey, make_ed25519, make_rsa
 from federation.uri import Uri
 from federation.vocabulary import Update
 from instance.services.errors import Rejected
+from instance.services.pins import Pins
+from instance.storage.errors import StorageError
 from tests.doorway import a_create, an_act, bent, instance_key, new_id, says
 from tests.network.scene import Liar, refusals, stored
 from tests.network.test_instance_rotation import NEW, OLD, ORDER, announced, entry, fingerprints, repin, report
@@ -402,3 +406,29 @@ async def test_a_sibling_that_cannot_decide_is_heard_once_an_hour(town, de, fr):
 
     assert 1 == len(set(versions))
     assert (versions[-1] + 1, True) == (fr.node.allowlist().version, entry(fr).speaks_rfc9421)
+
+
+async def test_two_processes_that_read_it_at_once_note_one_change(town, de, fr):
+    """Each has read the row before the other wrote: one change on the record, one raise of the number."""
+    before, changes, version = entry(fr), len(await fr.node.siblings.changes()), fr.node.allowlist().version
+    said = structs.replace(await de.app._serving.instance(), speaks_rfc9421=False)
+    await asyncio.gather(*(Pins(fr.node).take_in(said, before) for _ in range(2)))
+
+    [change] = (await fr.node.siblings.changes())[changes:]
+    assert ("renew", 1, 0) == (change.act, change.before["speaks_rfc9421"], change.after["speaks_rfc9421"])
+    assert version + 1 == fr.node.allowlist().version
+
+
+async def test_a_renewal_that_could_not_be_written_is_written_when_it_is_read_again(town, de, fr):
+    """The disk is full for a moment, and not for an hour."""
+    said, before = structs.replace(await de.app._serving.instance(), speaks_rfc9421=False), entry(fr)
+    path = fr.config.database.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path, isolation_level=None)) as file:
+        file.execute("create trigger full before update on siblings begin select raise(abort, 'full'); end")
+        with pytest.raises(StorageError):
+            await fr.node.siblings.pins.take_in(said, before)
+        file.execute("drop trigger full")
+    unchanged = entry(fr)
+    await fr.node.siblings.pins.take_in(said, before)
+
+    assert (True, False) == (unchanged.speaks_rfc9421, entry(fr).speaks_rfc9421)

@@ -36,8 +36,9 @@ select 1 as due from deliveries where origin = :origin and state = 'resting' and
 update deliveries set state = 'waiting' where origin = :origin and state = 'resting' and due_at <= :now;
 
 -- name: done
+-- Like every settlement it may be written twice, where the answer to the first commit was lost, and counts once.
 update deliveries set state = 'done', settled_at = :now, last_status = :status, last_code = '', attempts = attempts + 1
-where id = :id;
+where id = :id and state <> 'done';
 
 -- name: dead
 update deliveries set state = 'dead', settled_at = :now, last_status = :status, last_code = :code,
@@ -47,7 +48,7 @@ where id = :id and state in ('waiting', 'resting');
 -- name: rest
 update deliveries set state = 'resting', due_at = :until, last_status = :status, last_code = :code,
     attempts = attempts + 1
-where id = :id and state in ('waiting', 'resting');
+where id = :id and (state = 'waiting' or state = 'resting' and due_at <> :until);
 
 -- name: tried
 update deliveries set last_status = :status, last_code = :code where id = :id and state in ('waiting', 'resting');
@@ -66,7 +67,8 @@ where origin = :origin and state in ('waiting', 'resting') and priority > 0 and 
 
 -- name: note_refusal
 insert into refusals (id, at, direction, code, origin, activity, rule)
-values (:id, :now, 'out', :code, :origin, :activity, :rule);
+values (:id, :now, 'out', :code, :origin, :activity, :rule)
+on conflict (id) do nothing;
 
 -- name: counts
 select origin, state, count(*) as number from deliveries

@@ -3,19 +3,23 @@
 -- name: add
 insert into lanes (origin) values (:origin) on conflict (origin) do nothing;
 
+-- fragment: free
+-- Whether a lane may be tried now, and is nobody's or ours. Nobody is kept waiting for more than an hour: what is
+-- farther away was written before the clock was set back.
+(next_at <= :now or next_at > :now + 3700000) and (owner = '' or owner = :me or lease_until <= :now)
+
 -- name: due
--- Lanes with something to send now, free or ours. Nobody is kept waiting for more than an hour: what is farther away
--- was written before the clock was set back.
+-- Lanes with something to send now, free or ours.
 select l.origin, l.failures, l.next_at, l.width, l.failing_since, l.alarm from lanes l
-where (l.next_at <= :now or l.next_at > :now + 3700000)
-  and (l.owner = '' or l.owner = :me or l.lease_until <= :now)
+where {{free}}
   and (exists (select 1 from deliveries w where w.origin = l.origin and w.state = 'waiting')
     or exists (select 1 from deliveries r where r.origin = l.origin and r.state = 'resting' and r.due_at <= :now))
 order by l.origin limit :limit;
 
 -- name: take
-update lanes set owner = :me, lease_until = :until
-where origin = :origin and (owner = '' or owner = :me or lease_until <= :now);
+-- The lane as it is now, not as it was when it was looked for.
+update lanes set owner = :me, lease_until = :until where origin = :origin and {{free}}
+returning origin, failures, next_at, width, failing_since, alarm;
 
 -- name: keep
 update lanes set lease_until = :until where owner = :me;

@@ -34,8 +34,11 @@ update siblings set policy = :policy where origin = :origin and policy = :before
 update siblings set kinds_in = :kinds_in, kinds_out = :kinds_out where origin = :origin;
 
 -- name: renew
--- What it says of itself, where no trust hangs on it.
-update siblings set speaks_rfc9421 = :speaks_rfc9421, software = :software where origin = :origin;
+-- What it says of itself, where no trust hangs on it. Of two processes that have read the same the second finds it done.
+update siblings set speaks_rfc9421 = :speaks_rfc9421, software = :software
+where origin = :origin and speaks_rfc9421 = :seen_rfc9421 and software = :seen_software
+returning origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys, issuer_keys,
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since;
 
 -- name: set_pins
 -- Of two administrators who pin at once, the second finds other pins than were shown and changes nothing.

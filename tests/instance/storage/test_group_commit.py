@@ -221,6 +221,29 @@ async def test_a_brief_unit_that_is_not_brief_goes_on_in_the_thread(store: Sqlit
     assert ["a", "b", "c"] == [id for id in await ids(store) if len(id) == 1]
 
 
+async def test_one_that_lingers_behind_one_that_raises_is_kept(store: SqliteStore) -> None:
+    """The loop undoes the batch twice, for the one and for the other; in the thread only the one that raises falls."""
+    runs: list[bool] = []
+
+    async def raises(tx: Transaction) -> None:
+        raise LookupError("on purpose")
+
+    async def lingers_once(tx: Transaction) -> str:
+        await tx.run("notes.add", id="b", number=2, body="", raw=None)
+        if not runs:
+            time.sleep(1.2 * LONGEST)
+        runs.append(threading.current_thread() is threading.main_thread())
+        await tx.run("notes.add", id="c", number=3, body="", raw=None)
+        return "kept"
+
+    write = partial(SqliteStore.write, store, brief=True)
+    outcomes = await asyncio.gather(add(store, "a"), write(raises), write(lingers_once), return_exceptions=True)
+
+    assert [type(None), LookupError, str] == [type(outcome) for outcome in outcomes]
+    assert ["a", "b", "c"] == await ids(store)
+    assert not runs[-1]
+
+
 async def test_what_the_thread_still_runs_is_left_alone(store: SqliteStore) -> None:
     """Also where nobody waits for it any more: its rows and those of the next batch are two transactions."""
     ended = []
@@ -264,6 +287,26 @@ async def test_a_batch_whose_driver_was_stopped_is_left_alone(store: SqliteStore
 
     assert not on_the_loop
     assert {"first", "next", "second"} - set(await ids(store)) in (set(), {"first", "second"})
+
+
+async def test_whoever_waits_behind_a_driver_that_was_stopped_is_told(store: SqliteStore) -> None:
+    """Their units have not begun: nobody was cancelled, so nobody hears that they were."""
+
+    async def slowly(tx: Transaction) -> None:
+        time.sleep(0.1)
+
+    stopped = asyncio.create_task(SqliteStore.write(store, slowly))
+    await asyncio.sleep(0.03)
+    waits = asyncio.create_task(add(store, "waits"))
+    await asyncio.sleep(0)
+    driver = store._writer._task
+    assert driver is not None
+    driver.cancel()
+    told = await asyncio.gather(stopped, waits, return_exceptions=True)
+    await add(store, "later", 2)
+
+    assert ["storage_closed"] * 2 == [error.code for error in told if isinstance(error, StorageUnavailable)]
+    assert ["later"] == await ids(store)
 
 
 async def test_whatever_ends_a_batch_nobody_is_told_yes(store: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
