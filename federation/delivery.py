@@ -77,6 +77,8 @@ ANSWERS: Final[tuple[tuple[_Statuses, Meaning], ...]] = (
 MEMBERSHIP: Final = frozenset(
     {"", "not_a_sibling", "sibling_paused", "sibling_blocked", "sibling_read_only", "pin_mismatch"}
 )
+#: Codes of a 503 that speak of the message: the sibling is well, and somebody it must ask first is away.
+OF_ANOTHER: Final = frozenset({"author_away"})
 #: Faults that will hardly heal by themselves.
 ALARMING_FAULTS: Final = frozenset({"dns", "tls", "address_refused"})
 
@@ -153,6 +155,8 @@ def judge(
             return DeadRow(answer.code)
         case Meaning.ABSENT if not delivery.shared:
             return _absent(answer, delivery, now)
+        case Meaning.BUSY if answer.code in OF_ANOTHER:
+            return _row_later(answer, delivery, now, rng)
         case found:
             return _lane_later(found, answer, delivery, now, lane_failures, rng)
 
@@ -168,12 +172,20 @@ def _absent(answer: Answer, delivery: Delivery, now: datetime) -> DeadRow | RowL
     return DeadRow(answer.code or "gone")
 
 
+def _row_later(answer: Answer, delivery: Delivery, now: datetime, rng: Random) -> RowLater | DeadRow:
+    """By the row's own schedule, and not before the sibling said."""
+    at = next_try(delivery.attempts + 1, now, rng)
+    if answer.retry_after is not None:
+        at = max(at, _said(answer.retry_after, now))
+    return _given_up(delivery, now) or RowLater(at)
+
+
 def _lane_later(
     found: Meaning, answer: Answer, delivery: Delivery, now: datetime, lane_failures: int, rng: Random
 ) -> LaneLater:
     at = next_try(lane_failures + 1, now, rng)
     if found is Meaning.BUSY and answer.retry_after is not None:
-        at = now + min(timedelta(seconds=max(answer.retry_after, 1)), LONGEST_RETRY_AFTER)
+        at = _said(answer.retry_after, now)
     alarm = answer.code in ALARMING_FAULTS if found is Meaning.NOT_REACHED else found in _ALARMING
     return LaneLater(at, code_of(answer), alarm, _row_beside(found, delivery, now, rng))
 
@@ -183,12 +195,23 @@ _ALARMING: Final = frozenset({Meaning.MOVED, Meaning.KEY_TROUBLE, Meaning.FORBID
 
 def _row_beside(found: Meaning, delivery: Delivery, now: datetime, rng: Random) -> RowLater | DeadRow | None:
     """What the row that met the trouble does while its lane waits."""
-    if now - delivery.created_at >= GIVE_UP_AFTER:
-        if delivery.priority == Priority.REVOCATION:
-            return RowLater(now + DAILY)
-        return DeadRow("gave_up")
+    given_up = _given_up(delivery, now)
+    if given_up is not None:
+        return given_up
     if found in (Meaning.KEY_TROUBLE, Meaning.FAILING):
         # It may be this signer's key, or this very message: the next probe is another row, or one doctor's trouble
         # would keep everybody's messages back for a month.
         return RowLater(next_try(delivery.attempts + 1, now, rng))
     return None
+
+
+def _given_up(delivery: Delivery, now: datetime) -> RowLater | DeadRow | None:
+    """What becomes of a row whose thirty days are over; None before."""
+    if now - delivery.created_at < GIVE_UP_AFTER:
+        return None
+    return RowLater(now + DAILY) if delivery.priority == Priority.REVOCATION else DeadRow("gave_up")
+
+
+def _said(seconds: int, now: datetime) -> datetime:
+    """When a Retry-After of so many seconds is over, an hour at most."""
+    return now + min(timedelta(seconds=max(seconds, 1)), LONGEST_RETRY_AFTER)

@@ -2,12 +2,13 @@
 
     Refused
     ├── at the door        MalformedHeaders WrongHost UnsupportedMediaType TooLarge TooSlow TooManyRequests
-    ├── the signature      NotSigned WeakCoverage BadSignature Stale DigestMismatch UnknownKey KeyNotOwned PinMismatch
+    ├── the signature      NotSigned WeakCoverage BadSignature Stale DigestMismatch UnknownKey (KeyAway)
+    │                      KeyNotOwned PinMismatch
     ├── the sibling        NotASibling SiblingPaused SiblingBlocked SiblingReadOnly
     ├── the document       Malformed UnknownContext TooMany
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
-    │                      KindNotFederated AudienceWidened
+    │                      KindNotFederated AudienceWidened AuthorAway (503)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
     └── a request to read  NotFound Gone MethodNotAllowed
 
@@ -121,6 +122,10 @@ class UnknownKey(Refused):
     status, code = 401, "unknown_key"
 
 
+class KeyAway(UnknownKey):
+    """The home of the key did not answer: whether there is such a key is not known."""
+
+
 class KeyNotOwned(Refused):
     """The key's document does not prove that its owner holds it."""
 
@@ -227,6 +232,13 @@ class AudienceWidened(Refused):
     """The activity would show an object to more people than its author chose."""
 
     status, code = 403, "audience_widened"
+
+
+class AuthorAway(Refused):
+    """The home of a forwarded message's author does not answer now; nothing was found against the message."""
+
+    status, code = 503, "author_away"
+    retry_after = 300
 
 
 class NotFound(Refused):

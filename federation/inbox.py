@@ -18,8 +18,10 @@ from federation import integrity, parse, signatures
 from federation.allowlist import Allowlist, Direction, LocalPolicy, Sibling
 from federation.errors import (
     ActorMismatch,
+    AuthorAway,
     BadSignature,
     ForeignOrigin,
+    KeyAway,
     KeyNotOwned,
     KindNotFederated,
     MalformedHeaders,
@@ -204,9 +206,20 @@ class Inbox:
     async def _judge(self, proof: Verified, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
         """Steps 14 to 19."""
         document = parse.read(proof)
-        activity = document.activity
-        trail.activity = activity.id
-        home = sibling
+        trail.activity = document.activity.id
+        try:
+            return await self._admit(document, proof, sibling, allowlist)
+        except KeyAway as away:
+            if document.activity.actor == proof.signer:
+                raise
+            # Not `unknown_key`: the forwarder would take that to be about its own key, and hold back its whole lane.
+            raise AuthorAway(away.reason) from None
+
+    async def _admit(
+        self, document: parse.Document, proof: Verified, sibling: Sibling, allowlist: Allowlist
+    ) -> Receipt:
+        """Steps 15 to 19. Raises KeyAway where the author's home must be read and does not answer."""
+        activity, home = document.activity, sibling
         if activity.actor != proof.signer:
             home = await self._forwarded_author(document, proof, sibling, allowlist)
         require_own_ids(activity)
@@ -246,7 +259,8 @@ class Inbox:
         """Step 15 for inbox forwarding (ActivityPub section 7.1.2): return the author's own sibling.
 
         Only the instance actor of a thread's home passes on what others wrote, only comments, and only with the
-        author's own object proof (FEP-8b32) by a key that the author's document lists.
+        author's own object proof (FEP-8b32) by a key that the author's document lists. Raises KeyAway where that cannot
+        be looked up now; whatever else is wrong is wrong for good, and none of the forwarder's own key.
         """
         activity = document.activity
         if proof.signer != sibling.actor or not activity.has_proof or not _is_of_thread(activity, sibling):
@@ -266,7 +280,9 @@ class Inbox:
             if key.owner != activity.actor or not isinstance(key.key, Ed25519PublicKey):
                 raise ActorMismatch("the proof is not the author's")
             integrity.check_proof(document.raw, key.key)
-        except (integrity.BadProof, BadUri, KeyNotOwned, PinMismatch):
+        except KeyAway:
+            raise
+        except (integrity.BadProof, BadUri, UnknownKey, KeyNotOwned, PinMismatch):
             raise ActorMismatch("the proof does not hold") from None
         return author
 

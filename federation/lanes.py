@@ -46,8 +46,10 @@ class Lanes:
             run.look_again()
         if self._stopped:
             return 0
+        # What is claimed may have been read before a lane at work closed, and knows nothing of how it closed.
+        at_work = frozenset(self._running)
         claimed = await self._queue.claim(self._clock(), limit)
-        begun = [lane for lane in claimed if lane.origin not in self._running]
+        begun = [lane for lane in claimed if lane.origin not in at_work | self._running.keys()]
         for lane in begun:
             run = _Run(lane, self._courier, self._queue, self._clock, self._fault, self._slots)
             task = asyncio.create_task(self._empty(run), name=f"lane {lane.origin}")

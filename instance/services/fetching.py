@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from federation import parse, signatures
 from federation.allowlist import Direction, Sibling
-from federation.errors import Refused, TooManyRequests, UnknownKey
+from federation.errors import KeyAway, Refused, TooManyRequests, UnknownKey
 from federation.inbox import require_activity_type
 from federation.signatures import Profile
 from federation.uri import Uri
@@ -44,7 +44,7 @@ class GoneThere(NotThere):
         self.document = document
 
 
-class NotReached(UnknownKey):
+class NotReached(KeyAway):
     """The sibling did not answer, or with an error of its own: what was known before still counts for a while."""
 
 

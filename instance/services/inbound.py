@@ -184,6 +184,9 @@ class InboundQueue:
         except (NotReached, StandingDeferred, TooManyRequests) as passing:
             await self._wait(row)
             return isinstance(passing, NotReached)
+        except StorageUnavailable as fault:
+            node.log.error("storage", code=fault.code, activity=row["activity"])
+            await self._wait(row, WAITS[1])
         except Refused as refusal:
             await self._refuse(row, refusal)
         except Exception as fault:
@@ -242,10 +245,10 @@ class InboundQueue:
         await self._run("inbound.later", id=row["id"], due_at=to_ms(self._node.clock() + wait), most=TRIES)
         self._node.metrics.applied.labels("failed").inc()
 
-    async def _wait(self, row: Row) -> None:
-        """Try again after half of the time it has waited already, from five seconds to half an hour."""
+    async def _wait(self, row: Row, longest: timedelta = WAITS[-1]) -> None:
+        """Try again after half of the time it has waited already, from five seconds to `longest`; no try is counted."""
         now = self._node.clock()
-        wait = min(max((now - from_ms(row["received_at"])) / 2, WAITS[0]), WAITS[-1])
+        wait = min(max((now - from_ms(row["received_at"])) / 2, WAITS[0]), longest)
         await self._run("inbound.wait", id=row["id"], due_at=to_ms(now + wait))
         self._node.metrics.applied.labels("later").inc()
 

@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from federation import errors, integrity, parse
-from federation.delivery import MEMBERSHIP
+from federation.delivery import MEMBERSHIP, OF_ANOTHER
 from federation.jsonld import CONTEXT, SHIPPED
 from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Audience, Ignored, PostKind
@@ -107,3 +107,11 @@ def test_codes_of_membership_are_named_for_siblings() -> None:
     page = text("docs/federation.md")
 
     assert [] == sorted(code for code in MEMBERSHIP if code and f"`{code}`" not in page)
+
+
+def test_codes_that_make_one_message_wait_are_refusals_named_for_siblings() -> None:
+    """The sender knows by its code that a 503 is no trouble of the lane: such a refusal exists, and the page names it."""
+    busy = {refusal.code for refusal in errors.all_refusals() if refusal.status == 503}
+
+    assert busy == OF_ANOTHER
+    assert [] == sorted(code for code in OF_ANOTHER if f"`{code}`" not in text("docs/federation.md"))

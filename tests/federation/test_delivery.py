@@ -194,6 +194,20 @@ def test_a_busy_sibling_says_when(status: int) -> None:
     assert (False, None) == (said.alarm, said.row)
 
 
+def test_an_author_who_cannot_be_asked_for_keeps_back_one_message_alone() -> None:
+    """The sibling answers, and about this message: the row rests by its own schedule, no sooner than it was told."""
+    away = Answer(503, "author_away", 300)
+    first, tenth = _judge(away), _judge(away, replace(SHARED, attempts=9))
+    silent = _judge(replace(away, retry_after=None))
+
+    assert RowLater(NOON + timedelta(seconds=300)) == first
+    assert NOON + timedelta(minutes=45) <= tenth.at <= NOON + timedelta(hours=1)
+    assert isinstance(silent, RowLater)
+    assert NOON < silent.at <= NOON + timedelta(seconds=25)
+    assert DeadRow("gave_up") == _judge(away, OLD)
+    assert isinstance(_judge(replace(away, code="status_unknown")), LaneLater)
+
+
 def test_a_sibling_that_fails_on_one_message_gets_the_others() -> None:
     """A 500 backs off the lane, and the message that met it yields its place: it may be the cause."""
     outcome = _judge(Answer(500))

@@ -23,8 +23,10 @@ from federation.keys import make_ed25519
 from federation.signatures import Profile, SignedMessage, sign
 from federation.uri import Uri
 from federation.vocabulary import Accept, Announce, Create, Delete, Follow, Like, PostKind, Undo, Update
+from federation.wire import Response
 from tests.doorway import a_comment, a_create, a_post, an_act, bent, count, instance_key, kept, says, with_proof
 from tests.examples import examples
+from tests.network.scene import Liar
 from tests.town import Network, Person, Place, refused, rows, send_signed
 
 
@@ -437,6 +439,69 @@ async def test_a_proof_by_a_key_the_author_does_not_list_is_refused_for_good(tmp
     answer = await send_signed(fr, render.encode(proved), await instance_key(town["de"]))
 
     assert (403, "actor_mismatch") == refused(answer)
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_a_forwarded_author_whose_key_is_gone_is_refused_for_good(tmp_path, town, anna, fr, status):
+    """Their home answers, and there is no such key: a 401 would tell the forwarder that its own signature is wrong."""
+    it = await neighbour(tmp_path, town)
+    luca = await it.doctor("luca")
+    await says(anna, fr, a_create(anna, post := a_post(anna)))
+    body = await with_proof(luca, a_create(luca, a_comment(luca, post.id)))
+    Liar(it, "/doctors/luca", lambda document: Response(status, {}, b""))
+
+    answer = await send_signed(fr, body, await instance_key(town["de"]))
+
+    assert (403, "actor_mismatch") == refused(answer)
+    assert 0 == await count(fr, "comments")
+
+
+async def test_a_forwarded_author_whose_home_is_away_is_asked_for_later(tmp_path, town, anna, fr):
+    """Nothing was found against the message: 503 with a time; the author's own 401 is about the author's signature."""
+    it = await neighbour(tmp_path, town)
+    luca = await it.doctor("luca")
+    await says(anna, fr, a_create(anna, post := a_post(anna)))
+    body = await with_proof(luca, a_create(luca, a_comment(luca, post.id)))
+    town.down.add("it")
+
+    away = await send_signed(fr, body, await instance_key(town["de"]))
+    own = await says(luca, fr, a_create(luca))
+    town.down.clear()
+    town.clock.move(seconds=2)
+    back = await send_signed(fr, body, await instance_key(town["de"]))
+
+    assert (503, "author_away") == refused(away)
+    assert "300" == away.headers["retry-after"]
+    assert (401, "unknown_key") == refused(own)
+    assert 202 == back.status
+    assert 1 == await count(fr, "comments")
+
+
+async def test_a_forwarded_author_whose_standing_cannot_be_read_is_asked_for_later(tmp_path, town, anna, fr):
+    """The key is remembered and the verdict is not: the same 503, or the forwarder would doubt its own signature."""
+    it = await neighbour(tmp_path, town, countries=("ES",))
+    luca = await it.doctor("luca")
+    await says(anna, fr, a_create(anna, post := a_post(anna)))
+    key = await instance_key(town["de"])
+    bodies = [await with_proof(luca, a_create(luca, a_comment(luca, post.id))) for _ in range(2)]
+
+    unbelieved = await send_signed(fr, bodies[0], key)
+    await fr.node.siblings.set_policy("https://it.example", "pause", by="test", reason="test")
+    await fr.node.siblings.set_policy("https://it.example", "inherit", by="test", reason="test")
+    town.down.add("it")
+    away = await send_signed(fr, bodies[1], key)
+
+    assert 403 == unbelieved.status
+    assert (503, "author_away") == refused(away)
+
+
+async def neighbour(tmp_path: Any, town: Network, *, countries: tuple[str, ...] = ()) -> Place:
+    """Italy, which both others list; France believes it for these countries (its own)."""
+    it, fr, de = await town.add(tmp_path, "it"), town["fr"], town["de"]
+    await fr.admits(it, countries=countries)
+    for one, other in ((it, fr), (it, de), (de, it)):
+        await one.admits(other)
+    return it
 
 
 @pytest.mark.parametrize(

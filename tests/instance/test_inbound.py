@@ -139,6 +139,72 @@ async def test_a_repeat_is_counted_as_one(network: Network) -> None:
     assert {1.0} == set(counted.values())
 
 
+SPOILT = "create trigger spoilt before insert on posts begin select raise(abort, 'spoilt'); end"
+
+
+async def test_a_database_that_is_busy_for_long_costs_a_message_nothing(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time the effect meets a lock that somebody else holds: the row waits, no try is counted, and it is applied."""
+    fr, anna = network["fr"], await network["de"].doctor("anna")
+    with closing(outside(fr)) as file:
+        file.execute(SPOILT)
+        await says(anna, fr, a_create(anna, a_post(anna)))
+        file.execute("drop trigger spoilt")
+        await fr.node.store._writer.call(lambda connection: connection.execute("pragma busy_timeout = 20"))  # type: ignore[attr-defined]
+        write, met = fr.node.store.write, 0
+
+        async def met_by_a_lock(work: Any, **options: Any) -> Any:
+            nonlocal met
+            met += 1
+            if met % 2:  # the effect; what follows it is how the row is put off
+                file.execute("begin immediate")
+                try:
+                    return await write(work, **options)
+                finally:
+                    file.execute("rollback")
+            return await write(work, **options)
+
+        with monkeypatch.context() as busy:
+            busy.setattr(fr.node.store, "write", met_by_a_lock)
+            for _ in range(7):
+                await fr.node.inbound.apply_next()
+                network.clock.move(seconds=30)
+        early = await standing(fr)
+        await fr.node.inbound.apply_next()
+
+    assert 14 == met
+    assert [("waiting", 0)] == early
+    assert [("applied", 0)] == await standing(fr)
+    assert ["Made-up case"] == await fr.titles()
+
+
+async def test_an_effect_that_the_database_forbids_fails_after_five_tries(network: Network) -> None:
+    """The twin: the database is there and says no, which is the message's own trouble."""
+    fr, anna = network["fr"], await network["de"].doctor("anna")
+    found = []
+    with closing(outside(fr)) as file:
+        file.execute(SPOILT)
+        await says(anna, fr, a_create(anna, a_post(anna)))
+        for _ in range(6):
+            await fr.node.inbound.apply_next()
+            network.clock.move(hours=1)
+            found += await standing(fr)
+
+    assert [*[("waiting", tries) for tries in (1, 2, 3, 4)], ("failed", 5), ("failed", 5)] == found
+    assert [] == await fr.titles()
+
+
+def outside(place: Any) -> sqlite3.Connection:
+    """Another program that has the database open."""
+    return sqlite3.connect(place.node.config.database.removeprefix("sqlite:///"), isolation_level=None)
+
+
+async def standing(place: Any) -> list[tuple[str, int]]:
+    """State and counted tries of every message."""
+    return [tuple(row) for row in await rows(place.node, "select state, attempts from inbound order by id")]
+
+
 async def spoken(place: Any) -> list[int]:
     """When siblings were last heard of."""
     return [row["last_in_at"] for row in await rows(place.node, "select last_in_at from sibling_contacts")]

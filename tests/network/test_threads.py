@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from federation.uri import Uri
+from federation.wire import Response
 from instance.services.publishing import CommentDraft, PostDraft
 from tests.doorway import a_comment, a_create, reads, says
-from tests.network.scene import Visitor, befriend, home_uri, without_trace
+from tests.network.scene import Liar, Visitor, befriend, home_uri, without_trace
 from tests.town import Network, Person, rows
 
 
@@ -74,6 +75,60 @@ async def test_what_was_forwarded_is_changed_and_withdrawn_the_same_way(town, pe
     await town.settle()
     assert [] == [*await town["fr"].answers(), *await town["de"].answers(), *await town["it"].answers()]
     assert [] == await rows(town["it"].node, "select * from revisions")
+
+
+@pytest.mark.parametrize("status", [404, 410])
+async def test_an_answer_whose_author_lost_the_key_is_a_dead_letter_and_the_lane_goes_on(town, people, status):
+    """J6: Italy cannot read Marie's key any more; Germany's other messages for Italy arrive, and so do its next."""
+    await forwarded_alone(town, people)
+    liar = Liar(town["fr"], "/doctors/marie", lambda document: Response(status, {}, b""))
+    await town["de"].node.workers.run_until_quiet()
+    liar.honest()
+    await people["anna"].posts("Afterwards")
+    await town.settle()
+
+    assert [("dead", "actor_mismatch")] == await passed_on(town)
+    assert [0] == await lane_failures(town)
+    assert {"Circle", "Afterwards"} == set(await town["it"].titles())
+    assert [] == await town["it"].answers()
+
+
+async def test_an_answer_whose_authors_home_is_away_waits_alone_and_arrives(town, people):
+    """J6: Italy cannot ask for Marie's key just now; the one answer rests, the lane does not, and nothing is lost."""
+    await forwarded_alone(town, people)
+    town.down.add("fr")
+    await town["de"].node.workers.run_until_quiet()
+    await people["anna"].posts("Meanwhile")
+    await town["de"].node.workers.run_until_quiet()
+    early = await passed_on(town), await town["it"].titles(), await lane_failures(town)
+    town.down.clear()
+    town.clock.move(minutes=6)
+    await town.settle()
+
+    assert [("resting", "author_away")] == early[0]
+    assert (["Circle", "Meanwhile"], [0]) == early[1:]
+    assert [("done", "")] == await passed_on(town)
+    assert "Inside the circle." in "".join(await town["it"].answers())
+
+
+async def forwarded_alone(town: Network, people: dict[str, Person]) -> None:
+    """Marie has answered Anna's case; Germany has the answer, Italy (which never met Marie) is still to get it."""
+    slug = await people["anna"].posts("Circle", audience="colleagues")
+    await town.settle()
+    await people["marie"].comments(home_uri(town["de"], slug), "Inside the circle.")
+    await town["fr"].node.workers.run_until_quiet()
+
+
+async def passed_on(town: Network) -> list[tuple[str, str]]:
+    """State and last code of what Germany forwards to Italy."""
+    sql = "select state, last_code from deliveries where origin = 'https://it.example' and actor like '%/actor'"
+    return [tuple(row) for row in await rows(town["de"].node, sql)]
+
+
+async def lane_failures(town: Network) -> list[int]:
+    """How often Germany's lane to Italy has failed in a row."""
+    found = await rows(town["de"].node, "select failures from lanes where origin = 'https://it.example'")
+    return [row["failures"] for row in found]
 
 
 async def test_a_federation_thread_reaches_all_directly(town, people):

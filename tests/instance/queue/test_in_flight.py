@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from datetime import datetime
 
-from federation.ports import Answer, Delivery
+from federation.ports import Answer, Delivery, Lane
 from federation.uri import Uri
 from instance.queue import Queue
 from tests.instance.parts import DE, FR, Parts, shared
-from tests.instance.queue.lanes import lanes, sent, settle
+from tests.instance.queue.lanes import answering, lane, lanes, sent, settle
 
 
 def doctor(number: int) -> Uri:
@@ -99,3 +100,60 @@ async def test_what_comes_back_while_the_lane_looks_is_not_sent_again(fr: Parts)
     assert queue.looks >= 2
     assert [create.id] == sent(fr)
     assert {DE: "done"} == await fr.states(create)
+
+
+class SlowClaim(Queue):
+    """The real queue, whose second claim is so slow that the lane at work closes before it is answered."""
+
+    claims = 0
+
+    def __init__(self, fr: Parts, closes: asyncio.Event, closed: asyncio.Event) -> None:
+        super().__init__(fr)  # type: ignore[arg-type]
+        self._closes, self._closed = closes, closed
+
+    async def claim(self, now: datetime, limit: int) -> Sequence[Lane]:
+        """Read the lanes, then let the one at work close, then answer."""
+        found = await super().claim(now, limit)
+        self.claims += 1
+        if self.claims == 2:
+            self._closes.set()
+            await self._closed.wait()
+        return found
+
+
+async def test_a_lane_that_closes_while_lanes_are_claimed_is_not_begun_with_old_numbers(fr: Parts) -> None:
+    """What was claimed knows nothing of its last failure: no probe goes out before the hour, and the count goes on."""
+    await fr.creates(targets=[shared(DE)])
+    fr.wire.answer = answering(Answer(0, "refused"))
+    await settle(fr)
+    fr.clock.move(seconds=30)
+    flying, closes, closed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def answer(url: Uri, body: bytes) -> Answer:
+        flying.set()
+        await closes.wait()
+        return Answer(0, "refused")
+
+    fr.wire.answer = answer
+    queue = SlowClaim(fr, closes, closed)
+    at_work = lanes(fr, queue)
+    async with asyncio.timeout(10):
+        first = await at_work.start_due()
+        await flying.wait()
+        closing = asyncio.create_task(at_work.start_due())
+        await closes.wait()
+        await at_work.quiet()
+        closed.set()
+        again = await closing
+        await at_work.quiet()
+    tries, stands = len(sent(fr)), await lane(fr)
+    fr.clock.move(minutes=2)
+    fr.wire.answer = None
+    later = await at_work.start_due()
+    await at_work.quiet()
+    await at_work.stop(1)
+
+    assert (1, 0, 1) == (first, again, later)
+    assert (2, 2) == (tries, stands["failures"])
+    assert 3 == len(sent(fr))
+    assert not await fr.queue.due(fr.clock())
