@@ -212,6 +212,11 @@ class Apply:
     async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
         """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
         node = self._node
+        if uri in node.directory.lists():
+            if update.actor != sibling.actor:
+                raise NotTheOwner("an instance announces its lists itself")
+            await node.directory.lists.announced(sibling.origin)
+            return None
         own = uri in (update.actor, sibling.actor)
         if own or await node.store.one("directory.doctor", uri=uri) is not None:
             if update.actor not in (uri, sibling.actor):
