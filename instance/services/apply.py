@@ -62,10 +62,13 @@ class Apply:
         self._relations = RelationEffects(node.origin, Answers(node))
 
     def needs_reading(self, activity: AnyActivity) -> bool:
-        """Whether the effect needs a look at the sibling, or much time: then the worker does it, not the door."""
+        """Whether the effect needs a look at the sibling, or much time: then the worker does it, not the door.
+
+        A status list is read at the door: what its issuer sends next may be by a doctor whom it clears.
+        """
         match activity:
             case Update(object=thing):
-                return isinstance(thing, Uri)
+                return isinstance(thing, Uri) and thing not in self._node.directory.lists()
             case Delete(object=uri, actor=actor):
                 return uri == actor or uri.target.startswith("/doctors/")
             case _:

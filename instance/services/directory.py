@@ -42,6 +42,7 @@ _REMEMBERED: Final = 8_192
 #: When somebody who has left is read again.
 _NEVER_AGAIN: Final = datetime.max.replace(tzinfo=UTC)
 _NO_CREDENTIAL: Final = Reason.NO_CREDENTIAL.value
+_SUSPENDED: Final = Reason.SUSPENDED.value
 
 
 @dataclass(slots=True)
@@ -264,7 +265,7 @@ class Directory:
 
     async def _freshened(self, uri: Uri, sibling: Sibling, verdict: _Verdict, doctor: KnownDoctor) -> _Verdict | None:
         """Have the status lists read again where the verdict rests on old ones, and judge by what there is then."""
-        deferred = is_deferred(doctor)
+        deferred = is_deferred(doctor) or (doctor.standing == _SUSPENDED and self._is_due(verdict, self._node.clock()))
         if not deferred and doctor.is_fresh_at(self._node.clock()):
             return verdict
         if not await self.lists.refresh(sibling.origin) and deferred:

@@ -71,6 +71,10 @@ class SingleFlight:
     def __init__(self) -> None:
         self._flying: dict[str, asyncio.Task[Any]] = {}
 
+    def under_way(self, name: str) -> bool:
+        """Whether somebody waits for this now."""
+        return name in self._flying
+
     async def do(self, name: str, start: Callable[[], Awaitable[T]]) -> T:
         """Run `start` unless it runs already under this name; a caller that goes away does not stop the others."""
         task: asyncio.Task[T] | None = self._flying.get(name)

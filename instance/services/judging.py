@@ -203,7 +203,7 @@ def _believed(doctor: KnownDoctor, verdict: Verdict) -> KnownDoctor:
         return doctor if not held else with_standing(doctor, verdict.reason.value)
     known = verdict.standing
     return replace(
-        doctor, standing=OK, name=known.name, role=known.role.value, country=str(known.country),
+        with_standing(doctor, OK), name=known.name, role=known.role.value, country=str(known.country),
         specialties=known.specialties, assurance=known.assurance.value, valid_from=known.valid_from,
         valid_until=known.valid_until,
     )  # fmt: skip

@@ -2,7 +2,7 @@
 
 A list is read when a credential that holds otherwise first names it, when its issuer says that it has changed, and when
 it has become too old; of one issuer every ten seconds at most, in the long run. One that cannot be read leaves the last
-good copy, with its age. A changed bit takes the doctor's standing away, or opens it again, in the transaction that keeps
+good copy, with its age. A changed bit takes the doctor's standing away, or gives it back, in the transaction that keeps
 the list.
 """
 
@@ -92,9 +92,12 @@ class StatusLists:
         await self.refresh(origin)
 
     async def refresh(self, origin: str) -> bool:
-        """Read an issuer's lists again and say whether all could be read; not twice within ten seconds."""
+        """Read an issuer's lists again and say whether all could be read; not twice within ten seconds.
+
+        Whoever comes while they are read waits for what is found.
+        """
         now, state = self._node.clock(), self._state(origin)
-        if timedelta(0) <= now - state.read_at < AT_MOST:
+        if timedelta(0) <= now - state.read_at < AT_MOST and not self._flights.under_way(origin):
             return False
         sibling = self._node.allowlist().find(origin)
         if sibling is None or sibling.refusal(Direction.FETCH) is not None:
