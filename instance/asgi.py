@@ -17,7 +17,7 @@ from federation.allowlist import Direction
 from federation.errors import Malformed, MethodNotAllowed, NotASibling, NotFound, NotSigned, Refused
 from federation.signatures import SignedMessage
 from instance.hot import body as bodies
-from instance.hot.answers import ACTIVITY, JSON, SERVER, Answers
+from instance.hot.answers import ACTIVITY, JSON, SERVER, VC, Answers
 from instance.hot.body import ClientGone
 from instance.hot.feed import HomeFeed
 from instance.hot.guard import Guard
@@ -139,6 +139,12 @@ class FederationApp:
                     await self._page(scope, receive, send)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
+            case "vc", ["status", purpose, number]:
+                await self._node.inbox.authorise_get(message)
+                if query:
+                    raise NotFound
+                found = await self._node.own_status.document(purpose, number)
+                await self._answers.document(scope, send, found, VC)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
                 await self._open_document(message, path, query, scope, send)
             case "doctors" | "posts" | "comments" | "activities", [_, *_] if _for_machines(message, first, rest):

@@ -21,6 +21,7 @@ from instance.config import Config
 from instance.storage.store import Reader, Row, Store, Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import CannotOpen, Vault, head_under
+from verification.signing import KeySigner
 
 _ALGORITHM: Final[dict[Profile, Algorithm]] = {Profile.CAVAGE: "rsa", Profile.RFC9421: "ed25519"}
 _NAME: Final[dict[Algorithm, str]] = {"rsa": "main-key", "ed25519": "ed25519-key"}
@@ -69,6 +70,11 @@ class OwnKeys:
         #: The key that signs credentials; it lives in a file, never in a row.
         self.issuer = issuer
         self.issuer_id = Uri.parse(origin + "/actor#vc-1")
+
+    @property
+    def signer(self) -> KeySigner:
+        """The issuer key at work: what signs credentials and status lists."""
+        return KeySigner(self.instance_actor, self.issuer_id, self.issuer)
 
     @property
     def issuer_multikey(self) -> str:

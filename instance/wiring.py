@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from instance.services.directory import Directory
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
+    from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
     from instance.services.serving import Serving
@@ -70,6 +71,7 @@ class Node:
     inbox: Inbox
     admission: SiblingAdmission
     audit: RefusalAudit
+    own_status: OwnStatus
     people: People
     publishing: Publishing
     follows: Follows
@@ -186,6 +188,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.directory import Directory
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
+    from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
     from instance.services.serving import Serving
@@ -197,7 +200,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     await node.allowlist.start()
     node.clocks = SiblingClocks(node)
     node.wire = make_wire(node) if make_wire is not None else _wire(node)
-    node.directory = Directory(node)
+    node.directory, node.own_status = Directory(node), OwnStatus(node)
+    await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
     node.people, node.publishing = People(node), Publishing(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)

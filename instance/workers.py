@@ -105,6 +105,7 @@ class Workers:
             applied = await self._node.inbound.apply_next()
             begun = await self._lanes.start_due()
             await self._lanes.quiet()
+            await self._node.directory.lists.poll_due()
             if not applied and not begun:
                 return
 
@@ -168,6 +169,7 @@ class Workers:
         node = self._node
         return (
             ("credentials", timedelta(hours=1), node.people.renew_due),
+            ("status lists", timedelta(seconds=TICK), node.directory.lists.poll_due),
             ("sessions", timedelta(minutes=10), node.people.sweep),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),

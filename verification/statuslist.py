@@ -11,6 +11,7 @@ import binascii
 import gzip
 import re
 import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -101,6 +102,16 @@ def with_bit(bits: bytes, index: int, value: bool) -> bytes:
         return bits
     changed = bytearray(bits)
     changed[index // 8] ^= mask
+    return bytes(changed)
+
+
+def with_set(bits: bytes, places: Iterable[int]) -> bytes:
+    """Return the list with these bits set besides; raise IndexError outside the list."""
+    changed = bytearray(bits)
+    for place in places:
+        if place < 0:
+            raise IndexError("a status index counts from zero")
+        changed[place // 8] |= 0x80 >> place % 8
     return bytes(changed)
 
 

@@ -18,6 +18,7 @@ Header = tuple[bytes, bytes]
 PROBLEM: Final = b"application/problem+json"
 ACTIVITY: Final = b"application/activity+json"
 JSON: Final = b"application/json"
+VC: Final = b"application/vc"
 #: In place of the server's own banner.
 SERVER: Final[Header] = (b"server", b"esanum")
 

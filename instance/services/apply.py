@@ -62,10 +62,13 @@ class Apply:
         self._relations = RelationEffects(node.origin, Answers(node))
 
     def needs_reading(self, activity: AnyActivity) -> bool:
-        """Whether the effect needs a look at the sibling, or much time: then the worker does it, not the door."""
+        """Whether the effect needs a look at the sibling, or much time: then the worker does it, not the door.
+
+        A status list is read at the door: what its issuer sends next may be by a doctor whom it clears.
+        """
         match activity:
             case Update(object=thing):
-                return isinstance(thing, Uri)
+                return isinstance(thing, Uri) and thing not in self._node.directory.lists()
             case Delete(object=uri, actor=actor):
                 return uri == actor or uri.target.startswith("/doctors/")
             case _:
@@ -212,6 +215,11 @@ class Apply:
     async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
         """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
         node = self._node
+        if uri in node.directory.lists():
+            if update.actor != sibling.actor:
+                raise NotTheOwner("an instance announces its lists itself")
+            await node.directory.lists.announced(sibling.origin)
+            return None
         own = uri in (update.actor, sibling.actor)
         if own or await node.store.one("directory.doctor", uri=uri) is not None:
             if update.actor not in (uri, sibling.actor):

@@ -24,10 +24,11 @@ from federation.uri import BadUri, Uri
 from federation.vocabulary import Doctor, Instance
 from instance.services.doctors import words_of
 from instance.services.fetching import JRD_ACCEPT, Budget, Fetcher, GoneThere, NotReached, NotThere
-from instance.services.judging import OK, KnownDoctor, judge, read_keys, refusal_of, row_of, with_standing
+from instance.services.judging import OK, KnownDoctor, is_deferred, judge, read_keys, refusal_of, row_of, with_standing
 from instance.services.key_memory import KeyMemory, Keys
+from instance.services.status_lists import StatusLists
 from instance.storage.store import Row, Transaction
-from instance.times import to_ms
+from instance.times import from_ms, to_ms
 from verification.verdicts import Reason
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _REMEMBERED: Final = 8_192
 #: When somebody who has left is read again.
 _NEVER_AGAIN: Final = datetime.max.replace(tzinfo=UTC)
 _NO_CREDENTIAL: Final = Reason.NO_CREDENTIAL.value
+_SUSPENDED: Final = Reason.SUSPENDED.value
 
 
 @dataclass(slots=True)
@@ -67,6 +69,7 @@ class Directory:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._fetcher = Fetcher(node)
+        self.lists = StatusLists(node, self._fetcher)
         self._newcomers = Budget()
         self._keys = KeyMemory(node.store, node.clock, self._read_owner)
         self._verdicts: OrderedDict[Uri, _Verdict] = OrderedDict()
@@ -149,8 +152,13 @@ class Directory:
         """Forget what is held in memory about this origin; rows are the caller's to delete."""
         self._keys.forget(origin)
         self._fetcher.forget(origin)
+        self.lists.forget(origin)
         for uri in [uri for uri in self._verdicts if uri.origin == origin]:
             del self._verdicts[uri]
+
+    def notice_standing(self) -> None:
+        """Judge everybody anew at the next message."""
+        self._verdicts.clear()
 
     def forget_doctor(self, uri: Uri) -> None:
         """Judge this doctor anew at the next message."""
@@ -164,7 +172,15 @@ class Directory:
         Handle and addresses never change (security A50).
         """
         before = await self._node.store.one("directory.doctor", uri=doctor.id)
-        known = judge(doctor, sibling, before, self._node.clock())
+        last = from_ms(before["valid_from"]) if before is not None and before["valid_from"] is not None else None
+
+        def judged() -> KnownDoctor:
+            now = self._node.clock()
+            return judge(doctor, sibling, self.lists(), now=now, known=before is not None, last=last)
+
+        known = judged()
+        if is_deferred(known) and await self.lists.ensure(doctor.credential, sibling):
+            known = judged()
         if before is not None:
             _require_same(known, before)
         keys = read_keys(doctor.id, doctor.public_keys, doctor.assertion_methods)
@@ -183,6 +199,8 @@ class Directory:
         if before is None and doctor.standing != OK:
             return False
         values = row_of(doctor, learned.document, learned.credential, to_ms(now))
+        if is_deferred(doctor):
+            return True  # nothing was found against them
         if doctor.standing != OK:
             await tx.run(
                 "directory.set_standing", uri=doctor.uri, standing=doctor.standing, document=values["document"],
@@ -219,6 +237,9 @@ class Directory:
         await tx.run("directory.drop_words", doctor=doctor.uri)
         for word in sorted(words_of(doctor.name, doctor.handle)):
             await tx.run("directory.add_word", doctor=doctor.uri, word=word)
+        await tx.run("status.drop_places", doctor=doctor.uri)
+        for place in doctor.places:
+            await tx.run("status.add_place", list=place.list, place=place.index, doctor=doctor.uri)
         await self._keys.keep(tx, doctor.uri, learned.keys, self._node.clock())
 
     # ── standing ──
@@ -228,6 +249,8 @@ class Directory:
         await self._notice_changes()
         verdict = self._verdicts.get(uri) or await self._from_row(uri, sibling)
         now = self._node.clock()
+        if verdict is not None and verdict.doctor is not None:
+            verdict = await self._freshened(uri, sibling, verdict, verdict.doctor)
         if verdict is None or self._is_due(verdict, now):
             verdict = await self._renewed(uri, sibling, verdict)
         doctor = verdict.doctor
@@ -239,6 +262,16 @@ class Directory:
         if refusal is not None:
             raise refusal
         return doctor
+
+    async def _freshened(self, uri: Uri, sibling: Sibling, verdict: _Verdict, doctor: KnownDoctor) -> _Verdict | None:
+        """Have the status lists read again where the verdict rests on old ones, and judge by what there is then."""
+        deferred = is_deferred(doctor) or (doctor.standing == _SUSPENDED and self._is_due(verdict, self._node.clock()))
+        if not deferred and doctor.is_fresh_at(self._node.clock()):
+            return verdict
+        if not await self.lists.refresh(sibling.origin) and deferred:
+            return verdict
+        self._verdicts.pop(uri, None)
+        return await self._from_row(uri, sibling)
 
     def _is_due(self, verdict: _Verdict, now: datetime) -> bool:
         """Whether the actor is read again before the verdict is answered with: once a minute, and only a bad one."""
@@ -266,13 +299,14 @@ class Directory:
             verdict = _Verdict(None, _NEVER_AGAIN)
             self._remember(uri, verdict)
             return verdict
-        doctor = judge(parse.doctor(orjson.loads(row["document"])), sibling, None, self._node.clock())
+        document = parse.doctor(orjson.loads(row["document"]))
+        doctor = judge(document, sibling, self.lists(), now=self._node.clock(), known=True)
         if row["standing"] != OK and doctor.standing == OK:
             doctor = with_standing(doctor, row["standing"])
         # Long ago, so that a bad one is read again at once.
         at = self._node.clock() if doctor.standing == OK else self._node.clock() - AGAIN
         verdict = _Verdict(doctor, at)
-        if doctor.standing != row["standing"]:
+        if doctor.standing != row["standing"] and not is_deferred(doctor):
             await self._store_verdict(uri, doctor.standing, row)
         self._remember(uri, verdict)
         return verdict
@@ -299,6 +333,7 @@ class Directory:
         if standing != self._standing:
             self._standing = standing
             self._verdicts.clear()
+            await self.lists.load()
 
     def _drop_strangers(self) -> None:
         self._verdicts.clear()

@@ -22,7 +22,7 @@ from verification.credential import SignedCredential, Subject, Terms
 from verification.dossier import Assurance, Country, Role
 from verification.errors import BadName
 from verification.names import check_name, fold
-from verification.signing import KeySigner
+from verification.status_entries import StatusPlace
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -46,6 +46,8 @@ REVERIFY_AFTER: Final = {
 _HANDLE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,30}\Z")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
 _JITTER: Final = 0.05
+#: Standings with which a credential is still shown; what it is worth stands in the status lists.
+_SHOWN: Final = frozenset({"ok", "suspended", "revoked"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,16 +136,17 @@ async def index(tx: Transaction, doctor: Uri, slugs: Sequence[str], name: str, h
 # ── the credential ──
 
 
-def issue(node: Node, row: Row, multikeys: Sequence[str], reverify: datetime | None) -> SignedCredential:
+def issue(
+    node: Node, row: Row, multikeys: Sequence[str], reverify: datetime | None, place: StatusPlace
+) -> SignedCredential:
     """Issue the doctor's next credential, bound to exactly these Ed25519 keys; raise NotIssuable past `reverify`."""
     subject = Subject(
         id=Uri.parse(row["uri"]), name=row["name"], role=Role(row["role"]), country=Country(row["country"]),
         specialties=tuple(json.loads(row["specialties"])), assurance=Assurance(row["assurance"]),
         actor_keys=tuple(multikeys),
     )  # fmt: skip
-    terms = Terms(id=Uri.parse(row["uri"] + "/credential"), reverify_on=reverify, status=None)
-    signer = KeySigner(node.keys.instance_actor, node.keys.issuer_id, node.keys.issuer)
-    return credential.issue(subject, terms, signer, now=node.clock())
+    terms = Terms(id=Uri.parse(row["uri"] + "/credential"), reverify_on=reverify, status=place)
+    return credential.issue(subject, terms, node.keys.signer, now=node.clock())
 
 
 def validity(signed: SignedCredential) -> dict[str, int]:
@@ -164,7 +167,10 @@ def renewal_due(row: Row, now: datetime) -> bool:
 
 
 def document(row: Row, keys: Sequence[PublicKey], authority: str) -> Doctor:
-    """Return the actor of an own doctor; without a credential while the standing is not in order."""
+    """Return the actor of an own doctor; the credential is shown as long as it is not for others to guess its state.
+
+    Whoever is suspended or revoked keeps showing it: the status lists say what it is worth.
+    """
     rsa = [key for key in keys if key.algorithm == "rsa"]
     ed25519 = [key for key in keys if key.algorithm == "ed25519"]
     return Doctor(
@@ -175,6 +181,6 @@ def document(row: Row, keys: Sequence[PublicKey], authority: str) -> Doctor:
         assertion_methods=tuple(Multikey(id=key.id, controller=key.owner, key=key.multikey) for key in ed25519),
         webfinger=f"{row['handle']}@{authority}", summary=row["summary"],
         languages=tuple(json.loads(row["languages"])),
-        credential=json.loads(row["credential"]) if row["standing"] == "ok" else None,
+        credential=json.loads(row["credential"]) if row["standing"] in _SHOWN else None,
         published=from_ms(row["created_at"]), updated=from_ms(row["updated_at"]),
     )  # fmt: skip

@@ -71,6 +71,10 @@ class SingleFlight:
     def __init__(self) -> None:
         self._flying: dict[str, asyncio.Task[Any]] = {}
 
+    def under_way(self, name: str) -> bool:
+        """Whether somebody waits for this now."""
+        return name in self._flying
+
     async def do(self, name: str, start: Callable[[], Awaitable[T]]) -> T:
         """Run `start` unless it runs already under this name; a caller that goes away does not stop the others."""
         task: asyncio.Task[T] | None = self._flying.get(name)
@@ -121,10 +125,10 @@ class Fetcher:
             raise failure.refusal("remembered")
         return await self._flights.do(url, lambda: self._document(url, sibling, now))
 
-    async def json(self, url: Uri, sibling: Sibling, accept: str) -> dict[str, Any]:
-        """Return JSON of another media type (WebFinger); nothing is remembered."""
+    async def json(self, url: Uri, sibling: Sibling, accept: str, *, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
+        """Return JSON of another media type (WebFinger, status lists), at most `limit` bytes; nothing is remembered."""
         self._node.allowlist().require(url.origin, Direction.FETCH)
-        answer = await self._get(url, sibling, accept)
+        answer = await self._get(url, sibling, accept, limit)
         media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if answer.status != 200 or media not in accept.split(", "):
             raise NotThere(f"status {answer.status}")
@@ -162,13 +166,13 @@ class Fetcher:
             raise NotThere("another document than the one asked for")
         return document
 
-    async def _get(self, url: Uri, sibling: Sibling, accept: str) -> Any:
+    async def _get(self, url: Uri, sibling: Sibling, accept: str, limit: int = MAX_DOCUMENT) -> Any:
         node = self._node
         profile = Profile.RFC9421 if sibling.speaks_rfc9421 else Profile.CAVAGE
         key = await node.keys.signing_key(node.actor, profile)
         headers = signatures.sign("GET", url, None, key, profile, node.clock())
         try:
-            return await node.wire.get(url, headers, limit=MAX_DOCUMENT, accept=accept)
+            return await node.wire.get(url, headers, limit=limit, accept=accept)
         except Refused:
             raise
         except Exception as fault:

@@ -16,17 +16,15 @@ from federation.keys import PublicKey
 from federation.ports import Speaker
 from federation.uri import Uri
 from federation.vocabulary import Doctor, KeyDocument, Multikey
-from instance.storage.store import Row
-from instance.times import from_ms
-from verification import credential
-from verification.credential import Holder, Memory
+from verification import credential, status_entries
+from verification.credential import HARD_STALE, Holder, Memory
 from verification.issuers import SKEW, Issuer, IssuerKey, MemberStatus
 from verification.names import fold
+from verification.status_entries import StatusEntry
+from verification.statuslist import TTL, StatusList
 from verification.verdicts import Accepted, Deferred, Effect, Reason, Verdict
 
 OK: Final = Reason.OK.value
-#: Nothing is known of status lists yet: standing comes from the credential alone.
-NO_LISTS: Final = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,24 +53,52 @@ class KnownDoctor:
     #: `ok`, or the credential reason for which this doctor may not speak.
     standing: str
     speaker: Speaker
+    #: Where the doctor stands in the issuer's status lists.
+    places: tuple[StatusEntry, ...] = ()
+    #: How long those lists' silence is trusted; then they are asked again.
+    fresh_until: datetime | None = None
 
     def holds_at(self, now: datetime) -> bool:
         """Whether the verdict still counts: an accepted credential runs out by itself."""
         return self.standing != OK or (self.valid_until is not None and now <= self.valid_until + SKEW)
 
+    def is_fresh_at(self, now: datetime) -> bool:
+        """Whether the status lists behind the verdict are young enough."""
+        return self.fresh_until is None or now <= self.fresh_until
 
-def judge(doctor: Doctor, sibling: Sibling, before: Row | None, now: datetime) -> KnownDoctor:
-    """Return what is believed of this doctor now; raise ForeignOrigin where the document leads elsewhere."""
+
+def judge(
+    doctor: Doctor, sibling: Sibling, lists: Mapping[Uri, StatusList], *, now: datetime, known: bool,
+    last: datetime | None = None,
+) -> KnownDoctor:  # fmt: skip
+    """Return what is believed of this doctor now; raise ForeignOrigin where the document leads elsewhere.
+
+    `known` is whether they were believed before, `last` the begin of the newest credential seen then.
+    """
     require_at_home(doctor, sibling)
-    last = from_ms(before["valid_from"]) if before is not None and before["valid_from"] is not None else None
     holder = Holder(
         id=doctor.id, name=doctor.name, assertion_keys=frozenset(method.key for method in doctor.assertion_methods)
     )
     verdict = credential.check(
-        doctor.credential, holder, {sibling.actor: issuer_of(sibling)}, NO_LISTS,
-        Memory(seen_before=before is not None, last_valid_from=last), now=now,
+        doctor.credential, holder, {sibling.actor: issuer_of(sibling)}, lists,
+        Memory(seen_before=known, last_valid_from=last), now=now,
     )  # fmt: skip
-    return _believed(_bare(doctor, verdict.reason.value), verdict)
+    believed = _believed(_bare(doctor, verdict.reason.value), verdict)
+    if not isinstance(verdict, Accepted):
+        return believed
+    places = stands_in(doctor.credential, sibling)
+    trusted = TTL if verdict.reason is Reason.OK else HARD_STALE
+    fresh = min((lists[place.list].fetched_at for place in places), default=now) + trusted
+    return replace(believed, places=places, fresh_until=fresh)
+
+
+def stands_in(doctor_credential: Any, sibling: Sibling) -> tuple[StatusEntry, ...]:
+    """Return a credential's entries in its home's status lists; none where they cannot be read or lie elsewhere."""
+    try:
+        entries = status_entries.read(doctor_credential["credentialStatus"])
+    except (TypeError, KeyError, ValueError):
+        return ()
+    return entries if all(entry.list.origin == sibling.origin for entry in entries) else ()
 
 
 def require_at_home(doctor: Doctor, sibling: Sibling) -> None:
@@ -104,6 +130,11 @@ def refusal_of(doctor: KnownDoctor) -> Refused | None:
     if doctor.standing in _DEFERRED:
         return StandingDeferred(doctor.standing)
     return StandingRefused(doctor.standing)
+
+
+def is_deferred(doctor: KnownDoctor) -> bool:
+    """Whether the verdict is that nothing can be known now: the lists are missing or too old."""
+    return doctor.standing in _DEFERRED or doctor.standing == Reason.STATUS_SOFT_STALE.value
 
 
 def read_keys(
@@ -172,7 +203,7 @@ def _believed(doctor: KnownDoctor, verdict: Verdict) -> KnownDoctor:
         return doctor if not held else with_standing(doctor, verdict.reason.value)
     known = verdict.standing
     return replace(
-        doctor, standing=OK, name=known.name, role=known.role.value, country=str(known.country),
+        with_standing(doctor, OK), name=known.name, role=known.role.value, country=str(known.country),
         specialties=known.specialties, assurance=known.assurance.value, valid_from=known.valid_from,
         valid_until=known.valid_until,
     )  # fmt: skip

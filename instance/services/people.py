@@ -77,7 +77,7 @@ class People(Descriptions):
         stored = await self._node.hash_password(password)
         pairs = await self._node.keys.make(uri)
         row = self._new_row(new, uri, name)
-        row.update(self._issued(row, _multikeys(pairs), doctors.reverify_on(new.role, self._node.clock())))
+        row.update(await self._issued(row, _multikeys(pairs), doctors.reverify_on(new.role, self._node.clock())))
 
         async def keep(tx: Transaction) -> bool:
             return await self._keep_new(tx, new, row, pairs, stored, by)
@@ -134,7 +134,7 @@ class People(Descriptions):
             await tx.run("people.hold_deliveries", actor=row["uri"])
             await tx.run("people.raise_standing_version")
             await self._record(tx, "doctor_suspended", by, row["uri"], reason)
-            await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
+            await self._node.own_status.suspend(tx, row["uri"])
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
@@ -143,7 +143,7 @@ class People(Descriptions):
         """Give a suspended doctor's standing back with a new credential, and tell every sibling."""
         row = await self._require(handle, by, reason)
         multikeys = await self._published_multikeys(Uri.parse(row["uri"]))
-        issued = self._issued(row, multikeys, _reverify_at(row))
+        issued = await self._issued(row, multikeys, _reverify_at(row))
 
         async def work(tx: Transaction) -> None:
             now = to_ms(self._node.clock())
@@ -154,6 +154,7 @@ class People(Descriptions):
             await tx.run("people.release_deliveries", actor=row["uri"], now=now)
             await tx.run("people.raise_standing_version")
             await self._record(tx, "doctor_reinstated", by, row["uri"], reason)
+            await self._node.own_status.suspend(tx, row["uri"], suspended=False)
             await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
 
         await self._store.write(work)
@@ -181,7 +182,7 @@ class People(Descriptions):
         before = await self._node.keys.published(uri)
         keys = (*(pair.public() for pair in pairs), *before)
         multikeys = [key.multikey for key in keys if key.algorithm == "ed25519"]
-        issued = self._issued(row, multikeys, _reverify_at(row))
+        issued = await self._issued(row, multikeys, _reverify_at(row))
 
         async def work(tx: Transaction) -> None:
             now = later(row, to_ms(self._node.clock()))
@@ -241,9 +242,10 @@ class People(Descriptions):
     async def _published_multikeys(self, uri: Uri) -> list[str]:
         return [key.multikey for key in await self._node.keys.published(uri) if key.algorithm == "ed25519"]
 
-    def _issued(self, row: Row, multikeys: Sequence[str], reverify: datetime | None) -> dict[str, Any]:
+    async def _issued(self, row: Row, multikeys: Sequence[str], reverify: datetime | None) -> dict[str, Any]:
+        place = await self._node.own_status.place_of(Uri.parse(row["uri"]))
         try:
-            signed: SignedCredential = doctors.issue(self._node, row, multikeys, reverify)
+            signed: SignedCredential = doctors.issue(self._node, row, multikeys, reverify, place)
         except NotIssuable:
             raise Rejected("not_renewable") from None
         return {"credential": json.dumps(signed, ensure_ascii=False), **doctors.validity(signed)}
@@ -254,7 +256,7 @@ class People(Descriptions):
             return 0
         keys = await self._node.keys.published(uri)
         multikeys = [key.multikey for key in keys if key.algorithm == "ed25519"]
-        issued = self._issued(row, multikeys, _reverify_at(row))
+        issued = await self._issued(row, multikeys, _reverify_at(row))
 
         async def work(tx: Transaction) -> int:
             now = later(row, to_ms(self._node.clock()))

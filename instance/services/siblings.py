@@ -165,6 +165,7 @@ class SiblingAdmin:
                 raise Rejected("unknown_sibling", "origin", status=404)
             await self._drop_queue(tx, origin, "not_a_sibling")
             await tx.run("siblings.forget_keys", origin=origin)
+            await tx.run("status.forget_lists", origin=origin)
             await tx.run("siblings.forget_shown", origin=origin)
             await tx.run("siblings.reset_lane", origin=origin)
             await record(self._node, tx, origin, REMOVE, by, reason, before=before, after=None, touched=touched)

@@ -177,7 +177,7 @@ async def test_a_suspended_doctor_is_refused_as_soon_as_home_says_so(town, anna,
 
     again = await says(anna, fr, a_create(anna))
 
-    assert (403, "no_credential") == refused(suspended)
+    assert (403, "suspended") == refused(suspended)
     assert 202 == again.status
 
 

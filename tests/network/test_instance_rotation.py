@@ -140,7 +140,7 @@ async def test_a_sibling_that_has_not_pinned_refuses_the_new_keys(town, de, fr):
     assert {"fr": True, "it": False} == refused_at
     assert {"https://fr.example": "waiting", "https://it.example": "done"} == waiting
     standing = await rows(fr.node, f"select standing from doctors where uri = '{berta.uri}'")
-    assert [("no_credential",)] == [tuple(row) for row in standing]
+    assert [("suspended",)] == [tuple(row) for row in standing]
 
 
 @pytest.mark.parametrize(("days", "wait"), [(0, timedelta(minutes=10)), (1, timedelta(days=1)), (7, timedelta(days=7))])

@@ -7,7 +7,15 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
-from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, PriorityFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import (
+    DataFrame,
+    HeadersFrame,
+    PingFrame,
+    PriorityFrame,
+    RstStreamFrame,
+    SettingsFrame,
+    WindowUpdateFrame,
+)
 
 from federation.signatures import Profile
 from tests.bench.letters import creates

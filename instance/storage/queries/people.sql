@@ -57,7 +57,8 @@ where uri = :uri and local = 1;
 select d.uri, d.handle, d.valid_from, d.valid_until, r.due_at as reverify_at
 from doctors d left join reverifications r on r.doctor = d.uri
 where d.local = 1 and d.standing = 'ok' and d.gone_at is null
-  and d.valid_from + (d.valid_until - d.valid_from) * 61 / 100 <= :now
+  and (d.valid_from + (d.valid_until - d.valid_from) * 61 / 100 <= :now
+       or not exists (select 1 from status_places s where s.doctor = d.uri))
   and (r.due_at is null or (r.due_at > d.valid_until and r.due_at > :now))
 order by d.valid_until, d.uri limit :count;
 

@@ -1,0 +1,119 @@
+"""Our own status lists: where each doctor stands in them, which bits are set, and the signed lists siblings read.
+
+A bit is the state of a row, changed in the transaction that changes the doctor's standing; the signed list is made from
+the rows when somebody asks, so that no list can be behind them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+from federation.delivery import Priority
+from federation.errors import NotFound
+from federation.uri import Uri
+from federation.vocabulary import Update
+from instance.services import sending
+from instance.storage.store import Row, Transaction
+from instance.times import to_ms
+from verification import statuslist
+from verification.status_entries import StatusPlace
+from verification.statuslist import MIN_LENGTH, Purpose
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: A new list is begun when so much of one is allotted: places are drawn at random, and few are left.
+FULL: Final = MIN_LENGTH * 8 // 10
+#: How long a signed list is served before it is signed anew; siblings read it every quarter of an hour.
+SIGNED_FOR: Final = timedelta(hours=6)
+_FOLDER: Final = "/vc/status"
+
+
+class OwnStatus:
+    """Places, bits and lists of this instance."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._signed: dict[tuple[Purpose, int], tuple[int, datetime, bytes]] = {}
+
+    def address(self, purpose: Purpose, number: int) -> Uri:
+        """Where a list is served; both lists of a pair have the same number."""
+        return Uri.parse(f"{self._node.origin}{_FOLDER}/{purpose}/{number}")
+
+    async def place_of(self, doctor: Uri) -> StatusPlace:
+        """Return the doctor's place in both lists; one without a place is given one now."""
+        row = await self._node.store.one("status.place", doctor=doctor)
+        if row is None:
+
+            async def work(tx: Transaction) -> Row:
+                return await self._allot(tx, doctor)
+
+            row = await self._node.store.write(work)
+        number, place = int(row["list"]), int(row["place"])
+        return StatusPlace(place, self.address(Purpose.REVOCATION, number), self.address(Purpose.SUSPENSION, number))
+
+    async def suspend(self, tx: Transaction, doctor: str, *, suspended: bool = True) -> None:
+        """Set or clear the doctor's bit of suspension, in the caller's transaction, and tell every sibling."""
+        await self._mark(tx, doctor, Purpose.SUSPENSION, "status.set_suspended", value=int(suspended))
+
+    async def revoke(self, tx: Transaction, doctor: str) -> None:
+        """Set the doctor's bit of revocation, for good, in the caller's transaction, and tell every sibling."""
+        await self._mark(tx, doctor, Purpose.REVOCATION, "status.set_revoked")
+
+    async def document(self, purpose: str, number: str) -> bytes:
+        """Return the signed list as it is now; raise NotFound where there is no such list."""
+        if purpose not in set(Purpose) or not number.isascii() or not number.isdigit() or number.startswith("0"):
+            raise NotFound
+        asked, wanted = Purpose(purpose), int(number[:9])
+        row = await self._node.store.known("status.version")
+        version, now = int(row["value"]) if row is not None else 0, self._node.clock()
+        kept = self._signed.get((asked, wanted))
+        if kept is None or kept[0] != version or not timedelta(0) <= now - kept[1] < SIGNED_FOR:
+            if str(wanted) != number or wanted > await self._newest():
+                raise NotFound
+            kept = self._signed[asked, wanted] = (version, now, await self._sign(asked, wanted, now))
+        return kept[2]
+
+    # ── parts ──
+
+    async def _allot(self, tx: Transaction, doctor: Uri) -> Row:
+        """Draw a place that nobody has had: the order of numbers must not tell the order of admissions."""
+        await tx.take_turn("status places")
+        found = await tx.one("status.place", doctor=doctor)
+        if found is not None:
+            return found
+        newest = await tx.one("status.newest_list")
+        assert newest is not None
+        number = int(newest["list"]) + (int(newest["taken"]) >= FULL)
+        while True:
+            place = secrets.randbelow(MIN_LENGTH)
+            if await tx.run("status.allot", list=number, place=place, doctor=doctor, now=to_ms(self._node.clock())):
+                return {"list": number, "place": place}
+
+    async def _mark(self, tx: Transaction, doctor: str, purpose: Purpose, query: str, **values: int) -> None:
+        place = await tx.one("status.place", doctor=doctor)
+        if place is None:
+            return  # a credential without a place, issued before there were lists: the message alone tells
+        if not await tx.run(query, list=place["list"], place=place["place"], **values):
+            return
+        await tx.run("status.raise_version")
+        await sending.to_all_siblings(
+            self._node, tx, Update, actor=self._node.actor, object=self.address(purpose, int(place["list"])),
+            priority=Priority.REVOCATION,
+        )  # fmt: skip
+
+    async def _newest(self) -> int:
+        row = await self._node.store.one("status.newest_list")
+        return int(row["list"]) if row is not None else 1
+
+    async def _sign(self, purpose: Purpose, number: int, now: datetime) -> bytes:
+        column = "revoked" if purpose is Purpose.REVOCATION else "suspended"
+        rows = await self._node.store.all("status.bits", list=number)
+        bits = statuslist.with_set(statuslist.blank(), (int(row["place"]) for row in rows if row[column]))
+        return orjson.dumps(
+            statuslist.issue_list(self.address(purpose, number), purpose, bits, self._node.keys.signer, now=now)
+        )

@@ -1,0 +1,212 @@
+"""Siblings' status lists: read whole, kept with their age, and asked for again every quarter of an hour.
+
+A list is read when a credential that holds otherwise first names it, when its issuer says that it has changed, and when
+it has become too old; of one issuer every ten seconds at most, in the long run. One that cannot be read leaves the last
+good copy, with its age. A changed bit takes the doctor's standing away, or gives it back, in the transaction that keeps
+the list.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from federation import parse
+from federation.allowlist import Direction, Sibling
+from federation.errors import Refused, TooManyRequests
+from federation.uri import Uri
+from instance.services.fetching import Budget, NotReached, NotThere, SingleFlight
+from instance.services.judging import OK, issuer_of, judge, stands_in
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from verification import statuslist
+from verification.errors import BadStatusList
+from verification.statuslist import Purpose, StatusList
+
+if TYPE_CHECKING:
+    from instance.services.fetching import Fetcher
+    from instance.wiring import Node
+
+#: How often a list is read without being asked to.
+EVERY: Final = statuslist.TTL
+#: How often one issuer's lists are read at most, whoever asks.
+AT_MOST: Final = timedelta(seconds=10)
+#: After a failure: twice as long each time, a quarter more or less, and no longer than usual.
+FIRST_RETRY: Final = timedelta(seconds=30)
+_AT_ITS_WORD: Final = 6
+VC_ACCEPT: Final = "application/vc, application/json"
+
+
+@dataclass(slots=True)
+class _Issuer:
+    """When an issuer's lists were read last, and when they are due."""
+
+    read_at: datetime
+    due_at: datetime
+    failures: int = 0
+
+
+class StatusLists:
+    """The stored lists of all siblings; a mapping of them is what `verification.credential.check` takes."""
+
+    def __init__(self, node: Node, fetcher: Fetcher) -> None:
+        self._node, self._fetcher = node, fetcher
+        self._lists: dict[Uri, StatusList] = {}
+        self._issuers: dict[str, _Issuer] = {}
+        self._flights = SingleFlight()
+        self._told = Budget(_AT_ITS_WORD)
+        self._rng = Random()  # noqa: S311  # spreads retries, guards nothing
+
+    def __call__(self) -> Mapping[Uri, StatusList]:
+        """Return every list we hold."""
+        return self._lists
+
+    async def load(self) -> None:
+        """Take over what is stored: at the start, and when another process has read something."""
+        self._lists = {row["uri"]: _stored(row, self._node) for row in await self._node.store.all("status.lists")}
+
+    async def ensure(self, credential: Any, sibling: Sibling) -> bool:
+        """Read the lists that a credential names, those we lack or else all; say whether they could be read."""
+        missing = [(one.list, one.purpose) for one in stands_in(credential, sibling) if one.list not in self._lists]
+        if not missing:
+            return await self.refresh(sibling.origin)
+        return await self._flights.do(sibling.origin, lambda: self._read_all(sibling, missing))
+
+    async def announced(self, origin: str) -> None:
+        """Read an issuer's lists because it says that they have changed.
+
+        Where it says so more often than six times a minute, they are due ten seconds later.
+        """
+        now, state = self._node.clock(), self._state(origin)
+        try:
+            self._told.spend(origin, now)
+        except TooManyRequests:
+            state.due_at = min(state.due_at, now + AT_MOST)
+            return
+        state.read_at = _LONG_AGO
+        await self.refresh(origin)
+
+    async def refresh(self, origin: str) -> bool:
+        """Read an issuer's lists again and say whether all could be read; not twice within ten seconds.
+
+        Whoever comes while they are read waits for what is found.
+        """
+        now, state = self._node.clock(), self._state(origin)
+        if timedelta(0) <= now - state.read_at < AT_MOST and not self._flights.under_way(origin):
+            return False
+        sibling = self._node.allowlist().find(origin)
+        if sibling is None or sibling.refusal(Direction.FETCH) is not None:
+            return False
+        return await self._flights.do(origin, lambda: self._read_all(sibling, self._of(origin)))
+
+    async def poll_due(self) -> None:
+        """Read what has become due; one issuer that does not answer keeps no other from being read."""
+        for origin in {Uri(one.id).origin for one in self._lists.values()}:
+            if self._state(origin).due_at <= self._node.clock():
+                await self.refresh(origin)
+
+    def forget(self, origin: str) -> None:
+        """Forget an issuer's lists in memory; rows are the caller's to delete."""
+        self._issuers.pop(origin, None)
+        for uri, _ in list(self._of(origin)):
+            del self._lists[uri]
+
+    # ── reading ──
+
+    async def _read_all(self, sibling: Sibling, wanted: Iterable[tuple[Uri, Purpose]]) -> bool:
+        state, failed = self._state(sibling.origin), False
+        state.read_at = self._node.clock()
+        for uri, purpose in wanted:
+            try:
+                await self._read(uri, purpose, sibling)
+            except BadStatusList as fault:
+                failed = True
+                self._node.log.warning("status_list", sibling=sibling.origin, code=fault.failure)
+            except (Refused, NotReached, NotThere) as fault:
+                failed = True
+                self._node.log.info("status_list", sibling=sibling.origin, code=fault.code)
+        self._plan(state, failed)
+        return not failed
+
+    def _plan(self, state: _Issuer, failed: bool) -> None:
+        now = self._node.clock()
+        state.failures = state.failures + 1 if failed else 0
+        wait = EVERY
+        if failed:
+            spread = 0.75 + self._rng.random() / 2
+            wait = min(EVERY, FIRST_RETRY * 2 ** min(state.failures - 1, 10) * spread)
+        state.due_at = now + wait
+
+    async def _read(self, uri: Uri, purpose: Purpose, sibling: Sibling) -> None:
+        document = await self._fetcher.json(uri, sibling, VC_ACCEPT, limit=statuslist.MAX_ENCODED)
+        found = statuslist.read_list(document, uri, purpose, issuer_of(sibling), now=self._node.clock())
+
+        async def work(tx: Transaction) -> bool:
+            return await self._keep(tx, found, sibling)
+
+        changed = await self._node.store.write(work)
+        self._lists[uri] = found
+        if changed:
+            self._node.directory.notice_standing()
+            self._node.wake.inbound.set()
+
+    async def _keep(self, tx: Transaction, found: StatusList, sibling: Sibling) -> bool:
+        """Store a list and what its changed bits mean; say whether any doctor's standing has changed."""
+        before = await tx.one("status.list", uri=found.id)
+        await tx.run(
+            "status.keep_list", uri=found.id, origin=sibling.origin, purpose=found.purpose.value, bits=found.bits,
+            fetched_at=to_ms(found.fetched_at),
+        )  # fmt: skip
+        changed = before is not None and bytes(before["bits"]) != found.bits
+        if before is not None and changed:
+            for place in _differing(bytes(before["bits"]), found.bits):
+                for row in await tx.all("status.doctors_at", list=found.id, place=place):
+                    await self._change(tx, row, found, sibling, is_set=found.is_set(place))
+            await tx.run("directory.raise_standing_version")
+        return changed
+
+    async def _change(self, tx: Transaction, row: Row, found: StatusList, sibling: Sibling, *, is_set: bool) -> None:
+        now = self._node.clock()
+        standing = str(found.purpose.reason)
+        if not is_set:
+            doctor = parse.doctor(orjson.loads(row["document"]))
+            standing = judge(doctor, sibling, {**self._lists, found.id: found}, now=now, known=True).standing
+        await tx.run(
+            "directory.set_standing", uri=row["uri"], standing=standing, document=row["document"], now=to_ms(now)
+        )
+        if standing == OK:
+            await tx.run("directory.release_held", actor=row["uri"], now=to_ms(now))
+
+    def _of(self, origin: str) -> list[tuple[Uri, Purpose]]:
+        return [(one.id, one.purpose) for one in self._lists.values() if Uri(one.id).origin == origin]
+
+    def _state(self, origin: str) -> _Issuer:
+        """What is planned for an issuer; after a start everything is due, at its age."""
+        state = self._issuers.get(origin)
+        if state is None:
+            ages = [one.fetched_at for one in self._lists.values() if Uri(one.id).origin == origin]
+            oldest = min(ages, default=_LONG_AGO)
+            state = self._issuers[origin] = _Issuer(_LONG_AGO, oldest + EVERY)
+        return state
+
+
+def _stored(row: Row, node: Node) -> StatusList:
+    uri = Uri.parse(row["uri"])
+    sibling = node.allowlist().find(row["origin"])
+    issuer = uri if sibling is None else sibling.actor
+    return StatusList(uri, issuer, Purpose(row["purpose"]), bytes(row["bits"]), from_ms(row["fetched_at"]))
+
+
+def _differing(before: bytes, after: bytes) -> Iterator[int]:
+    """The places at which two lists differ, as far as both reach."""
+    for at, (one, other) in enumerate(zip(before, after, strict=False)):
+        if one != other:
+            yield from (8 * at + bit for bit in range(8) if (one ^ other) & (0x80 >> bit))
+
+
+_LONG_AGO: Final = from_ms(0)

@@ -1,0 +1,56 @@
+-- Status lists: our own places and bits, siblings' lists and who stands in them.
+
+-- name: place
+-- The last one allotted to the doctor: a new dossier has a new place.
+select list, place from status_places where doctor = :doctor order by allotted_at desc, list desc, place desc limit 1;
+
+-- name: newest_list
+select coalesce(max(list), 1) as list, count(*) as taken from status_places
+where list = (select coalesce(max(list), 1) from status_places);
+
+-- name: allot
+insert into status_places (list, place, doctor, allotted_at) values (:list, :place, :doctor, :now)
+on conflict do nothing;
+
+-- name: set_suspended
+update status_places set suspended = :value
+where list = :list and place = :place and suspended <> :value;
+
+-- name: set_revoked
+-- Never cleared.
+update status_places set revoked = 1 where list = :list and place = :place and revoked = 0;
+
+-- name: bits
+select place, revoked, suspended from status_places where list = :list and (revoked = 1 or suspended = 1);
+
+-- name: version
+select value from versions where name = 'status';
+
+-- name: raise_version
+update versions set value = value + 1 where name = 'status';
+
+-- name: lists
+select uri, origin, purpose, bits, fetched_at from sibling_lists;
+
+-- name: list
+select uri, origin, purpose, bits, fetched_at from sibling_lists where uri = :uri;
+
+-- name: keep_list
+-- Of two processes that read at once, the older answer changes nothing.
+insert into sibling_lists (uri, origin, purpose, bits, fetched_at) values (:uri, :origin, :purpose, :bits, :fetched_at)
+on conflict (uri) do update set bits = excluded.bits, fetched_at = excluded.fetched_at
+where sibling_lists.origin = excluded.origin and sibling_lists.purpose = excluded.purpose
+  and sibling_lists.fetched_at <= excluded.fetched_at;
+
+-- name: forget_lists
+delete from sibling_lists where origin = :origin;
+
+-- name: drop_places
+delete from doctor_places where doctor = :doctor;
+
+-- name: add_place
+insert into doctor_places (list, place, doctor) values (:list, :place, :doctor) on conflict do nothing;
+
+-- name: doctors_at
+select d.uri, d.origin, d.standing, d.document from doctor_places p join doctors d on d.uri = p.doctor
+where p.list = :list and p.place = :place and d.local = 0 and d.gone_at is null;
