@@ -13,6 +13,7 @@ from instance.headers import DATA_POLICY, HEADERS, PAGE_POLICY, PAGE_VARY, PRIVA
 from instance.routes import BLUEPRINTS, guard, shell
 from instance.services.errors import Rejected
 from instance.storage.errors import BadValue, StorageUnavailable
+from instance.uploads import UploadRequest
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -27,6 +28,7 @@ class UnmarkedRoute(Exception):
 def make_app(node: Node) -> Quart:
     """Return the application that shows this instance to people; raise UnmarkedRoute where a route is not marked."""
     app = Quart("instance", static_folder=None, template_folder=None)
+    app.request_class = UploadRequest
     app.config.update(
         NODE=node,
         MAX_CONTENT_LENGTH=MAX_FORM,
@@ -38,6 +40,7 @@ def make_app(node: Node) -> Quart:
         app.register_blueprint(blueprint)
     app.before_request(guard.load_session)
     app.before_request(guard.refuse_foreign_forms)
+    app.after_request(guard.hand_out_token)
     app.after_request(_dress)
     app.register_error_handler(Rejected, shell.error_page)
     app.register_error_handler(Refused, _refused)
@@ -51,7 +54,7 @@ def make_app(node: Node) -> Quart:
 
 def _every_route_is_marked(app: Quart) -> None:
     for rule in app.url_map.iter_rules():
-        if getattr(app.view_functions[rule.endpoint], "access", None) not in ("public", "account", "doctor"):
+        if getattr(app.view_functions[rule.endpoint], "access", None) not in guard.MARKS:
             raise UnmarkedRoute(rule.rule)
 
 
@@ -63,7 +66,7 @@ async def _dress(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
     if node.origin.startswith("https://"):
         response.headers.update(TRANSPORT)
-    if guard.session() is not None or "Cache-Control" not in response.headers:
+    if guard.entered() is not None or "Cache-Control" not in response.headers:
         kept = g.get("asset", False)
         if not kept:
             response.headers["Cache-Control"] = PRIVATE

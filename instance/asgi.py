@@ -145,6 +145,16 @@ class FederationApp:
                     raise NotFound
                 found = await self._node.own_status.document(purpose, number)
                 await self._answers.document(scope, send, found, VC)
+            case "audit", ["heads", number]:
+                await self._node.inbox.authorise_get(message)
+                if query:
+                    raise NotFound
+                await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
+            case "audit", ["held"]:
+                reader = await self._node.inbox.authorise_get(message)
+                if query:
+                    raise NotFound
+                await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
                 await self._open_document(message, path, query, scope, send)
             case "doctors" | "posts" | "comments" | "activities", [_, *_] if _for_machines(message, first, rest):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from federation.signatures import Profile
@@ -16,10 +17,11 @@ from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
 from instance.services import rotation
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
-from instance.services.people import NewDoctor
+from instance.services.dossiers import chain
 from instance.services.sibling_changes import check_order
+from instance.services.staff import Invite
 from instance.storage.store import Transaction
-from instance.times import to_ms
+from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, open_issuer_key, open_vault
 from instance.wiring import Node
 
@@ -88,15 +90,6 @@ async def siblings_show(node: Node, origin: str) -> Any:
     }
 
 
-async def doctors_add(node: Node, by: str, **values: Any) -> Any:
-    """Make an account for somebody whose evidence an administrator has seen; return the address and the password."""
-    values["specialties"] = tuple(values["specialties"])
-    values["languages"] = tuple(values.get("languages") or ())
-    values["roles"] = tuple(values.get("roles") or ())
-    uri, password = await node.people.add_doctor(NewDoctor(**values), by=by)
-    return {"uri": str(uri), "login": values["handle"], "password": password}
-
-
 async def doctors_list(node: Node) -> Any:
     """List the doctors of this instance."""
     return _plain(await node.people.list_own())
@@ -112,6 +105,37 @@ async def doctors_reinstate(node: Node, handle: str, by: str, reason: str) -> An
     """Give a suspended doctor's standing back."""
     await node.people.reinstate(handle, by=by, reason=reason)
     return {"handle": handle, "standing": "ok"}
+
+
+async def staff_invite(
+    node: Node, email: str, roles: list[str], countries: list[str], sites: list[str], by: str
+) -> Any:
+    """Make an invitation and return its link, shown this once."""
+    new = Invite(email=email, roles=tuple(roles), countries=tuple(countries), sites=tuple(sites))
+    return _plain(await node.staff.invite(new, by=by))
+
+
+async def staff_list(node: Node) -> Any:
+    """List who works here, and the invitations that wait."""
+    return {"staff": _plain(await node.staff.list()), "invitations": _plain(await node.staff.waiting())}
+
+
+async def staff_end(node: Node, id: str, by: str, reason: str) -> Any:
+    """Take every role from a member of staff."""
+    await node.staff.end(id, by=by, reason=reason)
+    return {"id": id}
+
+
+async def staff_reset_factors(node: Node, login: str, by: str, reason: str) -> Any:
+    """Take every second factor of an account whose owner has lost them."""
+    await node.factors.reset(login, by=by, reason=reason)
+    return {"login": login}
+
+
+async def staff_withdraw(node: Node, id: str, by: str) -> Any:
+    """Take an invitation back."""
+    await node.staff.withdraw(id, by=by)
+    return {"id": id}
 
 
 async def deliveries_list(node: Node, origin: str = "", state: str = "") -> Any:
@@ -167,16 +191,63 @@ async def keys_rotate_kek(node: Node, by: str, reason: str) -> Any:
     return _plain(await KekRotation(node).run())
 
 
-async def backup(node: Node, by: str, target: str) -> Any:
-    """Write a consistent copy of the database while the server runs; it is recorded first who ordered it."""
+async def backup(node: Node, by: str, target: str, evidence: str = "") -> Any:
+    """Write a consistent copy of the database while the server runs; it is recorded first who ordered it.
+
+    `evidence` is a folder whose copy of the sealed files is brought up to date; their keys are not in it.
+    """
+    if evidence:
+        node.evidence.require_outside(Path(evidence))
     await _record(node, "backup_ordered", by, target)
     await node.store.backup(target)
+    return {"written": target, "added": await node.evidence.copy_to(Path(evidence)) if evidence else 0}
+
+
+async def evidence_show(node: Node) -> Any:
+    """Say whether the evidence vault is open, and what is to be mended."""
+    return {"findings": await node.evidence.findings(), "state": node.evidence.state}
+
+
+async def evidence_back_up_keys(node: Node, by: str, target: str) -> Any:
+    """Write a copy of the wrapped keys of evidence; it is recorded first who ordered it."""
+    await _record(node, "evidence_keys_backup_ordered", by, target)
+    await node.evidence.copy_keys_to(Path(target))
     return {"written": target}
+
+
+async def audit_verify(node: Node, heads: list[str]) -> Any:
+    """Recompute the audit log and hold it against heads of it that siblings have, and those named (`N sha256:…`)."""
+    held = [*map(chain.read_text, heads), *await node.dossiers.heads.held_by_siblings()]
+    number, broken = await chain.verify(node.store, held)
+    return {
+        "entries": number, "head": str(await chain.head(node.store)), "held": len(held),
+        "broken": None if broken is None else {"at": broken.at, "fault": broken.fault.value},
+        "alarms": await node.dossiers.heads.alarms(),
+    }  # fmt: skip
+
+
+async def registers_import(node: Node, name: str, path: str, map_text: str, force: bool, by: str) -> Any:
+    """Bring a register's file in; it is recorded first who ordered it."""
+    await _record(node, "register_import_ordered", by, name)
+    return _plain(await node.dossiers.registers.bring_in(name, Path(path), map_text=map_text, force=force))
+
+
+async def registers_progress(node: Node) -> Any:
+    """How far the import is that is at work: bytes read, bytes in all, entries."""
+    return list(node.dossiers.registers.progress)
+
+
+async def registers_list(node: Node) -> Any:
+    """List the registers in force."""
+    return [
+        {**dict(row), "at": from_ms(row["at"]).isoformat()} for row in await node.dossiers.registers.list()
+    ]  # fmt: skip
 
 
 async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
+    findings += await node.evidence.findings()
     for opened in (open_vault, open_issuer_key):
         try:
             opened(node.config)
@@ -189,17 +260,25 @@ async def check(node: Node) -> Any:
 
 async def _of_sealed_keys(node: Node) -> list[str]:
     """Private keys that no key-encryption key here opens, and a rotation that has not come to its end."""
+    kinds = {"private keys": "own_keys.seals", "secrets of code apps": "factors.seals", "numbers": "dossiers.seals"}
     try:
-        shut = sum(
-            row["number"] for row in await node.store.all("own_keys.seals") if not node.vault.opens(bytes(row["head"]))
-        )
+        shut = {what: await _shut(node, query) for what, query in kinds.items()}
     except BadSecret:
         return []  # the secrets are looked at by themselves
-    findings = [f"{shut} private keys are sealed under another key-encryption key: restore that one"] if shut else []
+    findings = [
+        f"{number} {what} are sealed under another key-encryption key: restore that one"
+        for what, number in shut.items()
+        if number
+    ]
     left = left_behind(node)
     if left is not None:
         findings.append(f"warning: {left}: a rotation has not come to its end; run `esanum keys rotate-kek` again")
     return findings
+
+
+async def _shut(node: Node, query: str) -> int:
+    """How many rows no key-encryption key here opens."""
+    return sum(row["number"] for row in await node.store.all(query) if not node.vault.opens(bytes(row["head"])))
 
 
 async def _of_pins(node: Node) -> list[str]:
@@ -256,10 +335,14 @@ ALL: Final[dict[str, Command]] = {
     "siblings.remove": siblings_remove,
     "siblings.list": siblings_list,
     "siblings.show": siblings_show,
-    "doctors.add": doctors_add,
     "doctors.list": doctors_list,
     "doctors.suspend": doctors_suspend,
     "doctors.reinstate": doctors_reinstate,
+    "staff.invite": staff_invite,
+    "staff.list": staff_list,
+    "staff.end": staff_end,
+    "staff.withdraw": staff_withdraw,
+    "staff.reset_factors": staff_reset_factors,
     "deliveries.list": deliveries_list,
     "deliveries.show": deliveries_show,
     "deliveries.retry": deliveries_retry,
@@ -268,5 +351,11 @@ ALL: Final[dict[str, Command]] = {
     "keys.rotate_instance": keys_rotate_instance,
     "keys.rotate_kek": keys_rotate_kek,
     "backup": backup,
+    "evidence.show": evidence_show,
+    "evidence.back_up_keys": evidence_back_up_keys,
+    "audit.verify": audit_verify,
+    "registers.import": registers_import,
+    "registers.list": registers_list,
+    "registers.progress": registers_progress,
     "check": check,
 }

@@ -21,6 +21,7 @@ from instance.services.errors import Rejected
 from instance.storage.store import StorageError
 from instance.vault import BadSecret, CannotOpen
 from instance.wiring import Node
+from verification.errors import NotAllowed
 
 #: The longest line each way, in bytes: a list of all deliveries that are dead fits.
 _LONGEST: Final = 8_388_608
@@ -121,13 +122,21 @@ async def run(node: Node, name: str, values: dict[str, Any]) -> Any:
     try:
         return await command(node, **values)
     except Rejected as refusal:
-        raise CommandFailed(refusal.code, _sentence(refusal.code)) from refusal
+        raise CommandFailed(refusal.code, _sentence(refusal.code) + _place(refusal)) from refusal
     except StorageError as error:
         raise CommandFailed("storage", str(error)) from error
     except (BadSecret, CannotOpen) as error:
         raise CommandFailed("bad_secret", str(error)) from error
     except OSError as error:
         raise CommandFailed("system", f"{error.filename or 'the system'}: {error.strerror}") from error
+
+
+def _place(refusal: Rejected) -> str:
+    """Where in an operator's own file the fault lies: a line, a column of the map, what the system says."""
+    cause = refusal.__cause__
+    if isinstance(cause, OSError):
+        return f" {cause.filename}: {cause.strerror}."
+    return f" {str(cause).capitalize()}." if isinstance(cause, NotAllowed) else ""
 
 
 def _sentence(code: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from instance.i18n import LANGUAGES, negotiate
 from instance.rendering import render
+from instance.services.accounts import Stage
 from instance.times import to_ms
 from instance.views import notices
 
@@ -19,7 +20,10 @@ APPEARANCES: Final = ("", "light", "dark")
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One request for a page: by whom (or nobody), in which language, and where a form of the frame leads back to."""
+    """One request for a page: by whom (or nobody), in which language, and where a form of the frame leads back to.
+
+    To somebody whose session is not whole yet a page looks as to nobody, but for the token of its forms.
+    """
 
     session: Session | None
     language: str
@@ -50,7 +54,8 @@ async def framed(
     Not `counted`, it asks the database nothing: a page that says what failed must not fail over the number of notices.
     """
     session = look.session
-    doctor = session.doctor if session else None
+    whole = session is not None and session.stage is Stage.WHOLE
+    doctor = session.doctor if session and whole else None
     unread = await notices.unread(node.store, doctor["uri"]) if doctor and counted else 0
     return render(
         template,
@@ -62,7 +67,7 @@ async def framed(
         instance_name=node.config.name,
         contact=node.config.contact,
         csrf=session.csrf if session else "",
-        signed_in=session is not None,
+        signed_in=whole,
         me=doctor,
         unread=unread,
         back=look.back,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import threading
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 _ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
@@ -31,3 +31,13 @@ _SHIFTS: Final = tuple(range(120, -1, -10))
 
 def _encode(number: int) -> str:
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in _SHIFTS])
+
+
+def made_at(ulid: str) -> datetime:
+    """Return the time (UTC, milliseconds) that a ULID was made at; raise ValueError for anything else."""
+    if len(ulid) != 26:
+        raise ValueError("not a ULID")
+    milliseconds = 0
+    for letter in ulid[:10]:
+        milliseconds = milliseconds * 32 + _ALPHABET.index(letter)
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

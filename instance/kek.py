@@ -18,13 +18,15 @@ import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from instance.config import credentials_folder
+from instance.storage.store import Transaction
 from instance.vault import (
     KEK,
     KEK_NEW,
@@ -42,15 +44,18 @@ from instance.vault import (
 if TYPE_CHECKING:
     from instance.wiring import Node
 
+#: Seals so many rows under this key-encryption key that are sealed under another; returns how many there were.
+Reseal = Callable[[Transaction, str, int], Awaitable[int]]
 #: Pairs sealed anew in one transaction.
 AT_ONCE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Resealed:
-    """What a rotation did: how many pairs were sealed anew, and a file of the old key that it may not remove."""
+    """What a rotation did: how many pairs and other secrets were sealed anew, and a file of the old key that stays."""
 
     pairs: int
+    others: int
     left_behind: str
 
 
@@ -68,8 +73,8 @@ class KekRotation:
                 await self._require_in_force()
                 self.prepare()
                 self.swap()
-            pairs = await self.reseal()
-            return Resealed(pairs, await self.finish())
+            pairs, others = await self.reseal(), await self.reseal_others()
+            return Resealed(pairs, others, await self.finish())
 
     @property
     def begun(self) -> bool:
@@ -94,16 +99,27 @@ class KekRotation:
 
     async def reseal(self, most: int = AT_ONCE) -> int:
         """Seal anew what is sealed under another key, in transactions of so many pairs; return how many there were."""
+        return await self._reseal(self._node.keys.reseal, most)
+
+    async def reseal_others(self, most: int = AT_ONCE) -> int:
+        """The same for every other secret that the vault seals; return how many there were."""
+        return sum([await self._reseal(sealed, most) for sealed in self._others()])
+
+    def _others(self) -> tuple[Reseal, ...]:
+        return (self._node.factors.reseal, self._node.dossiers.numbers.reseal)
+
+    async def _reseal(self, sealed: Reseal, most: int) -> int:
         done, kek = 0, self._in_force()
-        while number := await self._node.store.write(lambda tx: self._node.keys.reseal(tx, kek, most)):
+        while number := await self._node.store.write(lambda tx: sealed(tx, kek, most)):
             done += number
         return done
 
     async def finish(self) -> str:
         """Destroy the old key; return its file where that is systemd's to take away, and an empty text otherwise."""
         kek = self._in_force()
-        if await self._node.store.write(lambda tx: self._node.keys.reseal(tx, kek, 1)):
-            raise BadSecret(f"{self._old}: still needed; run this once more")
+        for sealed in (self._node.keys.reseal, *self._others()):
+            if await self._node.store.write(partial(_seal_one, sealed, kek)):
+                raise BadSecret(f"{self._old}: still needed; run this once more")
         return self._destroy_old()
 
     async def _require_in_force(self) -> None:
@@ -161,6 +177,10 @@ class KekRotation:
 def left_behind(node: Node) -> Path | None:
     """Return the file of a key that a rotation has not come to its end with, or None."""
     return next((path for name in (KEK_OLD, KEK_NEW) if os.path.lexists(path := find_secret(node.config, name))), None)
+
+
+async def _seal_one(sealed: Reseal, kek: str, tx: Transaction) -> int:
+    return await sealed(tx, kek, 1)
 
 
 def _another(kek: bytes) -> bytes:

@@ -25,6 +25,9 @@ class Metrics:
         self.siblings = Gauge("esanum_siblings", "Siblings by policy", ["policy"], registry=self.registry)
         self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
         self.wal = Gauge("esanum_wal_bytes", "Size of SQLite's write-ahead log", registry=self.registry)
+        self.evidence_open = Gauge(
+            "esanum_evidence_vault_open", "1 while evidence can be taken and shown", registry=self.registry
+        )
         self.late = Gauge(
             "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
         )

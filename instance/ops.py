@@ -39,11 +39,13 @@ class OpsApp:
 async def health(node: Node) -> dict[str, Any]:
     """Say whether this instance can do its work: rows readable and writable, allowlist readable, workers at work.
 
-    One that is slow does its work, late: it is said, and is no reason to end it.
+    One that is slow does its work, late: it is said, and is no reason to end it. Nor is an evidence vault that is
+    closed: `evidence` is `open`, or says why not.
     """
     parts = {"database": await _writable(node), "allowlist": node.allowlist.readable, "workers": node.workers.alive}
     slow = node.workers.late > LATE
-    return {"ok": all(parts.values()), "parts": parts, "slow": slow, "siblings": len(node.allowlist())}
+    evidence, siblings = node.evidence.state, len(node.allowlist())
+    return {"ok": all(parts.values()), "parts": parts, "evidence": evidence, "slow": slow, "siblings": siblings}
 
 
 async def count(node: Node) -> None:

@@ -114,6 +114,11 @@ class OwnKeys:
                 not_before=to_ms(not_before), now=now,
             )  # fmt: skip
 
+    async def seal(self, tx: Transaction, secret: bytes, aad: bytes) -> bytes:
+        """Seal another secret for a row of the caller's transaction, under what is sealed under now; `aad` names it."""
+        await tx.take_turn(_KEK_IN_FORCE)
+        return self._vault.seal(secret, aad, await self.kek_in_force(tx))
+
     async def rotate(
         self, tx: Transaction, owner: Uri, pairs: Sequence[PrivateKey], overlap: federation_keys.Overlap | None = None
     ) -> None:

@@ -2,8 +2,9 @@
 
 `kek` is the key-encryption key (32 random bytes, hexadecimal), `issuer.pem` the Ed25519 key that signs credentials. A
 file that is missing, short, a known default, or readable by others stops the start and is named; none is ever made anew
-silently. While `esanum keys rotate-kek` is at work (kek.py) another key-encryption key lies beside the first: `kek.new`
-until it is in force, `kek.old` while rows are sealed under it.
+silently. `evidence_kek` wraps the keys of what applicants show; it stops the evidence vault alone (evidence.py). While
+`esanum keys rotate-kek` is at work (kek.py) another key-encryption key lies beside the first: `kek.new` until it is in
+force, `kek.old` while rows are sealed under it.
 """
 
 from __future__ import annotations
@@ -34,6 +35,9 @@ KEK: Final = "kek"
 KEK_NEW: Final = "kek.new"
 KEK_OLD: Final = "kek.old"
 ISSUER: Final = "issuer.pem"
+EVIDENCE_KEK: Final = "evidence_kek"
+#: What `esanum init` makes, or finds.
+SECRETS: Final = (KEK, ISSUER, EVIDENCE_KEK)
 #: Seeds of the private keys printed in RFC 8032 section 7.1, which everybody knows.
 _PUBLISHED_SEEDS: Final = frozenset(
     bytes.fromhex(seed)
@@ -133,22 +137,23 @@ def _held(keks: Sequence[bytes]) -> _Held:
 
 
 def make_secrets(folder: Path) -> None:
-    """Make both secrets in a new folder of mode 0700; raise BadSecret where one is already there."""
+    """Make the secrets in a new folder of mode 0700; raise BadSecret where one is already there."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (KEK, ISSUER):
+    for name in SECRETS:
         if os.path.lexists(folder / name):
             raise BadSecret(f"{folder / name} is already there; secrets are never made anew")
-    _write_private(folder / KEK, secrets.token_hex(32).encode() + b"\n")
+    for name in (KEK, EVIDENCE_KEK):
+        _write_private(folder / name, secrets.token_hex(32).encode() + b"\n")
     issuer = Ed25519PrivateKey.generate()
     _write_private(folder / ISSUER, issuer.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def have_secrets(config: Config) -> bool:
-    """Whether both secrets are there; False when neither is, and BadSecret names the one that is missing."""
-    there = {name: os.path.lexists(find_secret(config, name)) for name in (KEK, ISSUER)}
+    """Whether the secrets are there; False when none is, and BadSecret names the one that is missing."""
+    there = {name: os.path.lexists(find_secret(config, name)) for name in SECRETS}
     if any(there.values()) and not all(there.values()):
         gone = next(name for name in there if not there[name])
-        raise BadSecret(f"{find_secret(config, gone)}: missing beside the other secret; restore it from your back-up")
+        raise BadSecret(f"{find_secret(config, gone)}: missing beside the other secrets; restore it from your back-up")
     return all(there.values())
 
 

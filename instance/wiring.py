@@ -30,20 +30,24 @@ if TYPE_CHECKING:
     from federation.admission import SiblingAdmission
     from federation.inbox import Inbox
     from federation.wire import Wire
+    from instance.evidence import EvidenceVault
     from instance.outbox import Outbox
     from instance.queue import Queue
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
+    from instance.services.dossiers import Dossiers
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.siblings import SiblingAdmin
+    from instance.services.staff import Staff
     from instance.workers import Workers
 
 MakeWire = Callable[["Node"], "Wire"]
@@ -62,6 +66,7 @@ class Node:
 
     allowlist: AllowlistCache
     clocks: SiblingClocks
+    evidence: EvidenceVault
     wire: Wire
     directory: Directory
     outbox: Outbox
@@ -73,6 +78,9 @@ class Node:
     audit: RefusalAudit
     own_status: OwnStatus
     people: People
+    dossiers: Dossiers
+    factors: SecondFactors
+    staff: Staff
     publishing: Publishing
     follows: Follows
     siblings: SiblingAdmin
@@ -180,30 +188,40 @@ async def _opens(keys: OwnKeys, config: Config) -> None:
 async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from federation.admission import ReplayMemory, SiblingAdmission
     from federation.inbox import Inbox
+    from instance.evidence import EvidenceVault
     from instance.outbox import Outbox
     from instance.queue import Queue
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
+    from instance.services.dossiers import Dossiers, chain
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.siblings import SiblingAdmin
+    from instance.services.staff import Staff
     from instance.workers import Workers
 
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
     node.clocks = SiblingClocks(node)
+    node.evidence = EvidenceVault(node.config, node.store, node.clock, node.log, node.metrics)
+    # Before anybody is served: what was erased stays erased, also where a back-up was put back.
+    node.evidence.on_erased = chain.evidence_erased(node.clock)
+    await node.evidence.open()
     node.wire = make_wire(node) if make_wire is not None else _wire(node)
     node.directory, node.own_status = Directory(node), OwnStatus(node)
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
     node.people, node.publishing = People(node), Publishing(node)
+    node.factors, node.staff = SecondFactors(node), Staff(node)
+    node.dossiers = Dossiers(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)

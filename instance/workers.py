@@ -170,12 +170,18 @@ class Workers:
         return (
             ("credentials", timedelta(hours=1), node.people.renew_due),
             ("status lists", timedelta(seconds=TICK), node.directory.lists.poll_due),
+            ("dossiers", timedelta(minutes=1), node.dossiers.tick),
+            ("audit head", timedelta(hours=1), node.dossiers.heads.tell),
             ("sessions", timedelta(minutes=10), node.people.sweep),
+            ("challenges", timedelta(minutes=10), node.factors.sweep),
+            ("invitations", timedelta(hours=1), node.staff.sweep),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("wal", timedelta(minutes=1), self._watch_wal),
+            ("evidence key", timedelta(minutes=1), node.evidence.look),
+            ("evidence", timedelta(hours=1), node.evidence.sweep),
         )
 
     async def _do(self, name: str, chore: Chore) -> None:

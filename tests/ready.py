@@ -15,7 +15,7 @@ from federation.keys import PrivateKey, make_rsa
 from federation.ports import Clock
 from federation.uri import Uri
 from instance.config import Config
-from instance.vault import ISSUER, KEK, make_secrets
+from instance.vault import SECRETS, make_secrets
 from instance.wiring import prepare
 
 _LIGHT = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
@@ -46,7 +46,7 @@ async def put_instance(config: Config, clock: Clock) -> None:
     if config.secrets.exists() or not config.database.startswith("sqlite:"):
         await _make(config, clock)
         return
-    same, files = (config.origin, config.rsa_bits, clock()), [config.secrets / KEK, config.secrets / ISSUER, file]
+    same, files = (config.origin, config.rsa_bits, clock()), [*(config.secrets / name for name in SECRETS), file]
     if same in _instances:
         _copy(_instances[same], files)
     else:

@@ -7,9 +7,12 @@ import sys
 
 import click
 
+from instance.cli.evidence import evidence
 from instance.cli.people import deliveries, doctors, keys
+from instance.cli.records import audit, registers
 from instance.cli.run import backup, check, demo, init, serve, version, work
 from instance.cli.siblings import siblings
+from instance.cli.staff import staff
 from instance.cli.tools import Context, Failure
 
 
@@ -24,7 +27,11 @@ def esanum(context: click.Context, path: str) -> None:
     context.obj = Context(path)
 
 
-for command in (init, serve, work, check, version, demo, backup, siblings, doctors, deliveries, keys):
+_COMMANDS = (
+    init, serve, work, check, version, demo, backup, evidence, siblings, doctors, staff, registers, deliveries, keys,
+    audit,
+)  # fmt: skip
+for command in _COMMANDS:
     esanum.add_command(command)
 
 

@@ -14,38 +14,13 @@ def doctors() -> None:
     """The doctors of this instance."""
 
 
-@doctors.command("add")
-@click.argument("handle")
-@click.option("--name", required=True, help="The name in the evidence.")
-@click.option(
-    "--role", required=True, type=click.Choice(["specialist", "generalist", "resident", "retired"]), help="Role."
-)
-@click.option("--country", required=True, help="Country in which the doctor is registered (ISO 3166).")
-@click.option("--specialty", "specialties", multiple=True, required=True, help="One to three slugs; may be repeated.")
-@click.option(
-    "--assurance", default="substantial", show_default=True, type=click.Choice(["low", "substantial", "high"]),
-    help="How strong the evidence is that you have seen.",
-)  # fmt: skip
-@click.option("--language", "languages", multiple=True, help="A language the doctor works in; may be repeated.")
-@click.option(
-    "--staff", "roles", multiple=True, type=click.Choice(["administrator", "moderator", "reviewer"]),
-    help="A staff role; may be repeated.",
-)  # fmt: skip
-@click.pass_obj
-def add_doctor(context: Context, /, handle: str, **values: object) -> None:
-    """Make an account and a credential for HANDLE, whose evidence you have seen. The password is shown once."""
-    values = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
-    made = context.run("doctors.add", handle=handle, by=who(), **values)
-    click.echo(f"{made['uri']}\n  sign-in   {made['login']}\n  password  {made['password']}")
-
-
 @doctors.command("list")
 @click.pass_obj
 def list_doctors(context: Context) -> None:
     """List the doctors of this instance with their standing."""
     show_table(
         context.run("doctors.list"), ("handle", "role", "country", "standing", "valid_until"),
-        empty="No doctor yet; add one with `esanum doctors add`.",
+        empty="No doctor yet: whoever applies is judged by reviewers.",
     )  # fmt: skip
 
 
@@ -54,7 +29,7 @@ def list_doctors(context: Context) -> None:
 @_reason
 @click.pass_obj
 def suspend(context: Context, handle: str, reason: str) -> None:
-    """Take HANDLE's standing away at once, here and at every sibling."""
+    """Take HANDLE's standing away at once, here and at every sibling; not where there is a dossier."""
     context.run("doctors.suspend", handle=handle, by=who(), reason=reason)
     click.echo(f"{handle} is suspended; siblings are being told.")
 
@@ -154,6 +129,8 @@ def rotate_kek(context: Context, reason: str) -> None:
     """Seal every private key anew under another key-encryption key; one that was interrupted goes on."""
     done = context.run("keys.rotate_kek", by=who(), reason=reason)
     click.echo(f"{done['pairs']} private keys sealed anew; 0 left under the old key.")
+    if done["others"]:
+        click.echo(f"{done['others']} other sealed secrets were sealed anew as well.")
     if done["left_behind"]:
         click.echo(f"{done['left_behind']} is needed no more: take it out of the unit of the service.")
     click.echo("Back the secrets up now. Back-ups of the database made before need the key of their time.")

@@ -101,13 +101,20 @@ def version() -> None:
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path))
+@click.option(
+    "--evidence", type=click.Path(path_type=Path, file_okay=False),
+    help="A folder whose copy of the sealed evidence is brought up to date as well.",
+)  # fmt: skip
 @click.pass_obj
-def backup(context: Context, target: Path) -> None:
+def backup(context: Context, target: Path, evidence: Path | None) -> None:
     """Write a consistent copy of the database to TARGET while the server runs (SQLite)."""
     if target.exists():
         raise Failure(f"{target} is already there; nothing was written")
-    context.run("backup", target=str(target.resolve()), by=who())
+    folder = "" if evidence is None else str(evidence.resolve())
+    done = context.run("backup", target=str(target.resolve()), by=who(), evidence=folder)
     click.echo(f"{target} written. The secrets are not in it: keep them elsewhere.")
+    if evidence is not None:
+        click.echo(f"{evidence} is up to date, {done['added']} file(s) added. Their keys are not in it.")
 
 
 @click.command()

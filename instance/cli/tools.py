@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import pwd
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -51,6 +51,25 @@ class Context:
         except control.CommandFailed as failure:
             raise Failure(_sentence(failure.code, str(failure))) from None
 
+    def run_long(self, name: str, watch: str, show: Callable[[Any], object], /, **values: Any) -> Any:
+        """The same for what takes minutes: once a second `watch` is asked how far it is, and `show` gets the answer."""
+        return asyncio.run(self._run_long(name, values, watch, show))
+
+    async def _run_long(self, name: str, values: dict[str, Any], watch: str, show: Callable[[Any], object]) -> Any:
+        from instance import control, log
+
+        socket = self.config.socket
+        try:
+            await control.ask(socket, watch, {})
+        except control.NoServer:
+            log.set_up("error")
+            node = await self._open()
+            try:
+                return await _watched(lambda asked, given: control.run(node, asked, given), name, values, watch, show)
+            finally:
+                await node.close()
+        return await _watched(lambda asked, given: control.ask(socket, asked, given), name, values, watch, show)
+
     async def _run_here(self, name: str, values: dict[str, Any]) -> Any:
         from instance import control, log
 
@@ -79,6 +98,21 @@ class Context:
         folder = self.config.data
         if folder.is_dir() and (owner := folder.stat().st_uid) != os.geteuid():
             raise Failure(f"{folder} belongs to the user {_user(owner)}: run this as that user, or start the server")
+
+
+async def _watched(
+    run: Callable[[str, dict[str, Any]], Awaitable[Any]], name: str, values: dict[str, Any], watch: str,
+    show: Callable[[Any], object],
+) -> Any:  # fmt: skip
+    from instance import control
+
+    work = asyncio.ensure_future(run(name, values))
+    try:
+        while not (await asyncio.wait([work], timeout=1))[0]:
+            show(await run(watch, {}))
+        return work.result()
+    except control.CommandFailed as failure:
+        raise Failure(_sentence(failure.code, str(failure))) from None
 
 
 def who() -> str:

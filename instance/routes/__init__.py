@@ -5,11 +5,12 @@ Read guard first: it says who may use a route. shell puts the page around what a
 
 from __future__ import annotations
 
-from instance.routes import account, colleagues, feed, notices, own, posts, public, reactions, write
+from instance.routes import account, colleagues, feed, notices, own, posts, public, reactions, security, staff, write
 
 BLUEPRINTS = (
     public.routes,
     account.routes,
+    security.routes,
     own.routes,
     feed.routes,
     posts.routes,
@@ -17,4 +18,5 @@ BLUEPRINTS = (
     reactions.routes,
     colleagues.routes,
     notices.routes,
+    staff.routes,
 )

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
-from werkzeug.wrappers import Response
 
 from instance.frame import APPEARANCES
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
+from instance.services.accounts import Stage
 from instance.services.errors import Missing, Rejected
 from instance.views import account
+from verification.people import StaffRole
 from verification.standing import Action
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session, SignIn
 
 routes = Blueprint("account", __name__)
-#: The longest a session lives; the row decides earlier.
-_KEPT = timedelta(days=30)
 
 
 @routes.get("/sign-in")
@@ -30,8 +29,8 @@ _KEPT = timedelta(days=30)
 async def sign_in_form() -> ResponseReturnValue:
     """Show the form; whoever is signed in goes on."""
     onward = guard.own_path(request.args.get("next", ""), "/feed")
-    if guard.session() is not None:
-        return redirect(onward, code=303)
+    if (present := guard.entered()) is not None:
+        return redirect(_way_on(present.stage, onward), code=303)
     return await _sign_in_page(onward, "", [])
 
 
@@ -44,12 +43,49 @@ async def sign_in() -> ResponseReturnValue:
     if (present := guard.session()) is not None:
         return _go_on(present, login, onward)
     try:
-        begun = await _begin_session(login, form.get("password", ""))
+        begun = await begin_session(login, form.get("password", ""))
     except Rejected as error:
         return await _sign_in_page(onward, login, [mistake(error)], error.status)
-    answer = redirect(onward, code=303)
-    _keep_cookie(answer, begun.token)
+    answer = redirect(_way_on(begun.stage, onward), code=303)
+    guard.keep_cookie(answer, begun.token)
     return answer
+
+
+def _way_on(stage: Stage, onward: str) -> str:
+    """Where somebody goes who has just shown the password."""
+    if stage is Stage.ENROL:
+        return "/me/security"
+    return onward if stage is Stage.WHOLE else f"{guard.SECOND_STEP}?next={quote(onward, safe='/')}"
+
+
+@routes.get("/sign-in/second")
+@guard.second_step
+async def second_step_form(present: Session) -> ResponseReturnValue:
+    """Ask for the second factor."""
+    return await _second_step_page(present, guard.own_path(request.args.get("next", ""), "/feed"), [])
+
+
+@routes.post("/sign-in/second")
+@guard.second_step
+async def second_step(present: Session) -> ResponseReturnValue:
+    """Take the second factor: from now on the session is whole, under a new token."""
+    onward = guard.own_path(await text_of("next"), "/feed")
+    try:
+        renewed = await guard.node().factors.show(present, await guard.shown_factor())
+    except Rejected as error:
+        return await _second_step_page(present, onward, [mistake(error)], error.status)
+    await guard.go_on_as(renewed.token)
+    return redirect(onward, code=303)
+
+
+async def _second_step_page(
+    present: Session, onward: str, mistakes: list[Mistake], status: int = 200
+) -> ResponseReturnValue:
+    factors = guard.node().factors
+    return await shell.page(
+        "second_step.html", status=status, here="sign-in", next=onward, mistakes=mistakes,
+        factors=await factors.of(present.account_id), options=await factors.ask(present),
+    )  # fmt: skip
 
 
 def _go_on(present: Session, login: str, onward: str) -> ResponseReturnValue:
@@ -92,6 +128,8 @@ async def _me_page(
         status=status,
         here="me",
         open=guard.allows(Action.READ),
+        factors=await node.factors.of(present.account_id),
+        administers=StaffRole.ADMINISTRATOR.value in present.roles,
         account=await account.account(node.store, present.account_id),
         devices=await node.people.list_sessions(
             present.account_id, request.cookies.get(guard.cookie_name("session"), "")
@@ -127,12 +165,12 @@ async def change_password(present: Session) -> ResponseReturnValue:
     except Rejected as error:
         return await _me_page(present, [mistake(error)], error.status)
     try:
-        begun = await _begin_session(present.login, form.get("password", ""))
+        begun = await begin_session(present.login, form.get("password", ""))
     except Rejected:
         # The password is changed all the same; only a new session is not to be had right now.
         return redirect("/sign-in", code=303)
-    answer = redirect("/me?saved=password", code=303)
-    _keep_cookie(answer, begun.token)
+    answer = redirect(_way_on(begun.stage, "/me?saved=password"), code=303)
+    guard.keep_cookie(answer, begun.token)
     return answer
 
 
@@ -147,21 +185,10 @@ async def end_session(present: Session) -> ResponseReturnValue:
     return redirect("/me?saved=session", code=303)
 
 
-async def _begin_session(login: str, password: str) -> SignIn:
+async def begin_session(login: str, password: str) -> SignIn:
+    """Begin a session for this device; raise Rejected."""
     device = device_name(request.headers.get("User-Agent", ""))
     return await guard.node().people.sign_in(login, password, guard.client_address(), device)
-
-
-def _keep_cookie(answer: Response, token: str) -> None:
-    answer.set_cookie(
-        guard.cookie_name("session"),
-        token,
-        max_age=_KEPT,
-        secure=_secure(),
-        httponly=True,
-        samesite="Lax",
-        path="/",
-    )
 
 
 def _secure() -> bool:

@@ -1,7 +1,9 @@
 """Who is asking, and may they? Sessions, the CSRF check, and the marks every route must carry.
 
-A route is `public` by name, or needs an account (`account_required`), or needs a doctor in good standing
-(`doctor_required`). One without a mark is refused when the application is made.
+A route is `public` by name, or needs an account (`account_required`), a doctor in good standing (`doctor_required`), or
+a member of staff with a second factor (`staff_required`). Two marks open what a session that is not whole is for: its
+second step (`second_step`), and the enrolment that staff owe (`enrolling`). One without a mark is refused when the
+application is made. Beneath its mark a route may ask for a factor of the last five minutes (`fresh_factor`).
 """
 
 from __future__ import annotations
@@ -10,21 +12,25 @@ import hmac
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, cast
 from urllib.parse import quote
 
 from quart import current_app, g, redirect, request
 from quart.typing import ResponseReturnValue
+from werkzeug.wrappers import Response
 
 from instance import frame
 from instance.hot.limits import ClientAddress
 from instance.services import standings
+from instance.services.accounts import Session, Stage
 from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.factor_showing import FactorNeeded, Shown, is_fresh
+from verification.people import StaffRole
 from verification.standing import Action
 
 if TYPE_CHECKING:
-    from instance.services.accounts import Session
     from instance.wiring import Node
 
 View = TypeVar("View", bound=Callable[..., Awaitable[ResponseReturnValue]])
@@ -33,7 +39,14 @@ Own = TypeVar("Own", bound="OwnThing")
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 #: Fields in which people write at length.
 WRITTEN: Final = ("title", "text", "summary", "named")
+#: What `access` of a route may be.
+MARKS: Final = ("public", "account", "doctor", "staff", "enrolling", "second step")
 SIGN_IN: Final = "account.sign_in"
+SECOND_STEP: Final = "/sign-in/second"
+#: The fields in which a form brings a factor along.
+FACTOR: Final = ("factor_code", "factor_credential", "factor_password")
+#: The longest a session lives; the row decides earlier.
+_KEPT: Final = timedelta(days=30)
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -64,6 +77,12 @@ def node() -> Node:
 
 def session() -> Session | None:
     """Who is signed in, if anybody."""
+    found = entered()
+    return found if found is not None and found.stage is Stage.WHOLE else None
+
+
+def entered() -> Session | None:
+    """Who has a session, also one that opens its second step or the enrolment of a factor alone."""
     return cast("Session | None", g.get("session"))
 
 
@@ -75,7 +94,27 @@ def cookie_name(kind: str) -> str:
 async def load_session() -> None:
     """Find out who asks, once per request."""
     token = request.cookies.get(cookie_name("session"), "")
-    g.session = await node().people.session(token) if token else None
+    g.session = await node().people.entered(token) if token else None
+
+
+async def go_on_as(token: str) -> None:
+    """Go on in this request, and after it, with the session under its new token."""
+    g.session, g.new_token = await node().people.entered(token), token
+
+
+async def hand_out_token(answer: Response) -> Response:
+    """Give the browser the token its session has had since this request."""
+    if "new_token" in g:
+        keep_cookie(answer, g.new_token)
+    return answer
+
+
+def keep_cookie(answer: Response, token: str) -> None:
+    """Let the browser keep a session's token."""
+    secure = node().origin.startswith("https://")
+    answer.set_cookie(
+        cookie_name("session"), token, max_age=_KEPT, secure=secure, httponly=True, samesite="Lax", path="/"
+    )
 
 
 async def refuse_foreign_forms() -> None:
@@ -85,7 +124,7 @@ async def refuse_foreign_forms() -> None:
     if not from_own_page():
         raise Forbidden("foreign_form")
     # The sign-in form carries no token: one opened before somebody signed in, in another tab, is answered by its route.
-    if (present := session()) is None or request.endpoint == SIGN_IN:
+    if (present := entered()) is None or request.endpoint == SIGN_IN:
         return
     sent = (await request.form).get("csrf", "")
     if not hmac.compare_digest(sent.encode(), present.csrf.encode()):
@@ -106,7 +145,7 @@ def client_address() -> str:
 def language() -> str:
     """The account's language, else the one chosen on this device, else the browser's, else the instance's."""
     on_device, accepted = request.cookies.get(cookie_name("language"), ""), request.headers.getlist("Accept-Language")
-    return frame.language_of(session(), on_device, ", ".join(accepted), node().config.language)
+    return frame.language_of(entered(), on_device, ", ".join(accepted), node().config.language)
 
 
 def own_path(text: str, default: str) -> str:
@@ -144,6 +183,93 @@ def doctor_required(view: View) -> View:
 
     guarded.access = "doctor"  # type: ignore[attr-defined]
     return cast(View, guarded)
+
+
+def staff_required(*roles: StaffRole) -> Callable[[View], View]:
+    """Mark a route as open to staff with one of these roles (any, where none is named); hand the Actor to it.
+
+    403 without a second factor, whatever the role.
+    """
+
+    def mark(view: View) -> View:
+        @wraps(view)
+        async def guarded(**values: Any) -> ResponseReturnValue:
+            if (present := session()) is None:
+                return await _to_sign_in()
+            actor = await node().staff.actor(present)
+            if roles and not actor.roles & set(roles):
+                raise Forbidden("role_missing")
+            return await view(actor, **values)
+
+        guarded.access = "staff"  # type: ignore[attr-defined]
+        return cast(View, guarded)
+
+    return mark
+
+
+def enrolling(view: View) -> View:
+    """Mark a route as open to whoever is signed in, and to staff who still owe the enrolment of a factor."""
+
+    @wraps(view)
+    async def guarded(**values: Any) -> ResponseReturnValue:
+        present = entered()
+        if present is None or present.stage is Stage.SECOND_STEP:
+            return await _to_sign_in()
+        return await view(present, **values)
+
+    guarded.access = "enrolling"  # type: ignore[attr-defined]
+    return cast(View, guarded)
+
+
+def second_step(view: View) -> View:
+    """Mark a route as open to whoever has shown the password and owes the second factor; others are led on."""
+
+    @wraps(view)
+    async def guarded(**values: Any) -> ResponseReturnValue:
+        present = entered()
+        if present is None:
+            return redirect("/sign-in", code=303)
+        if present.stage is not Stage.SECOND_STEP:
+            return redirect(own_path(request.args.get("next", ""), "/me"), code=303)
+        return await view(present, **values)
+
+    guarded.access = "second step"  # type: ignore[attr-defined]
+    return cast(View, guarded)
+
+
+def fresh_factor(view: View) -> View:
+    """Ask for a factor of the last five minutes; it stands beneath the mark that says who may use the route.
+
+    A form may bring one along (`FACTOR`). Without one the answer is a page that asks for it and sends the same form
+    again, so that nothing written is lost (FactorNeeded).
+    """
+
+    @wraps(view)
+    async def guarded(who: Any, **values: Any) -> ResponseReturnValue:
+        await _freshen()
+        return await view(entered() if isinstance(who, Session) else who, **values)
+
+    return cast(View, guarded)
+
+
+async def _freshen() -> None:
+    present = entered()
+    if present is None or is_fresh(present, node().clock()):
+        return
+    shown = await shown_factor()
+    if not shown.anything:
+        raise FactorNeeded()
+    try:
+        renewed = await node().factors.show(present, shown)
+    except Rejected as error:
+        raise FactorNeeded(error) from None
+    await go_on_as(renewed.token)
+
+
+async def shown_factor() -> Shown:
+    """What the form brings along as a factor."""
+    form: Mapping[str, str] = await request.form if request.method not in _READING else {}
+    return Shown(*(form.get(name, "").replace("\0", "") for name in FACTOR))
 
 
 def require(action: Action) -> Reader:
@@ -190,11 +316,17 @@ def wants_page() -> bool:
 
 
 async def _to_sign_in() -> ResponseReturnValue:
-    """Lead to the sign-in; not away from something written at length, which the page that refuses it shows again."""
+    """Lead to the sign-in; not away from something written at length, which the page that refuses it shows again.
+
+    Whoever has begun to sign in is led on to what is missing, or told.
+    """
+    begun = entered()
+    if begun is not None and begun.stage is Stage.ENROL:
+        raise Forbidden("factor_missing")
     form = await request.form if from_own_page() else {}
     written = any(form.get(name, "").strip() for name in WRITTEN)
     if written or not wants_page():
-        raise Rejected("not_signed_in", status=401)
+        raise Rejected("factor_owed" if begun else "not_signed_in", status=401)
     target = request.full_path.rstrip("?") if request.method == "GET" else ""
     back = f"?next={quote(target, safe='/')}" if target else ""
-    return redirect(f"/sign-in{back}", code=303)
+    return redirect(f"{SECOND_STEP if begun else '/sign-in'}{back}", code=303)

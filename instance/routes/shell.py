@@ -14,9 +14,12 @@ from werkzeug.exceptions import HTTPException
 from instance.frame import Look, framed
 from instance.headers import PAGE
 from instance.routes import guard
-from instance.services.accounts import WINDOW
+from instance.routes.forms import Mistake
+from instance.services.accounts import Session
 from instance.services.acting import HOUR
+from instance.services.attempts import WINDOW
 from instance.services.errors import Rejected
+from instance.services.factor_showing import FactorNeeded
 from instance.times import to_ms
 
 #: What can be said once on the page after an act (`done.CODE` in the catalogues); nothing else is.
@@ -83,7 +86,7 @@ def _wait(codes: Iterable[str]) -> str:
 
 def look() -> Look:
     """Who looks, and how, as the frame of a page needs it."""
-    return Look(guard.session(), guard.language(), _here() if request.method in ("GET", "HEAD") else "/")
+    return Look(guard.entered(), guard.language(), _here() if request.method in ("GET", "HEAD") else "/")
 
 
 def _here() -> str:
@@ -102,6 +105,8 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
     if not guard.wants_page():
         return {"error": error.code}, error.status, extra
     g.setdefault("session", None)
+    if isinstance(error, FactorNeeded) and (asked := guard.entered()) is not None:
+        return await _ask_again(error, asked)
     template = "refused.html" if error.status in (401, 403) else "error.html"
     known = {401: "signed_out", 403: "forbidden", 404: "missing", 413: "too_large", 429: "too_many", 405: "method"}
     text = await page_text(
@@ -109,6 +114,25 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
         typed=await _typed(), counted=False,
     )  # fmt: skip
     return await make_response(text, error.status, extra)
+
+
+async def _ask_again(error: FactorNeeded, who: Session) -> ResponseReturnValue:
+    """Ask for a factor, with everything the refused form held: sent again with a factor, it is carried out."""
+    node = guard.node()
+    factors = await node.factors.of(who.account_id)
+    mistakes = [] if error.mistake is None else [Mistake(error.mistake.code, error.mistake.field or "")]
+    sent = request.method == "POST"
+    return await page(
+        "confirm.html", status=error.status, here="me", mistakes=mistakes, factors=factors,
+        options=await node.factors.ask(who), action=request.path if sent else "/me/confirm",
+        kept=await _kept() if sent else [("next", _here())],
+    )  # fmt: skip
+
+
+async def _kept() -> list[tuple[str, str]]:
+    form = await request.form
+    left_out = {"csrf", *guard.FACTOR}
+    return [(name, value) for name, value in form.items(multi=True) if name not in left_out]
 
 
 async def _typed() -> list[str]:

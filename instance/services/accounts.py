@@ -1,7 +1,7 @@
 """Accounts and sessions: who is signed in, for how long, and what keeps others out.
 
-Codes raised here: wrong_credentials, too_many_attempts, too_busy, password_too_short, password_too_long,
-password_common, bad_language, bad_appearance.
+A session is whole, or it opens one thing alone: the second step of a sign-in, or the enrolment that staff owe
+(`Stage`). Codes raised here: CODES.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import secrets
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from instance.config import LANGUAGES
 from instance.ids import new_ulid
-from instance.services import passwords
+from instance.services import attempts, passwords
+from instance.services.attempts import PER_ACCOUNT, PER_ADDRESS, WINDOW
 from instance.services.errors import Missing, Rejected
 from instance.services.standings import standing_of
 from instance.storage.store import Row, StorageUnavailable, Transaction
@@ -27,16 +29,15 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 CODES: Final = (
-    "wrong_credentials", "too_many_attempts", "too_busy", "password_too_short", "password_too_long",
+    *attempts.CODES, "wrong_credentials", "too_busy", "password_too_short", "password_too_long",
     "password_common", "bad_language", "bad_appearance", "not_found",
 )  # fmt: skip
 
-WINDOW: Final = timedelta(minutes=15)
-PER_ACCOUNT: Final = 5
-PER_ADDRESS: Final = 20
 APPEARANCES: Final = ("", "auto", "light", "dark")
 _TOUCH_AFTER: Final = timedelta(minutes=1)
 _MAX_DEVICE: Final = 200
+#: The time for the second step of a sign-in.
+_SECOND_STEP: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +60,24 @@ class SignIn:
     account: str
     csrf: str
     expires_at: datetime
+    stage: Stage
+
+
+class Stage(StrEnum):
+    """What a session opens: everything, or the second step alone, or the enrolment of a factor alone."""
+
+    WHOLE = "whole"
+    SECOND_STEP = "second_step"
+    ENROL = "enrol"
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
     """Somebody signed in. `doctor` is their row, or None for staff who are no doctors."""
 
+    #: SHA-256 of the token.
+    key: bytes
+    stage: Stage
     account_id: str
     login: str
     doctor: Row | None
@@ -74,6 +87,10 @@ class Session:
     appearance: str
     #: Why this person may not read now (a code), or None where they may.
     closed: WhyNot | None
+    expires_at: datetime
+    #: When the password was last shown in this session, and when a second factor was (None: never).
+    password_at: datetime
+    factor_at: datetime | None
 
     @property
     def doctor_uri(self) -> str | None:
@@ -115,7 +132,12 @@ class Accounts:
         return await self._open_session(account, name, attempt, device)
 
     async def session(self, token: str) -> Session | None:
-        """Return who holds the token, or None where it is unknown, idle for too long, or past its end."""
+        """Return who holds the token of a whole session; None for every other, as for one that is not there."""
+        found = await self.entered(token)
+        return found if found is not None and found.stage is Stage.WHOLE else None
+
+    async def entered(self, token: str) -> Session | None:
+        """Return who holds the token, at whatever stage; None where it is unknown, idle too long, or past its end."""
         key = _hashed(token)
         row = await self._store.known("sessions.by_token", token=key)
         now = self._node.clock()
@@ -159,7 +181,7 @@ class Accounts:
         async def change(tx: Transaction) -> None:
             await tx.run("people.set_password", id=account_id, password=stored)
             await tx.run("sessions.end_all", account=account_id)
-            await _forget_attempt(tx, attempt)
+            await attempts.forget(tx, attempt)
             await self._record(tx, "password_changed", account["login"], account["login"], "")
 
         await self._store.write(change)
@@ -184,47 +206,35 @@ class Accounts:
         return await self._store.write(work)
 
     async def _count_attempt(self, login: str, address: str) -> str:
-        """Write the attempt down as failed before the password is looked at, so that no burst slips through."""
-        now = self._node.clock()
         subjects = [(_subject("account", login), PER_ACCOUNT)]
         subjects += [(_subject("address", address), PER_ADDRESS)] if address else []
-        attempt = new_ulid(now)
-
-        async def count(tx: Transaction) -> bool:
-            for subject, most in subjects:
-                await tx.take_turn(subject)
-                row = await tx.one("sessions.failures", subject=subject, since=to_ms(now - WINDOW))
-                if row is not None and row["number"] >= most:
-                    return False
-            for number, (subject, _) in enumerate(subjects):
-                await tx.run("sessions.add_failure", id=f"{attempt}-{number}", subject=subject, at=to_ms(now))
-            return True
-
-        if not await self._store.write(count):
-            raise Rejected("too_many_attempts", status=429)
-        return attempt
+        return await attempts.count(self._node, subjects)
 
     async def _forget(self, attempt: str) -> None:
         async def forget(tx: Transaction) -> None:
-            await _forget_attempt(tx, attempt)
+            await attempts.forget(tx, attempt)
 
         await self._store.write(forget)
 
     async def _open_session(self, account: Row, login: str, attempt: str, device: str) -> SignIn:
-        now = self._node.clock()
-        ends = now + _lifetime(account["roles"]).absolute
-        made = SignIn(secrets.token_urlsafe(32), account["id"], secrets.token_urlsafe(24), ends)
+        """Begin a whole session, or one for the second step alone where the account has a factor by now."""
+        now, token, csrf = self._node.clock(), secrets.token_urlsafe(32), secrets.token_urlsafe(24)
 
-        async def keep(tx: Transaction) -> None:
-            await _forget_attempt(tx, attempt)
+        async def keep(tx: Transaction) -> SignIn:
+            await tx.take_turn(factors_of(account["id"]))
+            found = await tx.one("factors.of_account", account=account["id"])
+            owes = found is not None and bool(found["passkeys"] or found["apps"])
+            stage = Stage.SECOND_STEP if owes else _stage(found["roles"] if found else "[]", None)
+            ends = now + (_SECOND_STEP if owes else lifetime(account["roles"]).absolute)
+            await attempts.forget(tx, attempt)
             await tx.run("sessions.forget_failures", subject=_subject("account", login))
             await tx.run(
-                "sessions.add", token=_hashed(made.token), account=made.account, csrf=made.csrf,
+                "sessions.add", token=_hashed(token), account=account["id"], csrf=csrf, owes_factor=int(owes),
                 device=device[:_MAX_DEVICE].replace("\0", ""), now=to_ms(now), expires_at=to_ms(ends),
             )  # fmt: skip
+            return SignIn(token, account["id"], csrf, ends, stage)
 
-        await self._store.write(keep)
-        return made
+        return await self._store.write(keep)
 
     async def _run(self, query: str, **values: object) -> int:
         async def work(tx: Transaction) -> int:
@@ -239,21 +249,25 @@ class Accounts:
         )
 
 
-async def _forget_attempt(tx: Transaction, attempt: str) -> None:
-    for number in range(2):
-        await tx.run("sessions.forget_failure", id=f"{attempt}-{number}")
+def factors_of(account_id: str) -> str:
+    """The subject on which everything takes turns that changes or looks at the factors of an account."""
+    return f"factors {account_id}"
 
 
 def _alive(row: Row, now: datetime) -> bool:
     if row["disabled_at"] is not None or now >= from_ms(row["expires_at"]):
         return False
-    return now - from_ms(row["last_seen_at"]) < _lifetime(row["roles"]).idle
+    return now - from_ms(row["last_seen_at"]) < lifetime(row["roles"]).idle
 
 
 def _session(row: Row, now: datetime) -> Session:
     doctor = row if row["uri"] is not None else None
     closed = why_not(Action.READ, standing_of(doctor), Policy(), now) if doctor is not None else None
+    factor_at = row["factor_at"]
+    stage = Stage.SECOND_STEP if row["owes_factor"] else _stage(row["roles"], factor_at)
     return Session(
+        key=bytes(row["token"]), stage=stage, expires_at=from_ms(row["expires_at"]),
+        password_at=from_ms(row["password_at"]), factor_at=None if factor_at is None else from_ms(factor_at),
         account_id=row["account"], login=row["login"], doctor=doctor, roles=tuple(json.loads(row["roles"])),
         csrf=row["csrf"], language=row["language"], appearance=row["appearance"], closed=closed,
     )  # fmt: skip
@@ -266,14 +280,19 @@ def _info(row: Row, current: bytes) -> SessionInfo:
     )  # fmt: skip
 
 
-def _lifetime(roles: str) -> Lifetime:
+def _stage(roles: str, factor_at: int | None) -> Stage:
+    """Whoever has a role and has not shown a factor can do nothing but enrol one."""
+    return Stage.ENROL if factor_at is None and json.loads(roles) else Stage.WHOLE
+
+
+def lifetime(roles: str) -> Lifetime:
+    """How long a session of somebody with these roles (a JSON array) lives."""
     return STAFF if json.loads(roles) else DOCTOR
 
 
-def _hashed(token: str) -> bytes:
+def hashed(token: str) -> bytes:
+    """What is kept of a token."""
     return hashlib.sha256(token.encode()).digest()
 
 
-def _subject(kind: str, text: str) -> str:
-    """Hashed, since people type passwords into the wrong field."""
-    return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+_hashed, _subject = hashed, attempts.subject

@@ -38,6 +38,7 @@ from federation.vocabulary import (
     Undo,
     Update,
 )
+from instance.services.dossiers.heads import is_head
 from instance.services.effects import Effects, Incoming
 from instance.services.effects_posts import PostEffects
 from instance.services.effects_relations import RelationEffects
@@ -219,6 +220,11 @@ class Apply:
             if update.actor != sibling.actor:
                 raise NotTheOwner("an instance announces its lists itself")
             await node.directory.lists.announced(sibling.origin)
+            return None
+        if is_head(uri, sibling):
+            if update.actor != sibling.actor:
+                raise NotTheOwner("an instance announces its log itself")
+            await node.dossiers.heads.announced(uri, sibling)
             return None
         own = uri in (update.actor, sibling.actor)
         if own or await node.store.one("directory.doctor", uri=uri) is not None:

@@ -22,6 +22,7 @@ from verification.credential import SignedCredential, Subject, Terms
 from verification.dossier import Assurance, Country, Role
 from verification.errors import BadName
 from verification.names import check_name, fold
+from verification.people import StaffRole
 from verification.status_entries import StatusPlace
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ CODES: Final = (
     "bad_specialties", "bad_assurance", "bad_language", "too_many_languages", "bad_staff_role",
 )  # fmt: skip
 
-STAFF_ROLES: Final = frozenset({"administrator", "moderator", "reviewer"})
+STAFF_ROLES: Final = frozenset(role.value for role in StaffRole)
 MAX_SPECIALTIES: Final = 3
 MAX_LANGUAGES: Final = 10
 #: How long after the last look at the evidence a role must be verified again (verification: roles and validity).

@@ -53,8 +53,11 @@ class OwnStatus:
                 return await self._allot(tx, doctor)
 
             row = await self._node.store.write(work)
-        number, place = int(row["list"]), int(row["place"])
-        return StatusPlace(place, self.address(Purpose.REVOCATION, number), self.address(Purpose.SUSPENSION, number))
+        return self._place(row)
+
+    async def place_in(self, tx: Transaction, doctor: Uri, *, anew: bool) -> StatusPlace:
+        """The same in the caller's transaction; `anew` gives a new place, since a new dossier has a new one."""
+        return self._place(await self._allot(tx, doctor, anew=anew))
 
     async def suspend(self, tx: Transaction, doctor: str, *, suspended: bool = True) -> None:
         """Set or clear the doctor's bit of suspension, in the caller's transaction, and tell every sibling."""
@@ -80,11 +83,15 @@ class OwnStatus:
 
     # ── parts ──
 
-    async def _allot(self, tx: Transaction, doctor: Uri) -> Row:
+    def _place(self, row: Row) -> StatusPlace:
+        number, place = int(row["list"]), int(row["place"])
+        return StatusPlace(place, self.address(Purpose.REVOCATION, number), self.address(Purpose.SUSPENSION, number))
+
+    async def _allot(self, tx: Transaction, doctor: Uri, *, anew: bool = False) -> Row:
         """Draw a place that nobody has had: the order of numbers must not tell the order of admissions."""
         await tx.take_turn("status places")
         found = await tx.one("status.place", doctor=doctor)
-        if found is not None:
+        if found is not None and not anew:
             return found
         newest = await tx.one("status.newest_list")
         assert newest is not None

@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from federation.delivery import Priority
 from federation.keys import PrivateKey
 from federation.uri import Uri
-from federation.vocabulary import Doctor, Update
+from federation.vocabulary import Doctor
 from instance.ids import new_ulid
-from instance.services import accounts, descriptions, doctors, passwords, sending
+from instance.services import accounts, descriptions, doctors, new_doctors, passwords, staff, standing_changes
 from instance.services.accounts import Lifetime, Session, SessionInfo, SignIn
 from instance.services.descriptions import Descriptions, later
 from instance.services.doctors import NewDoctor
@@ -26,7 +25,6 @@ from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification.credential import SignedCredential
 from verification.errors import NotIssuable
-from verification.names import fold
 
 __all__ = ["Lifetime", "NewDoctor", "OwnDoctor", "People", "Session", "SessionInfo", "SignIn"]
 
@@ -38,6 +36,7 @@ CODES: Final = (
     "not_suspended",
     "not_in_order",
     "not_renewable",
+    "decided_at_the_desk",
 )
 _RENEWED_AT_ONCE: Final = 100
 _REMEMBERED: Final = 4_096
@@ -76,8 +75,10 @@ class People(Descriptions):
             raise Rejected("handle_taken", "handle")
         stored = await self._node.hash_password(password)
         pairs = await self._node.keys.make(uri)
-        row = self._new_row(new, uri, name)
-        row.update(await self._issued(row, _multikeys(pairs), doctors.reverify_on(new.role, self._node.clock())))
+        row = new_doctors.row_of(self._node, new, uri, name)
+        row.update(
+            await self._issued(row, new_doctors.multikeys(pairs), doctors.reverify_on(new.role, self._node.clock()))
+        )
 
         async def keep(tx: Transaction) -> bool:
             return await self._keep_new(tx, new, row, pairs, stored, by)
@@ -87,40 +88,33 @@ class People(Descriptions):
         self._node.keys.forget(uri)
         return uri, password
 
-    def _new_row(self, new: NewDoctor, uri: Uri, name: str) -> dict[str, Any]:
-        return {
-            "uri": uri, "origin": self._node.origin, "handle": new.handle, "name": name, "folded": fold(name),
-            "role": new.role, "country": new.country, "specialties": json.dumps(list(new.specialties)),
-            "assurance": new.assurance, "inbox": f"{uri}/inbox", "shared_inbox": self._node.origin + "/inbox",
-            "outbox": f"{uri}/outbox", "followers": f"{uri}/followers", "following": f"{uri}/following",
-            "languages": json.dumps(list(new.languages)), "approves_followers": int(new.approves_followers),
-        }  # fmt: skip
-
     async def _keep_new(
         self, tx: Transaction, new: NewDoctor, row: Row, pairs: Sequence[PrivateKey], stored: str, by: str
     ) -> bool:
         now = self._node.clock()
-        if not await tx.run("people.add", **row, now=to_ms(now)):
-            return False
-        uri = Uri.parse(row["uri"])
-        await doctors.index(tx, uri, new.specialties, row["name"], new.handle)
         due = doctors.reverify_on(new.role, now)
-        await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(due))
-        await self._node.keys.add(tx, pairs, not_before=now)
+        if not await new_doctors.keep(self._node, tx, row, pairs, reverify=due, now=now):
+            return False
+        account = new_ulid(now)
         added = await tx.run(
-            "people.add_account", id=new_ulid(now), login=new.handle, password=stored, doctor=uri,
-            roles=json.dumps(sorted(new.roles)), language="", now=to_ms(now),
+            "people.add_account", id=account, login=new.handle, password=stored, doctor=row["uri"], roles="[]",
+            language="", now=to_ms(now),
         )  # fmt: skip
         if not added:
             raise Rejected("handle_taken", "handle")
-        await self._record(tx, "doctor_added", by, uri, "")
+        if new.roles:
+            await staff.appoint(tx, account, new.roles, (new.country,), now)
+        await self._record(tx, "doctor_added", by, row["uri"], "")
         return True
 
     # ── standing ──
 
     async def suspend(self, handle: str, by: str, reason: str) -> None:
-        """Take the doctor's standing away: sessions end, what waits to be sent is dropped, every sibling is told."""
-        row = await self._require(handle, by, reason)
+        """Take the doctor's standing away: sessions end, what waits to be sent is dropped, every sibling is told.
+
+        Not of somebody who has a dossier: that is for the desk, where a second person has to say so too.
+        """
+        row = await self._require_without_dossier(handle, by, reason)
 
         async def work(tx: Transaction) -> None:
             now = to_ms(self._node.clock())
@@ -130,9 +124,7 @@ class People(Descriptions):
             if not changed:
                 raise Rejected("not_in_order")
             await tx.run("sessions.end_all_of_doctor", doctor=row["uri"])
-            await tx.run("people.drop_deliveries", actor=row["uri"], now=now)
-            await tx.run("people.hold_deliveries", actor=row["uri"])
-            await tx.run("people.raise_standing_version")
+            await standing_changes.silence(tx, row["uri"], now)
             await self._record(tx, "doctor_suspended", by, row["uri"], reason)
             await self._node.own_status.suspend(tx, row["uri"])
 
@@ -140,8 +132,8 @@ class People(Descriptions):
         self._node.wake.deliveries.set()
 
     async def reinstate(self, handle: str, by: str, reason: str) -> None:
-        """Give a suspended doctor's standing back with a new credential, and tell every sibling."""
-        row = await self._require(handle, by, reason)
+        """Give a suspended doctor's standing back with a new credential, and tell every sibling; not with a dossier."""
+        row = await self._require_without_dossier(handle, by, reason)
         multikeys = await self._published_multikeys(Uri.parse(row["uri"]))
         issued = await self._issued(row, multikeys, _reverify_at(row))
 
@@ -151,11 +143,10 @@ class People(Descriptions):
             if not await tx.run("people.set_standing", uri=row["uri"], standing="ok", before="suspended", now=at):
                 raise Rejected("not_suspended")
             await tx.run("people.set_credential", uri=row["uri"], now=at, **issued)
-            await tx.run("people.release_deliveries", actor=row["uri"], now=now)
-            await tx.run("people.raise_standing_version")
+            await standing_changes.let_speak(tx, row["uri"], now)
             await self._record(tx, "doctor_reinstated", by, row["uri"], reason)
             await self._node.own_status.suspend(tx, row["uri"], suspended=False)
-            await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
+            await standing_changes.ask_siblings_to_read_anew(self._node, tx, Uri.parse(row["uri"]))
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
@@ -239,6 +230,12 @@ class People(Descriptions):
             raise Rejected("reason_missing", "reason")
         return await self._by_handle(handle)
 
+    async def _require_without_dossier(self, handle: str, by: str, reason: str) -> Row:
+        row = await self._require(handle, by, reason)
+        if await self._store.one("dossiers.of_doctor", doctor=row["uri"]) is not None:
+            raise Rejected("decided_at_the_desk", status=409)
+        return row
+
     async def _published_multikeys(self, uri: Uri) -> list[str]:
         return [key.multikey for key in await self._node.keys.published(uri) if key.algorithm == "ed25519"]
 
@@ -269,16 +266,6 @@ class People(Descriptions):
         renewed = await self._store.write(work)
         self._node.wake.deliveries.set()
         return renewed
-
-    async def _ask_siblings_to_read_anew(self, tx: Transaction, doctor: Uri) -> None:
-        """Queue an `Update` of the instance that names the doctor: the home says so even of one who may not speak."""
-        await sending.to_all_siblings(
-            self._node, tx, Update, actor=self._node.actor, object=doctor, priority=Priority.REVOCATION
-        )
-
-
-def _multikeys(pairs: Sequence[PrivateKey]) -> list[str]:
-    return [pair.public().multikey for pair in pairs if pair.algorithm == "ed25519"]
 
 
 def _reverify_at(row: Row) -> datetime | None:

@@ -18,6 +18,9 @@ ONE_DOOR = {
     "aiohttp": "federation/wire.py",
     "rfc8785": "federation/integrity.py",
     "nh3": "federation/html.py",
+    "PIL": "instance/media_work.py",
+    "pikepdf": "instance/media_work.py",
+    "pypdfium2": "instance/media_work.py",
 }
 #: A client for the demo's own browser-like sign-ins on loopback; it is no way out for an instance.
 DEMO = ROOT / "instance" / "demo"

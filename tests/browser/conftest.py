@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -54,7 +55,7 @@ class Visit:
         await self.page.fill("#login", login)
         await self.page.fill("#password", PASSWORD)
         await self.page.click("main button")
-        await self.page.wait_for_url("**/feed**")
+        await self.page.wait_for_url(re.compile("/feed|/me/security"))  # the latter for staff who owe a factor
 
 
 @dataclass

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from instance import config, vault
+from instance import config, evidence, vault
 from tests.docs.pages import ROOT, blocks, text
 from tests.tools.docs_parts import helps
 from tests.tools.longest import files
@@ -40,7 +40,7 @@ def test_every_act_on_the_allowlist_is_explained(change: str) -> None:
     assert f"siblings {change}" in text("docs/operate/siblings.md")
 
 
-@pytest.mark.parametrize("name", [vault.KEK, vault.ISSUER])
+@pytest.mark.parametrize("name", vault.SECRETS)
 def test_every_secret_is_explained(name: str) -> None:
     """Where a secret lies, with which mode, and what its loss means."""
     rows = [line for line in text("docs/operate/keys.md").splitlines() if f"`{name}`" in line and "0600" in line]
@@ -55,6 +55,24 @@ def test_the_service_file_is_whole() -> None:
     assert "esanum.toml serve" in unit
     assert "TimeoutStopSec=15" in unit
     assert "ProtectSystem=strict" in unit
+
+
+@pytest.mark.parametrize("code", evidence.CLOSED)
+def test_every_reason_why_the_vault_is_closed_is_explained(code: str) -> None:
+    """Whoever is woken by the alarm finds its code, what it means and what to do."""
+    rows = [line for line in text("docs/operate/evidence.md").splitlines() if line.startswith(f"| `{code}` |")]
+
+    assert 1 == len(rows)
+    assert 5 == rows[0].count("|") + 1
+
+
+def test_no_upload_lies_in_plain_at_the_proxy() -> None:
+    """The example proxy passes uploads on as they come, and lets the largest through; the service leaves no core."""
+    page = text("docs/operate/install.md")
+
+    assert "proxy_request_buffering off;" in blocks(page, "nginx")[0]
+    assert "client_max_body_size 13m;" in blocks(page, "nginx")[0]
+    assert "LimitCORE=0" in blocks(page, "ini")[0]
 
 
 def test_the_proxy_hands_host_on() -> None:

@@ -13,7 +13,7 @@ from tests.tools.docs_parts import helps
 
 _SYMBOL = re.compile(r"(?:federation|verification|instance)(?:\.[A-Za-z_]\w*)+\Z")
 _PATH = re.compile(r"(?:federation|verification|instance|docs|tests|static)/[\w./-]*\Z|pyproject\.toml\Z")
-_ROW = re.compile(r"esanum((?: [a-z]+)+)")
+_ROW = re.compile(r"esanum((?: [a-z]+(?:-[a-z]+)*)+)")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name_of)

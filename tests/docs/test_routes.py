@@ -16,7 +16,15 @@ from tests.tools.docs_parts import page_routes
 PUBLIC: Final = frozenset(
     {
         "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
+        "/invitation/<token>",
         "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest",
+    }
+)  # fmt: skip
+#: What opens before a session is whole: each shows nothing but the own account's factors. To add one is a decision.
+HALF_OPEN: Final = frozenset(
+    {
+        "/sign-in/second", "/me/confirm", "/me/security", "/me/security/app", "/me/security/app/confirm",
+        "/me/security/app/remove", "/me/security/codes", "/me/security/passkeys", "/me/security/passkeys/remove",
     }
 )  # fmt: skip
 
@@ -27,8 +35,18 @@ def test_open_routes_are_the_named_ones() -> None:
 
 
 def test_every_other_route_is_closed() -> None:
-    """What is not named asks for a session or for a doctor in good standing; there is no third kind."""
-    assert {"account", "doctor"} == {access for rule, _, access in page_routes() if rule not in PUBLIC}
+    """What is not named asks for a whole session, a doctor in good standing or staff with a second factor."""
+    kinds = {access for rule, _, access in page_routes() if rule not in PUBLIC | HALF_OPEN}
+
+    assert {"account", "doctor", "staff"} == kinds
+
+
+def test_what_half_a_session_opens_is_named() -> None:
+    """Who has shown the password alone reaches the second step; staff without a factor reach its enrolment."""
+    found = {rule for rule, _, access in page_routes() if access in ("enrolling", "second step")}
+
+    assert HALF_OPEN == found
+    assert ["/sign-in/second"] * 2 == [rule for rule, _, access in page_routes() if access == "second step"]
 
 
 def test_every_route_is_documented() -> None:

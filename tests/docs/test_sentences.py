@@ -6,12 +6,14 @@ import ast
 import importlib
 import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
 from typing import Final
 
 import pytest
 
 import instance.services
-from instance import i18n
+from instance import evidence, i18n
 from tests.tools.longest import ROOT
 
 _RAISED: Final = {"Rejected", "Forbidden", "Mistake"}
@@ -20,11 +22,17 @@ _RAISED: Final = {"Rejected", "Forbidden", "Mistake"}
 def rejections() -> set[str]:
     """Every code of instance.services: those the modules list, and those that stand where something is raised."""
     found: set[str] = set()
-    for module in pkgutil.iter_modules(instance.services.__path__, "instance.services."):
-        found |= set(getattr(importlib.import_module(module.name), "CODES", ()))
+    for module in _services():
+        found |= set(getattr(module, "CODES", ()))
     for path in [*(ROOT / "instance/routes").glob("*.py"), ROOT / "instance/app.py"]:
         found |= set(_raised(ast.parse(path.read_text("utf-8"))))
-    return found | {"not_found"}
+    return found | {"not_found", *evidence.CODES}
+
+
+def _services() -> list[ModuleType]:
+    """Every module of the services, also those inside a package of their own."""
+    found = pkgutil.walk_packages(instance.services.__path__, "instance.services.")
+    return [importlib.import_module(module.name) for module in found]
 
 
 def _raised(tree: ast.AST) -> Iterator[str]:
@@ -51,8 +59,8 @@ def test_codes_raised_in_services_are_listed() -> None:
     """A module that raises a code lists it in CODES, where others look; a code nobody listed is noticed."""
     listed: set[str] = {"not_found"}
     raised: set[str] = set()
-    for module in pkgutil.iter_modules(instance.services.__path__, "instance.services."):
-        listed |= set(getattr(importlib.import_module(module.name), "CODES", ()))
-        raised |= set(_raised(ast.parse((ROOT / (module.name.replace(".", "/") + ".py")).read_text("utf-8"))))
+    for module in _services():
+        listed |= set(getattr(module, "CODES", ()))
+        raised |= set(_raised(ast.parse(Path(str(module.__file__)).read_text("utf-8"))))
 
     assert set() == raised - listed

@@ -20,8 +20,14 @@ from instance import commands
 from instance.cli import main
 from tests.instance.served import Served
 from tests.tools.ports import free_ports
+from tests.verified import verified
 
 REASON = ("--reason", "made up")
+#: A made-up register of one doctor, in the form of France's.
+REGISTER = (
+    "Identification nationale PP|Nom d'exercice|Prénom d'exercice|Code profession|Code catégorie professionnelle|"
+    "Code type savoir-faire|Code savoir-faire\n810001234565|MARIN|Luc|10|C|S|SM26\n"
+)
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,8 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
     de = begin(run, tmp_path / "de", "de", "DE")
     fingerprint = json.loads(run("-c", de, "keys", "show").out)["fingerprint"]
     origin = Served.origin(de)
+    assert "No doctor yet" in run("-c", fr, "doctors", "list").out
+    verified(fr, "marie")
     with Served(de), Served(fr, wanted=running):
 
         def ok(*arguments: str | Path) -> str:
@@ -90,12 +98,6 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
             return said.out
 
         assert "all is well; 0 sibling(s)" in ok("check")
-        assert "No doctor yet" in ok("doctors", "list")
-        made = ok(
-            "doctors", "add", "marie", "--name", "Dr Marie", "--role", "specialist", "--country", "FR",
-            "--specialty", "cardiology", "--language", "fr", "--staff", "administrator",
-        )  # fmt: skip
-        assert "/doctors/marie\n  sign-in   marie\n  password  " in made
         assert "marie   specialist  FR       ok" in ok("doctors", "list")
         assert "No sibling" in ok("siblings", "list")
         assert "is a sibling now" in ok("siblings", "add", origin, "--fingerprint", fingerprint, *REASON)
@@ -116,13 +118,21 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         ok("deliveries", "list")
         assert "0 will be sent again" in ok("deliveries", "retry", "--sibling", origin)
         assert "no longer a sibling" in ok("siblings", "remove", origin, "--yes", *REASON)
-        ok("backup", tmp_path / "copy.db")
+        register = tmp_path / "register.txt"
+        register.write_text(REGISTER, "utf-8")
+        assert "1 doctors are in force" in ok("registers", "import", "rpps", register)
+        assert "rpps      FR       1" in ok("registers", "list")
+        assert "1 entries hold; the head is 1 sha256:" in ok("audit", "verify")
+        assert "the evidence vault is open" in ok("evidence", "show")
+        assert "0 file(s) added" in ok("backup", tmp_path / "copy.db", "--evidence", tmp_path / "copies" / "evidence")
         assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777
         with sqlite3.connect(tmp_path / "copy.db") as copy:
-            acts = [act for (act,) in copy.execute("select act from staff_acts order by id")]
+            acts = [act for (act,) in copy.execute("select act from staff_acts order by at, id")]
         assert ["doctor_added", "doctor_suspended", "doctor_reinstated", "keys_rotated"] == acts[:4]
         assert ["kek_rotation_ordered", "instance_keys_rotated"] == acts[4:6]
-        assert ["deliveries_retried", "backup_ordered"] == acts[6:]
+        assert ["deliveries_retried", "register_import_ordered", "backup_ordered"] == acts[6:]
+        assert "seven days" in ok("evidence", "backup-keys", tmp_path / "keys.db")
+        assert 0o600 == (tmp_path / "keys.db").stat().st_mode & 0o777
 
 
 def test_every_command_has_been_thought_of() -> None:
@@ -131,10 +141,24 @@ def test_every_command_has_been_thought_of() -> None:
 
     assert {
         "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",
-        "siblings.list", "siblings.compare", "siblings.repin", "doctors.add", "doctors.list", "doctors.suspend",
+        "siblings.list", "siblings.compare", "siblings.repin", "doctors.list", "doctors.suspend",
         "doctors.reinstate", "deliveries.list", "deliveries.retry", "keys.show", "keys.rotate", "keys.rotate_instance",
-        "keys.rotate_kek", "backup", "check",
+        "keys.rotate_kek", "backup", "check", "evidence.show", "evidence.back_up_keys",
+        "registers.import", "registers.list", "registers.progress", "audit.verify",
     } == set(commands.ALL) - without  # fmt: skip
+
+
+def test_a_register_that_is_none_is_told_by_its_line(tmp_path: Path, run: Run, fr: Path) -> None:
+    """The sentence names the line and the column; nothing is imported."""
+    file = tmp_path / "other.txt"
+    file.write_text("a|b\n1|2\n", "utf-8")
+    said = run("-c", fr, "registers", "import", "rpps", file)
+    forged = run("-c", fr, "audit", "verify", "--head", "3 sha256:" + "0" * 64)
+
+    assert 1 == said.status
+    assert "Line 1: the column" in said.err
+    assert "No register has been imported." in run("-c", fr, "registers", "list").out
+    assert (1, "esanum: the log is broken at entry 1 (cut)\n") == (forged.status, forged.err)
 
 
 def test_a_sibling_is_read_once_and_its_changes_are_on_record(tmp_path: Path, run: Run, fr: Path) -> None:

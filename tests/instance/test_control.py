@@ -186,6 +186,6 @@ async def test_a_path_that_may_not_be_opened_is_a_failure(fr: Place) -> None:
 async def test_every_command_says_what_it_does() -> None:
     """The table of commands is complete: each has a docstring, and a name with its group."""
     assert all(command.__doc__ for command in control.commands.ALL.values())
-    assert {"siblings", "doctors", "deliveries", "keys", "backup", "check"} == {
-        name.partition(".")[0] for name in control.commands.ALL
-    }
+    assert {
+        *("siblings", "doctors", "staff", "deliveries", "keys", "evidence", "registers", "audit", "backup", "check")
+    } == {name.partition(".")[0] for name in control.commands.ALL}

@@ -18,6 +18,8 @@ from instance import vault
 from instance.commands import check
 from instance.kek import KekRotation
 from instance.own_keys import OwnKeys
+from instance.services.dossiers import Dossiers
+from instance.services.second_factor import SecondFactors
 from instance.vault import BadSecret, CannotOpen, kek_id, open_issuer_key, open_vault, read_kek, write_kek
 from instance.wiring import Node
 from tests.town import Network, Place, pooled_rsa, rows
@@ -145,7 +147,7 @@ async def test_a_write_that_was_cut_off_is_no_key(fr):
 
     assert await every_key_signs(fr)
     await KekRotation(fr.node).run()
-    assert {"kek", "issuer.pem"} == {path.name for path in fr.config.secrets.iterdir()}
+    assert {"kek", "issuer.pem", "evidence_kek"} == {path.name for path in fr.config.secrets.iterdir()}
 
 
 async def test_the_old_key_stays_while_a_row_needs_it(fr):
@@ -261,7 +263,9 @@ def elsewhere(place: Place, secrets: Path) -> Node:
     node, config = place.node, replace(place.config, secrets=secrets)
     opened = open_vault(config)
     keys = OwnKeys(node.store, opened, config, node.clock, open_issuer_key(config), pooled_rsa)
-    return Node(config, node.store, opened, keys, node.clock)
+    other = Node(config, node.store, opened, keys, node.clock)
+    other.factors, other.dossiers = SecondFactors(other), Dossiers(other)
+    return other
 
 
 async def adds(node: Node, handle: str) -> Uri:
@@ -316,7 +320,7 @@ async def test_another_machine_is_given_the_key_first(fr, tmp_path):
     assert await signs(fr.node, late)
     assert 0 == (await KekRotation(other).run()).pairs
     assert (fr.config.secrets / "kek").read_bytes() == (there / "kek").read_bytes()
-    assert {"kek", "issuer.pem"} == {path.name for path in there.iterdir()}
+    assert {"kek", "issuer.pem", "evidence_kek"} == {path.name for path in there.iterdir()}
 
 
 async def test_a_machine_without_the_key_seals_nothing(fr, tmp_path):

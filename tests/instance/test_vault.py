@@ -46,7 +46,7 @@ def test_secrets_are_made_for_their_owner_alone(config: Config) -> None:
     """The folder has mode 0700, each file 0600, and both can be used."""
     modes = {path.name: path.stat().st_mode & 0o777 for path in config.secrets.iterdir()}
 
-    assert {"kek": 0o600, "issuer.pem": 0o600} == modes
+    assert {"kek": 0o600, "issuer.pem": 0o600, "evidence_kek": 0o600} == modes
     assert 0o700 == config.secrets.stat().st_mode & 0o777
     assert open_issuer_key(config).sign(b"")
     assert open_vault(config).seal(b"", b"")
@@ -100,7 +100,7 @@ def test_a_secret_beside_a_missing_one_is_no_start(config: Config, name: str, op
     """`init` takes both, or makes both; one alone is a loss to be told, not to be mended."""
     (config.secrets / name).unlink()
 
-    with pytest.raises(BadSecret, match="missing beside the other secret"):
+    with pytest.raises(BadSecret, match="missing beside the other secrets"):
         have_secrets(config)
 
 

@@ -19,7 +19,7 @@ OTHERS = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 def targets(method: str, **values: str) -> list[str]:
     """The address of every page or form, its parts filled in."""
-    filled = {"digest": "x", "name": "app.css", "act": "follow", "which": "followers", **values}
+    filled = {"digest": "x", "name": "app.css", "act": "follow", "which": "followers", "token": "x", **values}
     found = [
         re.sub(r"<(?:\w+:)?(\w+)>", lambda part: filled[part[1]], rule)
         for rule, methods, _ in page_routes()

@@ -275,7 +275,14 @@ def routes() -> str:
     return table(("address", "method", "open to"), rows)
 
 
-_WHO: Final = {"public": "everybody", "account": "whoever is signed in", "doctor": "signed-in doctors in good standing"}
+_WHO: Final = {
+    "public": "everybody",
+    "account": "whoever is signed in",
+    "doctor": "signed-in doctors in good standing",
+    "staff": "staff with a second factor",
+    "enrolling": "whoever is signed in, and staff who owe a second factor",
+    "second step": "whoever has shown the password and owes the second factor",
+}
 
 
 def page_routes() -> list[tuple[str, tuple[str, ...], str]]:

@@ -1,12 +1,24 @@
 -- Sessions and the counting of failed sign-ins.
 
 -- name: add
-insert into sessions (token, account, csrf, device, created_at, last_seen_at, expires_at)
-values (:token, :account, :csrf, :device, :now, :now, :expires_at);
+insert into sessions (token, account, csrf, device, created_at, last_seen_at, expires_at, password_at, owes_factor)
+values (:token, :account, :csrf, :device, :now, :now, :expires_at, :now, :owes_factor);
+
+-- name: show_factor
+-- A session is worth more from now on, so it goes on under another token; with a second step its life begins anew.
+update sessions set token = :new, csrf = :csrf, factor_at = :factor_at, owes_factor = 0, last_seen_at = :now,
+    expires_at = :expires_at
+where token = :token;
+
+-- name: show_password
+update sessions set token = :new, password_at = :now, last_seen_at = :now where token = :token;
+
+-- name: end_others
+delete from sessions where account = :account and token <> :token;
 
 -- name: by_token
 -- One point read for every request of somebody signed in.
-select s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at,
+select s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at, s.factor_at, s.password_at, s.owes_factor,
     a.id as account, a.login, a.roles, a.language, a.appearance, a.disabled_at,
     d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
     d.valid_from, d.valid_until, d.standing, d.gone_at, d.approves_followers, d.languages

@@ -10,7 +10,9 @@ from federation.signatures import Profile
 from federation.uri import Uri
 from instance.kek import KekRotation
 from instance.own_keys import OwnKeys
+from instance.services.dossiers import Dossiers
 from instance.services.rotation import rotate_instance
+from instance.services.second_factor import SecondFactors
 from instance.vault import kek_id, open_issuer_key, open_vault, read_kek
 from instance.wiring import Node
 from tests.faults.postgres.conftest import rows
@@ -27,7 +29,9 @@ def another_process(place: Place) -> Node:
     node, vault = place.node, open_vault(place.config)
     issuer = open_issuer_key(place.config)
     keys = OwnKeys(node.store, vault, place.config, node.clock, issuer, pooled_rsa)
-    return Node(place.config, node.store, vault, keys, node.clock)
+    other = Node(place.config, node.store, vault, keys, node.clock)
+    other.factors, other.dossiers = SecondFactors(other), Dossiers(other)
+    return other
 
 
 async def adds(node: Node, number: int) -> Uri:

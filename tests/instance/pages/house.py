@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,16 +12,21 @@ from typing import Any
 from urllib.parse import urlencode
 
 from argon2 import PasswordHasher
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from quart import Quart, Response
 from quart.typing import TestClientProtocol
 
 from instance.app import make_app
 from instance.config import Config
+from instance.own_keys import OwnKeys
 from instance.services.allowlist_cache import AllowlistCache
 from instance.services.follows import Follows
 from instance.services.people import People
 from instance.services.publishing import Publishing
+from instance.services.second_factor import SecondFactors
+from instance.services.staff import Staff
 from instance.storage import open_store
+from instance.vault import Vault
 from instance.wiring import Node
 from tests.instance.pages.rows import FR, NOW, PASSWORD, Rows
 
@@ -99,11 +105,18 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
         contact="team@fr.example",
         language="en",
     )
-    node: Any = Node(config, store, Quiet(), Quiet(), lambda: house.now)  # type: ignore[arg-type]
+    vault = Vault(secrets.token_bytes(32))
+
+    def clock() -> datetime:
+        return house.now
+
+    keys = OwnKeys(store, vault, config, clock, Ed25519PrivateKey.generate())
+    node: Any = Node(config, store, vault, keys, clock)
     house = House(node, None)  # type: ignore[arg-type]
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
+    node.factors, node.staff = SecondFactors(node), Staff(node)
     house.app = make_app(node)
     return house
 

@@ -8,6 +8,7 @@ import pytest
 
 from instance.app import make_app
 from instance.services.people import NewDoctor
+from tests.factors import enrol
 from tests.instance.pages.house import Visitor
 from tests.town import PASSWORD, Network, rows
 
@@ -218,6 +219,7 @@ async def test_a_report_names_neither_author_nor_reporter(network):
     for country, handle in (("fr", "chef"), ("de", "leitung")):
         staff = Visitor(make_app(network[country].node).test_client())
         await staff.post("/sign-in", login=handle, password=PASSWORD)
+        await enrol(staff, network[country].node.clock())
         told = re.search(r'<ul class="notices">.*?</ul>', await staff.text("/notices"), re.DOTALL)[0]
         assert "<p>A report concerns this discussion:</p>" in told
         assert "Palpitations at night" in told

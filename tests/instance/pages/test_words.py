@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from federation.vocabulary import Audience, PostKind
-from instance import i18n, rendering
+from instance import evidence, i18n, rendering
 from instance.routes import shell
 from instance.routes.reactions import REASONS
-from instance.services import follows, people, publishing, siblings, standings
+from instance.services import dossiers, follows, people, publishing, second_factor, siblings, staff, standings
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -27,6 +27,7 @@ from instance.services.effects import (
 )
 from instance.views import feed
 from verification.dossier import Role
+from verification.people import StaffRole
 
 ROOT = Path(rendering.__file__).parent
 CALL = re.compile(r"\b[tn]\('([a-z0-9_.-]+)'[,)]")
@@ -52,6 +53,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "standing.": ["suspended", "revoked"],
     "policy.": ["inherit", "read-only", "pause", "block"],
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
+    "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
+    "staff.role.": [role.value for role in StaffRole],
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "password", "session", "session_gone"],
     "own.": ["posts", "answers"],
@@ -67,10 +70,14 @@ FAMILIES: dict[str, Iterable[str]] = {
 #: Codes that a person can meet on a page or at the command line.
 CODES = {
     *people.CODES,
+    *dossiers.CODES,
     *publishing.CODES,
     *follows.CODES,
     *siblings.CODES,
     *standings.CODES,
+    *evidence.CODES,
+    *second_factor.CODES,
+    *staff.CODES,
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
 }

@@ -1,0 +1,82 @@
+"""`esanum audit` and `esanum registers`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from instance.cli.tools import Context, Failure, show_table, who
+
+
+@click.group()
+def audit() -> None:
+    """The audit log of decisions on dossiers."""
+
+
+@audit.command()
+@click.option(
+    "--head", "heads", multiple=True, metavar="'N sha256:…'",
+    help="A head of this log that somebody else holds; may be repeated.",
+)  # fmt: skip
+@click.pass_obj
+def verify(context: Context, heads: tuple[str, ...]) -> None:
+    """Recompute the log from its first entry, and hold it against the heads that siblings keep of it."""
+    found = context.run("audit.verify", heads=list(heads))
+    for alarm in found["alarms"]:
+        click.echo(f"warning: {alarm} has shown two logs (audit_fork)")
+    if found["broken"] is not None:
+        raise Failure(f"the log is broken at entry {found['broken']['at']} ({found['broken']['fault']})")
+    click.echo(f"{found['entries']} entries hold; the head is {found['entries']} {found['head']}")
+    if not found["held"]:
+        click.echo("No head of it is held elsewhere: whether its end was cut off cannot be told.")
+
+
+@click.group()
+def registers() -> None:
+    """Registers of doctors that were imported."""
+
+
+@registers.command("import")
+@click.argument("name")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--map", "map_file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A column map (TOML)."
+)
+@click.option("--force", is_flag=True, help="Take it even with fewer than nine tenths of the doctors of the last one.")
+@click.pass_obj
+def bring_in(context: Context, name: str, file: Path, map_file: Path | None, force: bool) -> None:
+    """Bring the FILE of the register NAME in, in the place of the last one."""
+    map_text = "" if map_file is None else _text(map_file)
+    done = context.run_long(
+        "registers.import", "registers.progress", _show, name=name, path=str(file.resolve()), map_text=map_text,
+        force=force, by=who(),
+    )  # fmt: skip
+    click.echo(
+        f"{done['doctors']} doctors are in force ({done['before']} before); {done['bad_lines']} lines gave none."
+    )
+    click.echo(f"Of our own, {done['unchanged']} are as before; {done['changed']} wait for a reviewer.")
+
+
+@registers.command("list")
+@click.pass_obj
+def list_registers(context: Context) -> None:
+    """List the registers in force."""
+    show_table(
+        context.run("registers.list"), ("register", "country", "doctors", "bad_lines", "at"),
+        empty="No register has been imported.",
+    )  # fmt: skip
+
+
+def _show(progress: Any) -> None:
+    read, size, entries = progress
+    if size:
+        click.echo(f"  {100 * read // size:3} %  {entries} entries", err=True)
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise Failure(f"{path}: is not UTF-8") from None

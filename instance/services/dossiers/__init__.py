@@ -1,0 +1,358 @@
+"""Dossiers: applications as rows, what people and the calendar do with them, and what the desk reads.
+
+Read in this order: values (what goes in and comes out), rows (rows to values and back), cases (the use cases),
+carrying (an outcome becomes rows), admitting (a doctor is made), pieces (claims and findings), numbers (sealed and
+found again), retention, calendar, chain (the audit log), heads (how far it goes, and those of siblings), registers
+(imported files), campaigns, reading (queue and figures).
+`Dossiers` is the door: nobody becomes a doctor by another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from instance.ids import new_ulid
+from instance.services import doctors
+from instance.services.dossiers import (
+    admitting,
+    calendar,
+    carrying,
+    cases,
+    chain,
+    errors,
+    pieces,
+    registers,
+    rows,
+)
+from instance.services.dossiers.campaigns import Campaigns
+from instance.services.dossiers.cases import Cases
+from instance.services.dossiers.errors import mapped
+from instance.services.dossiers.heads import Heads
+from instance.services.dossiers.numbers import Numbers
+from instance.services.dossiers.reading import Reading
+from instance.services.dossiers.registers import Registers
+from instance.services.dossiers.values import (
+    Claim,
+    Figures,
+    File,
+    Findings,
+    HistoryLine,
+    Hit,
+    NewApplication,
+    QueueLine,
+    RegisterAnswer,
+)
+from instance.services.errors import Missing, Rejected
+from instance.storage.store import Reader, Row, Transaction
+from instance.times import to_ms
+from verification import acts, countries
+from verification.countries import Countries, CountryPolicy
+from verification.dossier import Country, Dossier, DossierId, Role
+from verification.moves import State
+from verification.names import check_name, fold
+from verification.people import Actor, DoctorId, SiteId
+from verification.registers.numbers import KINDS, NumberKind
+from verification.ways import require_applicant, require_reviewer
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+__all__ = [
+    "CODES", "Claim", "Dossiers", "Figures", "File", "Findings", "HistoryLine", "Hit", "NewApplication", "QueueLine",
+    "RegisterAnswer",
+]  # fmt: skip
+
+CODES: Final = (
+    *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
+    "has_dossier", "bad_role", "bad_email", "country_not_allowed", "country_not_admitted", "too_many_pieces",
+    "decided_already", "not_found",
+)  # fmt: skip
+MAX_PIECES: Final = 12
+MAX_SITES: Final = 10
+_ADDING: Final = frozenset({State.DRAFT, State.NEEDS_INFO, State.EXPIRED, State.APPROVED, State.REVERIFY_DUE})
+_SAYING: Final = frozenset({State.DRAFT, State.NEEDS_INFO})
+_VIEWS: Final = {State.IN_REVIEW: "first-review", State.SECOND_REVIEW: "second-review"}
+
+
+class Dossiers(Cases):
+    """The dossiers of this instance: the use cases, and everything around them."""
+
+    def __init__(self, node: Node) -> None:
+        self.node = node
+        super().__init__(self)
+        self.numbers, self.registers, self.reading = Numbers(node), Registers(self), Reading(self)
+        self.heads, self.campaigns = Heads(node), Campaigns(self)
+        self.queue, self.figures = self.reading.queue, self.reading.figures
+        self.history, self.notices = self.reading.history, self.reading.notices
+        self._countries: Countries | None = None
+
+    @property
+    def cases(self) -> Cases:
+        """The use cases."""
+        return self
+
+    # ── the applicant's own ──
+
+    async def open(self, account_id: str, new: NewApplication) -> str:
+        """Begin an application; return its id. Raises Rejected: has_dossier, and what cannot be so by its code."""
+        columns = await self._checked(new)
+        now, dossier_id = self.now(), self.new_id("d")
+        dossier = Dossier(
+            id=DossierId(dossier_id), doctor=DoctorId(account_id), country=Country(new.country), role=Role(new.role),
+            changed_at=now, sites=frozenset(SiteId(each) for each in new.sites),
+        )  # fmt: skip
+        await self.numbers.secret()
+
+        async def work(tx: Transaction) -> None:
+            await tx.take_turn(f"dossiers of {account_id}")
+            account = await tx.one("dossiers.account", id=account_id)
+            if account is None:
+                raise Missing()
+            last = await tx.one("dossiers.of_account", account=account_id)
+            if last is not None and not (await rows.value_of(tx, last)).final:
+                raise Rejected("has_dossier", status=409)
+            await tx.run(
+                "dossiers.add", id=dossier_id, account=account_id, doctor=account["doctor"], country=new.country,
+                role=new.role, state=State.DRAFT.value, now=to_ms(now), sites=msgspec.json.encode(new.sites).decode(),
+                **columns,
+            )  # fmt: skip
+            file = await self.load(tx, await rows.require(tx, dossier_id))
+            begun = acts.Outcome(
+                dossier, (acts.record(dossier, "dossier.draft", at=now, by=Actor.applicant(dossier.doctor).id),)
+            )
+            await carrying.carry_out(self.node, tx, file, begun, now=now)
+
+        await self.node.store.write(work)
+        return dossier_id
+
+    async def say(self, dossier_id: str, actor: Actor, new: NewApplication, *, seen: int) -> Dossier:
+        """Say name, specialties and the rest anew, while nobody is looking: in a draft, or when more was asked for."""
+        columns = await self._checked(new)
+
+        def decide(file: File, now: datetime) -> cases.Decision:
+            require_applicant(file.dossier, actor)
+            if file.dossier.state not in _SAYING or new.country != file.dossier.country:
+                raise Rejected("decided_already", status=409)
+            return cases.Decision(outcome=acts.Outcome(_said_anew(file.dossier, new, now), ()))
+
+        async def further(tx: Transaction) -> None:
+            await tx.run("dossiers.say", id=dossier_id, **columns)
+
+        return await self.carry(dossier_id, decide, seen=seen, further=further)
+
+    async def add_piece(self, dossier_id: str, actor: Actor, claim: Claim) -> str:
+        """Add something to show; it waits until it is handed in (`submit`, `answer`, `renew_expired`, `hand_in`).
+
+        Return its id. Raises Rejected: number_missing, number_shape, proof_not_accepted, bad_claim, too_many_pieces.
+        """
+        file = await self._own(dossier_id, actor)
+        policy, now, piece = self.policy(file.dossier.country), self.now(), self.new_id("e")
+        pieces.check_claim(claim, policy, now)
+        number = pieces.read_number(claim, policy)
+        evidence = pieces.new_evidence(piece, claim, policy, number, now)
+        index = None if number is None else await self.numbers.index(number)
+        kept = msgspec.json.encode(replace(claim, number="")).decode()
+
+        async def work(tx: Transaction) -> None:
+            await tx.take_turn(f"dossier {dossier_id}")
+            await self._require_room(tx, dossier_id)
+            await tx.run(
+                "dossiers.add_piece", id=piece, dossier=dossier_id, kind=evidence.kind.value, rank=evidence.rank.value,
+                automatic=int(evidence.automatic), claim=kept, number_kind="" if number is None else number.kind,
+                number_system="" if number is None else number.system, number_index=index, at=to_ms(now),
+            )  # fmt: skip
+            if number is not None:
+                await self.numbers.keep(tx, piece, number)
+
+        await self.node.store.write(work)
+        return piece
+
+    async def drop_piece(self, dossier_id: str, actor: Actor, piece: str) -> None:
+        """Take back what was added and not handed in; its files are destroyed by the caller (`evidence.destroy`)."""
+        await self._own(dossier_id, actor)
+
+        async def work(tx: Transaction) -> None:
+            if not await tx.run("dossiers.drop_waiting_piece", id=piece, dossier=dossier_id):
+                raise Missing()
+            await tx.run("dossiers.drop_sealed", id=f"number/{piece}")
+
+        await self.node.store.write(work)
+
+    async def attach(self, dossier_id: str, actor: Actor, piece: str, file_id: str) -> None:
+        """Say that a file of the vault shows this piece."""
+        file = await self._own(dossier_id, actor)
+        mine = {each.id for each in await self.node.evidence.files(dossier_id)}
+        if file_id not in mine or not any(each.id == piece for each in file.waiting()):
+            raise Missing()
+
+        async def work(tx: Transaction) -> None:
+            await tx.run("dossiers.attach", file=file_id, piece=piece, at=to_ms(self.now()))
+
+        await self.node.store.write(work)
+
+    # ── reviewers ──
+
+    async def find(self, dossier_id: str, actor: Actor, piece: str, findings: Findings) -> None:
+        """Keep what a reviewer found in one piece; the own vote to approve counts on the own findings alone."""
+        file = await self.file(dossier_id)
+        with mapped():
+            require_reviewer(file.dossier, actor)
+        if not any(each.id == piece and each.counts for each in file.pieces):
+            raise Missing()
+        facts = msgspec.json.encode(findings).decode()
+
+        async def work(tx: Transaction) -> None:
+            await tx.run("dossiers.put_finding", piece=piece, reviewer=actor.id, facts=facts, at=to_ms(self.now()))
+
+        await self.node.store.write(work)
+
+    async def worth(self, dossier_id: str, actor: Actor, annex: str = "") -> pieces.Grade:
+        """What this reviewer's findings make of the evidence: roles, how sure, until when, what stands against it."""
+        file = await self.file(dossier_id)
+        with mapped():
+            require_reviewer(file.dossier, actor)
+        return pieces.grade(file.counting(annex), actor.id, self.policy(file.dossier.country), self.now())
+
+    async def record_view(self, dossier_id: str, actor: Actor, file_id: str) -> None:
+        """Record that somebody sees a file, before the bytes leave; raise Rejected where it is not theirs to see."""
+        file = await self.file(dossier_id)
+        dossier = file.dossier
+        with mapped():
+            require_reviewer(dossier, actor)
+        reason = "appeal-review" if dossier.appealed_at is not None else _VIEWS.get(dossier.state, "first-review")
+
+        async def work(tx: Transaction) -> None:
+            await chain.append(
+                tx, "evidence.viewed", self.now(), actor.id, dossier=dossier.id, thing=f"f-{file_id.lower()}",
+                reason=reason,
+            )  # fmt: skip
+
+        await self.node.store.write(work)
+
+    async def register_answer(self, dossier_id: str, piece: str) -> RegisterAnswer | None:
+        """What the imported register says of the number of a piece; None where it knows none."""
+        file = await self.file(dossier_id)
+        shown = next((each for each in file.pieces if each.id == piece), None)
+        if shown is None:
+            raise Missing()
+        return await self.registers.answer(shown.number, file.dossier.country, file.said.name)
+
+    # ── reading ──
+
+    async def file(self, dossier_id: str) -> File:
+        """A dossier with everything that hangs on it; whether this person may see it is the caller's to ask."""
+        await self.numbers.secret()
+
+        async def look(reader: Reader) -> File:
+            return await self.load(reader, await rows.require(reader, dossier_id))
+
+        return await self.node.store.read(look)
+
+    async def get(self, dossier_id: str) -> Dossier:
+        """The dossier; raise Missing where there is none."""
+        return (await self.file(dossier_id)).dossier
+
+    async def open_to(self, dossier_id: str, actor: Actor) -> File:
+        """A dossier for a reviewer who may judge it; Missing for everybody else."""
+        file = await self.file(dossier_id)
+        try:
+            require_reviewer(file.dossier, actor)
+        except ValueError:
+            raise Missing() from None
+        return file
+
+    async def of_account(self, account_id: str) -> File | None:
+        """The last application of an account, or None."""
+        row = await self.node.store.one("dossiers.of_account", account=account_id)
+        return None if row is None else await self.file(row["id"])
+
+    async def hits(self, dossier_id: str) -> tuple[Hit, ...]:
+        """Who may be the same person."""
+        return (await self.file(dossier_id)).hits
+
+    async def tick(self) -> int:
+        """Do what the calendar asks; a chore."""
+        return await calendar.tick(self)
+
+    # ── parts ──
+
+    async def load(self, reader: Reader, row: Row) -> File:
+        """Everything that hangs on a row."""
+        return await rows.load(reader, row, self.numbers, self.kinds())
+
+    def policies(self) -> Mapping[Country, CountryPolicy]:
+        """The country profiles that hold; the operator's folder `countries` comes after the product's."""
+        if self._countries is None:
+            own = self.node.config.data / "countries"
+            self._countries = countries.load(countries.shipped(), *([own] if own.is_dir() else []))
+        return self._countries.policies
+
+    def policy(self, country: str) -> CountryPolicy:
+        """The profile of a country; raise Rejected where there is none that holds."""
+        found = self.policies().get(Country(country))
+        if found is None:
+            raise Rejected("country_not_admitted", "country")
+        return found
+
+    def kinds(self) -> Mapping[str, NumberKind]:
+        """Every kind of number that some profile knows."""
+        own = {name: kind for policy in self.policies().values() for name, kind in policy.kinds.items()}
+        return {**KINDS, **own}
+
+    def new_id(self, letter: str) -> str:
+        """A new id as the audit log takes it."""
+        return f"{letter}-{new_ulid(self.node.clock()).lower()}"
+
+    def checked_name(self, name: str) -> str:
+        """The name as it may be shown; raise Rejected for one that cannot be."""
+        try:
+            return check_name(name)
+        except ValueError:
+            raise Rejected("bad_name", "name") from None
+
+    async def _own(self, dossier_id: str, actor: Actor) -> File:
+        """A dossier of this applicant to which something may be added; Missing for another's."""
+        file = await self.file(dossier_id)
+        if actor.doctor != file.dossier.doctor:
+            raise Missing()
+        with mapped():
+            require_applicant(file.dossier, actor)
+        if file.dossier.state not in _ADDING:
+            raise Rejected("decided_already", status=409)
+        return file
+
+    async def _require_room(self, tx: Transaction, dossier_id: str) -> None:
+        row = await tx.one("dossiers.count_pieces", dossier=dossier_id)
+        if row is not None and row["number"] >= MAX_PIECES:
+            raise Rejected("too_many_pieces")
+
+    async def _checked(self, new: NewApplication) -> dict[str, Any]:
+        """The columns of what is said; raise Rejected at the first thing that cannot be so."""
+        config = self.node.config
+        if new.country not in {config.country, *config.may_issue_for}:
+            raise Rejected("country_not_allowed", "country")
+        policy, name = self.policy(new.country), self.checked_name(new.name)
+        if new.role not in set(Role) or not policy.accepted.get(Role(new.role)):
+            raise Rejected("bad_role", "role")
+        if Role(new.role) is Role.STUDENT and not policy.students.admitted:
+            raise Rejected("bad_role", "role")
+        doctors.check_specialties(new.specialties)
+        doctors.check_languages(new.languages)
+        if "@" not in new.email or len(new.email) > 254 or len(new.sites) > MAX_SITES:
+            raise Rejected("bad_email", "email")
+        return {
+            "name": name, "folded": fold(name), "handle": admitting.handle_of(new.handle), "email": new.email,
+            "specialties": msgspec.json.encode(new.specialties).decode(),
+            "languages": msgspec.json.encode(new.languages).decode(),
+            "identity": await self.numbers.identity(name, new.birth_date),
+        }  # fmt: skip
+
+
+def _said_anew(dossier: Dossier, new: NewApplication, now: datetime) -> Dossier:
+    at = now if dossier.state is State.DRAFT else dossier.changed_at
+    return replace(dossier, role=Role(new.role), sites=frozenset(SiteId(each) for each in new.sites), changed_at=at)

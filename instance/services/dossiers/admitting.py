@@ -1,0 +1,161 @@
+"""From a decision to a doctor: the first approval makes one, a later one gives a new credential.
+
+Keys take long to make and rows of keys cannot be read inside a unit of work, so `prepare` does that before; the unit
+finds everything `Ready`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from federation.keys import PrivateKey, PublicKey
+from federation.uri import Uri
+from instance.services import doctors, new_doctors
+from instance.services.doctors import NewDoctor
+from instance.services.dossiers.values import File
+from instance.services.errors import Rejected
+from instance.storage.store import Row, Transaction
+from instance.times import to_ms
+from verification.dossier import Dossier
+from verification.errors import NotIssuable
+from verification.moves import AnnexKind
+from verification.names import fold
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+CODES: Final = ("not_issuable", "changed_meanwhile")
+_LETTERS: Final = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
+_TITLES: Final = frozenset({"dr", "prof", "med", "pr"})
+_LONGEST: Final = 26
+
+
+class HandleTaken(Exception):
+    """Another doctor got this handle meanwhile; another is tried."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """What a credential needs that was made or read before: the address, new pairs or the keys that are published."""
+
+    uri: Uri
+    handle: str = ""
+    pairs: Sequence[PrivateKey] = ()
+    keys: Sequence[PublicKey] = ()
+
+    @property
+    def multikeys(self) -> list[str]:
+        """The keys that the credential binds."""
+        return [key.multikey for key in self.keys if key.algorithm == "ed25519"]
+
+
+async def prepare(node: Node, file: File) -> Ready:
+    """Return what the doctor's next credential needs; a doctor who is not there yet gets a handle and keys."""
+    account = await node.store.one("dossiers.account", id=file.account)
+    doctor = file.doctor or (account["doctor"] if account is not None else None)
+    if doctor is not None:
+        uri = Uri.parse(doctor)
+        return Ready(uri, keys=await node.keys.published(uri))
+    handle = await _free_handle(node, file)
+    uri = doctors.uri_of(node.origin, handle)
+    pairs = await node.keys.make(uri)
+    return Ready(uri, handle, pairs, tuple(pair.public() for pair in pairs))
+
+
+async def admit(node: Node, tx: Transaction, file: File, after: Dossier, ready: Ready, assurance: str) -> Row:
+    """Give the doctor a credential on the dossier's terms, making the doctor where there is none; return the row."""
+    now = node.clock()
+    row = await tx.one("people.doctor", uri=ready.uri)
+    name = renamed(file, after) or (file.said.name if row is None else row["name"])
+    said = _terms(file, after, row, name, assurance)
+    anew = file.dossier.approved_at is None
+    place = await node.own_status.place_in(tx, ready.uri, anew=anew)
+    whole = {**(row or _new_row(node, file, said, ready)), **said, "uri": ready.uri}
+    try:
+        signed = doctors.issue(node, whole, ready.multikeys, after.reverify_on, place)
+    except NotIssuable:
+        raise Rejected("not_issuable", status=409) from None
+    issued = {"credential": json.dumps(signed, ensure_ascii=False), **doctors.validity(signed)}
+    assert after.reverify_on is not None  # nothing is issued before an approval
+    if row is None:
+        await _make(node, tx, file, {**whole, **issued}, ready, reverify=after.reverify_on, now=now)
+    else:
+        await _renew(tx, row, said | issued, reverify=after.reverify_on, now=to_ms(now))
+    await tx.run("dossiers.set_doctor", id=after.id, doctor=ready.uri)
+    found = await tx.one("people.doctor", uri=ready.uri)
+    assert found is not None
+    return found
+
+
+def renamed(file: File, after: Dossier) -> str:
+    """The name that an annex accepted just now asks for; empty where none does."""
+    known = {each.id for each in file.dossier.annexes if each.accepted}
+    for each in after.annexes:
+        if each.accepted and each.kind is AnnexKind.NAME and each.id not in known:
+            return file.annex_names.get(each.id, "")
+    return ""
+
+
+def _terms(file: File, after: Dossier, row: Row | None, name: str, assurance: str) -> dict[str, Any]:
+    held = "" if row is None else row["assurance"]
+    return {
+        "name": name, "role": after.role.value, "country": after.country,
+        "assurance": assurance or held or file.assurance,
+    }  # fmt: skip
+
+
+def _new_row(node: Node, file: File, said: dict[str, Any], ready: Ready) -> dict[str, Any]:
+    new = NewDoctor(
+        handle=ready.handle, name=said["name"], role=said["role"], country=said["country"],
+        specialties=file.said.specialties, assurance=said["assurance"], languages=file.said.languages,
+    )  # fmt: skip
+    return new_doctors.row_of(node, new, ready.uri, said["name"])
+
+
+async def _make(
+    node: Node, tx: Transaction, file: File, row: dict[str, Any], ready: Ready, *, reverify: datetime, now: datetime
+) -> None:
+    if not ready.pairs:
+        raise Rejected("changed_meanwhile", status=409)
+    if not await new_doctors.keep(node, tx, row, ready.pairs, reverify=reverify, now=now):
+        raise HandleTaken(ready.handle)
+    await tx.run("dossiers.link_account", account=file.account, doctor=ready.uri)
+
+
+async def _renew(tx: Transaction, row: Row, new: dict[str, Any], *, reverify: datetime, now: int) -> None:
+    at = max(now, int(row["updated_at"]) + 1)
+    uri = Uri.parse(row["uri"])
+    if new["name"] != row["name"]:
+        await tx.run("dossiers.rename_doctor", uri=uri, name=new["name"], folded=fold(new["name"]), now=at)
+        await tx.run("dossiers.drop_words", doctor=uri)
+        await doctors.index(tx, uri, json.loads(row["specialties"]), new["name"], row["handle"])
+    kept = {key: new[key] for key in ("role", "assurance", "credential", "valid_from", "valid_until")}
+    await tx.run("dossiers.set_terms", uri=uri, now=at, **kept)
+    await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(reverify))
+
+
+# ── handles ──
+
+
+async def _free_handle(node: Node, file: File) -> str:
+    """The handle that was wished for or that the name gives; with a number where it is taken."""
+    wish = handle_of(file.said.handle) or handle_of(file.said.name) or "doctor"
+    for number in range(1, 1_000):
+        handle = wish if number == 1 else f"{wish}{number}"
+        if await node.store.one("people.by_address", address=handle) is None:
+            return handle
+    raise Rejected("changed_meanwhile", status=409)
+
+
+def handle_of(name: str) -> str:
+    """A name as a handle: small letters without accents, words joined by dots; empty where nothing of it is left."""
+    plain = unicodedata.normalize("NFKD", "".join(_LETTERS.get(sign, sign) for sign in name.casefold()))
+    words = re.findall(r"[a-z0-9]+", "".join(sign for sign in plain if not unicodedata.combining(sign)))
+    found = ".".join(word for word in words if word not in _TITLES)[:_LONGEST].strip(".")
+    return found if len(found) >= 2 else ""

@@ -1,0 +1,47 @@
+"""The medical room's refusals as answers to people: the same code, with a status."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from instance.services.errors import Rejected
+from verification.countries import CountryNotAdmitted
+from verification.errors import (
+    BadGround,
+    BadName,
+    BadTerms,
+    DecidedBefore,
+    InConflict,
+    NoEvidence,
+    NoSuchMove,
+    NotAgreed,
+    NotAllowed,
+    NotIssuable,
+    NotYours,
+    OpenHit,
+    SamePerson,
+    TooLate,
+    TooSoon,
+)
+
+_STATUS: Final[dict[type[NotAllowed], int]] = {
+    NotYours: 403, InConflict: 403, SamePerson: 403, DecidedBefore: 403,
+    NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409,
+    BadGround: 422, NoEvidence: 422, OpenHit: 422, BadTerms: 422, BadName: 422, NotIssuable: 409,
+    CountryNotAdmitted: 422,
+}  # fmt: skip
+CODES: Final = tuple(refusal.code for refusal in _STATUS)
+
+
+@contextmanager
+def mapped() -> Iterator[None]:
+    """Raise Rejected with its code in the place of a refusal of the medical room."""
+    try:
+        yield
+    except NotAllowed as refusal:
+        status = _STATUS.get(type(refusal))
+        if status is None:
+            raise
+        raise Rejected(refusal.code, status=status) from None

@@ -1,0 +1,167 @@
+"""What is shown: claims of applicants, findings of reviewers, and what both are worth to the medical room.
+
+At the beginning a piece has the class it would have if everything claimed held. Nobody is approved on that: a vote to
+approve counts on what this reviewer found, and raises Rejected where that does not carry the role.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+from instance.services.dossiers.values import Claim, File, Findings, ShownPiece
+from instance.services.errors import Rejected
+from verification import assessment, evidence
+from verification.assessment import Assessment
+from verification.countries import CountryPolicy, Proof
+from verification.dossier import Evidence, EvidenceClass, EvidenceKind, Role
+from verification.errors import NotAllowed
+from verification.evidence import (
+    PROOFS,
+    Control,
+    Diploma,
+    Piece,
+    RegisterMatch,
+    Registration,
+    StudentCard,
+)
+from verification.registers import numbers
+from verification.registers.numbers import KINDS, Number
+
+CODES: Final = ("proof_not_accepted", "number_missing", "number_shape", "role_not_proved", "bad_claim")
+_EARLIEST_YEAR: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """What a reviewer's findings make of the evidence: graded pieces, and what they are worth together."""
+
+    evidence: tuple[Evidence, ...]
+    worth: Assessment
+
+    def require(self, role: Role) -> tuple[str, datetime]:
+        """Return the assurance, and until when at the latest; raise Rejected where the role is not carried."""
+        if role not in self.worth.verify_again_after or self.worth.assurance is None:
+            raise Rejected("role_not_proved", "findings")
+        return self.worth.assurance.value, self.worth.verify_again_after[role]
+
+
+def kind_of(proof: Proof) -> EvidenceKind:
+    """Of which kind of evidence a proof is."""
+    return next(kind for kind, proofs in PROOFS.items() if proof in proofs)
+
+
+def read_number(claim: Claim, policy: CountryPolicy) -> Number | None:
+    """Return the number that is claimed; raise Rejected for one that cannot be, or is missing where it is all."""
+    if not claim.number.strip():
+        if claim.proof is Proof.REGISTER_NUMBER:
+            raise Rejected("number_missing", "number")
+        return None
+    if claim.number_kind not in policy.kinds:
+        raise Rejected("number_shape", "number")
+    try:
+        return numbers.read(claim.number_kind, claim.number, {**KINDS, **policy.kinds})
+    except NotAllowed:
+        raise Rejected("number_shape", "number") from None
+
+
+def check_claim(claim: Claim, policy: CountryPolicy, now: datetime) -> None:
+    """Raise Rejected for a proof that is of no use in this country, and for a year that is none."""
+    supports = claim.proof in (Proof.NAME_CHANGE_DEED, Proof.SUPPORTING_LOGIN)
+    if not supports and not any(policy.accepts(role, claim.proof) for role in Role):
+        raise Rejected("proof_not_accepted", "proof")
+    if claim.year_ends is not None and not _EARLIEST_YEAR <= claim.year_ends <= now.year + 20:
+        raise Rejected("bad_claim", "year_ends")
+
+
+def new_evidence(id: str, claim: Claim, policy: CountryPolicy, number: Number | None, now: datetime) -> Evidence:
+    """What the dossier remembers of it, with the class it has if the claim holds."""
+    hoped = _piece(claim, number, _hoped(claim))
+    found = evidence.rank(hoped, policy, matched=False, now=now)
+    rank = found if isinstance(found, EvidenceClass) else EvidenceClass.E4
+    automatic = claim.answer is not None and claim.proof is Proof.ELECTRONIC_IDENTITY
+    return Evidence(id=id, kind=kind_of(claim.proof), rank=rank, at=now, automatic=automatic)
+
+
+def stated(pieces: Iterable[ShownPiece], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
+    """The end of training and of the academic year that were stated, the latest of each."""
+    claims = [piece.claim for piece in pieces]
+    training = [_end_of(claim.training_ends) for claim in claims if claim.training_ends is not None]
+    month, day = (int(part) for part in policy.academic_year_ends.split("-"))
+    years = [_end_of(date(claim.year_ends, month, day)) for claim in claims if claim.year_ends is not None]
+    return max(training, default=None), max(years, default=None)
+
+
+def grade(shown: Iterable[ShownPiece], reviewer: str, policy: CountryPolicy, now: datetime) -> Grade:
+    """Say what this reviewer's own findings make of what was shown; a piece nobody looked at counts for nothing."""
+    shown = tuple(shown)
+    built = [(each, _piece(each.claim, each.number, _found(each, reviewer))) for each in shown]
+    worth = assessment.assess([piece for _, piece in built], policy, now=now)
+    graded = tuple(_graded(each, piece, policy, worth, now) for each, piece in built)
+    return Grade(graded, worth)
+
+
+def _graded(shown: ShownPiece, piece: Piece, policy: CountryPolicy, worth: Assessment, now: datetime) -> Evidence:
+    found = evidence.rank(piece, policy, matched=worth.matched, now=now)
+    rank = found if isinstance(found, EvidenceClass) else EvidenceClass.E4
+    return Evidence(
+        id=shown.id, kind=piece.kind, rank=rank, at=shown.at, automatic=shown.automatic and rank is EvidenceClass.E1,
+        matched=worth.matched,
+    )  # fmt: skip
+
+
+def regraded(file: File, annex: str, reviewer: str, policy: CountryPolicy, now: datetime) -> tuple[Grade, File]:
+    """The grade of an application or annex by this reviewer, and the file with its evidence so graded."""
+    found = grade(file.counting(annex), reviewer, policy, now)
+    dossier = file.dossier
+    if annex:
+        annexes = tuple(
+            replace(each, evidence=found.evidence) if each.id == annex else each for each in dossier.annexes
+        )
+        return found, replace(file, dossier=replace(dossier, annexes=annexes))
+    return found, replace(file, dossier=replace(dossier, evidence=found.evidence))
+
+
+def _found(shown: ShownPiece, reviewer: str) -> Findings:
+    """What this reviewer found; what the authority's own system proved needs nobody to read it."""
+    found = shown.findings.get(reviewer, Findings())
+    return replace(found, same_name=True) if shown.automatic else found
+
+
+def _hoped(claim: Claim) -> Findings:
+    return Findings(
+        same_name=True, from_authority=True, identity_shown=True, specialist=claim.specialist, medicine=claim.medicine,
+        residency=claim.residency, control=Control.IDENTITY_DOCUMENT_LIVE, known=True, active=True, known_name=True,
+        issued_on=claim.issued_on, valid_until=claim.valid_until, year_ends=claim.year_ends,
+        training_ends=claim.training_ends,
+    )  # fmt: skip
+
+
+def _piece(claim: Claim, number: Number | None, found: Findings) -> Piece:
+    match kind_of(claim.proof):
+        case EvidenceKind.DIPLOMA:
+            return Diploma(proof=claim.proof, same_name=found.same_name, from_authority=found.from_authority)
+        case EvidenceKind.REGISTRATION:
+            return Registration(
+                proof=claim.proof, number=number, match=_match(found), control=found.control,
+                same_name=found.same_name, from_authority=found.from_authority, identity_shown=found.identity_shown,
+                specialist=found.specialist, issued_on=found.issued_on, valid_until=found.valid_until,
+                answer=claim.answer,
+            )  # fmt: skip
+        case EvidenceKind.STUDENT_CARD:
+            return StudentCard(
+                proof=claim.proof, medicine=found.medicine, residency=found.residency, same_name=found.same_name,
+                year_ends=found.year_ends, training_ends=found.training_ends,
+            )  # fmt: skip
+
+
+def _match(found: Findings) -> RegisterMatch | None:
+    if not found.known:
+        return None
+    return RegisterMatch(active=found.active, same_name=found.known_name, specialist=found.known_specialist)
+
+
+def _end_of(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC) + timedelta(days=1)

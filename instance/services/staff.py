@@ -1,0 +1,322 @@
+"""Staff: who is one of them, how they are invited, and how they leave.
+
+Roles stand in the account (`accounts.roles`) and nowhere else; countries, sites and who invited whom in `staff`. A
+person has one id for life, whatever the number of roles (four eyes count people). Codes raised here: CODES.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from instance.config import Config
+from instance.ids import new_ulid
+from instance.services import passwords
+from instance.services.accounts import Session, Stage, hashed
+from instance.services.errors import Forbidden, Missing, Rejected
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from verification.dossier import Country
+from verification.people import Actor, DoctorId, SiteId, StaffId, StaffRole
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+CODES: Final = (
+    "not_staff", "role_missing", "factor_missing", "bad_email", "bad_staff_role", "countries_missing",
+    "country_not_allowed", "bad_site", "invitation_gone", "already_staff", "bad_handle", "handle_taken",
+    "unknown_staff", "unknown_invitation", "reason_missing", *("password_too_short", "password_too_long"),
+    "password_common", "not_found",
+)  # fmt: skip
+
+#: How long an invitation can be accepted.
+VALID: Final = timedelta(days=7)
+MAX_SITES: Final = 10
+_LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,30}\Z")
+#: One mailbox and nothing that two programs could read in two ways.
+_EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z", re.IGNORECASE)
+_SITE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
+_JUDGES: Final = frozenset({StaffRole.REVIEWER, StaffRole.LEAD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invite:
+    """Whom to ask for what: roles, the countries whose dossiers they see, and the sites where they work."""
+
+    email: str
+    roles: tuple[str, ...]
+    countries: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An invitation; the link is shown this once and only a hash of its token is kept."""
+
+    id: str
+    link: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation that can be accepted, as its page shows it."""
+
+    id: str
+    roles: tuple[str, ...]
+    countries: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class OpenInvitation:
+    """An invitation that waits, as administrators see it."""
+
+    id: str
+    email: str
+    roles: tuple[str, ...]
+    countries: tuple[str, ...]
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of staff."""
+
+    id: str
+    login: str
+    roles: tuple[str, ...]
+    countries: tuple[str, ...]
+    sites: tuple[str, ...]
+    since: datetime
+    has_factor: bool
+
+
+class Staff:
+    """The staff of this instance."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._store = node, node.store
+
+    async def actor(self, session: Session) -> Actor:
+        """Return who this is to the medical room; raise Forbidden: not_staff, or factor_missing without a factor."""
+        if session.stage is not Stage.WHOLE or (session.roles and session.factor_at is None):
+            raise Forbidden("factor_missing")
+        row = await self._store.one("staff.of_account", account=session.account_id)
+        if row is None or not _active(row):
+            raise Forbidden("not_staff")
+        invited = await self._store.all("staff.invited", account=session.account_id)
+        return _actor(row, [found["account"] for found in invited])
+
+    async def of(self, staff_id: str) -> Actor:
+        """Return a member of staff by id, also one who has left (then without roles); raise Missing for any other."""
+        row = await self._store.one("staff.by_id", id=staff_id)
+        if row is None:
+            raise Missing()
+        invited = await self._store.all("staff.invited", account=row["account"])
+        return _actor(row, [found["account"] for found in invited])
+
+    async def list(self) -> tuple[Member, ...]:
+        """List the staff."""
+        return tuple([_member(row) for row in await self._store.all("staff.list")])
+
+    async def waiting(self) -> tuple[OpenInvitation, ...]:
+        """List the invitations nobody has accepted yet."""
+        rows = await self._store.all("staff.open_invitations", now=to_ms(self._node.clock()))
+        return tuple([OpenInvitation(row["id"], row["email"], *_asked(row)) for row in rows])
+
+    # ── inviting ──
+
+    async def invite(self, new: Invite, by: str, inviter: str | None = None) -> Invited:
+        """Make an invitation for a week; `inviter` is the account of whoever asks (None: the command line).
+
+        Raises Rejected: bad_email, bad_staff_role, countries_missing, country_not_allowed, bad_site.
+        """
+        check(new, self._node.config)
+        now, token = self._node.clock(), secrets.token_urlsafe(32)
+        id, expires = new_ulid(now), now + VALID
+
+        async def work(tx: Transaction) -> None:
+            await tx.run(
+                "staff.add_invitation", id=id, token=hashed(token), email=new.email, roles=_array(new.roles),
+                countries=_array(new.countries), sites=_array(new.sites), invited_by=inviter, now=to_ms(now),
+                expires_at=to_ms(expires),
+            )  # fmt: skip
+            await self._record(tx, "staff_invited", by, id, "")
+
+        await self._store.write(work)
+        return Invited(id, f"{self._node.origin}/invitation/{token}", expires)
+
+    async def invitation(self, token: str) -> Invitation:
+        """Return what the holder of the link is asked; raise Rejected(invitation_gone): unknown, used, or past."""
+        row = await self._store.one("staff.invitation", token=hashed(token))
+        if row is None or row["used_at"] is not None or row["expires_at"] <= to_ms(self._node.clock()):
+            raise _gone()
+        return Invitation(row["id"], *_asked(row))
+
+    async def accept(self, token: str, login: str, password: str) -> str:
+        """Make an account for whoever holds the link and appoint them, once; return the account.
+
+        Raises Rejected: invitation_gone, bad_handle, handle_taken, and what passwords are refused for.
+        """
+        await self.invitation(token)
+        name = login.strip().casefold()
+        if not _LOGIN.match(name):
+            raise Rejected("bad_handle", "login")
+        passwords.check_password(password, name)
+        stored = await self._node.hash_password(password)
+        account = new_ulid(self._node.clock())
+
+        async def work(tx: Transaction) -> None:
+            now = to_ms(self._node.clock())
+            added = await tx.run(
+                "people.add_account", id=account, login=name, password=stored, doctor=None, roles="[]", language="",
+                now=now,
+            )  # fmt: skip
+            if not added:
+                raise Rejected("handle_taken", "login")
+            await self._use(tx, token, account)
+
+        await self._store.write(work)
+        return account
+
+    async def accept_as(self, token: str, account_id: str) -> None:
+        """Appoint somebody who has an account here already; every session of it ends, since its roles change.
+
+        Raises Rejected: invitation_gone, already_staff.
+        """
+
+        async def work(tx: Transaction) -> None:
+            row = await tx.one("staff.of_account", account=account_id)
+            if row is not None and _active(row):
+                raise Rejected("already_staff")
+            await self._use(tx, token, account_id)
+            await tx.run("sessions.end_all", account=account_id)
+
+        await self._store.write(work)
+
+    async def withdraw(self, invitation_id: str, by: str) -> None:
+        """Take an invitation back; raise Rejected(unknown_invitation) where none waits under this id."""
+
+        async def work(tx: Transaction) -> None:
+            if not await tx.run("staff.withdraw_invitation", id=invitation_id):
+                raise Rejected("unknown_invitation", status=404)
+            await self._record(tx, "invitation_withdrawn", by, invitation_id, "")
+
+        await self._store.write(work)
+
+    async def end(self, staff_id: str, by: str, reason: str) -> None:
+        """Take every role from somebody: sessions end, their invitations are void, an account for nothing else closes.
+
+        Raises Rejected: reason_missing, unknown_staff.
+        """
+        if not reason.strip():
+            raise Rejected("reason_missing", "reason")
+
+        async def work(tx: Transaction) -> None:
+            now, row = to_ms(self._node.clock()), await tx.one("staff.by_id", id=staff_id)
+            if row is None or not await tx.run("staff.end", id=staff_id, now=now):
+                raise Rejected("unknown_staff", status=404)
+            await tx.run("staff.set_roles", account=row["account"], roles="[]")
+            await tx.run("staff.withdraw_invitations_of", account=row["account"])
+            await tx.run("sessions.end_all", account=row["account"])
+            await tx.run("staff.disable", account=row["account"], now=now)
+            await self._record(tx, "staff_ended", by, staff_id, reason)
+
+        await self._store.write(work)
+
+    async def sweep(self) -> int:
+        """Delete invitations that nobody accepted in their time; return how many."""
+
+        async def work(tx: Transaction) -> int:
+            return await tx.run("staff.drop_passed", now=to_ms(self._node.clock()))
+
+        return await self._store.write(work)
+
+    # ── parts ──
+
+    async def _use(self, tx: Transaction, token: str, account: str) -> None:
+        """Use the invitation up and appoint; of two who hold the link one comes first."""
+        row, now = await tx.one("staff.invitation", token=hashed(token)), self._node.clock()
+        if row is None or not await tx.run("staff.use_invitation", id=row["id"], account=account, now=to_ms(now)):
+            raise _gone()
+        roles, countries, sites = (json.loads(row[name]) for name in ("roles", "countries", "sites"))
+        await appoint(tx, account, roles, countries, now, sites=sites, invited_by=row["invited_by"])
+        await self._record(tx, "staff_appointed", row["id"], f"staff of {account}", "")
+
+    async def _record(self, tx: Transaction, act: str, by: str, subject: str, reason: str) -> None:
+        now = self._node.clock()
+        await tx.run(
+            "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason=reason, at=to_ms(now)
+        )
+
+
+def check(new: Invite, config: Config) -> None:
+    """Raise Rejected at the first thing that cannot be so."""
+    if len(new.email) > 254 or not _EMAIL.match(new.email) or ".." in new.email:
+        raise Rejected("bad_email", "email")
+    check_roles(new.roles)
+    if _JUDGES & set(new.roles) and not new.countries:
+        raise Rejected("countries_missing", "countries")
+    if not set(new.countries) <= {config.country, *config.may_issue_for}:
+        raise Rejected("country_not_allowed", "countries")
+    if len(new.sites) > MAX_SITES or not all(_SITE.match(site) for site in new.sites):
+        raise Rejected("bad_site", "sites")
+
+
+def check_roles(roles: Collection[str]) -> None:
+    """Raise Rejected unless these are one or more of the roles there are."""
+    if not roles or not set(roles) <= {role.value for role in StaffRole}:
+        raise Rejected("bad_staff_role", "roles")
+
+
+async def appoint(
+    tx: Transaction, account: str, roles: Collection[str], countries: Collection[str], now: datetime, *,
+    sites: Collection[str] = (), invited_by: str | None = None,
+) -> None:  # fmt: skip
+    """Give an account roles, in the caller's transaction; somebody who was staff before keeps the id."""
+    await tx.run("staff.set_roles", account=account, roles=_array(roles))
+    await tx.run(
+        "staff.appoint", account=account, id=f"staff-{new_ulid(now)}", countries=_array(countries),
+        sites=_array(sites), invited_by=invited_by, now=to_ms(now),
+    )  # fmt: skip
+
+
+def _array(texts: Collection[str]) -> str:
+    return json.dumps(sorted(set(texts)))
+
+
+def _gone() -> Rejected:
+    return Rejected("invitation_gone", status=404)
+
+
+def _active(row: Row) -> bool:
+    return row["ended_at"] is None and row["disabled_at"] is None and bool(json.loads(row["roles"]))
+
+
+def _asked(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], datetime]:
+    return tuple(json.loads(row["roles"])), tuple(json.loads(row["countries"])), from_ms(row["expires_at"])
+
+
+def _actor(row: Row, invited: Sequence[str]) -> Actor:
+    roles = json.loads(row["roles"]) if _active(row) else []
+    return Actor(
+        id=StaffId(row["id"]), roles=frozenset(StaffRole(role) for role in roles),
+        countries=frozenset(Country(code) for code in json.loads(row["countries"])),
+        doctor=DoctorId(row["account"]), sites=frozenset(SiteId(site) for site in json.loads(row["sites"])),
+        invited=frozenset(DoctorId(account) for account in invited),
+        invited_by=None if row["invited_by"] is None else DoctorId(row["invited_by"]),
+    )  # fmt: skip
+
+
+def _member(row: Row) -> Member:
+    return Member(
+        id=row["id"], login=row["login"], roles=tuple(json.loads(row["roles"])),
+        countries=tuple(json.loads(row["countries"])), sites=tuple(json.loads(row["sites"])),
+        since=from_ms(row["since"]), has_factor=bool(row["has_factor"]),
+    )  # fmt: skip

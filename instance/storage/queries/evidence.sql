@@ -1,0 +1,45 @@
+-- Files that applicants have shown: their rows. The bytes and their keys are no business of the database.
+
+-- name: add
+insert into evidence_files (id, dossier, kind, media, pages, size, hash, stored_at, destroy_at)
+values (:id, :dossier, :kind, :media, :pages, :size, :hash, :now, :destroy_at);
+
+-- name: get
+select id, dossier, kind, media, pages, size, hash, stored_at, destroy_at, destroyed_at from evidence_files
+where id = :id;
+
+-- name: of_dossier
+select id, dossier, kind, media, pages, size, hash, stored_at, destroy_at, destroyed_at from evidence_files
+where dossier = :dossier and destroyed_at is null order by id;
+
+-- name: number_of_dossier
+select count(*) as number from evidence_files where dossier = :dossier and destroyed_at is null;
+
+-- name: same
+-- Other dossiers in which the same bytes were shown, also where they are destroyed by now.
+select distinct dossier from evidence_files where hash = :hash and dossier <> :dossier order by dossier;
+
+-- name: due
+select id from evidence_files where destroyed_at is null and destroy_at <= :now order by destroy_at, id limit :most;
+
+-- name: live
+select id from evidence_files where destroyed_at is null order by id;
+
+-- name: any_live
+select id from evidence_files where destroyed_at is null limit 1;
+
+-- name: is_live
+select id from evidence_files where id = :id and destroyed_at is null;
+
+-- name: schedule_dossier
+update evidence_files set destroy_at = :destroy_at where dossier = :dossier and destroyed_at is null;
+
+-- name: schedule_file
+update evidence_files set destroy_at = :destroy_at where id = :id and destroyed_at is null;
+
+-- name: mark_destroyed
+update evidence_files set destroyed_at = :now, destroyed_for = :why where id = :id and destroyed_at is null;
+
+-- name: forget_dossier
+-- Once nothing of a dossier may be known any more; what is not destroyed yet is kept back.
+delete from evidence_files where dossier = :dossier and destroyed_at is not null;

@@ -1,0 +1,1 @@
+"""Dossiers: rows, use cases, the calendar, the audit log, registers."""

@@ -1,0 +1,400 @@
+"""The pages of second factors and of staff, without scripts: what is asked, what is refused, what is never lost."""
+
+from __future__ import annotations
+
+import html
+import re
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from quart import Quart
+
+from instance.routes import guard
+from instance.services.staff import Invite
+from tests.factors import code, device_of, enrol
+from tests.instance.pages.house import OWN_PAGE, House, Visitor
+from tests.instance.pages.rows import PASSWORD
+from tests.tools.docs_parts import page_routes
+from tests.town import rows
+
+STAFF_PAGES = [(rule, method) for rule, methods, access in page_routes() for method in methods if access == "staff"]
+
+
+async def half(house: House, login: str = "marie") -> Visitor:
+    """Somebody who has shown the password and owes the second step."""
+    somebody = house.visitor()
+    await somebody.post("/sign-in", login=login, password=PASSWORD, next="/notices")
+    await somebody.get("/sign-in/second?next=/notices")
+    return somebody
+
+
+async def appointed(house: House, login: str = "ada", *roles: str) -> tuple[Visitor, str]:
+    """Somebody of the staff with an app, signed in; and the secret."""
+    new = Invite(email="ada@chamber.example", roles=roles or ("administrator",), countries=("FR",))
+    invited = await house.node.staff.invite(new, by="test")
+    path = "/invitation/" + invited.link.rpartition("/")[2]
+    somebody = house.visitor()
+    await somebody.get(path)
+    answer = await somebody.post(path, login=login, password=PASSWORD, again=PASSWORD)
+    assert (303, "/me/security") == (answer.status_code, answer.headers["Location"])
+    return somebody, await enrol(somebody, house.now)
+
+
+async def page_of(answer: Any) -> str:
+    """The text of an answer."""
+    return str(await answer.get_data(as_text=True))
+
+
+# ── enrolling and signing in ──
+
+
+async def test_an_app_is_added_and_asked_for_without_scripts(house):
+    """Picture, secret as text, first code, ten recovery codes; at the next sign-in a code, then on where one was going."""
+    marie = await house.doctor("marie")
+    await marie.get("/me/security")
+    await marie.post("/me/security/app")
+    shown = await marie.text("/me/security/app")
+    secret = re.search(r'class="secret"><code>([A-Z2-7 ]+)<', shown)[1]
+    wrong = await marie.post("/me/security/app/confirm", code="000000")
+    done = await page_of(await marie.post("/me/security/app/confirm", code=code(secret, house.now)))
+    house.now += timedelta(minutes=1)
+    again = await half(house)
+    answer = await again.post("/sign-in/second", factor_code=code(secret, house.now), next="/notices")
+
+    assert "<svg" in shown
+    assert 422 == wrong.status_code
+    assert 10 == len(set(re.findall(r"<li><code>([a-z0-9-]{19})</code>", done)))
+    assert (303, "/notices") == (answer.status_code, answer.headers["Location"])
+    assert 200 == (await again.get("/notices")).status_code
+
+
+async def test_the_picture_holds_what_the_text_says(house):
+    """Secret, name and instance: what an app reads from the address."""
+    from instance.services import code_apps
+
+    address = code_apps.address(b"12345678901234567890", "marie", "esanum France")
+
+    assert address.startswith("otpauth://totp/esanum%20France:marie?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")
+    assert "issuer=esanum%20France" in address
+    assert "style=" not in code_apps.picture(address)
+
+
+async def test_half_a_session_reads_nothing(house):
+    """Every address but the open ones leads to the second step; programs are told."""
+    await enrol(await house.doctor("marie"), house.now)
+    somebody = await half(house)
+    closed = [
+        rule for rule, methods, access in page_routes() if "GET" in methods and access not in ("public", "second step")
+    ]
+    asked = {rule: await somebody.get(re.sub(r"<[^>]+>", "x", rule)) for rule in closed}
+    json = await somebody.client.get("/me", headers={"Accept": "application/json"})
+
+    assert len(asked) > 15
+    assert {303} == {answer.status_code for answer in asked.values()}
+    assert {"/sign-in/second"} == {answer.headers["Location"].partition("?")[0] for answer in asked.values()}
+    assert (401, "factor_owed") == (json.status_code, (await json.get_json())["error"])
+    assert "marie" not in await somebody.text("/sign-in/second")
+
+
+async def test_half_a_session_sends_no_form(house):
+    """With its own token: nothing is written, nothing changed."""
+    await enrol(await house.doctor("marie"), house.now)
+    somebody = await half(house)
+    before = [tuple(row) for row in await rows(house.node, "select * from accounts")]
+    answers = {}
+    for path in ("/me/preferences", "/me/password", "/me/security/app", "/me/security/codes", "/write", "/staff/end"):
+        answers[path] = (await somebody.post(path, language="de", title="T", password=PASSWORD)).status_code
+
+    assert {303, 401} >= set(answers.values())
+    assert before == [tuple(row) for row in await rows(house.node, "select * from accounts")]
+    assert [] == await rows(house.node, "select * from totp where confirmed_at is null")
+
+
+async def test_a_form_of_the_second_step_needs_its_token(house):
+    """A109 at the new door: without the mark of this half session, or from elsewhere, nothing is taken."""
+    secret = await enrol(await house.doctor("marie"), house.now)
+    house.now += timedelta(minutes=1)
+    somebody = await half(house)
+    good, somebody.token = somebody.token, "x"
+    stale = await somebody.post("/sign-in/second", factor_code=code(secret, house.now))
+    body = urlencode({"csrf": good, "factor_code": code(secret, house.now)})
+    headers = OWN_PAGE | {"Content-Type": "application/x-www-form-urlencoded", "Sec-Fetch-Site": "cross-site"}
+    foreign = await somebody.client.post("/sign-in/second", headers=headers, data=body)
+    somebody.token = good
+    taken = await somebody.post("/sign-in/second", factor_code=code(secret, house.now))
+
+    assert (403, 403, 303) == (stale.status_code, foreign.status_code, taken.status_code)
+
+
+async def test_a_wrong_code_keeps_the_way_on_and_leads_nowhere_else(house):
+    """The page says what was wrong, and goes on where one was going; never to another site."""
+    secret = await enrol(await house.doctor("marie"), house.now)
+    house.now += timedelta(minutes=1)
+    somebody = await half(house)
+    wrong = await somebody.post("/sign-in/second", factor_code="000000", next="/notices")
+    answer = await somebody.post("/sign-in/second", factor_code=code(secret, house.now), next="//evil.example")
+
+    assert 422 == wrong.status_code
+    assert 'name="next" value="/notices"' in await page_of(wrong)
+    assert "factor_wrong" in await page_of(wrong)
+    assert (303, "/feed") == (answer.status_code, answer.headers["Location"])
+
+
+async def test_too_many_codes_are_told_when_to_come_back(house):
+    """429 with Retry-After, as at the password."""
+    await enrol(await house.doctor("marie"), house.now)
+    somebody = await half(house)
+    for _ in range(5):
+        await somebody.post("/sign-in/second", factor_code="000000")
+    answer = await somebody.post("/sign-in/second", factor_code="000000")
+
+    assert (429, "900") == (answer.status_code, answer.headers["Retry-After"])
+
+
+async def test_a_passkey_is_added_and_shown_through_the_forms(house):
+    """What the script puts into the fields is all there is to it; the label is shown as text."""
+    marie, device = await house.doctor("marie"), device_of(house.node)
+    options = html.unescape(re.search(r'data-options="([^"]+)"', await marie.text("/me/security"))[1])
+    done = await marie.post("/me/security/passkeys", credential=device.make(options), label="<b>Phone</b>")
+    listed = await marie.text("/me/security")
+    somebody = await half(house)
+    page = await somebody.text("/sign-in/second")
+    asked = html.unescape(re.search(r'data-options="([^"]+)"', page)[1])
+    answer = await somebody.post("/sign-in/second", factor_credential=device.show(asked))
+
+    assert 200 == done.status_code
+    assert "&lt;b&gt;Phone&lt;/b&gt;" in listed
+    assert (303, "/feed") == (answer.status_code, answer.headers["Location"])
+
+
+async def test_a_new_password_asks_for_the_second_step_again(house):
+    """Every session has ended; the password alone begins none."""
+    marie = await house.doctor("marie")
+    await enrol(marie, house.now)
+    await marie.get("/me")
+    words = "three quiet rivers meet"
+    answer = await marie.post("/me/password", old_password=PASSWORD, password=words, again=words)
+
+    assert (303, "/sign-in/second?next=/me%3Fsaved%3Dpassword") == (answer.status_code, answer.headers["Location"])
+
+
+async def test_signing_in_again_in_half_a_session_is_possible(house):
+    """The sign-in leads on to the step that is missing; cancelling ends the half session."""
+    await enrol(await house.doctor("marie"), house.now)
+    somebody = await half(house)
+    led = await somebody.get("/sign-in")
+    out = await somebody.post("/sign-out")
+
+    assert (303, "/sign-in/second?next=/feed") == (led.status_code, led.headers["Location"])
+    assert 303 == out.status_code
+    assert (303, "/sign-in") == (
+        (await somebody.get("/sign-in/second")).status_code, (await somebody.get("/sign-in/second")).headers["Location"]
+    )  # fmt: skip
+
+
+# ── a factor asked for again ──
+
+
+async def test_what_was_written_survives_the_asking(house):
+    """Six minutes later the form comes back on a page that asks for a factor, and is carried out with it, once."""
+    ada, secret = await appointed(house)
+    await ada.get("/staff")
+    house.now += timedelta(minutes=6)
+    form = {"email": "rita@chamber.example", "role": ["reviewer", "lead"], "country": "FR", "sites": "a <b> c"}
+    asked = await ada.post("/staff/invite", **form)
+    page = await page_of(asked)
+    kept = [
+        (name, html.unescape(value)) for name, value in re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page)
+    ]
+    mine = [(name, value) for name, value in kept if name not in ("csrf", "back", "factor_credential")]
+    wrong = await ada.post("/staff/invite", **form, factor_code="000000")
+    before = await rows(house.node, "select id from invitations where used_at is null")
+    form["sites"] = "chu-lyon"
+    done = await ada.post("/staff/invite", **form, factor_code=code(secret, house.now))
+
+    assert (403, 403, 200) == (asked.status_code, wrong.status_code, done.status_code)
+    assert [
+        ("email", "rita@chamber.example"),
+        ("role", "reviewer"),
+        ("role", "lead"),
+        ("country", "FR"),
+        ("sites", "a <b> c"),
+    ] == mine
+    assert "000000" not in await page_of(wrong)
+    assert "factor_wrong" in await page_of(wrong)
+    assert [] == before
+    assert "/invitation/" in await page_of(done)
+    house.now += timedelta(minutes=4)
+    assert 200 == (await ada.post("/staff/invite", **form)).status_code
+
+
+async def test_a_program_is_told_that_the_factor_is_stale(house):
+    """403 and the code, no page."""
+    ada, _ = await appointed(house)
+    house.now += timedelta(minutes=6)
+    headers = OWN_PAGE | {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+    await ada.get("/staff")
+    answer = await ada.client.post("/staff/invite", headers=headers, data=urlencode({"csrf": ada.token}))
+
+    assert (403, {"error": "factor_stale"}) == (answer.status_code, await answer.get_json())
+
+
+async def test_a_doctor_without_a_factor_shows_the_password(house):
+    """Adding the first one in an old session asks for the password; another session's is not good enough."""
+    marie = await house.doctor("marie")
+    house.now += timedelta(minutes=6)
+    await marie.get("/me/security")
+    asked = await marie.post("/me/security/app")
+    wrong = await marie.post("/me/security/app", factor_password="not the password")
+    done = await marie.post("/me/security/app", factor_password=PASSWORD)
+
+    assert (403, 403, 303) == (asked.status_code, wrong.status_code, done.status_code)
+    assert 'name="factor_password"' in await page_of(asked)
+    assert "not the password" not in await page_of(wrong)
+    assert 200 == (await marie.get("/me/security/app")).status_code
+
+
+async def test_a_page_can_ask_too(house):
+    """A page that needs a fresh factor is led back to once it was shown."""
+    app = house.app
+
+    async def shown(_actor: Any) -> str:
+        return "the decision"
+
+    app.add_url_rule("/decision", "decision", guard.staff_required()(guard.fresh_factor(shown)))
+    ada, secret = await appointed(house)
+    first = await ada.text("/decision?of=x")
+    house.now += timedelta(minutes=6)
+    asked = await ada.get("/decision?of=x")
+    led = await ada.post("/me/confirm", next="/decision?of=x", factor_code=code(secret, house.now))
+
+    assert "the decision" == first
+    assert (403, True) == (asked.status_code, 'action="/me/confirm"' in await page_of(asked))
+    assert (303, "/decision?of=x") == (led.status_code, led.headers["Location"])
+    assert "the decision" == await ada.text("/decision?of=x")
+
+
+# ── staff routes ──
+
+
+def test_there_are_staff_routes():
+    """The sweep below looks at something."""
+    assert len(STAFF_PAGES) >= 4
+
+
+@pytest.mark.parametrize(("rule", "method"), STAFF_PAGES)
+async def test_no_staff_route_opens_without_a_second_factor_or_a_role(house, rule, method):
+    """J3.1: a role without a factor, a doctor, and somebody who has only shown the password, at each route: 403."""
+    path = re.sub(r"<[^>]+>", "x", rule)
+    bare, doctor = await house.doctor("staff"), await house.doctor("marie")
+    found = {}
+    for name, visitor in (("bare", bare), ("doctor", doctor)):
+        await visitor.get("/me/security")
+        answer = await (visitor.get(path) if method == "GET" else visitor.post(path))
+        found[name] = (answer.status_code, re.search(r"<code>(\w+)</code>", await page_of(answer))[1])
+
+    assert {"bare": (403, "factor_missing"), "doctor": (403, "not_staff")} == found
+
+
+async def test_the_page_that_says_so_leads_to_the_enrolment(house):
+    """Whoever owes a factor finds the way to it, and nothing else."""
+    bare = await house.doctor("staff")
+    answer = await bare.get("/me")
+    page = await page_of(answer)
+
+    assert 403 == answer.status_code
+    assert 'href="/me/security"' in page
+    assert 'class="bar"' not in page
+    assert 200 == (await bare.get("/me/security")).status_code
+
+
+async def test_a_role_opens_its_own_routes_alone(house):
+    """A moderator with a factor does not administer; an administrator does."""
+    moderator, _ = await appointed(house, "max", "moderator")
+    administrator, _ = await appointed(house, "ada", "administrator")
+    refused = await moderator.get("/staff")
+
+    assert (403, True) == (refused.status_code, "role_missing" in await page_of(refused))
+    assert 200 == (await administrator.get("/staff")).status_code
+    assert 'href="/staff"' in await administrator.text("/me")
+    assert 'href="/staff"' not in await moderator.text("/me")
+
+
+async def test_an_administrator_invites_withdraws_and_ends(house):
+    """The link is shown once, an invitation can be taken back, and who is ended is out at once."""
+    ada, _ = await appointed(house)
+    max_, _ = await appointed(house, "max", "moderator")
+    await ada.get("/staff")
+    made = await page_of(await ada.post("/staff/invite", email="rita@chamber.example", role="reviewer", country="FR"))
+    link = re.search(r'value="http://fr.localhost:8001(/invitation/[^"]+)"', made)[1]
+    waiting = await ada.text("/staff")
+    invitation = re.search(r'name="invitation" value="([^"]+)"', waiting)[1]
+    open_before = (await house.visitor().get(link)).status_code
+    await ada.post("/staff/invitations/withdraw", invitation=invitation)
+    member = next(one.id for one in await house.node.staff.list() if one.login == "max")
+    no_reason = await ada.post("/staff/end", member=member, reason=" ")
+    ended = await ada.post("/staff/end", member=member, reason="left")
+
+    assert link not in waiting
+    assert (200, 404) == (open_before, (await house.visitor().get(link)).status_code)
+    assert (422, 303) == (no_reason.status_code, ended.status_code)
+    assert (303, "/sign-in?next=/me") == (
+        (await max_.get("/me")).status_code, (await max_.get("/me")).headers["Location"]
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("token", ["x", "a" * 500, "%00", "..%2f"])
+async def test_an_invented_invitation_is_not_there(house, token):
+    """404 in the same words, whatever is tried; a form to it makes no account."""
+    before = len(await rows(house.node, "select id from accounts"))
+    somebody = house.visitor()
+    got = await somebody.get(f"/invitation/{token}")
+    sent = await somebody.post(f"/invitation/{token}", login="rita", password=PASSWORD, again=PASSWORD)
+
+    assert {404, 400} >= {got.status_code, sent.status_code}
+    assert before == len(await rows(house.node, "select id from accounts"))
+
+
+async def test_an_invitation_keeps_what_was_typed(house):
+    """A short password is named at its field; the name stays; the second try is taken, the third time it is gone."""
+    invited = await house.node.staff.invite(Invite(email="r@chamber.example", roles=("moderator",)), by="test")
+    path, somebody = "/invitation/" + invited.link.rpartition("/")[2], house.visitor()
+    await somebody.get(path)
+    short = await somebody.post(path, login="rita", password="short", again="short")
+    differ = await somebody.post(path, login="rita", password=PASSWORD, again="another")
+    taken = await somebody.post(path, login="rita", password=PASSWORD, again=PASSWORD)
+    gone = await house.visitor().post(path, login="rita2", password=PASSWORD, again=PASSWORD)
+
+    assert (422, 422, 303, 404) == tuple(one.status_code for one in (short, differ, taken, gone))
+    for answer, named in ((short, "password-wrong"), (differ, "again-wrong")):
+        page = await page_of(answer)
+        assert 'value="rita"' in page
+        assert named in page
+
+
+async def test_a_signed_in_doctor_accepts_with_her_account(house):
+    """One button; she is signed out everywhere, and enters as staff after enrolling."""
+    invited = await house.node.staff.invite(Invite(email="m@chamber.example", roles=("moderator",)), by="test")
+    path, marie = "/invitation/" + invited.link.rpartition("/")[2], await house.doctor("marie")
+    page = await marie.text(path)
+    answer = await marie.post(path)
+    again = await house.doctor("marie")
+
+    assert 'name="password"' not in page
+    assert (303, "/sign-in?next=/me/security") == (answer.status_code, answer.headers["Location"])
+    assert 303 == (await marie.get("/feed")).status_code
+    assert 403 == (await again.get("/feed")).status_code
+
+
+async def test_a_route_marked_for_staff_names_itself(house):
+    """The mark is one of those the application accepts."""
+    app = Quart("marked", static_folder=None)
+
+    @app.get("/desk")
+    @guard.staff_required()
+    async def desk(_actor: Any) -> str:
+        return ""
+
+    assert desk.access in guard.MARKS
