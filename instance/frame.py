@@ -9,6 +9,7 @@ from instance.i18n import LANGUAGES, negotiate
 from instance.rendering import render
 from instance.times import to_ms
 from instance.views import notices
+from instance.views.marks import moment
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session
@@ -61,5 +62,6 @@ async def framed(node: Node, look: Look, template: str, /, *, here: str = "", sa
         unread=await notices.unread(node.store, doctor["uri"]) if doctor else 0,
         back=look.back,
         now=to_ms(node.clock()),
+        moment=moment(node),
         **values,
     )

@@ -134,7 +134,8 @@ class People(Descriptions):
             await tx.run("people.hold_deliveries", actor=row["uri"])
             await tx.run("people.raise_standing_version")
             await self._record(tx, "doctor_suspended", by, row["uri"], reason)
-            await self._node.own_status.suspend(tx, row["uri"])
+            if not await self._node.own_status.suspend(tx, row["uri"]):
+                await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
