@@ -235,7 +235,7 @@ class AudienceWidened(Refused):
 
 
 class AuthorAway(Refused):
-    """The home of a forwarded message's author does not answer now; nothing was found against the message."""
+    """The home of a forwarded message's author, or its lists, cannot be read now; nothing was found against it."""
 
     status, code = 503, "author_away"
     retry_after = 300

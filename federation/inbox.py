@@ -28,6 +28,7 @@ from federation.errors import (
     MethodNotAllowed,
     PinMismatch,
     Refused,
+    StandingDeferred,
     StandingRefused,
     TooLarge,
     UnknownKey,
@@ -209,16 +210,21 @@ class Inbox:
         trail.activity = document.activity.id
         try:
             return await self._admit(document, proof, sibling, allowlist)
-        except KeyAway as away:
+        except (KeyAway, StandingDeferred) as away:
             if document.activity.actor == proof.signer:
                 raise
-            # Not `unknown_key`: the forwarder would take that to be about its own key, and hold back its whole lane.
+            # Not `unknown_key`, nor a 503 of the author's: the forwarder would take that to be about itself, and hold
+            # back its whole lane.
             raise AuthorAway(away.reason) from None
 
     async def _admit(
         self, document: parse.Document, proof: Verified, sibling: Sibling, allowlist: Allowlist
     ) -> Receipt:
-        """Steps 15 to 19. Raises KeyAway where the author's home must be read and does not answer."""
+        """Steps 15 to 19.
+
+        Raises KeyAway where the author's home must be read and does not answer, and StandingDeferred where that home's
+        status lists are missing or too old.
+        """
         activity, home = document.activity, sibling
         if activity.actor != proof.signer:
             home = await self._forwarded_author(document, proof, sibling, allowlist)

@@ -10,6 +10,7 @@ from instance.rendering import render
 from instance.services.accounts import Stage
 from instance.times import to_ms
 from instance.views import notices
+from instance.views.marks import moment
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session
@@ -72,5 +73,6 @@ async def framed(
         unread=unread,
         back=look.back,
         now=to_ms(node.clock()),
+        moment=moment(node),
         **values,
     )

@@ -128,7 +128,7 @@ async def unverified(stage: Stage) -> str:
         while await node.workers.busy() or await stage.abroad.node.workers.busy():
             await asyncio.sleep(0.03)
     status, code = await _post(stage.abroad, _create(actor, node.clock()), key)
-    _expect((status, code) == (403, "no_credential"), f"answered {status} {code}")
+    _expect((status, code) == (403, "suspended"), f"answered {status} {code}")
     return f"{stage.abroad.code} answered {status} {code}"
 
 

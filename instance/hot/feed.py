@@ -13,9 +13,9 @@ from werkzeug.http import parse_cookie
 from instance import frame
 from instance.hot.answers import JSON, Answers
 from instance.storage.errors import StorageUnavailable
-from instance.times import to_ms
 from instance.views.feed_json import feed_json
 from instance.views.feed_page import Asked, feed_page
+from instance.views.marks import moment
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session
@@ -69,7 +69,7 @@ class HomeFeed:
             await self._answers.problem(scope, send, 403, session.closed.value)
             return
         page = await Asked.read(query).page(self._node, session.doctor_uri)
-        await self._answers.document(scope, send, feed_json(page, to_ms(self._node.clock())), JSON)
+        await self._answers.document(scope, send, feed_json(page, moment(self._node)), JSON)
 
     async def _session(self, cookies: Mapping[str, str]) -> Session | None:
         token = cookies.get(self._session_cookie, "")

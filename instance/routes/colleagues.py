@@ -14,6 +14,7 @@ from instance.routes.forms import lines, specialty_choices, text_of
 from instance.services.errors import Missing, Rejected
 from instance.views import cards, doctors, feed
 from instance.views.feed_page import countries
+from instance.views.marks import moment
 from verification import names, specialties
 from verification.standing import Action
 
@@ -123,7 +124,7 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
         "doctor.html",
         here="me" if doctor.own else "colleagues",
         doctor=doctor,
-        cards=cards.cards_html(posts.cards, guard.language(), node.config.country, shell.now_ms()),
+        cards=cards.cards_html(posts.cards, guard.language(), node.config.country, moment(node)),
         empty=not posts.cards,
         next=posts.next,
     )

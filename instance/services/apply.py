@@ -232,6 +232,8 @@ class Apply:
                 raise NotTheOwner("nobody has others read anew but their home")
             await node.directory.read_anew(uri, sibling)
             return None
+        if update.actor == sibling.actor:
+            return None  # a list or a doctor nobody here has met: there is nothing to change, and nothing is read
         thing = parse.thing(await node.directory.document(uri))
         if isinstance(thing, Doctor):
             return None  # never seen here: there is nothing to change

@@ -265,10 +265,13 @@ class Directory:
 
     async def _freshened(self, uri: Uri, sibling: Sibling, verdict: _Verdict, doctor: KnownDoctor) -> _Verdict | None:
         """Have the status lists read again where the verdict rests on old ones, and judge by what there is then."""
-        deferred = is_deferred(doctor) or (doctor.standing == _SUSPENDED and self._is_due(verdict, self._node.clock()))
-        if not deferred and doctor.is_fresh_at(self._node.clock()):
+        now = self._node.clock()
+        waits = is_deferred(doctor)
+        suspended = doctor.standing == _SUSPENDED and self._is_due(verdict, now)
+        if not waits and not suspended and doctor.is_fresh_at(now):
             return verdict
-        if not await self.lists.refresh(sibling.origin) and deferred:
+        young = not suspended and self.lists.is_young(sibling.origin)
+        if not young and not await self.lists.refresh(sibling.origin) and (waits or suspended):
             return verdict
         self._verdicts.pop(uri, None)
         return await self._from_row(uri, sibling)
@@ -338,7 +341,7 @@ class Directory:
     def _drop_strangers(self) -> None:
         self._verdicts.clear()
         allowlist = self._node.allowlist()
-        for origin in self._keys.origins():
+        for origin in self._keys.origins() | self.lists.origins():
             if allowlist.find(origin) is None:
                 self.forget(origin)
 

@@ -47,8 +47,8 @@ REVERIFY_AFTER: Final = {
 _HANDLE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,30}\Z")
 _LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
 _JITTER: Final = 0.05
-#: Standings with which a credential is still shown; what it is worth stands in the status lists.
-_SHOWN: Final = frozenset({"ok", "suspended", "revoked"})
+#: Standings of which the status lists tell.
+_LISTED: Final = frozenset({"suspended", "revoked"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,7 +157,12 @@ def validity(signed: SignedCredential) -> dict[str, int]:
 
 
 def renewal_due(row: Row, now: datetime) -> bool:
-    """Whether two thirds of the credential's life have passed, ± 5 %, so that thousands do not come due at once."""
+    """Whether two thirds of the credential's life have passed, ± 5 %, so that thousands do not come due at once.
+
+    A doctor without a place in the status lists is due now.
+    """
+    if not row["placed"]:
+        return True
     begun, ends = from_ms(row["valid_from"]), from_ms(row["valid_until"])
     # The same doctor always gets the same jitter: two processes agree, and a restart changes nothing.
     spread = int.from_bytes(hashlib.sha256(row["uri"].encode()).digest()[:2], "big") / 65_535
@@ -168,9 +173,10 @@ def renewal_due(row: Row, now: datetime) -> bool:
 
 
 def document(row: Row, keys: Sequence[PublicKey], authority: str) -> Doctor:
-    """Return the actor of an own doctor; the credential is shown as long as it is not for others to guess its state.
+    """Return the actor of an own doctor.
 
-    Whoever is suspended or revoked keeps showing it: the status lists say what it is worth.
+    Whoever is suspended or revoked keeps showing the credential: the status lists say what it is worth. One without a
+    place in them is not shown any more, since nothing but its absence would tell.
     """
     rsa = [key for key in keys if key.algorithm == "rsa"]
     ed25519 = [key for key in keys if key.algorithm == "ed25519"]
@@ -182,6 +188,14 @@ def document(row: Row, keys: Sequence[PublicKey], authority: str) -> Doctor:
         assertion_methods=tuple(Multikey(id=key.id, controller=key.owner, key=key.multikey) for key in ed25519),
         webfinger=f"{row['handle']}@{authority}", summary=row["summary"],
         languages=tuple(json.loads(row["languages"])),
-        credential=json.loads(row["credential"]) if row["standing"] in _SHOWN else None,
+        credential=_shown(row),
         published=from_ms(row["created_at"]), updated=from_ms(row["updated_at"]),
     )  # fmt: skip
+
+
+def _shown(row: Row) -> SignedCredential | None:
+    """The credential as siblings are shown it, or None."""
+    if row["standing"] != "ok" and row["standing"] not in _LISTED:
+        return None
+    shown: SignedCredential = json.loads(row["credential"])
+    return shown if row["standing"] == "ok" or "credentialStatus" in shown else None

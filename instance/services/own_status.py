@@ -59,13 +59,19 @@ class OwnStatus:
         """The same in the caller's transaction; `anew` gives a new place, since a new dossier has a new one."""
         return self._place(await self._allot(tx, doctor, anew=anew))
 
-    async def suspend(self, tx: Transaction, doctor: str, *, suspended: bool = True) -> None:
-        """Set or clear the doctor's bit of suspension, in the caller's transaction, and tell every sibling."""
-        await self._mark(tx, doctor, Purpose.SUSPENSION, "status.set_suspended", value=int(suspended))
+    async def suspend(self, tx: Transaction, doctor: str, *, suspended: bool = True) -> bool:
+        """Set or clear the doctor's bit of suspension, in the caller's transaction, and tell every sibling.
 
-    async def revoke(self, tx: Transaction, doctor: str) -> None:
-        """Set the doctor's bit of revocation, for good, in the caller's transaction, and tell every sibling."""
-        await self._mark(tx, doctor, Purpose.REVOCATION, "status.set_revoked")
+        False where the doctor has no bit, because the credential was issued before there were lists.
+        """
+        return await self._mark(tx, doctor, Purpose.SUSPENSION, "status.set_suspended", value=int(suspended))
+
+    async def revoke(self, tx: Transaction, doctor: str) -> bool:
+        """Set the doctor's bit of revocation, for good, in the caller's transaction, and tell every sibling.
+
+        False where the doctor has no bit.
+        """
+        return await self._mark(tx, doctor, Purpose.REVOCATION, "status.set_revoked")
 
     async def document(self, purpose: str, number: str) -> bytes:
         """Return the signed list as it is now; raise NotFound where there is no such list."""
@@ -101,17 +107,18 @@ class OwnStatus:
             if await tx.run("status.allot", list=number, place=place, doctor=doctor, now=to_ms(self._node.clock())):
                 return {"list": number, "place": place}
 
-    async def _mark(self, tx: Transaction, doctor: str, purpose: Purpose, query: str, **values: int) -> None:
+    async def _mark(self, tx: Transaction, doctor: str, purpose: Purpose, query: str, **values: int) -> bool:
         place = await tx.one("status.place", doctor=doctor)
         if place is None:
-            return  # a credential without a place, issued before there were lists: the message alone tells
+            return False
         if not await tx.run(query, list=place["list"], place=place["place"], **values):
-            return
+            return True
         await tx.run("status.raise_version")
         await sending.to_all_siblings(
             self._node, tx, Update, actor=self._node.actor, object=self.address(purpose, int(place["list"])),
             priority=Priority.REVOCATION,
         )  # fmt: skip
+        return True
 
     async def _newest(self) -> int:
         row = await self._node.store.one("status.newest_list")

@@ -21,12 +21,13 @@ from federation.allowlist import Direction, Sibling
 from federation.errors import Refused, TooManyRequests
 from federation.uri import Uri
 from instance.services.fetching import Budget, NotReached, NotThere, SingleFlight
-from instance.services.judging import OK, issuer_of, judge, stands_in
+from instance.services.judging import OK, is_deferred, issuer_of, judge, stands_in
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification import statuslist
 from verification.errors import BadStatusList
 from verification.statuslist import Purpose, StatusList
+from verification.verdicts import Reason
 
 if TYPE_CHECKING:
     from instance.services.fetching import Fetcher
@@ -39,6 +40,10 @@ AT_MOST: Final = timedelta(seconds=10)
 #: After a failure: twice as long each time, a quarter more or less, and no longer than usual.
 FIRST_RETRY: Final = timedelta(seconds=30)
 _AT_ITS_WORD: Final = 6
+#: Lists of one issuer that are read because a credential names them: room for millions of doctors.
+MOST: Final = 64
+#: From this age of a list on, nobody's mark is shown who stands in it.
+NO_MARK: Final = timedelta(hours=72)
 VC_ACCEPT: Final = "application/vc, application/json"
 
 
@@ -66,6 +71,29 @@ class StatusLists:
         """Return every list we hold."""
         return self._lists
 
+    def origins(self) -> frozenset[str]:
+        """The origins of which lists are held."""
+        return frozenset(Uri(one.id).origin for one in self._lists.values())
+
+    def confirmed_at(self, origin: str) -> datetime | None:
+        """When the oldest of an issuer's lists was read; None where we hold none."""
+        return min((one.fetched_at for one in self._lists.values() if Uri(one.id).origin == origin), default=None)
+
+    def is_young(self, origin: str) -> bool:
+        """Whether an issuer's lists were all read within the quarter of an hour in which their silence is trusted."""
+        at = self.confirmed_at(origin)
+        return at is not None and timedelta(0) <= self._node.clock() - at <= EVERY
+
+    def silent(self) -> dict[str, datetime]:
+        """Return, by authority, since when issuers' lists were not read, where that is too long to show a mark."""
+        silent: dict[str, datetime] = {}
+        now = self._node.clock()
+        for one in self._lists.values():
+            if now - one.fetched_at > NO_MARK:
+                authority = Uri(one.id).authority
+                silent[authority] = min(one.fetched_at, silent.get(authority, one.fetched_at))
+        return silent
+
     async def load(self) -> None:
         """Take over what is stored: at the start, and when another process has read something."""
         self._lists = {row["uri"]: _stored(row, self._node) for row in await self._node.store.all("status.lists")}
@@ -75,6 +103,9 @@ class StatusLists:
         missing = [(one.list, one.purpose) for one in stands_in(credential, sibling) if one.list not in self._lists]
         if not missing:
             return await self.refresh(sibling.origin)
+        if len(self._of(sibling.origin)) + len(missing) > MOST:
+            self._node.log.warning("status_list", sibling=sibling.origin, code="too_many")
+            return False
         return await self._flights.do(sibling.origin, lambda: self._read_all(sibling, missing))
 
     async def announced(self, origin: str) -> None:
@@ -88,6 +119,8 @@ class StatusLists:
         except TooManyRequests:
             state.due_at = min(state.due_at, now + AT_MOST)
             return
+        if self._flights.under_way(origin):
+            await self.refresh(origin)  # what is being read now may have been written before the change
         state.read_at = _LONG_AGO
         await self.refresh(origin)
 
@@ -105,9 +138,14 @@ class StatusLists:
         return await self._flights.do(origin, lambda: self._read_all(sibling, self._of(origin)))
 
     async def poll_due(self) -> None:
-        """Read what has become due; one issuer that does not answer keeps no other from being read."""
-        for origin in {Uri(one.id).origin for one in self._lists.values()}:
-            if self._state(origin).due_at <= self._node.clock():
+        """Read what has become due, and forget whoever is no sibling any more.
+
+        One issuer that does not answer keeps no other from being read.
+        """
+        for origin in self.origins():
+            if self._node.allowlist().find(origin) is None:
+                self.forget(origin)
+            elif self._state(origin).due_at <= self._node.clock():
                 await self.refresh(origin)
 
     def forget(self, origin: str) -> None:
@@ -131,6 +169,8 @@ class StatusLists:
                 failed = True
                 self._node.log.info("status_list", sibling=sibling.origin, code=fault.code)
         self._plan(state, failed)
+        if not failed:
+            await self._release(sibling.origin)
         return not failed
 
     def _plan(self, state: _Issuer, failed: bool) -> None:
@@ -146,22 +186,39 @@ class StatusLists:
         document = await self._fetcher.json(uri, sibling, VC_ACCEPT, limit=statuslist.MAX_ENCODED)
         found = statuslist.read_list(document, uri, purpose, issuer_of(sibling), now=self._node.clock())
 
-        async def work(tx: Transaction) -> bool:
+        async def work(tx: Transaction) -> bool | None:
             return await self._keep(tx, found, sibling)
 
         changed = await self._node.store.write(work)
+        if changed is None:
+            return  # another process has a younger answer, and says so where it differs
         self._lists[uri] = found
         if changed:
             self._node.directory.notice_standing()
             self._node.wake.inbound.set()
 
-    async def _keep(self, tx: Transaction, found: StatusList, sibling: Sibling) -> bool:
-        """Store a list and what its changed bits mean; say whether any doctor's standing has changed."""
+    async def _release(self, origin: str) -> None:
+        """Have what waited for an issuer's lists looked at again."""
+        now = to_ms(self._node.clock())
+
+        async def work(tx: Transaction) -> int:
+            return await tx.run(
+                "status.release_held", first=f"{origin}/", behind=f"{origin}0", code=_SOFT_STALE, now=now
+            )
+
+        if await self._node.store.one("status.waits", first=f"{origin}/", behind=f"{origin}0", code=_SOFT_STALE):
+            await self._node.store.write(work)
+            self._node.wake.inbound.set()
+
+    async def _keep(self, tx: Transaction, found: StatusList, sibling: Sibling) -> bool | None:
+        """Store a list and what its changed bits mean; say whether any has changed, None where a younger is kept."""
         before = await tx.one("status.list", uri=found.id)
-        await tx.run(
+        kept = await tx.run(
             "status.keep_list", uri=found.id, origin=sibling.origin, purpose=found.purpose.value, bits=found.bits,
             fetched_at=to_ms(found.fetched_at),
         )  # fmt: skip
+        if not kept:
+            return None
         changed = before is not None and bytes(before["bits"]) != found.bits
         if before is not None and changed:
             for place in _differing(bytes(before["bits"]), found.bits):
@@ -171,11 +228,12 @@ class StatusLists:
         return changed
 
     async def _change(self, tx: Transaction, row: Row, found: StatusList, sibling: Sibling, *, is_set: bool) -> None:
-        now = self._node.clock()
-        standing = str(found.purpose.reason)
-        if not is_set:
-            doctor = parse.doctor(orjson.loads(row["document"]))
-            standing = judge(doctor, sibling, {**self._lists, found.id: found}, now=now, known=True).standing
+        now, document = self._node.clock(), parse.doctor(orjson.loads(row["document"]))
+        judged = judge(document, sibling, {**self._lists, found.id: found}, now=now, known=True)
+        if is_deferred(judged):
+            return  # the other list cannot be trusted: the doctor's next message, or home's, settles it
+        # Final is final: who is revoked is not called suspended.
+        standing = judged.standing if not is_set or judged.standing == _REVOKED else str(found.purpose.reason)
         await tx.run(
             "directory.set_standing", uri=row["uri"], standing=standing, document=row["document"], now=to_ms(now)
         )
@@ -210,3 +268,5 @@ def _differing(before: bytes, after: bytes) -> Iterator[int]:
 
 
 _LONG_AGO: Final = from_ms(0)
+_REVOKED: Final = Reason.REVOKED.value
+_SOFT_STALE: Final = Reason.STATUS_SOFT_STALE.value

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from instance.services.errors import Missing
 from instance.storage.store import Reader
-from instance.views.feed import holds
+from instance.views.marks import Mark, Moment, mark
 
 PAGE_SIZE: Final = 30
 _LAST: Final = "\U0010ffff"
@@ -45,9 +45,9 @@ class Profile(Struct, frozen=True, kw_only=True):
     closed: int
     home: str | None
 
-    def verified(self, now: int) -> bool:
-        """Whether the mark holds now."""
-        return holds(self.standing, self.valid_until, now)
+    def mark(self, at: Moment) -> Mark:
+        """Return the mark at this moment."""
+        return mark(self.standing, self.valid_until, self.address, at)
 
 
 class Colleague(Struct, frozen=True, kw_only=True):
@@ -67,9 +67,9 @@ class Colleague(Struct, frozen=True, kw_only=True):
     blocked: int = 0
     folded: str = ""
 
-    def verified(self, now: int) -> bool:
-        """Whether the mark holds now."""
-        return holds(self.standing, self.valid_until, now)
+    def mark(self, at: Moment) -> Mark:
+        """Return the mark at this moment."""
+        return mark(self.standing, self.valid_until, self.address, at)
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ import orjson
 from msgspec import Struct
 
 from instance.storage.store import Row, Store
+from instance.views.marks import Mark, Moment, mark
 
 TABS: Final = ("specialty", "colleagues", "all")
 PAGE_SIZE: Final = 20
@@ -51,9 +52,9 @@ class Card(Struct, frozen=True, kw_only=True):
     gone_at: int | None
     author_updated_at: int
 
-    def verified(self, now: int) -> bool:
-        """Whether the author's mark holds now."""
-        return holds(self.standing, self.valid_until, now)
+    def mark(self, at: Moment) -> Mark:
+        """Return the author's mark at this moment."""
+        return mark(self.standing, self.valid_until, self.address, at)
 
     @property
     def version(self) -> tuple[object, ...]:
@@ -82,11 +83,6 @@ class FeedPage(Struct, frozen=True, kw_only=True):
 
     cards: list[Card]
     next: str = ""
-
-
-def holds(standing: str, valid_until: int | None, now: int) -> bool:
-    """Whether a doctor's mark is drawn as verified."""
-    return standing == "ok" and valid_until is not None and now <= valid_until
 
 
 async def home(

@@ -11,15 +11,16 @@ import orjson
 from instance.rendering import opening
 from instance.times import from_ms, rfc3339
 from instance.views.feed import Card, FeedPage
+from instance.views.marks import Moment
 
 _KEPT: Final = 4096
 # By the card's version and mark: what a document says is the same for every reader the query lets see it.
 _pieces: OrderedDict[tuple[object, ...], bytes] = OrderedDict()
 
 
-def feed_json(page: FeedPage, now: int) -> bytes:
+def feed_json(page: FeedPage, at: Moment) -> bytes:
     """Return `{"items": […], "next": "cursor"}`."""
-    items = b",".join([_piece(card, card.verified(now)) for card in page.cards])
+    items = b",".join([_piece(card, card.mark(at).verified) for card in page.cards])
     return b'{"items":[' + items + b'],"next":' + orjson.dumps(page.next) + b"}"
 
 

@@ -10,8 +10,8 @@ from msgspec import Struct
 from federation.vocabulary import PostKind
 from instance.frame import Look, framed
 from instance.i18n import CONTENT_LANGUAGES
-from instance.times import to_ms
 from instance.views import cards, feed
+from instance.views.marks import moment
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -59,7 +59,7 @@ async def feed_page(node: Node, look: Look, reader: str, asked: Asked, said: Any
     look = Look(look.session, look.language, asked.address())
     return await framed(
         node, look, "feed.html", here="feed", said=said, tab=asked.tab, tabs=feed.TABS, filters=asked.filters,
-        cards=cards.cards_html(shown.cards, look.language, node.config.country, to_ms(node.clock())),
+        cards=cards.cards_html(shown.cards, look.language, node.config.country, moment(node)),
         empty=not shown.cards, later=bool(asked.before), next_query=_query(asked, shown.next) if shown.next else "",
         kinds=_KINDS, content_languages=CONTENT_LANGUAGES, countries=countries(node),
     )  # fmt: skip

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from instance.services.errors import Missing
 from instance.storage.store import Reader, Store
-from instance.views.feed import holds
+from instance.views.marks import Mark, Moment, mark
 
 #: So many answers stand on one page of a thread.
 PAGE_SIZE = 50
@@ -45,9 +45,9 @@ class PostRow(Struct, frozen=True, kw_only=True):
     recommended: int
     edited: int
 
-    def verified(self, now: int) -> bool:
-        """Whether the author's mark holds now."""
-        return holds(self.standing, self.valid_until, now)
+    def mark(self, at: Moment) -> Mark:
+        """Return the author's mark at this moment."""
+        return mark(self.standing, self.valid_until, self.address, at)
 
 
 class CommentRow(Struct, frozen=True, kw_only=True):
@@ -76,9 +76,9 @@ class CommentRow(Struct, frozen=True, kw_only=True):
     thanked: int
     edited: int
 
-    def verified(self, now: int) -> bool:
-        """Whether the author's mark holds now."""
-        return holds(self.standing, self.valid_until, now)
+    def mark(self, at: Moment) -> Mark:
+        """Return the author's mark at this moment."""
+        return mark(self.standing, self.valid_until, self.address, at)
 
 
 class Answer(Struct, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any, Final, get_args
 
 import orjson
@@ -16,10 +17,14 @@ from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Audience, Ignored, PostKind
 from tests.docs.pages import blocks, text
 from tests.tools import docs_examples as examples
+from verification import statuslist
+from verification.credential import Holder, Memory, check
 from verification.verdicts import EFFECTS, Reason
 
 FEDERATION_MD: Final = text("FEDERATION.md")
-DOCUMENTS: Final = [json.loads(block) for block in blocks(FEDERATION_MD, "json") if '"type"' in block]
+EXAMPLES: Final = [json.loads(block) for block in blocks(FEDERATION_MD, "json") if '"type"' in block]
+#: Those of ActivityStreams; a status list is read by the medical room.
+DOCUMENTS: Final = [document for document in EXAMPLES if isinstance(document["type"], str)]
 
 
 @pytest.mark.parametrize("refusal", list(errors.all_refusals()), ids=lambda refusal: refusal.code)
@@ -86,6 +91,35 @@ def test_the_proof_in_the_example_holds() -> None:
 
     with pytest.raises(integrity.BadProof):
         integrity.check_proof(document, key)
+
+
+def test_the_list_and_the_credential_in_the_examples_hold() -> None:
+    """Whoever follows them is believed: by the list shown and another, the doctor is in good standing; one is not."""
+    (shown,) = [document for document in EXAMPLES if document not in DOCUMENTS]
+    doctor, now = examples.doctor(), examples.NOW
+    issuer = examples.issuer()
+    lists = {
+        address: statuslist.read_list(examples.status_list(purpose), address, purpose, issuer, now=now)
+        for purpose, address in examples.LISTS.items()
+    }
+    holder = Holder(id=doctor.id, name=doctor.name, assertion_keys=frozenset(m.key for m in doctor.assertion_methods))
+
+    def verdict() -> Any:
+        return check(
+            doctor.credential,
+            holder,
+            {issuer.id: issuer},
+            lists,
+            Memory(seen_before=False, last_valid_from=None),
+            now=now,
+        ).reason
+
+    suspended = lists[address := Uri.parse(shown["id"])]
+    assert shown == examples.status_list()
+    assert [51_966] == [at for at in range(suspended.length) if suspended.is_set(at)]
+    assert Reason.OK == verdict()
+    lists[address] = replace(suspended, bits=statuslist.with_bit(suspended.bits, examples.PLACE, True))
+    assert Reason.SUSPENDED == verdict()
 
 
 def test_the_context_is_shown() -> None:

@@ -189,6 +189,7 @@ def test_renewals_are_spread():
             "uri": f"https://fr.example/doctors/d{number}",
             "valid_from": begun,
             "valid_until": begun + 90 * 86_400_000,
+            "placed": 1,
         }
         hours = next(hour for hour in range(2160) if renewal_due(row, NOON + timedelta(hours=hour)))
         moments.add(hours)

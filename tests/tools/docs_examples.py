@@ -41,9 +41,12 @@ from federation.vocabulary import (
     Undo,
     Update,
 )
-from verification import credential
+from verification import credential, statuslist
 from verification.dossier import Assurance, Country, Role
+from verification.issuers import Issuer, IssuerKey, MemberStatus
 from verification.signing import KeySigner
+from verification.status_entries import StatusPlace
+from verification.statuslist import Purpose
 
 FR: Final = "https://fr.esanum.example"
 DE: Final = "https://de.esanum.example"
@@ -66,6 +69,9 @@ MARIE: Final = uri(f"{FR}/doctors/marie.laurent")
 JONAS: Final = uri(f"{DE}/doctors/jonas.weber")
 POST: Final = uri(f"{DE}/posts/{ulid('CASE')}")
 THREAD: Final = uri(f"{POST}/context")
+#: Where the doctor stands in both lists.
+PLACE: Final = 74_207
+LISTS: Final = {purpose: uri(f"{DE}/vc/status/{purpose}/1") for purpose in Purpose}
 ANSWER: Final = uri(f"{FR}/comments/{ulid('ANSWER')}")
 
 
@@ -93,13 +99,37 @@ def doctor() -> Doctor:
 
 
 def _credential() -> Any:
-    home = uri(f"{DE}/actor")
     subject = credential.Subject(
         id=JONAS, name="Dr. Jonas Weber", role=Role.SPECIALIST, country=Country("DE"), specialties=("cardiology",),
         assurance=Assurance.SUBSTANTIAL, actor_keys=(multikey(JONAS).key,),
     )  # fmt: skip
-    terms = credential.Terms(id=uri(f"{JONAS}/credential"), reverify_on=None, status=None)
-    return credential.issue(subject, terms, KeySigner(home, uri(f"{home}#vc-1"), ed25519("issuer")), now=NOW)
+    place = StatusPlace(PLACE, *(LISTS[purpose] for purpose in (Purpose.REVOCATION, Purpose.SUSPENSION)))
+    terms = credential.Terms(id=uri(f"{JONAS}/credential"), reverify_on=None, status=place)
+    return credential.issue(subject, terms, _signer(), now=NOW)
+
+
+def _signer() -> KeySigner:
+    home = uri(f"{DE}/actor")
+    return KeySigner(home, uri(f"{home}#vc-1"), ed25519("issuer"))
+
+
+def issuer() -> Issuer:
+    """The German instance as siblings have pinned it."""
+    signer, key = _signer(), ed25519("issuer").public_key()
+    countries = frozenset({Country("DE")})
+    return Issuer(
+        signer.issuer,
+        signer.issuer.authority,
+        MemberStatus.ACTIVE,
+        countries,
+        (IssuerKey(signer.verification_method, key),),
+    )
+
+
+def status_list(purpose: Purpose = Purpose.SUSPENSION) -> dict[str, Any]:
+    """A German list in which one bit is set, and not that of the doctor."""
+    bits = statuslist.with_bit(statuslist.blank(), 51_966, True)
+    return statuslist.issue_list(LISTS[purpose], purpose, bits, _signer(), now=NOW)
 
 
 def instance() -> Instance:
@@ -146,8 +176,9 @@ def activities() -> Iterator[tuple[str, AnyActivity]]:
         Create(object=comment(), **head(FR, 2, MARIE), **everyone, has_proof=True),
     )
     yield (
-        "the instance asks its siblings to read a doctor anew, as after a suspension",
-        Update(object=JONAS, **head(DE, 3, uri(f"{DE}/actor")), **everyone),
+        "the instance says that a status list has changed, as after a suspension; with a doctor's address, that the "
+        "doctor is to be read anew",
+        Update(object=LISTS[Purpose.SUSPENSION], **head(DE, 3, uri(f"{DE}/actor")), **everyone),
     )
     yield "an answer is withdrawn", Delete(object=ANSWER, **head(FR, 4, MARIE), **everyone, has_proof=True)
     follow = head(FR, 5, MARIE)

@@ -86,6 +86,11 @@ def actor_examples() -> str:
     )
 
 
+def status_list_example() -> str:
+    """One status list as it is served."""
+    return code(examples.pretty(examples.status_list()), "json")
+
+
 def context() -> str:
     """The contexts we send, as they stand in every document."""
     return code(examples.pretty({"@context": list(jsonld.CONTEXT)}), "json")
@@ -305,6 +310,7 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "context": context,
         "known contexts": known_contexts,
         "actors": actor_examples,
+        "status list": status_list_example,
         "activities": activity_examples,
         "cavage": cavage_example,
         "rfc9421": rfc9421_example,

@@ -45,6 +45,7 @@ from verification.statuslist import (
     issue_list,
     read_list,
     with_bit,
+    with_set,
 )
 
 BITS = with_bit(blank(), 7, True)
@@ -274,3 +275,33 @@ def test_times_at_the_ends_of_the_calendar_are_compared_like_any_other(begins: s
         read_list(document, REVOCATION, Purpose.REVOCATION, ISSUER, now=NOW)
 
     assert Failure.EXPIRED == caught.value.failure
+
+
+# ── many bits at once ──
+
+
+@given(st.sets(st.integers(0, MIN_LENGTH - 1), max_size=40))
+def test_many_bits_are_set_as_one_by_one(places: set[int]) -> None:
+    """Whatever was set stays set; nothing else is."""
+    one_by_one = BITS
+    for place in places:
+        one_by_one = with_bit(one_by_one, place, True)
+
+    assert one_by_one == with_set(BITS, places)
+    assert sum(byte.bit_count() for byte in with_set(blank(), places)) == len(places)
+
+
+def test_the_list_given_is_left_as_it_was() -> None:
+    """A new list is returned, also where nothing is set."""
+    before = bytes(BITS)
+
+    assert before == with_set(BITS, [])
+    assert before != with_set(BITS, [8])
+    assert before == BITS
+
+
+@pytest.mark.parametrize("place", [-1, MIN_LENGTH, MIN_LENGTH + 1, -MIN_LENGTH])
+def test_no_bit_is_set_outside_the_list(place: int) -> None:
+    """Neither beyond its end nor before its beginning."""
+    with pytest.raises(IndexError):
+        with_set(blank(), [1, place])

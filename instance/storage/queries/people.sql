@@ -54,12 +54,15 @@ where uri = :uri and local = 1;
 
 -- name: to_renew
 -- The earliest moment jitter allows (61 % of the life); who is really due is decided by the caller.
-select d.uri, d.handle, d.valid_from, d.valid_until, r.due_at as reverify_at
+-- Whoever has no place in the status lists is given one with the next credential, at once: siblings demand one.
+select d.uri, d.handle, d.valid_from, d.valid_until, r.due_at as reverify_at,
+    case when exists (select 1 from status_places s where s.doctor = d.uri) then 1 else 0 end as placed
 from doctors d left join reverifications r on r.doctor = d.uri
 where d.local = 1 and d.standing = 'ok' and d.gone_at is null
   and (d.valid_from + (d.valid_until - d.valid_from) * 61 / 100 <= :now
        or not exists (select 1 from status_places s where s.doctor = d.uri))
-  and (r.due_at is null or (r.due_at > d.valid_until and r.due_at > :now))
+  and (r.due_at is null or (r.due_at > :now
+       and (r.due_at > d.valid_until or not exists (select 1 from status_places s where s.doctor = d.uri))))
 order by d.valid_until, d.uri limit :count;
 
 -- name: raise_standing_version

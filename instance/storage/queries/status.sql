@@ -54,3 +54,12 @@ insert into doctor_places (list, place, doctor) values (:list, :place, :doctor) 
 -- name: doctors_at
 select d.uri, d.origin, d.standing, d.document from doctor_places p join doctors d on d.uri = p.doctor
 where p.list = :list and p.place = :place and d.local = 0 and d.gone_at is null;
+
+-- name: waits
+-- Whether anything of this origin's doctors waits for its lists; `behind` is the first text behind its addresses.
+select 1 as found from inbound
+where actor >= :first and actor < :behind and state = 'held' and held_for = :code limit 1;
+
+-- name: release_held
+update inbound set state = 'waiting', held_for = '', due_at = :now
+where actor >= :first and actor < :behind and state = 'held' and held_for = :code;

@@ -99,7 +99,7 @@ async def test_an_administrator_on_postgres(network):
     await town.settle()
     await fr.node.people.suspend("marie", by="test", reason="test")
     await town.settle()
-    assert [("no_credential",)] == await rows(de.node, f"select standing from doctors where uri = '{marie.uri}'")
+    assert [("suspended",)] == await rows(de.node, f"select standing from doctors where uri = '{marie.uri}'")
     await fr.node.people.reinstate("marie", by="test", reason="test")
     await town.settle()
     await marie.posts("After")

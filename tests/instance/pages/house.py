@@ -20,6 +20,7 @@ from instance.app import make_app
 from instance.config import Config
 from instance.own_keys import OwnKeys
 from instance.services.allowlist_cache import AllowlistCache
+from instance.services.directory import Directory
 from instance.services.follows import Follows
 from instance.services.people import People
 from instance.services.publishing import Publishing
@@ -115,6 +116,8 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     house = House(node, None)  # type: ignore[arg-type]
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
+    node.directory = Directory(node)
+    await node.directory.lists.load()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     house.app = make_app(node)

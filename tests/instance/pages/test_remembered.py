@@ -13,6 +13,7 @@ from instance.services.publishing import PostDraft
 from instance.times import to_ms
 from instance.views import cards, feed
 from instance.views.feed_json import feed_json
+from instance.views.marks import Moment
 from tests.network.scene import Visitor, home_uri
 from tests.town import Network, Person, Place
 
@@ -137,8 +138,8 @@ async def test_a_post_that_came_again_is_linked_where_it_is_now(network: Network
     _, _, anna = people
     (card,) = (await feed.home(anna.place.node.store, anna.uri, tab="all")).cards
     again = replace(card, slug="01ARZ3NDEKTSV4RRFFQ69G5FAV")
-    found = [json.loads(feed_json(feed.FeedPage(cards=[one]), 0))["items"][0]["url"] for one in (card, again)]
-    linked = [str(cards.cards_html([one], "en", "DE", 0)) for one in (card, again)]
+    found = [json.loads(feed_json(feed.FeedPage(cards=[one]), Moment(0)))["items"][0]["url"] for one in (card, again)]
+    linked = [str(cards.cards_html([one], "en", "DE", Moment(0))) for one in (card, again)]
 
     assert [f"/posts/{one.slug}" for one in (card, again)] == found
     assert all(f'href="/posts/{one.slug}"' in html for one, html in zip((card, again), linked, strict=True))
@@ -148,7 +149,7 @@ async def test_a_card_speaks_the_readers_language(network: Network, people) -> N
     """What was rendered for one reader is not shown in that language to another."""
     store = people[0].place.node.store
     listed = (await feed.home(store, people[0].uri, tab="all")).cards
-    words = [str(cards.cards_html(listed, language, "FR", 0)) for language in ("en", "de", "fr", "en")]
+    words = [str(cards.cards_html(listed, language, "FR", Moment(0))) for language in ("en", "de", "fr", "en")]
 
     assert ["No answer yet", "Noch keine Antwort", "Pas encore de réponse", "No answer yet"] == [
         re.search(r'class="answers none">.*?</svg>\s*([^<]+)<', html, re.DOTALL)[1] for html in words

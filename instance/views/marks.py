@@ -1,0 +1,40 @@
+"""The mark beside a name: whether a doctor is shown as verified at this moment, and the one place that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from instance.times import to_ms
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+
+class Moment(NamedTuple):
+    """When a page is shown, in milliseconds, and which siblings have not confirmed their doctors for too long."""
+
+    now: int
+    #: By the host in a doctor's address: since when, in milliseconds.
+    silent: Mapping[str, int] = {}
+
+
+class Mark(NamedTuple):
+    """What stands beside a name; `silent_since` where home has not confirmed since then (milliseconds)."""
+
+    verified: bool
+    silent_since: int | None = None
+
+
+def moment(node: Node) -> Moment:
+    """Return the moment at which a page is made."""
+    silent = node.directory.lists.silent()
+    return Moment(to_ms(node.clock()), {authority: to_ms(at) for authority, at in silent.items()})
+
+
+def mark(standing: str, valid_until: int | None, address: str, at: Moment) -> Mark:
+    """Return the mark of the doctor with this address."""
+    if standing != "ok" or valid_until is None or at.now > valid_until:
+        return Mark(verified=False)
+    since = at.silent.get(address.partition("@")[2]) if at.silent else None
+    return Mark(verified=since is None, silent_since=since)
