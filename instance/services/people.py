@@ -127,7 +127,7 @@ class People(Descriptions):
             await standing_changes.silence(tx, row["uri"], now)
             await self._record(tx, "doctor_suspended", by, row["uri"], reason)
             if not await self._node.own_status.suspend(tx, row["uri"]):
-                await self._ask_siblings_to_read_anew(tx, Uri.parse(row["uri"]))
+                await standing_changes.ask_siblings_to_read_anew(self._node, tx, Uri.parse(row["uri"]))
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
