@@ -108,10 +108,10 @@ async def doctors_reinstate(node: Node, handle: str, by: str, reason: str) -> An
 
 
 async def staff_invite(
-    node: Node, email: str, roles: list[str], countries: list[str], sites: list[str], by: str
+    node: Node, email: str, roles: list[str], countries: list[str], sites: list[str], by: str, former: str = ""
 ) -> Any:
     """Make an invitation and return its link, shown this once."""
-    new = Invite(email=email, roles=tuple(roles), countries=tuple(countries), sites=tuple(sites))
+    new = Invite(email=email, roles=tuple(roles), countries=tuple(countries), sites=tuple(sites), former=former)
     return _plain(await node.staff.invite(new, by=by))
 
 
@@ -120,16 +120,15 @@ async def staff_list(node: Node) -> Any:
     return {"staff": _plain(await node.staff.list()), "invitations": _plain(await node.staff.waiting())}
 
 
-async def staff_end(node: Node, id: str, by: str, reason: str) -> Any:
+async def staff_end(node: Node, id: str, by: str, reason: str, force: bool = False) -> Any:
     """Take every role from a member of staff."""
-    await node.staff.end(id, by=by, reason=reason)
+    await node.staff.end(id, by=by, reason=reason, force=force)
     return {"id": id}
 
 
 async def staff_reset_factors(node: Node, login: str, by: str, reason: str) -> Any:
-    """Take every second factor of an account whose owner has lost them."""
-    await node.factors.reset(login, by=by, reason=reason)
-    return {"login": login}
+    """Take every second factor of an account whose owner has lost them; return the link that lets staff add one."""
+    return {"login": login, "link": await node.factors.reset(login, by=by, reason=reason)}
 
 
 async def staff_withdraw(node: Node, id: str, by: str) -> Any:
@@ -247,7 +246,7 @@ async def registers_list(node: Node) -> Any:
 async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
-    findings += await node.evidence.findings()
+    findings += [*await node.evidence.findings(), *await node.dossiers.numbers.findings()]
     for opened in (open_vault, open_issuer_key):
         try:
             opened(node.config)

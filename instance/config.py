@@ -65,6 +65,14 @@ class Config:
     rsa_bits: int = 3072
     #: Further certificate authorities (PEM file) trusted for siblings; empty: the system's.
     ca_file: str = ""
+    #: Mail server that takes our mails; empty: they are written into the folder `mail` of the data folder.
+    smtp_host: str = ""
+    #: Its port: TLS from the start on 465, STARTTLS on every other; in plain only on this machine.
+    smtp_port: int = 587
+    #: Name to sign in with there, with the password in the secret `smtp_password`; empty: no sign-in.
+    smtp_user: str = ""
+    #: The address our mails come from; needed with a mail server.
+    mail_from: str = ""
 
     @property
     def development(self) -> bool:
@@ -126,6 +134,8 @@ def _agree(config: Config) -> None:
         raise BadConfig(f"listen = {config.listen!r}: expected a loopback address, since origin is a name of loopback")
     if config.metrics == config.listen:
         raise BadConfig(f"metrics = {config.metrics!r}: expected another address than listen")
+    if config.smtp_host and not config.mail_from:
+        raise BadConfig(f"mail_from is missing: expected {_EXPECTED['mail_from']}, since smtp_host is set")
     if config.ca_file and not Path(config.ca_file).is_file():
         raise BadConfig(f"ca_file = {config.ca_file!r}: expected {_EXPECTED['ca_file']}")
 
@@ -203,6 +213,18 @@ def _is_loopback(address: str) -> bool:
     return address.rpartition(":")[0] in _LOOPBACK
 
 
+def _host(value: Any) -> str:
+    if not re.fullmatch(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?|::1)?", _text(value)):
+        raise ValueError
+    return str(value)
+
+
+def _mail_address(value: Any) -> str:
+    if not re.fullmatch(r"(?:[A-Za-z0-9._+-]{1,64}@[A-Za-z0-9.-]{1,253})?", _text(value)):
+        raise ValueError
+    return str(value)
+
+
 def _between(low: int, high: int) -> Callable[[Any], int]:
     def reader(value: Any) -> int:
         if type(value) is not int or not low <= value <= high:
@@ -253,6 +275,10 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "signature_window": _window,
     "rsa_bits": _rsa_bits,
     "ca_file": _text,
+    "smtp_host": _host,
+    "smtp_port": _between(1, 65_535),
+    "smtp_user": _text,
+    "mail_from": _mail_address,
 }
 
 _EXPECTED: Final = {
@@ -273,6 +299,10 @@ _EXPECTED: Final = {
     "signature_window": "a number of seconds from 30 to 900",
     "rsa_bits": "2048, 3072 or 4096",
     "ca_file": "the path of a PEM file, or nothing",
+    "smtp_host": "a host name, such as mail.esanum.example, or nothing",
+    "smtp_port": "a port from 1 to 65535",
+    "smtp_user": "a short text, or nothing",
+    "mail_from": "an e-mail address such as no-reply@esanum.example, or nothing",
 }
 
 

@@ -6,6 +6,7 @@ database (instance.evidence_files). Whoever destroys the wrapped key has destroy
     put        checked and made anew (media) ▸ key ▸ bytes ▸ row            a crash leaves what nobody can name: swept
     page       row ▸ the view is recorded ▸ key, bytes ▸ picture
     destroy    record of erasures ▸ key ▸ bytes ▸ row                       a crash is gone on with at the next start
+    sweep      what is due is claimed in a unit of work ▸ destroy           put off before: kept; after: too late
 
 Without its secret the vault is closed and says why (`state`); the server goes on, and what is due is destroyed all the
 same. Codes raised here: CODES, and those of `verification.documents.FileFault` in BadFile.
@@ -21,8 +22,8 @@ import re
 import secrets
 import sqlite3
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,15 +33,18 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from federation.ports import Clock
 from instance import media
 from instance.config import Config
-from instance.evidence_files import ErasureLog, SealedFiles, WrappedKeys
-from instance.ids import made_at, new_ulid
+from instance.evidence_files import ErasureLog, Orphans, SealedFiles, WrappedKeys
+from instance.evidence_rows import EvidenceFile, belongs_to, of_row
+from instance.ids import new_ulid
 from instance.metrics import Metrics
 from instance.services.errors import Missing, Rejected
 from instance.storage.errors import StorageUnavailable
-from instance.storage.store import Row, Store, Transaction
-from instance.times import from_ms, to_ms
+from instance.storage.store import Store, Transaction
+from instance.times import to_ms
 from instance.vault import EVIDENCE_KEK, BadSecret, CannotOpen, Vault, find_secret, read_kek
-from verification.documents import HEAD, BadFile, FileFault, FileKind, FileRules, accept
+from verification.documents import HEAD, BadFile, FileFault, FileRules, accept
+
+__all__ = ["CLOSED", "CODES", "KEPT", "OPEN", "EvidenceFile", "EvidenceVault"]
 
 CODES: Final = (
     "vault_closed", "evidence_damaged", "evidence_gone", "files_busy", "not_found", "inside_data", "beside_evidence",
@@ -54,8 +58,12 @@ CLOSED: Final = (
 )  # fmt: skip
 #: A file is kept so long unless the dossier says otherwise.
 KEPT: Final = timedelta(days=30)
-#: What nobody can name may be an upload under way, or belong to a database that was put back wrongly.
+#: What nobody can name may be an upload under way, or belong to a database that was put back wrongly; it is kept so
+#: long from when that was first seen.
 ORPHANED: Final = timedelta(days=1)
+#: From so many on, and where they are most of what is there, the database is the likelier fault: they are kept as long
+#: as evidence is kept at all.
+MANY: Final = 5
 _AT_ONCE: Final = 100
 _NONCE: Final = 12
 _VERSION: Final = b"\x01"
@@ -63,21 +71,6 @@ _WHY: Final = re.compile(r"[a-z_]{1,40}\Z")
 
 #: Writes that somebody sees a page; nothing is shown unless it returns.
 Record = Callable[[], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceFile:
-    """One file of a dossier; `sha256` is of what was sent, `size` and `media` are of what is kept."""
-
-    id: str
-    dossier: str
-    kind: str
-    media: FileKind
-    pages: int
-    size: int
-    sha256: bytes
-    stored_at: datetime
-    destroy_at: datetime | None = None
 
 
 #: Called in the unit of work that marks a file as destroyed, with the reason: for the audit log.
@@ -99,6 +92,7 @@ class EvidenceVault:
         self._sealed = SealedFiles(config.data / "evidence")
         self._keys = WrappedKeys(config.data / "evidence-keys.db")
         self._erased = ErasureLog(config.data / "evidence-erased.log")
+        self._orphans = Orphans(config.data / "evidence-orphans.log")
         self._vault: Vault | None = None
         self._state, self._alarmed = "evidence_key_missing", False
         self._step: Callable[[str], object] = lambda _name: None
@@ -176,6 +170,8 @@ class EvidenceVault:
             found.append(f"{find_secret(self._config, EVIDENCE_KEK)}: the evidence vault is closed ({self._state})")
         elif lost := await self._lost():
             found.append(f"{lost} files of evidence have lost their key or their bytes: restore evidence-keys.db")
+        if (unnamed := await self._unnamed()) >= MANY:
+            found.append(f"{unnamed} files of evidence are named by no row: is this the right database?")
         return found
 
     # ── keeping and showing ──
@@ -205,7 +201,7 @@ class EvidenceVault:
 
     async def files(self, dossier: str) -> list[EvidenceFile]:
         """The files of a dossier that are not destroyed, oldest first."""
-        return [_file(row) for row in await self._store.all("evidence.of_dossier", dossier=dossier)]
+        return [of_row(row) for row in await self._store.all("evidence.of_dossier", dossier=dossier)]
 
     async def get(self, id: str) -> EvidenceFile:
         """One file; raise Missing, or Rejected(evidence_gone) for one that was destroyed."""
@@ -214,7 +210,7 @@ class EvidenceVault:
             raise Missing
         if row["destroyed_at"] is not None:
             raise Rejected("evidence_gone", status=410)
-        return _file(row)
+        return of_row(row)
 
     async def same(self, file: EvidenceFile) -> list[str]:
         """Other dossiers in which the same bytes were shown, at any time."""
@@ -263,7 +259,7 @@ class EvidenceVault:
             raise
 
     def _seal(self, vault: Vault, file: EvidenceFile, plain: bytes) -> None:
-        key, nonce, aad = AESGCM.generate_key(256), secrets.token_bytes(_NONCE), _aad(file)
+        key, nonce, aad = AESGCM.generate_key(256), secrets.token_bytes(_NONCE), belongs_to(file)
         self._keys.add(file.id, vault.seal(key, aad))
         self._step("put: key")
         self._sealed.write(file.id, _VERSION + nonce + AESGCM(key).encrypt(nonce, plain, aad))
@@ -288,7 +284,7 @@ class EvidenceVault:
             self._log.error("evidence_not_taken_back", file=id, error=type(fault).__name__)
 
     def _opened(self, vault: Vault, file: EvidenceFile) -> bytes:
-        wrapped, aad = self._keys.get(file.id), _aad(file)
+        wrapped, aad = self._keys.get(file.id), belongs_to(file)
         if wrapped is None:
             raise CannotOpen("its key is not there")
         key, sealed = vault.open(wrapped, aad), self._sealed.read(file.id)
@@ -319,7 +315,10 @@ class EvidenceVault:
         return len(ids)
 
     async def schedule(self, tx: Transaction, dossier: str, at: datetime | None) -> None:
-        """Say in the caller's unit of work when a dossier's files are to be destroyed; None: not before told again."""
+        """Say in the caller's unit of work when a dossier's files are to be destroyed; None: not before told again.
+
+        What is being destroyed already is left to that.
+        """
         await tx.run("evidence.schedule_dossier", dossier=dossier, destroy_at=None if at is None else to_ms(at))
 
     async def schedule_file(self, tx: Transaction, id: str, at: datetime | None) -> None:
@@ -329,9 +328,8 @@ class EvidenceVault:
     async def sweep(self, now: datetime | None = None) -> int:
         """Destroy what is due and what nobody can name; return how many files were due."""
         moment, done = now or self._clock(), 0
-        while ids := [
-            row["id"] for row in await self._store.all("evidence.due", now=to_ms(moment), most=_AT_ONCE)
-        ]:  # fmt: skip
+        while found := await self._store.all("evidence.due", now=to_ms(moment), most=_AT_ONCE):
+            ids = await self._store.write(partial(_claim, [row["id"] for row in found], to_ms(moment)))
             await self._destroy(ids, "retention")
             done += len(ids)
         await self._sweep_orphans(moment)
@@ -382,7 +380,7 @@ class EvidenceVault:
     async def _mark(self, tx: Transaction, id: str, why: str, now: int) -> None:
         row = await tx.one("evidence.get", id=id)
         if row is not None and await tx.run("evidence.mark_destroyed", id=id, now=now, why=why):
-            await self.on_erased(tx, _file(row), why)
+            await self.on_erased(tx, of_row(row), why)
 
     async def _replay(self) -> None:
         """Destroy again what the record of erasures names and a restore, or a crash, has left."""
@@ -408,13 +406,24 @@ class EvidenceVault:
         return back
 
     async def _sweep_orphans(self, now: datetime) -> None:
-        """Take away what an upload left that never came to its end: keys and bytes that no row names."""
+        """Take away keys and bytes that no row names, once they have been seen so for long enough.
+
+        A cut-off upload leaves such; the wrong database makes all of them such, and is put right in that time.
+        """
         there = await asyncio.to_thread(self._there)
-        old = sorted(id for id in there if made_at(id) < now - ORPHANED)
-        orphans = [id for id in old if await self._store.one("evidence.is_live", id=id) is None]
-        if orphans:
-            await asyncio.to_thread(self._wipe, orphans, "orphaned", to_ms(now))
-            self._log.warning("evidence_orphans", count=len(orphans))
+        live = {row["id"] for row in await self._store.all("evidence.live")}
+        orphans, at = there - live, to_ms(now)
+        seen = await asyncio.to_thread(self._orphans.see, orphans, at)
+        long = sorted(id for id in orphans if seen[id] <= at - _ms(self._patience(len(orphans), len(there))))
+        if gone := [id for id in long if await self._store.one("evidence.is_live", id=id) is None]:
+            await asyncio.to_thread(self._wipe, gone, "orphaned", at)
+            self._log.warning("evidence_orphans", count=len(gone))
+
+    def _patience(self, orphans: int, there: int) -> timedelta:
+        if orphans < MANY or 2 * orphans <= there:
+            return ORPHANED
+        self._log.error("evidence_orphans_kept", count=orphans)
+        return KEPT
 
     def _there(self) -> set[str]:
         self._sealed.prepare()
@@ -424,6 +433,15 @@ class EvidenceVault:
         """How many files that should be there cannot be opened any more."""
         live = {row["id"] for row in await self._store.all("evidence.live")}
         return len(live) - len(live & await asyncio.to_thread(lambda: self._keys.ids() & self._sealed.ids()))
+
+    async def _unnamed(self) -> int:
+        """How many files are here that no row names, where they are most of them; else 0."""
+        try:
+            there = await asyncio.to_thread(self._there)
+        except (OSError, sqlite3.Error):
+            return 0
+        orphans = len(there - {row["id"] for row in await self._store.all("evidence.live")})
+        return orphans if 2 * orphans > len(there) else 0
 
     # ── copies ──
 
@@ -457,18 +475,13 @@ class EvidenceVault:
 _CHECK: Final = b"check of evidence_kek"
 
 
-def _aad(file: EvidenceFile) -> bytes:
-    """What sealed bytes and their key belong to: neither opens as another file's or another dossier's."""
-    return b"\0".join((b"evidence", file.id.encode(), file.dossier.encode()))
+async def _claim(ids: list[str], now: int, tx: Transaction) -> list[str]:
+    """Take what is still due: from here on nothing puts it off any more, and a crash is gone on with."""
+    return [id for id in ids if await tx.run("evidence.claim", id=id, now=now)]
 
 
-def _file(row: Row) -> EvidenceFile:
-    at = row["destroy_at"]
-    return EvidenceFile(
-        id=row["id"], dossier=row["dossier"], kind=row["kind"], media=FileKind(row["media"]), pages=row["pages"],
-        size=row["size"], sha256=bytes(row["hash"]), stored_at=from_ms(row["stored_at"]),
-        destroy_at=None if at is None else from_ms(at),
-    )  # fmt: skip
+def _ms(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
 
 
 def _what_is_wrong(path: Path, bad: BadSecret) -> str:

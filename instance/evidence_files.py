@@ -3,6 +3,7 @@
     evidence/ID.sealed      ciphertext, each under a key of its own     backed up with the database
     evidence-keys.db        those keys, wrapped by `evidence_kek`       backed up apart, for a week
     evidence-erased.log     the ids of what must never be read again    append-only, replayed at every start
+    evidence-orphans.log    since when nobody can name what is here     of this machine alone, in no back-up
 
 Nothing here knows what is in a file. What is done is on the disk when a function returns; all of it blocks, and is
 called in a thread.
@@ -24,6 +25,7 @@ _SEALED: Final = ".sealed"
 _PART: Final = ".part"
 _ULID: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26}\Z")
 _LINE: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26} [a-z_]+ [0-9]+\Z")
+_SEEN: Final = re.compile(r"[0-9A-HJKMNP-TV-Z]{26} [0-9]{1,15}\Z")
 #: Seconds that one process waits for another that is at the keys.
 _BUSY: Final = 10.0
 _TABLES: Final = (
@@ -215,6 +217,30 @@ class ErasureLog:
         except FileNotFoundError:
             return {}
         return {line[:26]: line for line in lines if _LINE.match(line)}
+
+
+class Orphans:
+    """Lines `ID milliseconds`: when what no row names was first seen so. A line that is torn is seen anew."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def see(self, ids: Iterable[str], at: int) -> dict[str, int]:
+        """Return since when each of these is an orphan, new ones from now; forget those that are none any more."""
+        known = self._read()
+        seen = {id: min(known.get(id, at), at) for id in sorted(ids)}
+        if seen != known:
+            part = self._path.with_name(f"{self._path.name}.{os.getpid()}{_PART}")  # another process may look too
+            part.unlink(missing_ok=True)
+            _put(part, self._path, "".join(f"{id} {since}\n" for id, since in seen.items()).encode())
+        return seen
+
+    def _read(self) -> dict[str, int]:
+        try:
+            lines = self._path.read_text("utf-8", "replace").split("\n")
+        except FileNotFoundError:
+            return {}
+        return {line[:26]: int(line[27:]) for line in lines[:-1] if _SEEN.match(line)}
 
 
 def _put(part: Path, target: Path, content: bytes) -> None:

@@ -47,6 +47,11 @@ def appearance_of(session: Session | None) -> str:
     return session.appearance if session and session.appearance in APPEARANCES else ""
 
 
+def is_applicant(session: Session | None) -> bool:
+    """Whether this is somebody who is no doctor here (yet) and does not work here."""
+    return session is not None and session.doctor is None and not session.roles
+
+
 async def framed(
     node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, counted: bool = True, **values: Any
 ) -> str:
@@ -69,6 +74,7 @@ async def framed(
         contact=node.config.contact,
         csrf=session.csrf if session else "",
         signed_in=whole,
+        applicant=whole and is_applicant(session),
         me=doctor,
         unread=unread,
         back=look.back,

@@ -36,6 +36,7 @@ KEK_NEW: Final = "kek.new"
 KEK_OLD: Final = "kek.old"
 ISSUER: Final = "issuer.pem"
 EVIDENCE_KEK: Final = "evidence_kek"
+SMTP_LOGIN: Final = "smtp_password"
 #: What `esanum init` makes, or finds.
 SECRETS: Final = (KEK, ISSUER, EVIDENCE_KEK)
 #: Seeds of the private keys printed in RFC 8032 section 7.1, which everybody knows.

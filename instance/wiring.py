@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
+    from instance.services.joining import Joining
+    from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
@@ -58,6 +60,7 @@ class Wake:
     """Tells a worker in this process that there is something to do; the rows tell it what."""
 
     inbound: asyncio.Event = field(default_factory=asyncio.Event)
+    mails: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -79,6 +82,8 @@ class Node:
     own_status: OwnStatus
     people: People
     dossiers: Dossiers
+    joining: Joining
+    mails: Mails
     factors: SecondFactors
     staff: Staff
     publishing: Publishing
@@ -198,6 +203,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.dossiers import Dossiers, chain
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
+    from instance.services.joining import Joining
+    from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
@@ -222,6 +229,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.people, node.publishing = People(node), Publishing(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.dossiers = Dossiers(node)
+    node.joining, node.mails = Joining(node), Mails(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)

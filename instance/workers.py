@@ -72,7 +72,7 @@ class Workers:
         """Begin to work; whatever was in flight when the last process ended is sent again."""
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
-            ("chores", self._chores), ("beat", self._beat),
+            ("chores", self._chores), ("mails", self._mails), ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -132,6 +132,14 @@ class Workers:
             await _woken(wake)
             await asyncio.sleep(GATHER)
 
+    async def _mails(self) -> None:
+        """Apart from the chores: a mail server may take long to answer."""
+        wake = self._node.wake.mails
+        while True:
+            wake.clear()
+            if not await self._node.mails.send_due():
+                await _woken(wake)
+
     async def _leases(self) -> None:
         """Apart from the chores, of which one may take longer than a lease lasts."""
         while True:
@@ -175,6 +183,7 @@ class Workers:
             ("sessions", timedelta(minutes=10), node.people.sweep),
             ("challenges", timedelta(minutes=10), node.factors.sweep),
             ("invitations", timedelta(hours=1), node.staff.sweep),
+            ("sign-ups", timedelta(minutes=10), node.joining.sweep),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),

@@ -20,6 +20,9 @@ import pyotp
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from instance.services.accounts import Stage, hashed
+from instance.times import to_ms
+
 PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
 
@@ -84,18 +87,49 @@ def code(secret: str, now: datetime, step: int = 0) -> str:
     return pyotp.TOTP(secret.replace(" ", "")).at(now, counter_offset=step)
 
 
+async def enrolment(node: Any, account: str) -> str:
+    """Make an enrolment link for an account; return what is secret in it."""
+    made, now = secrets.token_urlsafe(32), to_ms(node.clock())
+
+    async def work(tx: Any) -> None:
+        await tx.run(
+            "factors.add_enrolment", token=hashed(made), account=account, now=now, expires_at=now + 7 * 86_400_000
+        )
+
+    await node.store.write(work)
+    return made
+
+
+async def let_enrol(node: Any, token: str) -> str:
+    """Let staff who have shown the password alone add a factor, as their link does; return the session's token."""
+    session = await node.people.entered(token)
+    if session.stage is not Stage.ENROL or session.enrols:
+        return token
+    return str(await node.factors.open_enrolment(session, await enrolment(node, session.account_id)))
+
+
 async def add_app(node: Any, token: str) -> tuple[str, str, tuple[str, ...]]:
     """Give the account of this session an app; return the session's new token, the app's secret, recovery codes."""
-    session = await node.people.entered(token)
+    session = await node.people.entered(await let_enrol(node, token))
     await node.factors.begin_app(session)
     waiting = await node.factors.app_to_confirm(session)
     renewed = await node.factors.confirm_app(session, code(waiting.secret, node.clock()))
     return renewed.token, waiting.secret, renewed.codes
 
 
+async def _enrolment_of(visitor: Any) -> str:
+    """What is secret in an enrolment link for whoever is signed in with this browser."""
+    node = visitor.client.app.config["NODE"]
+    cookies = {cookie.name: cookie.value for cookie in visitor.client.cookie_jar}
+    session = await node.people.entered(next(value for name, value in cookies.items() if "session" in name))
+    return await enrolment(node, session.account_id)
+
+
 async def enrol(visitor: Any, now: datetime) -> str:
     """Add an app through the pages, without scripts; return its secret."""
-    await visitor.get("/me/security")
+    if 'name="enrolment"' in await visitor.text("/me/security"):
+        await visitor.post("/me/security/enrol", enrolment=await _enrolment_of(visitor))
+        await visitor.get("/me/security")
     await visitor.post("/me/security/app")
     secret = re.search(r'class="secret"><code>([A-Z2-7 ]+)<', await visitor.text("/me/security/app"))
     assert secret is not None

@@ -23,10 +23,10 @@ from verification.dossier import (
     Vote,
     proved_electronically,
 )
-from verification.errors import BadGround, NoEvidence, NoSuchMove, NotAgreed, NotYours, SamePerson, Unmoved
-from verification.grounds import ENOUGH, SHORTCOMINGS, Ground
+from verification.errors import BadGround, NoEvidence, NoSuchMove, NotAgreed, NotYours, OpenHit, SamePerson, Unmoved
+from verification.grounds import ENOUGH, EXPLAINED, SHORTCOMINGS, Ground
 from verification.moves import ANNEX_MOVES, AnnexKind, AnnexState, Choice, State, Way
-from verification.people import Actor, Part, StaffRole
+from verification.people import Actor, Part, StaffRole, require_other
 from verification.ways import (
     alone_agrees,
     disagreed,
@@ -102,16 +102,19 @@ def vote(
     ground: Ground,
     now: datetime,
     *,
+    hit: Ground | None = None,
     until: datetime | None = None,
 ) -> Outcome:
     """Say what a reviewer thinks of an annex, once; the lead, where two have disagreed, decides by it.
 
+    `hit` explains somebody who may be the same person; where there is one, nobody accepts alone or without a word.
     `until` is the latest day the country's profile allows for the role that comes of it.
     """
     annex = _annex(dossier, annex_id)
     require_running(dossier, now)
     _require_voter(dossier, annex, by, choice, ground)
-    said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now)
+    _require_explained(dossier, choice, hit)
+    said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now, hit=hit)
     kept = replace(annex, votes=(*annex.votes, said))
     cast = record(dossier, "vote.cast", at=now, by=by.id)
     to = _next(dossier, kept, by, choice)
@@ -134,17 +137,26 @@ def _require_voter(dossier: Dossier, annex: Annex, by: Actor, choice: Choice, gr
     require_reviewer(dossier, by)
     if any(vote.reviewer == by.id for vote in annex.votes):
         raise SamePerson("has voted on this")
+    require_other(by, (vote.reviewer for vote in annex.votes))
     if disagreed(annex.votes) and StaffRole.LEAD not in by.roles:
         raise NotYours("two have disagreed: the lead decides")
     if ground not in (ENOUGH if choice is Choice.APPROVE else SHORTCOMINGS):
         raise BadGround("not a reason for this vote")
 
 
+def _require_explained(dossier: Dossier, choice: Choice, hit: Ground | None) -> None:
+    if hit is not None and hit not in EXPLAINED:
+        raise BadGround("not a reason for this vote")
+    if choice is Choice.APPROVE and dossier.open_hit and hit is None:
+        raise OpenHit("an open hit is not explained")
+
+
 def _next(dossier: Dossier, annex: Annex, by: Actor, choice: Choice) -> AnnexState | None:
     """Where this vote leads; None where two disagree now."""
     to = AnnexState.ACCEPTED if choice is Choice.APPROVE else AnnexState.REFUSED
     if annex.state is AnnexState.IN_REVIEW:
-        alone = to is AnnexState.ACCEPTED and (proved_electronically(annex.evidence) or _is_delta(annex))
+        proved = proved_electronically(annex.evidence) or _is_delta(annex)
+        alone = to is AnnexState.ACCEPTED and proved and not dossier.open_hit
         return to if alone else AnnexState.SECOND_REVIEW
     return to if two_agree(annex.votes, by, choice) or lead_decides(annex.votes, by, choice) else None
 
@@ -218,6 +230,8 @@ def _is_delta(annex: Annex) -> bool:
 def _move(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor, now: datetime) -> Annex:
     """Return the annex in its next state; raise an Unmoved where no way is open."""
     require_running(dossier, now)
+    if to is AnnexState.ACCEPTED:
+        _require_each_explained(dossier, annex)
     ways = ANNEX_MOVES[annex.state].get(to, ())
     if not ways or now < annex.changed_at:
         raise NoSuchMove("no such move of an annex")
@@ -230,6 +244,15 @@ def _move(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor, now: dateti
         else:
             return replace(annex, state=to, changed_at=now)
     raise refusals[0]
+
+
+def _require_each_explained(dossier: Dossier, annex: Annex) -> None:
+    """Where somebody may be the same person, two have to accept, and each of them with a word on it."""
+    accepting = [vote for vote in annex.votes if vote.choice is Choice.APPROVE]
+    if dossier.open_hit and any(vote.hit not in EXPLAINED for vote in accepting):
+        raise OpenHit("an open hit is not explained")
+    if dossier.open_hit and len(annex.votes) < 2:
+        raise NotAgreed("a second reviewer is needed")
 
 
 def _agreeing(holds: Callable[[Annex, AnnexState, Actor], bool]) -> Callable[[Dossier, Annex, AnnexState, Actor], None]:

@@ -152,6 +152,16 @@ def _until(role: Role, usable: _Counted, policy: CountryPolicy, *, followed: boo
     return min(ends)
 
 
+def latest(role: Role, best: EvidenceClass, policy: CountryPolicy, *, followed: bool, now: datetime) -> datetime:
+    """Until when this country's profile lets a role last that rests on evidence of this class, verified now.
+
+    A student's time is the academic year's; what a card states may end it earlier.
+    """
+    if role is Role.STUDENT:
+        return _end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
+    return months_on(now, _months(role, best, policy, followed=followed))
+
+
 def _months(role: Role, best: EvidenceClass, policy: CountryPolicy, *, followed: bool) -> int:
     validity = policy.validity
     if role is Role.RETIRED:

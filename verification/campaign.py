@@ -15,8 +15,8 @@ from verification.acts import Act, Notice, Outcome, outcome, record, step, tell
 from verification.dossier import Dossier, Evidence, EvidenceClass, EvidenceKind
 from verification.errors import BadGround, NoSuchMove, NotYours, SamePerson, TooLate
 from verification.grounds import DOUBTS, Ground
-from verification.moves import State
-from verification.people import SYSTEM, Actor, Part, StaffId, StaffRole
+from verification.moves import AnnexKind, State
+from verification.people import SYSTEM, Actor, Part, StaffId, StaffRole, require_other
 from verification.ways import PROPOSAL, REVERIFY_BEFORE, require_running
 
 #: How long members have, unless the campaign says otherwise; never longer than an ordinary renewal.
@@ -27,7 +27,10 @@ MIN_DEADLINE: Final = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cohort:
-    """Whom a campaign is about: every condition that is named holds. With none named it is nobody."""
+    """Whom a campaign is about: every condition that is named holds. With none named it is nobody.
+
+    `since` and `before` are about the last time a person voted; a register that is read again does not move that.
+    """
 
     reviewers: frozenset[StaffId] = frozenset()
     since: datetime | None = None
@@ -42,9 +45,10 @@ class Cohort:
 
     def holds(self, dossier: Dossier) -> bool:
         """Whether this doctor is one of them: verified now, and on such grounds."""
-        if self.empty or not dossier.renewable or dossier.verified_at is None:
+        moment = dossier.looked_at(*AnnexKind)
+        if self.empty or not dossier.renewable or moment is None:
             return False
-        return self._by(dossier) and self._in(dossier.verified_at) and any(map(self._of, _accepted(dossier)))
+        return self._by(dossier) and self._in(moment) and any(map(self._of, _accepted(dossier)))
 
     def _by(self, dossier: Dossier) -> bool:
         votes = [*dossier.votes, *(vote for annex in dossier.annexes if annex.accepted for vote in annex.votes)]
@@ -110,6 +114,7 @@ def start(campaign: Campaign, by: Actor, now: datetime) -> Campaign:
         raise NotYours("not a reviewer")
     if by.id == campaign.proposed_by:
         raise SamePerson("two different people are needed")
+    require_other(by, (campaign.proposed_by,))
     _require_impartial(campaign.cohort, by)
     if campaign.started_at is not None or not campaign.proposed_at <= now <= campaign.proposed_at + PROPOSAL:
         raise NoSuchMove("it runs already, or the proposal is too old")

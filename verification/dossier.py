@@ -210,6 +210,15 @@ class Dossier:
         """The votes of the present round."""
         return tuple(vote for vote in self.votes if vote.round == self.round)
 
+    def looked_at(self, *kinds: AnnexKind) -> datetime | None:
+        """When a person last voted on the application, or on an accepted annex of these kinds; else `verified_at`.
+
+        A register that is read again, and an annex of another kind, move `verified_at` and leave this where it is.
+        """
+        accepted = [each for each in self.annexes if each.accepted and each.kind in kinds]
+        votes = [*self.votes, *(vote for each in accepted for vote in each.votes)]
+        return max((vote.at for vote in votes), default=self.verified_at)
+
     def deciders(self) -> frozenset[StaffId]:
         """Who voted before the rejection that is appealed against."""
         if self.appealed_at is None:

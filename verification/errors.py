@@ -18,6 +18,7 @@ NotAllowed
     ├── NotYours         another role, another country, or not this person's turn
     ├── InConflict       somebody who must not judge this applicant
     ├── SamePerson       the second pair of eyes is the first
+    ├── SameInviter      both pairs of eyes were chosen by the same person
     ├── DecidedBefore    an appeal is judged by people who did not decide before
     ├── NotAgreed        a second person is missing, or two disagree
     ├── NoEvidence       nothing was shown
@@ -109,6 +110,12 @@ class SamePerson(Unmoved):
     """Two different people are needed, and this one has spoken already."""
 
     code = "same_person"
+
+
+class SameInviter(Unmoved):
+    """Two are needed between whom no chain of appointments leads: neither chose the other, nor a third both."""
+
+    code = "same_inviter"
 
 
 class DecidedBefore(Unmoved):

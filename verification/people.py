@@ -9,7 +9,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
 
+from verification.errors import SameInviter
+
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from verification.dossier import Country
 
 #: The account a dossier is about.
@@ -43,7 +47,9 @@ class Part(StrEnum):
 class Actor:
     """Whoever moves a dossier, with the facts that four eyes need.
 
-    `doctor` is this person's own account as a doctor; `invited` and `invited_by` are accounts of doctors, too.
+    `doctor` is this person's own account as a doctor; `invited`, `invited_by` (the last inviter) and `inviters` (all
+    there ever were) are accounts, too. `near` are the staff to whom a chain of such appointments leads from
+    this person: this one and one of them are not two pairs of eyes. Whom the command line appointed begins a chain.
     """
 
     id: StaffId
@@ -54,6 +60,8 @@ class Actor:
     sites: frozenset[SiteId] = frozenset()
     invited: frozenset[DoctorId] = frozenset()
     invited_by: DoctorId | None = None
+    inviters: frozenset[DoctorId] = frozenset()
+    near: frozenset[StaffId] = frozenset()
 
     @classmethod
     def applicant(cls, doctor: DoctorId) -> Actor:
@@ -75,4 +83,11 @@ SYSTEM: Final = Actor(id=StaffId("system"), part=Part.SYSTEM)
 
 def conflict(actor: Actor, doctor: DoctorId, sites: frozenset[SiteId]) -> bool:
     """Whether this person must not judge this applicant: the same one, inviter or invited, or of the same site."""
-    return actor.doctor == doctor or doctor in actor.invited or actor.invited_by == doctor or bool(actor.sites & sites)
+    related = actor.invited | actor.inviters | ({actor.invited_by} if actor.invited_by else set())
+    return actor.doctor == doctor or doctor in related or bool(actor.sites & sites)
+
+
+def require_other(actor: Actor, others: Iterable[StaffId]) -> None:
+    """Raise SameInviter where a chain of appointments leads from one to somebody who has spoken already."""
+    if not actor.near.isdisjoint(others):
+        raise SameInviter("appointed by the same person")

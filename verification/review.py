@@ -21,7 +21,7 @@ from verification.dossier import Dossier, Emergency, Evidence, Proposal, Role, V
 from verification.errors import BadGround, NoSuchMove, NotYours, OpenHit, SamePerson
 from verification.grounds import ENOUGH, EXPLAINED, SHORTCOMINGS, Ground, grounds_for
 from verification.moves import MOVES, OPEN, Choice, State
-from verification.people import SYSTEM, Actor, StaffRole, conflict
+from verification.people import SYSTEM, Actor, StaffRole, conflict, require_other
 from verification.ways import (
     EMERGENCY,
     PROPOSAL,
@@ -208,6 +208,7 @@ def _require_voter(dossier: Dossier, by: Actor, choice: Choice, ground: Ground, 
     require_reviewer(dossier, by)
     if any(vote.reviewer == by.id for vote in dossier.votes_now()):
         raise SamePerson("has voted in this round")
+    require_other(by, (vote.reviewer for vote in dossier.votes_now()))
     if ground not in (ENOUGH if choice is Choice.APPROVE else SHORTCOMINGS) or (hit and hit not in EXPLAINED):
         raise BadGround("not a reason for this vote")
     if choice is Choice.APPROVE and dossier.open_hit and hit is None:
@@ -271,6 +272,7 @@ def confirm(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
         raise NoSuchMove("nothing to confirm")
     if emergency.by == by.id:
         raise SamePerson("two different people are needed")
+    require_other(by, (emergency.by,))
     after = replace(dossier, emergency=replace(emergency, confirmed=True))
     entry = record(after, "dossier.suspension_confirmed", at=now, by=by.id)
     return outcome(dossier, after, entry, tell(Notice.SUSPENDED))

@@ -21,7 +21,7 @@ from typing import Final
 from verification import terms
 from verification.acts import Act, Notice, Outcome, Whom, outcome, record, step, tell
 from verification.dossier import Dossier
-from verification.errors import BadTerms, NoSuchMove
+from verification.errors import BadTerms, NoEvidence, NoSuchMove
 from verification.grounds import Ground
 from verification.moves import AnnexKind, State
 from verification.people import SYSTEM, Actor
@@ -147,12 +147,15 @@ def _stepped(
 
 
 def _expired(dossier: Dossier, now: datetime) -> tuple[Dossier, tuple[Act, ...]]:
-    """The verification has run out. A renewal handed in before stays in the queue, as an application."""
+    """The verification has run out. A renewal handed in before stays in the queue, as an application.
+
+    One that shows nothing but what was there when people last looked is refused: it would be no application.
+    """
     after, acts = _stepped(dossier, State.EXPIRED, Ground.REVERIFY_DATE, Notice.EXPIRED, now)
     renewal = next((each for each in after.annexes if each.open and each.kind is AnnexKind.RENEWAL), None)
     if renewal is None:
         return after, acts
-    after = replace(
+    applied = replace(
         after,
         evidence=renewal.evidence,
         annexes=tuple(each for each in after.annexes if each is not renewal),
@@ -162,8 +165,14 @@ def _expired(dossier: Dossier, now: datetime) -> tuple[Dossier, tuple[Act, ...]]
         submitted_at=renewal.submitted_at,
         appealed_at=None,
     )
-    after, entry = step(after, State.SUBMITTED, at=now, by=Actor.applicant(dossier.doctor), ground=Ground.APPLIED)
-    return after, (*acts, entry)
+    try:
+        by = Actor.applicant(dossier.doctor)
+        applied, entry = step(applied, State.SUBMITTED, at=now, by=by, ground=Ground.APPLIED)
+    except NoEvidence:
+        refused = tuple(each.ended(now) if each is renewal else each for each in after.annexes)
+        entry = record(after, "annex.refused", at=now, by=SYSTEM.id, reason=Ground.REVERIFY_DATE)
+        return replace(after, annexes=refused), (*acts, entry)
+    return applied, (*acts, entry)
 
 
 def register_unchanged(dossier: Dossier, now: datetime, *, until: datetime | None = None) -> Outcome:

@@ -26,7 +26,7 @@ from verification.errors import (
 )
 from verification.grounds import EXPLAINED, Ground
 from verification.moves import AnnexKind, AnnexState, Choice, State, Way
-from verification.people import Actor, Part, StaffRole, conflict
+from verification.people import Actor, Part, StaffRole, conflict, require_other
 
 if TYPE_CHECKING:
     from verification.dossier import Dossier, Proposal, Vote
@@ -81,7 +81,7 @@ def _applicant(dossier: Dossier, move: Move) -> None:
 
 def _shown(dossier: Dossier) -> bool:
     """Whether there is evidence; after a verification has run out, only what was not part of it counts."""
-    seen = dossier.verified_at
+    seen = dossier.looked_at(AnnexKind.RENEWAL)
     if dossier.state is State.EXPIRED and seen is not None:
         return any(each.at > seen for each in dossier.evidence)
     return bool(dossier.evidence)
@@ -155,6 +155,7 @@ def _agreed(dossier: Dossier, move: Move) -> Proposal:
         raise NotAgreed("nobody has proposed it")
     if fresh[-1].by == move.by.id:
         raise SamePerson("two different people are needed")
+    require_other(move.by, (fresh[-1].by,))
     if fresh[-1].ground is not move.ground:
         raise NotAgreed("another reason was given")
     return fresh[-1]

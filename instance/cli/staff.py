@@ -20,11 +20,14 @@ def staff() -> None:
 @click.option("--role", "roles", multiple=True, required=True, type=click.Choice(ROLES), help="May be repeated.")
 @click.option("--country", "countries", multiple=True, help="Whose dossiers they see (ISO 3166); may be repeated.")
 @click.option("--site", "sites", multiple=True, help="Where they work, as a short name; may be repeated.")
+@click.option(
+    "--former", default="", help="The id (staff-…) of somebody who has left and comes back as the same person."
+)
 @click.pass_obj
-def invite(context: Context, /, email: str, **values: tuple[str, ...]) -> None:
+def invite(context: Context, /, email: str, former: str, **values: tuple[str, ...]) -> None:
     """Invite EMAIL. The link is shown once, works once and for seven days; send it yourself, by a way you trust."""
     asked = {name: list(each) for name, each in values.items()}
-    made = context.run("staff.invite", email=email, by=who(), **asked)
+    made = context.run("staff.invite", email=email, former=former, by=who(), **asked)
     click.echo(f"{made['link']}\n  until  {made['expires_at'][:16].replace('T', ' ')} UTC")
 
 
@@ -45,10 +48,11 @@ def list_staff(context: Context) -> None:
 @staff.command("end")
 @click.argument("id")
 @click.option("--reason", required=True, help="Why; it is kept with the act.")
+@click.option("--force", is_flag=True, help="Also the last administrator; the next one is invited from here.")
 @click.pass_obj
-def end(context: Context, id: str, reason: str) -> None:
+def end(context: Context, id: str, reason: str, force: bool) -> None:
     """Take every role from the member of staff ID (staff-…); their sessions end at once."""
-    context.run("staff.end", id=id, by=who(), reason=reason)
+    context.run("staff.end", id=id, by=who(), reason=reason, force=force)
     click.echo(f"{id} is no longer staff; every session of theirs has ended.")
 
 
@@ -66,6 +70,12 @@ def withdraw(context: Context, id: str) -> None:
 @click.option("--reason", required=True, help="Why; it is kept with the act.")
 @click.pass_obj
 def reset_factors(context: Context, login: str, reason: str) -> None:
-    """Take every second factor of the account LOGIN, also a doctor's, whose owner has lost them and every code."""
-    context.run("staff.reset_factors", login=login, by=who(), reason=reason)
-    click.echo(f"{login} has no second factor any more, and is signed out; staff add one at the next sign-in.")
+    """Take every second factor of the account LOGIN, also a doctor's, whose owner has lost them and every code.
+
+    For staff it prints a link, this once: under it they add the next factor, once and within seven days. Staff who have
+    never had a factor and no invitation that waits get theirs in the same way.
+    """
+    made = context.run("staff.reset_factors", login=login, by=who(), reason=reason)
+    click.echo(f"{login} has no second factor any more, and is signed out.")
+    if made["link"]:
+        click.echo(f"{made['link']}\n  adds the next one, after the password; send it by a way you trust")

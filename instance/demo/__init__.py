@@ -14,6 +14,7 @@ from pathlib import Path
 import click
 
 from instance import log
+from instance.demo.desk import furnish
 from instance.demo.fill import fill
 from instance.demo.smoke import smoke_test
 from instance.demo.town import Country, open_town
@@ -29,6 +30,7 @@ async def run(*, countries: int, port: int, smoke: bool, empty: bool, server: st
     with tempfile.TemporaryDirectory(prefix="esanum-demo-") as folder:
         async with open_town(Path(folder), countries=countries, port=port, server=server, say=click.echo) as town:
             await fill(town, posts=not empty, say=click.echo)
+            await furnish(town[1], say=click.echo)
             if smoke:
                 return await smoke_test(town, say=click.echo)
             introduce(town)
@@ -46,4 +48,8 @@ def introduce(town: list[Country]) -> None:
             click.echo(f"    {login.handle:<22} {login.password}   {login.what}")
         if len(country.logins) > 3:
             click.echo(f"    … and {len(country.logins) - 3} more, all with the same password")
+        for login in country.staff:
+            click.echo(f"    {login.handle:<22} {login.password}   {login.what}")
+        if country.staff:
+            click.echo(f"    review desk: {country.node.origin}/desk (staff sign in with the password, then a code)")
     click.echo("")

@@ -16,8 +16,10 @@ from federation.keys import PrivateKey, make_rsa
 from federation.signatures import Profile, sign
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Create, Post, PostKind
+from instance.demo import desk
 from instance.demo.browser import Browser
 from instance.demo.town import Country, Say
+from verification.grounds import Ground
 
 _TITLE: Final = "Smoke test: palpitations on a night shift"
 _BETTER: Final = "Smoke test: palpitations on a night shift, with the long-term ECG"
@@ -38,6 +40,9 @@ class Stage:
     reader: Browser
     here: str = ""
     there: str = ""
+    doctor: Uri | None = None
+    dossier: desk.Application | None = None
+    key: PrivateKey | None = None
 
 
 Step = Callable[[Stage], Awaitable[str]]
@@ -124,12 +129,69 @@ async def unverified(stage: Stage) -> str:
     actor = Uri.parse(f"{node.origin}/doctors/{handle}")
     key = await node.keys.signing_key(actor, Profile.CAVAGE)
     await node.people.suspend(handle, by="demo", reason="shown to a newcomer")
-    async with asyncio.timeout(10):
-        while await node.workers.busy() or await stage.abroad.node.workers.busy():
-            await asyncio.sleep(0.03)
+    await _settled(stage)
     status, code = await _post(stage.abroad, _create(actor, node.clock()), key)
     _expect((status, code) == (403, "suspended"), f"answered {status} {code}")
     return f"{stage.abroad.code} answered {status} {code}"
+
+
+async def verified(stage: Stage) -> str:
+    """An applicant is approved by two reviewers, and found and heard abroad."""
+    node, made = stage.home.node, await desk.apply(stage.home, "smoke.applicant", "Dr Sam Smoke")
+    reviewers = [await desk.actor(stage.home, login) for login in ("rita.reviewer", "rene.reviewer")]
+    before = await stage.home.node.dossiers.get(made.id)
+    stage.doctor, stage.dossier = Uri.parse(await made.approved_by(*reviewers)), made
+    await _settled(stage)
+    address = f"{stage.doctor.rpartition('/')[2]}@{node.authority}"
+    found = await stage.reader.get(f"/colleagues?q={address}")
+    _expect(found.holds(address), "the new doctor was not found abroad")
+    answered = await _speaks(stage)
+    _expect(answered == (202, ""), f"answered {answered}")
+    return f"{before.state} until two agreed; {address} is heard in {stage.abroad.code}"
+
+
+async def suspended(stage: Stage) -> str:
+    """One administrator suspends; abroad the doctor is refused."""
+    ada = await desk.actor(stage.home, "ada.admin")
+    case = _case_of(stage)
+    await case.node.dossiers.suspend(case.id, ada, Ground.AUTHORITY_LETTER, seen=await case.version())
+    await _settled(stage)
+    answered = await _speaks(stage)
+    _expect(answered == (403, "suspended"), f"answered {answered}")
+    return f"{stage.abroad.code} answered {answered[0]} {answered[1]}"
+
+
+async def lifted(stage: Stage) -> str:
+    """Two reviewers lift it; one alone does not."""
+    case, answers = _case_of(stage), []
+    for login in ("rita.reviewer", "rene.reviewer"):
+        who = await desk.actor(stage.home, login)
+        await case.node.dossiers.lift(case.id, who, Ground.CLEARED, seen=await case.version())
+        await _settled(stage)
+        answers.append(await _speaks(stage))
+    _expect(answers == [(403, "suspended"), (202, "")], f"answered {answers}")
+    return f"refused after the first, heard in {stage.abroad.code} after the second"
+
+
+def _case_of(stage: Stage) -> desk.Application:
+    if stage.dossier is None:
+        raise StepFailed("nobody was verified")
+    return stage.dossier
+
+
+async def _speaks(stage: Stage) -> tuple[int, str]:
+    """Send a case of the new doctor abroad, signed with the doctor's own key; return what is answered."""
+    if stage.doctor is None:
+        raise StepFailed("nobody was verified")
+    if stage.key is None:
+        stage.key = await stage.home.node.keys.signing_key(stage.doctor, Profile.CAVAGE)
+    return await _post(stage.abroad, _create(stage.doctor, stage.home.node.clock()), stage.key)
+
+
+async def _settled(stage: Stage) -> None:
+    async with asyncio.timeout(10):
+        while await stage.home.node.workers.busy() or await stage.abroad.node.workers.busy():
+            await asyncio.sleep(0.03)
 
 
 async def withdraw(stage: Stage) -> str:
@@ -158,6 +220,9 @@ STEPS: Final[tuple[tuple[str, Step], ...]] = (
     ("an unsigned message refused", unsigned),
     ("a stranger refused", stranger),
     ("an unverified doctor refused", unverified),
+    ("an applicant verified by two", verified),
+    ("suspended, and refused abroad", suspended),
+    ("lifted by two", lifted),
 )
 
 

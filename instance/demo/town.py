@@ -44,6 +44,8 @@ class Country:
     node: Node
     people: list[Any]
     logins: list[Login] = field(default_factory=list)
+    #: Who works at the review desk, where there is one.
+    staff: list[Login] = field(default_factory=list)
 
 
 @contextlib.asynccontextmanager

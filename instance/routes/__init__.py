@@ -5,11 +5,30 @@ Read guard first: it says who may use a route. shell puts the page around what a
 
 from __future__ import annotations
 
-from instance.routes import account, colleagues, feed, notices, own, posts, public, reactions, security, staff, write
+from instance.routes import (
+    account,
+    application,
+    colleagues,
+    desk,
+    desk_audit,
+    emergency,
+    feed,
+    join,
+    notices,
+    own,
+    posts,
+    public,
+    reactions,
+    security,
+    staff,
+    write,
+)
 
 BLUEPRINTS = (
     public.routes,
     account.routes,
+    join.routes,
+    application.routes,
     security.routes,
     own.routes,
     feed.routes,
@@ -19,4 +38,7 @@ BLUEPRINTS = (
     colleagues.routes,
     notices.routes,
     staff.routes,
+    emergency.routes,
+    desk_audit.routes,
+    desk.routes,
 )

@@ -14,7 +14,9 @@ from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Stage
 from instance.services.errors import Missing, Rejected
+from instance.services.factor_showing import FactorNeeded, is_fresh
 from instance.views import account
+from instance.views import application as applications
 from verification.people import StaffRole
 from verification.standing import Action
 
@@ -54,7 +56,7 @@ async def sign_in() -> ResponseReturnValue:
 def _way_on(stage: Stage, onward: str) -> str:
     """Where somebody goes who has just shown the password."""
     if stage is Stage.ENROL:
-        return "/me/security"
+        return onward if onward.startswith("/me/security/enrol/") else "/me/security"
     return onward if stage is Stage.WHOLE else f"{guard.SECOND_STEP}?next={quote(onward, safe='/')}"
 
 
@@ -129,7 +131,10 @@ async def _me_page(
         here="me",
         open=guard.allows(Action.READ),
         factors=await node.factors.of(present.account_id),
+        applies=await applications.state_of(node.store, present.account_id) is not None,
         administers=StaffRole.ADMINISTRATOR.value in present.roles,
+        reads_audit=StaffRole.DPO.value in present.roles,
+        reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),
         account=await account.account(node.store, present.account_id),
         devices=await node.people.list_sessions(
             present.account_id, request.cookies.get(guard.cookie_name("session"), "")
@@ -153,11 +158,25 @@ async def set_preferences(present: Session) -> ResponseReturnValue:
     return redirect("/me?saved=preferences", code=303)
 
 
+@routes.get("/me/password")
+@guard.account_required
+async def fresh_for_password(present: Session) -> ResponseReturnValue:
+    """Lead to the form that changes the password; where there is a factor, after one was shown."""
+    if present.factor_at is not None and not is_fresh(present, guard.node().clock()):
+        raise FactorNeeded()
+    return redirect("/me", code=303)
+
+
 @routes.post("/me/password")
 @guard.account_required
 async def change_password(present: Session) -> ResponseReturnValue:
-    """Change the password; every session ends, and a new one begins here."""
+    """Change the password; every session ends, and a new one begins here.
+
+    Where there is a factor, one is asked for first, on a page that keeps no password: the form is filled in again.
+    """
     form, node = await request.form, guard.node()
+    if present.factor_at is not None and not is_fresh(present, node.clock()):
+        return redirect("/me/password", code=303)
     if form.get("password", "") != form.get("again", ""):
         return await _me_page(present, [Mistake("passwords_differ", "again")], 422)
     try:

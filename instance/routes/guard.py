@@ -166,7 +166,7 @@ def account_required(view: View) -> View:
     @wraps(view)
     async def guarded(**values: Any) -> ResponseReturnValue:
         present = session()
-        return await view(present, **values) if present else await _to_sign_in()
+        return await view(present, **values) if present else await to_sign_in()
 
     guarded.access = "account"  # type: ignore[attr-defined]
     return cast(View, guarded)
@@ -178,7 +178,7 @@ def doctor_required(view: View) -> View:
     @wraps(view)
     async def guarded(**values: Any) -> ResponseReturnValue:
         if session() is None:
-            return await _to_sign_in()
+            return await to_sign_in()
         return await view(require(Action.READ), **values)
 
     guarded.access = "doctor"  # type: ignore[attr-defined]
@@ -195,7 +195,7 @@ def staff_required(*roles: StaffRole) -> Callable[[View], View]:
         @wraps(view)
         async def guarded(**values: Any) -> ResponseReturnValue:
             if (present := session()) is None:
-                return await _to_sign_in()
+                return await to_sign_in()
             actor = await node().staff.actor(present)
             if roles and not actor.roles & set(roles):
                 raise Forbidden("role_missing")
@@ -214,7 +214,7 @@ def enrolling(view: View) -> View:
     async def guarded(**values: Any) -> ResponseReturnValue:
         present = entered()
         if present is None or present.stage is Stage.SECOND_STEP:
-            return await _to_sign_in()
+            return await to_sign_in()
         return await view(present, **values)
 
     guarded.access = "enrolling"  # type: ignore[attr-defined]
@@ -315,7 +315,7 @@ def wants_page() -> bool:
     return bool(request.accept_mimetypes.accept_html)
 
 
-async def _to_sign_in() -> ResponseReturnValue:
+async def to_sign_in() -> ResponseReturnValue:
     """Lead to the sign-in; not away from something written at length, which the page that refuses it shows again.
 
     Whoever has begun to sign in is led on to what is missing, or told.

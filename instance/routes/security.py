@@ -10,8 +10,8 @@ from instance.routes.account import device_name
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Session, Stage
 from instance.services.errors import Missing, Rejected
-from instance.services.factor_showing import FactorNeeded, Renewed
-from instance.services.second_factor import MAX_LABEL
+from instance.services.factor_showing import FactorNeeded, Renewed, is_fresh
+from instance.services.second_factor import MAX_LABEL, may_enrol
 
 routes = Blueprint("security", __name__)
 _SAVED = ("passkey_added", "passkey_removed", "app_added", "app_removed")
@@ -25,12 +25,36 @@ async def security(present: Session) -> ResponseReturnValue:
     return await _page(present, [], saved=saved if saved in _SAVED else "")
 
 
-async def _page(present: Session, mistakes: list[Mistake], status: int = 200, saved: str = "") -> ResponseReturnValue:
+@routes.get("/me/security/enrol/<token>")
+@guard.enrolling
+async def enrolment(present: Session, token: str) -> ResponseReturnValue:
+    """Show what the holder of an enrolment link sends, to whoever has shown the password."""
+    return await _page(present, [], enrolment=token)
+
+
+@routes.post("/me/security/enrol")
+@guard.enrolling
+async def open_enrolment(present: Session) -> ResponseReturnValue:
+    """Take an enrolment link, or what stands at its end: this session may add a first factor."""
+    given = (await text_of("enrolment")).rstrip("/").rpartition("/")[2]
+    try:
+        token = await guard.node().factors.open_enrolment(present, given)
+    except Missing:
+        return redirect("/me/security", code=303)
+    except Rejected as error:
+        return await _refused(present, error)
+    await guard.go_on_as(token)
+    return redirect("/me/security", code=303)
+
+
+async def _page(
+    present: Session, mistakes: list[Mistake], status: int = 200, saved: str = "", enrolment: str = ""
+) -> ResponseReturnValue:
     factors = guard.node().factors
     return await shell.page(
         "security.html", status=status, here=_here(present), mistakes=mistakes, saved=saved,
         factors=await factors.of(present.account_id), options=await factors.ask_for_new(present),
-        owed=present.stage is Stage.ENROL, longest=MAX_LABEL,
+        owed=present.stage is Stage.ENROL, closed=not may_enrol(present), enrolment=enrolment, longest=MAX_LABEL,
     )  # fmt: skip
 
 
@@ -50,7 +74,9 @@ async def begin_app(present: Session) -> ResponseReturnValue:
 @routes.get("/me/security/app")
 @guard.enrolling
 async def app_to_confirm(present: Session) -> ResponseReturnValue:
-    """Show the secret that waits for its first code."""
+    """Show the secret that waits for its first code, in this session; where there is a factor, after one was shown."""
+    if present.factor_at is not None and not is_fresh(present, guard.node().clock()):
+        raise FactorNeeded()
     return await _app_page(present, [])
 
 

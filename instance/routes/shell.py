@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import Struct
@@ -11,7 +13,7 @@ from quart import Response, g, make_response, redirect, request
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from instance.frame import Look, framed
+from instance.frame import Look, framed, is_applicant
 from instance.headers import PAGE
 from instance.routes import guard
 from instance.routes.forms import Mistake
@@ -20,12 +22,16 @@ from instance.services.acting import HOUR
 from instance.services.attempts import WINDOW
 from instance.services.errors import Rejected
 from instance.services.factor_showing import FactorNeeded
+from instance.storage.errors import StorageUnavailable
 from instance.times import to_ms
+from instance.views import application
 
 #: What can be said once on the page after an act (`done.CODE` in the catalogues); nothing else is.
 DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
     "unfollow", "accept", "reject", "block", "unblock", "profile",
+    "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
+    "desk_task", "desk_suspend",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60
@@ -109,11 +115,28 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
         return await _ask_again(error, asked)
     template = "refused.html" if error.status in (401, 403) else "error.html"
     known = {401: "signed_out", 403: "forbidden", 404: "missing", 413: "too_large", 429: "too_many", 405: "method"}
-    text = await page_text(
-        template, code=error.code, status=error.status, title_key=f"error_page.{known.get(error.status, 'failed')}",
-        typed=await _typed(), counted=False,
+    text = await framed(
+        guard.node(), _refused_look(error), template, code=error.code, status=error.status,
+        title_key=f"error_page.{known.get(error.status, 'failed')}", typed=await _typed(), counted=False,
+        applied=await _applied(error),
     )  # fmt: skip
     return await make_response(text, error.status, extra)
+
+
+def _refused_look(error: Rejected) -> Look:
+    """To somebody who is not verified every address looks alike: the page does not repeat it."""
+    seen = look()
+    return replace(seen, back="/application") if error.status == 403 and is_applicant(seen.session) else seen
+
+
+async def _applied(error: Rejected) -> str | None:
+    """Where the application of whoever is refused stands."""
+    present = guard.session()
+    if error.status != 403 or present is None or not is_applicant(present):
+        return None
+    with suppress(StorageUnavailable):
+        return await application.state_of(guard.node().store, present.account_id)
+    return None
 
 
 async def _ask_again(error: FactorNeeded, who: Session) -> ResponseReturnValue:

@@ -6,8 +6,9 @@ from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.account import begin_session
+from instance.routes.account import device_name
 from instance.routes.forms import Mistake, mistake, text_of
+from instance.services.accounts import Session, Stage
 from instance.services.errors import Rejected
 from instance.services.staff import Invite, Invited
 from verification.people import Actor, StaffRole
@@ -42,7 +43,7 @@ async def invite(actor: Actor) -> ResponseReturnValue:
     form = await request.form
     new = Invite(
         email=await text_of("email"), roles=tuple(form.getlist("role")), countries=tuple(form.getlist("country")),
-        sites=tuple((await text_of("sites")).replace(",", " ").split()),
+        sites=tuple((await text_of("sites")).replace(",", " ").split()), former=await text_of("former"),
     )  # fmt: skip
     try:
         made = await guard.node().staff.invite(new, by=actor.id, inviter=actor.doctor)
@@ -75,7 +76,9 @@ async def end(actor: Actor) -> ResponseReturnValue:
 @routes.get("/invitation/<token>")
 @guard.public
 async def invitation(token: str) -> ResponseReturnValue:
-    """Show what the holder of the link is asked, and the form to accept it."""
+    """Show what the holder of the link is asked, and the form to accept it; a sign-in that was begun comes first."""
+    if guard.entered() is not None and guard.session() is None:
+        return await guard.to_sign_in()
     return await _invitation_page(token, "", [])
 
 
@@ -94,18 +97,32 @@ async def accept(token: str) -> ResponseReturnValue:
     """Appoint whoever holds the link: the account that is signed in, or a new one."""
     form, staff = await request.form, guard.node().staff
     login, password = await text_of("login"), form.get("password", "")
+    if guard.entered() is not None and guard.session() is None:
+        return await guard.to_sign_in()
     present = guard.session()
     try:
-        if present is not None and not login:
-            await staff.accept_as(token, present.account_id)
-            return redirect("/sign-in?next=/me/security", code=303)
+        if present is not None:
+            return await _accept_as(present, token, login)
         if password != form.get("again", ""):
             return await _invitation_page(token, login, [Mistake("passwords_differ", "again")], 422)
-        await staff.accept(token, login, password)
+        account = await staff.accept(token, login, password)
     except Rejected as error:
-        if error.code == "invitation_gone":
+        if error.code in ("invitation_gone", "already_signed_in", "not_signed_in"):
             raise
         return await _invitation_page(token, login, [mistake(error)], error.status)
-    answer = redirect("/me/security", code=303)
-    guard.keep_cookie(answer, (await begin_session(login, password)).token)
+    device = device_name(request.headers.get("User-Agent", ""))
+    begun = await guard.node().people.begin(account, device, enrols=True)
+    answer = redirect("/me/security" if begun.stage is Stage.ENROL else guard.SECOND_STEP, code=303)
+    guard.keep_cookie(answer, begun.token)
     return answer
+
+
+async def _accept_as(present: Session, token: str, login: str) -> ResponseReturnValue:
+    """Appoint the account that is signed in, and no other: a name in the form is for an account to be made."""
+    if login:
+        raise Rejected("already_signed_in", status=409)
+    goes_on = await guard.node().staff.accept_as(token, present.account_id, present)
+    if not goes_on:
+        return redirect("/sign-in?next=/me/security", code=303)
+    await guard.go_on_as(goes_on)
+    return redirect("/me/security", code=303)

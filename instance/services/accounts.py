@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from instance.config import LANGUAGES
 from instance.ids import new_ulid
 from instance.services import attempts, passwords
-from instance.services.attempts import PER_ACCOUNT, PER_ADDRESS, WINDOW
+from instance.services.attempts import DAY, PER_ACCOUNT, PER_ADDRESS
 from instance.services.errors import Missing, Rejected
 from instance.services.standings import standing_of
 from instance.storage.store import Row, StorageUnavailable, Transaction
@@ -91,6 +91,8 @@ class Session:
     #: When the password was last shown in this session, and when a second factor was (None: never).
     password_at: datetime
     factor_at: datetime | None
+    #: Whether it may add a first factor to an account with a role (an invitation or an enrolment link began it).
+    enrols: bool = False
 
     @property
     def doctor_uri(self) -> str | None:
@@ -130,6 +132,16 @@ class Accounts:
         if account is None or not fits:
             raise Rejected("wrong_credentials", "password")
         return await self._open_session(account, name, attempt, device)
+
+    async def begin(self, account_id: str, device: str = "", *, enrols: bool = False) -> SignIn:
+        """Open the first session of an account whose owner has just proved the address it was made for.
+
+        With `enrols`, for whoever has just accepted an invitation: it may add a first factor.
+        """
+        account = await self._store.one("people.account", id=account_id)
+        if account is None:
+            raise Missing()
+        return await self._open_session(account, account["login"], "", device, enrols=enrols)
 
     async def session(self, token: str) -> Session | None:
         """Return who holds the token of a whole session; None for every other, as for one that is not there."""
@@ -201,7 +213,7 @@ class Accounts:
         async def work(tx: Transaction) -> int:
             idle = to_ms(now - DOCTOR.idle)
             ended = await tx.run("sessions.drop_expired", now=to_ms(now), idle_since=idle)
-            return ended + await tx.run("sessions.drop_old_failures", since=to_ms(now - WINDOW))
+            return ended + await tx.run("sessions.drop_old_failures", since=to_ms(now - DAY))
 
         return await self._store.write(work)
 
@@ -216,7 +228,9 @@ class Accounts:
 
         await self._store.write(forget)
 
-    async def _open_session(self, account: Row, login: str, attempt: str, device: str) -> SignIn:
+    async def _open_session(
+        self, account: Row, login: str, attempt: str, device: str, *, enrols: bool = False
+    ) -> SignIn:
         """Begin a whole session, or one for the second step alone where the account has a factor by now."""
         now, token, csrf = self._node.clock(), secrets.token_urlsafe(32), secrets.token_urlsafe(24)
 
@@ -224,12 +238,14 @@ class Accounts:
             await tx.take_turn(factors_of(account["id"]))
             found = await tx.one("factors.of_account", account=account["id"])
             owes = found is not None and bool(found["passkeys"] or found["apps"])
-            stage = Stage.SECOND_STEP if owes else _stage(found["roles"] if found else "[]", None)
-            ends = now + (_SECOND_STEP if owes else lifetime(account["roles"]).absolute)
+            roles = found["roles"] if found else "[]"
+            stage = Stage.SECOND_STEP if owes else _stage(roles, None)
+            ends = now + (_SECOND_STEP if owes else lifetime(roles).absolute)
             await attempts.forget(tx, attempt)
             await tx.run("sessions.forget_failures", subject=_subject("account", login))
             await tx.run(
                 "sessions.add", token=_hashed(token), account=account["id"], csrf=csrf, owes_factor=int(owes),
+                enrols=int(enrols and not owes),
                 device=device[:_MAX_DEVICE].replace("\0", ""), now=to_ms(now), expires_at=to_ms(ends),
             )  # fmt: skip
             return SignIn(token, account["id"], csrf, ends, stage)
@@ -269,7 +285,8 @@ def _session(row: Row, now: datetime) -> Session:
         key=bytes(row["token"]), stage=stage, expires_at=from_ms(row["expires_at"]),
         password_at=from_ms(row["password_at"]), factor_at=None if factor_at is None else from_ms(factor_at),
         account_id=row["account"], login=row["login"], doctor=doctor, roles=tuple(json.loads(row["roles"])),
-        csrf=row["csrf"], language=row["language"], appearance=row["appearance"], closed=closed,
+        csrf=row["csrf"], enrols=bool(row["enrols"]),
+        language=row["language"], appearance=row["appearance"], closed=closed,
     )  # fmt: skip
 
 

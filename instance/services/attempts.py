@@ -23,8 +23,11 @@ CODES: Final = ("too_many_attempts",)
 WINDOW: Final = timedelta(minutes=15)
 PER_ACCOUNT: Final = 5
 PER_ADDRESS: Final = 20
-#: An attempt counts for an account and for an address at most.
-_MOST_SUBJECTS: Final = 2
+#: A second factor is guessed at so often in a day at most; whoever guesses slowly has no more.
+PER_DAY: Final = 20
+DAY: Final = timedelta(days=1)
+#: An attempt counts for so many subjects at most.
+_MOST_SUBJECTS: Final = 4
 
 
 def subject(kind: str, text: str) -> str:
@@ -32,21 +35,24 @@ def subject(kind: str, text: str) -> str:
     return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-async def count(node: Node, subjects: Sequence[tuple[str, int]]) -> str:
+async def count(node: Node, subjects: Sequence[tuple[str, int]], *, by_day: Sequence[tuple[str, int]] = ()) -> str:
     """Write an attempt down as failed, so that no burst slips through, and return its id.
 
-    Each subject comes with how many it may have in a quarter of an hour; raise Rejected(too_many_attempts) beyond.
+    Each subject comes with how many it may have in a quarter of an hour (`by_day`: in a day); raise
+    Rejected(too_many_attempts) beyond.
     """
     now = node.clock()
     attempt = new_ulid(now)
 
+    bounds = [(each, most, WINDOW) for each, most in subjects] + [(each, most, DAY) for each, most in by_day]
+
     async def work(tx: Transaction) -> bool:
-        for each, most in subjects:
+        for each, most, window in bounds:
             await tx.take_turn(each)
-            row = await tx.one("sessions.failures", subject=each, since=to_ms(now - WINDOW))
+            row = await tx.one("sessions.failures", subject=each, since=to_ms(now - window))
             if row is not None and row["number"] >= most:
                 return False
-        for number, (each, _) in enumerate(subjects):
+        for number, (each, *_) in enumerate(bounds):
             await tx.run("sessions.add_failure", id=f"{attempt}-{number}", subject=each, at=to_ms(now))
         return True
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 CODES: Final = (
     "bad_handle", "handle_taken", "bad_name", "bad_role", "role_not_allowed", "country_not_allowed",
     "bad_specialties", "bad_assurance", "bad_language", "too_many_languages", "bad_staff_role",
+    "roles_together",
 )  # fmt: skip
 
 STAFF_ROLES: Final = frozenset(role.value for role in StaffRole)
@@ -85,6 +86,8 @@ def check_new(new: NewDoctor, config: Config) -> str:
     check_languages(new.languages)
     if not set(new.roles) <= STAFF_ROLES:
         raise Rejected("bad_staff_role", "roles")
+    if "administrator" in new.roles and {"reviewer", "lead"} & set(new.roles):
+        raise Rejected("roles_together", "roles")
     return name
 
 

@@ -1,8 +1,10 @@
 """Showing a second factor: at the second step of a sign-in, and again before a decision.
 
-Each of a code of an app, a passkey's answer and a recovery code is taken once; five wrong ones in a quarter of an hour,
-and the account waits. A session that has shown one goes on under a new token. How factors are added and taken away:
-second_factor.py. Codes raised here: CODES.
+Each of a code of an app, a passkey's answer and a recovery code is taken once. Five wrong ones in a quarter of an hour,
+or twenty in a day, and the account waits: its second steps apart from the sessions that are whole, so that whoever
+knows the password alone locks nobody out who is in. A success forgives what its own session got wrong, and nobody
+else's; of guesses behind the right password the owner is told by mail. A session that has shown a factor goes on under
+a new token. How factors are added and taken away: second_factor.py. Codes raised here: CODES.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
+from instance.ids import new_ulid
 from instance.services import attempts, code_apps, passkeys, passwords
 from instance.services.accounts import Session, Stage, factors_of, hashed, lifetime
 from instance.services.errors import Forbidden, Missing, Rejected
@@ -34,6 +37,11 @@ CODES: Final = (
 FRESH: Final = timedelta(minutes=5)
 #: The time a browser has for what a passkey is asked.
 CHALLENGE: Final = timedelta(minutes=5)
+
+#: What the owner of an account is told by mail, and to whom such a mail goes.
+ADDED, GUESSED, OWNER = "factor_added", "factor_guessed", "owner"
+#: At the third wrong one of a day behind the right password.
+_GUESSES: Final = 3
 
 #: Marks a factor as used, in the transaction that takes it.
 Use = Callable[[Transaction], Awaitable[None]]
@@ -102,7 +110,7 @@ class FactorNeeded(Forbidden):
 def is_fresh(session: Session, now: datetime) -> bool:
     """Whether a factor was shown in the last five minutes; for an account without one, the password."""
     shown = session.factor_at or session.password_at
-    return now - shown <= FRESH
+    return timedelta() <= now - shown <= FRESH  # a clock that was set back makes nothing fresh
 
 
 class FactorShowing:
@@ -136,7 +144,7 @@ class FactorShowing:
         Raises Rejected: factor_wrong (one answer for everything that is no factor of this account, or was used before),
         challenge_stale, too_many_attempts, password_wrong.
         """
-        attempt = await attempts.count(self._node, [self._counted(session)])
+        attempt = await self._count(session)
         if session.stage is not Stage.SECOND_STEP and session.factor_at is None:
             return await self._show_password(session, shown, attempt)
         try:
@@ -144,6 +152,8 @@ class FactorShowing:
         except Rejected as error:
             if error.code == "challenge_stale":  # too late is not wrong
                 await self._store.write(lambda tx: attempts.forget(tx, attempt))
+            else:
+                await self._warn(session)
             raise
 
         async def work(tx: Transaction) -> str:
@@ -230,7 +240,8 @@ class FactorShowing:
         now, token = self._node.clock(), secrets.token_urlsafe(32)
         begins = session.stage is Stage.SECOND_STEP
         csrf = secrets.token_urlsafe(24) if begins else session.csrf
-        ends = now + lifetime(json.dumps(session.roles)).absolute if begins else session.expires_at
+        found = await tx.one("factors.of_account", account=session.account_id)
+        ends = now + lifetime(found["roles"] if found else "[]").absolute if begins else session.expires_at
         changed = await tx.run(
             "sessions.show_factor", token=session.key, new=hashed(token), csrf=csrf, now=to_ms(now),
             expires_at=to_ms(ends), factor_at=None if factor_at is None else to_ms(factor_at),
@@ -243,10 +254,11 @@ class FactorShowing:
         challenge, now = secrets.token_bytes(32), self._node.clock()
 
         async def work(tx: Transaction) -> None:
-            await tx.run(
+            if not await tx.run(
                 "factors.ask", session=session.key, purpose=purpose, challenge=challenge,
                 expires_at=to_ms(now + CHALLENGE),
-            )  # fmt: skip
+            ):  # fmt: skip
+                raise Rejected("not_signed_in", status=401)
 
         await self._store.write(work)
         return challenge
@@ -266,12 +278,45 @@ class FactorShowing:
     def _opened(self, row: Row) -> bytes:
         return self._node.vault.open(bytes(row["secret"]), sealed_as(row["id"]))
 
-    def _counted(self, session: Session) -> tuple[str, int]:
-        return attempts.subject("factor", session.account_id), attempts.PER_ACCOUNT
+    async def _count(self, session: Session) -> str:
+        within = [(_tried(session), attempts.PER_ACCOUNT), (_tried_by(session), attempts.PER_ACCOUNT)]
+        return await attempts.count(self._node, within, by_day=[(_tried(session, "day"), attempts.PER_DAY)])
 
     async def _forgive(self, tx: Transaction, session: Session, attempt: str) -> None:
+        """Forget what this session got wrong; what another got wrong may have been somebody else's guess."""
         await attempts.forget(tx, attempt)
-        await tx.run("sessions.forget_failures", subject=self._counted(session)[0])
+        await tx.run("sessions.forget_failures_with", subject=_tried_by(session))
+
+    async def _warn(self, session: Session) -> None:
+        """Tell the owner, once while it lasts, that somebody who knows the password guesses at the second step."""
+        if session.stage is not Stage.SECOND_STEP:
+            return
+        since = to_ms(self._node.clock() - attempts.DAY)
+
+        async def work(tx: Transaction) -> None:
+            row = await tx.one("sessions.failures", subject=_tried(session, "day"), since=since)
+            if row is not None and row["number"] == _GUESSES:
+                await tell_owner(tx, session.account_id, GUESSED, self._node.clock())
+
+        await self._store.write(work)
+
+
+async def tell_owner(tx: Transaction, account: str, what: str, now: datetime) -> None:
+    """Write a mail to the owner of an account about its factors, to the address it has by then."""
+    await tx.run(
+        "mails.add", id=new_ulid(now), whom=OWNER, account=account, country="", notice=what, language="", at=to_ms(now),
+        address="", sealed=None,
+    )  # fmt: skip
+
+
+def _tried(session: Session, per: str = "") -> str:
+    """What wrong factors are counted for: those of second steps apart from those of sessions that are whole."""
+    half = "half " if session.stage is Stage.SECOND_STEP else ""
+    return attempts.subject("factor", f"{half}{per} {session.account_id}")
+
+
+def _tried_by(session: Session) -> str:
+    return attempts.subject("factor of", session.key.hex())
 
 
 def sealed_as(id: str) -> bytes:

@@ -99,7 +99,9 @@ def made(party: Party, answer: str, challenge: bytes) -> NewPasskey:
     except Exception:  # the library raises whatever strange bytes bring about in it; none of it is a proof
         raise NotShown from None
     named = credential.get("response", {}).get("transports", [])
-    transports = [name for name in named if name in _TRANSPORTS] if isinstance(named, list) else []
+    if not isinstance(named, list) or not all(isinstance(name, str) for name in named):
+        raise NotShown
+    transports = [name for name in named if name in _TRANSPORTS]
     return NewPasskey(found.credential_id, found.credential_public_key, found.sign_count, tuple(transports[:8]))
 
 

@@ -112,7 +112,7 @@ class People(Descriptions):
     async def suspend(self, handle: str, by: str, reason: str) -> None:
         """Take the doctor's standing away: sessions end, what waits to be sent is dropped, every sibling is told.
 
-        Not of somebody who has a dossier: that is for the desk, where a second person has to say so too.
+        Not of somebody who was approved at the desk: that is for the desk, where a second person has to say so too.
         """
         row = await self._require_without_dossier(handle, by, reason)
 
@@ -233,7 +233,7 @@ class People(Descriptions):
 
     async def _require_without_dossier(self, handle: str, by: str, reason: str) -> Row:
         row = await self._require(handle, by, reason)
-        if await self._store.one("dossiers.of_doctor", doctor=row["uri"]) is not None:
+        if await self._store.one("dossiers.approved_of_doctor", doctor=row["uri"]) is not None:
             raise Rejected("decided_at_the_desk", status=409)
         return row
 

@@ -9,16 +9,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from instance.ids import new_ulid
-from instance.services import attempts, code_apps, factor_showing, passkeys
-from instance.services.accounts import Session, factors_of
-from instance.services.errors import Missing, Rejected
-from instance.services.factor_showing import FactorNeeded, FactorShowing, Renewed, is_fresh, sealed_as
+from instance.services import code_apps, factor_showing, passkeys
+from instance.services.accounts import Session, Stage, factors_of, hashed
+from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.factor_showing import (
+    ADDED,
+    FactorNeeded,
+    FactorShowing,
+    Renewed,
+    is_fresh,
+    sealed_as,
+    tell_owner,
+)
 from instance.services.passkeys import NewPasskey, NotShown
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -26,11 +35,13 @@ from instance.vault import head_under
 
 CODES: Final = (
     *factor_showing.CODES, "passkey_not_made", "too_many_passkeys", "last_factor", "no_factor", "reason_missing",
-    "unknown_account",
+    "unknown_account", "enrolment_closed", "enrolment_gone",
 )  # fmt: skip
 
 #: The time for trying a new app's first code.
 TO_CONFIRM: Final = timedelta(minutes=30)
+#: How long an enrolment link opens.
+ENROLMENT: Final = timedelta(days=7)
 MAX_PASSKEYS: Final = 10
 MAX_LABEL: Final = 60
 
@@ -43,26 +54,40 @@ class NewApp:
     picture: str
 
 
+def may_enrol(session: Session) -> bool:
+    """Whether factors may be added in this session: not the first of staff who came by the password alone."""
+    return session.stage is not Stage.ENROL or session.enrols
+
+
 class SecondFactors(FactorShowing):
     """The second factors of every account."""
 
     # ── an app ──
 
     async def begin_app(self, session: Session) -> None:
-        """Make a secret that waits for its first code; one that waited before is gone."""
-        secret = code_apps.make_secret()
-        now = self._node.clock()
+        """Make a secret that waits for its first code, for this session alone; one that waited in it before is gone.
+
+        Raises FactorNeeded; Forbidden(enrolment_closed) where staff came here by the password alone.
+        """
+        self._require_enrolling(session)
+        if not is_fresh(session, self._node.clock()):
+            raise FactorNeeded()
+        secret, now = code_apps.make_secret(), self._node.clock()
         id = new_ulid(now)
 
         async def work(tx: Transaction) -> None:
-            await tx.run("factors.drop_unconfirmed", account=session.account_id)
+            await tx.take_turn(factors_of(session.account_id))
+            await tx.run("factors.drop_unconfirmed", account=session.account_id, session=session.key)
             sealed = await self._node.keys.seal(tx, secret, sealed_as(id))
-            await tx.run("factors.add_app", id=id, account=session.account_id, secret=sealed, now=to_ms(now))
+            if not await tx.run(
+                "factors.add_app", id=id, account=session.account_id, session=session.key, secret=sealed, now=to_ms(now)
+            ):
+                raise Rejected("not_signed_in", status=401)
 
         await self._store.write(work)
 
     async def app_to_confirm(self, session: Session) -> NewApp | None:
-        """Return the secret that waits for its first code, or None."""
+        """Return the secret that waits for its first code in this session, or None."""
         row = await self._waiting(session)
         if row is None:
             return None
@@ -78,14 +103,16 @@ class SecondFactors(FactorShowing):
         row = await self._waiting(session)
         if row is None:
             raise Missing()
-        attempt = await attempts.count(self._node, [self._counted(session)])
+        attempt = await self._count(session)
         step = code_apps.step_of(self._opened(row), code_apps.plain(code), self._node.clock())
         if step is None:
             raise Rejected("factor_wrong", "code")
         taken, now, account = step, to_ms(self._node.clock()), session.account_id
 
         async def add(tx: Transaction) -> None:
-            if not await tx.run("factors.confirm_app", id=row["id"], account=account, step=taken, now=now):
+            if not await tx.run(
+                "factors.confirm_app", id=row["id"], account=account, session=session.key, step=taken, now=now
+            ):
                 raise Missing()
             await tx.run("factors.drop_other_apps", account=account, id=row["id"])
             await self._forgive(tx, session, attempt)
@@ -104,7 +131,9 @@ class SecondFactors(FactorShowing):
     # ── passkeys ──
 
     async def ask_for_new(self, session: Session) -> str:
-        """Return, as JSON, what the browser hands to a device that is to make a passkey."""
+        """Return, as JSON, what the browser hands to a device that is to make a passkey; empty where none is added."""
+        if not may_enrol(session):
+            return ""
         known = await self._store.all("factors.passkeys", account=session.account_id)
         challenge = await self._challenge(session, "register")
         return await asyncio.to_thread(
@@ -159,19 +188,20 @@ class SecondFactors(FactorShowing):
 
         return await self._change(session, "codes_made", work)
 
-    async def reset(self, login: str, by: str, reason: str) -> None:
+    async def reset(self, login: str, by: str, reason: str) -> str:
         """Take every factor and recovery code of an account whose owner has lost them, and end its sessions.
 
-        For administrators who know whom they speak with. Raises Rejected: reason_missing, unknown_account.
+        Return a link under which staff add the next one, shown this once (used once, for seven days); empty for others,
+        whom the password alone lets in. Raises Rejected: reason_missing, unknown_account.
         """
         if not reason.strip():
             raise Rejected("reason_missing", "reason")
         account = await self._store.one("people.account_for_sign_in", login=login.strip().casefold())
         if account is None:
             raise Rejected("unknown_account", status=404)
-        id, now = account["id"], self._node.clock()
+        id, now, token = account["id"], self._node.clock(), secrets.token_urlsafe(32)
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> str:
             await tx.take_turn(factors_of(id))
             for query in ("factors.drop_passkeys", "factors.drop_apps", "factors.drop_recovery_codes"):
                 await tx.run(query, account=id)
@@ -180,8 +210,37 @@ class SecondFactors(FactorShowing):
                 "people.record", id=new_ulid(now), act="factors_reset", by_whom=by, subject=id, reason=reason,
                 at=to_ms(now),
             )  # fmt: skip
+            await tx.run("factors.drop_enrolments", account=id)
+            found = await tx.one("factors.of_account", account=id)
+            if found is None or not json.loads(found["roles"]):
+                return ""
+            await tx.run(
+                "factors.add_enrolment", token=hashed(token), account=id, now=to_ms(now),
+                expires_at=to_ms(now + ENROLMENT),
+            )  # fmt: skip
+            return f"{self._node.origin}/me/security/enrol/{token}"
 
-        await self._store.write(work)
+        return await self._store.write(work)
+
+    async def open_enrolment(self, session: Session, token: str) -> str:
+        """Let this session of staff without a factor add one, once; it goes on under the token that is returned.
+
+        Raises Rejected(enrolment_gone): unknown, used, past, or of another account; Missing where none is owed.
+        """
+        if session.stage is not Stage.ENROL:
+            raise Missing()
+        fresh, now = secrets.token_urlsafe(32), to_ms(self._node.clock())
+
+        async def work(tx: Transaction) -> str:
+            await tx.take_turn(factors_of(session.account_id))
+            if not await tx.run("factors.use_enrolment", token=hashed(token), account=session.account_id, now=now):
+                raise Rejected("enrolment_gone", "enrolment")
+            ends = to_ms(session.expires_at)
+            if not await tx.run("sessions.let_enrol", token=session.key, new=hashed(fresh), now=now, expires_at=ends):
+                raise Rejected("not_signed_in", status=401)
+            return fresh
+
+        return await self._store.write(work)
 
     async def sweep(self) -> int:
         """Delete what passkeys were asked too long ago; return how many."""
@@ -202,12 +261,17 @@ class SecondFactors(FactorShowing):
 
     # ── parts ──
 
+    def _require_enrolling(self, session: Session) -> None:
+        if not may_enrol(session):
+            raise Forbidden("enrolment_closed")
+
     def _resealed(self, row: Row, kek: str) -> bytes:
         name = sealed_as(row["id"])
         return self._node.vault.seal(self._node.vault.open(bytes(row["secret"]), name), name, kek)
 
     async def _change(self, session: Session, act: str, change: Callable[[Transaction], Awaitable[None]]) -> Renewed:
         """Change the factors, end every other session, and give this one a new token; a first factor brings codes."""
+        self._require_enrolling(session)
         if not is_fresh(session, self._node.clock()):
             raise FactorNeeded()
         codes = code_apps.make_recovery_codes()
@@ -225,6 +289,8 @@ class SecondFactors(FactorShowing):
             has, adds = bool(found["passkeys"] or found["apps"]), act.endswith("_added")
             token = await self._renew(tx, session, factor_at=self._shown_at(session, adds) if has else None)
             await self._record(tx, act, session)
+            if adds:
+                await tell_owner(tx, session.account_id, ADDED, self._node.clock())
             return Renewed(token, given)
 
         return await self._store.write(work)
@@ -254,7 +320,7 @@ class SecondFactors(FactorShowing):
         return tuple(codes)
 
     async def _waiting(self, session: Session) -> Row | None:
-        row = await self._store.one("factors.app_to_confirm", account=session.account_id)
+        row = await self._store.one("factors.app_to_confirm", account=session.account_id, session=session.key)
         waits = row is not None and self._node.clock() - from_ms(row["created_at"]) < TO_CONFIRM
         return row if waits else None
 

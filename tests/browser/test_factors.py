@@ -209,7 +209,7 @@ async def test_without_scripts_codes_do_the_work(here):
 )
 async def test_every_page_of_factors_and_staff_can_be_used_by_everybody(here, axe, language, scheme, width):
     """Invitation, enrolment, codes, second step, staff, the asking again, and their mistakes: no violation, nothing cut."""
-    new = Invite(email="ada@chamber.example", roles=("administrator", "reviewer"), countries=("FR",))
+    new = Invite(email="ada@chamber.example", roles=("administrator", "moderator"), countries=("FR",))
     link = (await here.house.node.staff.invite(new, by="test")).link.removeprefix(here.origin)
     wrong: list[str] = []
     async with here.visit(language=language, scheme=scheme, width=width) as visit, device(visit):

@@ -16,7 +16,7 @@ from tests.tools.docs_parts import page_routes
 PUBLIC: Final = frozenset(
     {
         "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
-        "/invitation/<token>",
+        "/invitation/<token>", "/join", "/join/again", "/join/confirm",
         "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest",
     }
 )  # fmt: skip
@@ -25,6 +25,7 @@ HALF_OPEN: Final = frozenset(
     {
         "/sign-in/second", "/me/confirm", "/me/security", "/me/security/app", "/me/security/app/confirm",
         "/me/security/app/remove", "/me/security/codes", "/me/security/passkeys", "/me/security/passkeys/remove",
+        "/me/security/enrol", "/me/security/enrol/<token>",
     }
 )  # fmt: skip
 

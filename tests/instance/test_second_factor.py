@@ -20,7 +20,7 @@ from instance.services.factor_showing import FactorNeeded, Shown, is_fresh
 from instance.services.passkeys import NotShown, Party
 from instance.services.people import NewDoctor
 from instance.services.second_factor import MAX_PASSKEYS
-from tests.factors import PRESENT, add_app, code, device_of
+from tests.factors import PRESENT, add_app, code, device_of, enrolment, let_enrol
 from tests.town import PASSWORD, rows
 
 
@@ -55,7 +55,8 @@ async def with_app(fr: Any, login: str = "marie") -> tuple[str, tuple[str, ...]]
 
 async def with_passkey(fr: Any, login: str = "marie", **changes: Any) -> Any:
     """Give somebody a passkey; return the device."""
-    device, session = device_of(fr.node, **changes), await enter(fr, login)
+    device, begun = device_of(fr.node, **changes), await fr.node.people.sign_in(login, PASSWORD, "127.0.0.1", "")
+    session = await fr.node.people.entered(await let_enrol(fr.node, begun.token))
     await fr.node.factors.add_passkey(session, device.make(await fr.node.factors.ask_for_new(session)), "Phone")
     return device
 
@@ -429,6 +430,9 @@ async def test_a_passkey_is_added_to_one_account_alone(fr):
     """Somebody else's passkey cannot be claimed, nor the own one twice."""
     device = await with_passkey(fr)
     ada = await enter(fr, "ada")
+    ada = await fr.node.people.entered(
+        await fr.node.factors.open_enrolment(ada, await enrolment(fr.node, ada.account_id))
+    )
     taken = await code_of(fr.node.factors.add_passkey(ada, device.make(await fr.node.factors.ask_for_new(ada)), ""))
 
     assert "passkey_not_made" == taken

@@ -36,6 +36,7 @@ from verification.errors import (
     NoEvidence,
     NoSuchMove,
     NotYours,
+    OpenHit,
     SamePerson,
     TooLate,
     Unmoved,
@@ -289,3 +290,39 @@ def test_an_annex_can_be_taken_back() -> None:
         annexes.take_back(taken, RITA, "a-1", NOW + HOUR)
     with pytest.raises(NoSuchMove):
         annexes.take_back(taken, APPLICANT, "a-9", NOW + HOUR)
+
+
+# ── somebody who may be the same person ──
+
+
+@pytest.mark.parametrize(
+    ("kind", "evidence"), [(AnnexKind.RENEWAL, E1), (AnnexKind.SPECIALIST, LICENCE)], ids=["electronic", "delta"]
+)
+def test_with_an_open_hit_nobody_accepts_alone(kind: AnnexKind, evidence: Evidence) -> None:
+    """Without one, one reviewer is enough for this; with one, two are, and each says what was made of it."""
+    dossier = handed_in(approved(role=Role.GENERALIST), kind, evidence)
+    hit = replace(dossier, open_hit=True)
+    explained = {"hit": Ground.NOT_THE_SAME}
+    alone = annexes.vote(dossier, RITA, "a-1", YES, HOLDS, NOW).dossier
+    first = annexes.vote(hit, RITA, "a-1", YES, HOLDS, NOW, **explained).dossier
+    second = annexes.vote(first, RENE, "a-1", YES, HOLDS, NOW, **explained).dossier
+
+    assert [AnnexState.ACCEPTED, AnnexState.SECOND_REVIEW, AnnexState.ACCEPTED] == [
+        each.annexes[0].state for each in (alone, first, second)
+    ]
+    for before, by in ((hit, RITA), (first, RENE)):
+        with pytest.raises(OpenHit):
+            annexes.vote(before, by, "a-1", YES, HOLDS, NOW)
+        with pytest.raises(BadGround):
+            annexes.vote(before, by, "a-1", YES, HOLDS, NOW, hit=UNREADABLE)
+
+
+def test_a_hit_after_the_first_vote_is_not_passed_over() -> None:
+    """The first has said nothing of it: the second cannot accept, and can refuse."""
+    first = annexes.vote(handed_in(approved(), AnnexKind.RENEWAL, E2), RITA, "a-1", YES, HOLDS, NOW).dossier
+    found = replace(first, open_hit=True)
+
+    with pytest.raises(OpenHit):
+        annexes.vote(found, RENE, "a-1", YES, HOLDS, NOW, hit=Ground.NOT_THE_SAME)
+    refused = annexes.vote(found, RENE, "a-1", NO, UNREADABLE, NOW).dossier
+    assert AnnexState.SECOND_REVIEW is refused.annexes[0].state

@@ -23,6 +23,7 @@ from tests.verification.dossiers import (
     SECOND,
     approved,
     at_rest,
+    voted,
 )  # fmt: skip
 from verification import annexes
 from verification.acts import Issue, Notify, Stop
@@ -172,3 +173,18 @@ def test_the_numbers_are_right() -> None:
     assert Numbers(done=1, open=2, failed=1) == numbers(campaign, [member, member, renewed(member), late, approved()])
     assert State.APPROVED == renewed(member).state
     assert Numbers() == numbers(propose("c-1", BY_RITA, DOUBT, LEA, NOW), [member])
+
+
+def test_a_cohort_goes_by_when_people_voted() -> None:
+    """A register that is read again moves `verified_at` and nobody out of a cohort; a renewal by people does."""
+    votes = (voted(RITA, Choice.APPROVE), voted(RENE, Choice.APPROVE))
+    read_again = replace(approved(), votes=votes, verified_at=NOW + 90 * DAY)
+    then, later = Cohort(before=NOW + DAY), Cohort(since=NOW + DAY)
+    at = NOW + 100 * DAY
+    annex = annexes.new("a-1", AnnexKind.RENEWAL, (E2,), at)
+    renewed = annexes.take(annexes.hand_in(read_again, APPLICANT, annex, at).dossier, RITA, "a-1", at).dossier
+    for by in (RITA, REMY):
+        renewed = annexes.vote(renewed, by, "a-1", Choice.APPROVE, Ground.EVIDENCE_HOLDS, at).dossier
+
+    assert (True, False) == (then.holds(read_again), later.holds(read_again))
+    assert (False, True) == (then.holds(renewed), later.holds(renewed))

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.examples import examples
-from verification.assessment import Assessment, assess
+from verification.assessment import Assessment, assess, latest
 from verification.countries import CARDS, CountryPolicy, Proof, Students, load, shipped
 from verification.dossier import Assurance, Country, EvidenceClass, Role
 from verification.evidence import (
@@ -376,3 +376,17 @@ def test_the_order_makes_no_difference(shown: list[Piece], policy: CountryPolicy
 
     assert (one.verify_again_after, one.best, one.matched) == (other.verify_again_after, other.best, other.matched)
     assert set(one.shortcomings) == set(other.shortcomings)
+
+
+@pytest.mark.parametrize("imported", [3, 12])
+@pytest.mark.parametrize("shown", [NUMBER, LICENCE, ELECTRONIC], ids=["followed", "a document", "electronic"])
+def test_the_profile_gives_the_same_day_without_the_papers(shown: Piece, imported: int) -> None:
+    """What is known later, the class and whether a register is followed, gives the day that the papers gave."""
+    policy = POLICIES[Country("DE" if shown is ELECTRONIC else "FR")]
+    policy = msgspec.structs.replace(policy, validity=msgspec.structs.replace(policy.validity, imported=imported))
+    found = assess([shown], policy, now=NOW)
+    assert found.best is not None
+    assert found.verify_again_after
+
+    for role, day in found.verify_again_after.items():
+        assert day == latest(role, found.best, policy, followed=shown is NUMBER, now=NOW)

@@ -46,6 +46,7 @@ from verification.errors import (
     NotAgreed,
     NotYours,
     OpenHit,
+    SameInviter,
     SamePerson,
     TooLate,
 )  # fmt: skip
@@ -595,3 +596,24 @@ def test_a_reviewer_of_two_countries_judges_both() -> None:
     assert State.IN_REVIEW == review.take(at_rest(State.SUBMITTED, country=DE), both, NOW).dossier.state
     with pytest.raises(NotYours):
         review.take(at_rest(State.SUBMITTED), replace(both, countries=frozenset()), NOW)
+
+
+# ── whom one person chose ──
+
+
+def test_two_of_one_chain_of_appointments_do_not_decide_together():
+    """Nor confirm a suspension, nor propose and agree; whoever is of another chain does."""
+    first = review.vote(at_rest(State.IN_REVIEW), RITA, YES, Ground.EVIDENCE_HOLDS, NOW).dossier
+    near, free = replace(RENE, near=frozenset({RITA.id})), replace(RENE, near=frozenset({REMY.id}))
+
+    with pytest.raises(SameInviter):
+        review.vote(first, near, YES, Ground.EVIDENCE_HOLDS, NOW)
+    assert State.APPROVED is review.vote(first, free, YES, Ground.EVIDENCE_HOLDS, NOW).dossier.state
+    suspended = review.suspend(approved(), ADMIN, Ground.MISCONDUCT, NOW).dossier
+    proposed = review.revoke(suspended, RITA, Ground.FALSE_EVIDENCE, NOW).dossier
+    with pytest.raises(SameInviter):
+        review.confirm(suspended, replace(RENE, near=frozenset({ADMIN.id})), NOW)
+    with pytest.raises(SameInviter):
+        review.revoke(proposed, near, Ground.FALSE_EVIDENCE, NOW)
+    assert review.confirm(suspended, free, NOW).dossier.emergency.confirmed
+    assert State.REVOKED is review.revoke(proposed, free, Ground.FALSE_EVIDENCE, NOW).dossier.state

@@ -21,13 +21,14 @@ from tests.verification.dossiers import (
     approved,
     at_rest,
     rejected,
+    voted,
 )  # fmt: skip
 from verification import annexes, review
-from verification.acts import Issue, Notice, Notify, Outcome, SetBit, Stop, Whom
+from verification.acts import Issue, Notice, Notify, Outcome, Record, SetBit, Stop, Whom
 from verification.dossier import Dossier, Emergency, EvidenceKind, Role
 from verification.errors import NoSuchMove, TooLate
 from verification.grounds import Ground
-from verification.moves import FINAL, AnnexKind, State
+from verification.moves import FINAL, AnnexKind, AnnexState, Choice, State
 from verification.timing import Due, Timed, due, register_unchanged, tick
 
 END = NOW + 730 * DAY
@@ -144,6 +145,32 @@ def test_a_renewal_in_hand_at_expiry_stays_in_the_queue() -> None:
     assert END - 20 * DAY == outcome.dossier.submitted_at
     assert (Stop(),) == outcome.having(Stop)
     assert (outcome.dossier,) == review.queue((outcome.dossier,), RITA)
+
+
+def test_a_renewal_with_nothing_new_keeps_nobody_from_running_out() -> None:
+    """What was shown before people last voted is no application: the renewal is refused, and the state is expired."""
+    votes = (voted(RITA, Choice.APPROVE), voted(RENE, Choice.APPROVE))
+    old = replace(E2, id="e-0009", at=NOW - DAY)
+    annex = annexes.new("a-1", AnnexKind.RENEWAL, (old,), END - 20 * DAY)
+    dossier = annexes.hand_in(at_rest(State.REVERIFY_DUE, votes=votes), APPLICANT, annex, END - 20 * DAY).dossier
+    outcome = tick(dossier, END)
+    acts = [act.act for act in outcome.acts if isinstance(act, Record)]
+
+    assert State.EXPIRED is outcome.dossier.state
+    assert [AnnexState.REFUSED] == [each.state for each in outcome.dossier.annexes]
+    assert ["dossier.expired", "annex.refused"] == acts
+    assert None is due(outcome.dossier, END)
+
+
+def test_what_moves_the_verification_is_no_look_at_a_renewal() -> None:
+    """Shown after the last vote counts, also where a register has been read since."""
+    votes = (voted(RITA, Choice.APPROVE), voted(RENE, Choice.APPROVE))
+    fresh = replace(E2, id="e-0009", at=NOW + DAY)
+    annex = annexes.new("a-1", AnnexKind.RENEWAL, (fresh,), NOW + DAY)
+    dossier = at_rest(State.REVERIFY_DUE, votes=votes, verified_at=NOW + 2 * DAY)
+    handed = annexes.hand_in(dossier, APPLICANT, annex, END - 20 * DAY).dossier
+
+    assert State.SUBMITTED is tick(handed, END).dossier.state
 
 
 # ── registers ──

@@ -9,6 +9,7 @@ found again), retention, calendar, chain (the audit log), heads (how far it goes
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -53,7 +54,7 @@ from instance.times import to_ms
 from verification import acts, countries
 from verification.countries import Countries, CountryPolicy
 from verification.dossier import Country, Dossier, DossierId, Role
-from verification.moves import State
+from verification.moves import OPEN, AnnexState, State
 from verification.names import check_name, fold
 from verification.people import Actor, DoctorId, SiteId
 from verification.registers.numbers import KINDS, NumberKind
@@ -76,7 +77,6 @@ MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
 _ADDING: Final = frozenset({State.DRAFT, State.NEEDS_INFO, State.EXPIRED, State.APPROVED, State.REVERIFY_DUE})
 _SAYING: Final = frozenset({State.DRAFT, State.NEEDS_INFO})
-_VIEWS: Final = {State.IN_REVIEW: "first-review", State.SECOND_REVIEW: "second-review"}
 
 
 class Dossiers(Cases):
@@ -113,6 +113,7 @@ class Dossiers(Cases):
             account = await tx.one("dossiers.account", id=account_id)
             if account is None:
                 raise Missing()
+            await self._require_applicant(tx, account)
             last = await tx.one("dossiers.of_account", account=account_id)
             if last is not None and not (await rows.value_of(tx, last)).final:
                 raise Rejected("has_dossier", status=409)
@@ -130,14 +131,24 @@ class Dossiers(Cases):
         await self.node.store.write(work)
         return dossier_id
 
+    async def check(self, new: NewApplication) -> None:
+        """Raise Rejected at the first thing for which `open` would refuse this application."""
+        await self.numbers.secret()
+        await self._checked(new)
+
     async def say(self, dossier_id: str, actor: Actor, new: NewApplication, *, seen: int) -> Dossier:
-        """Say name, specialties and the rest anew, while nobody is looking: in a draft, or when more was asked for."""
+        """Say name, specialties and the rest anew, while nobody is looking: in a draft, or when more was asked for.
+
+        Whoever was approved before changes the name by an annex alone.
+        """
         columns = await self._checked(new)
 
         def decide(file: File, now: datetime) -> cases.Decision:
             require_applicant(file.dossier, actor)
             if file.dossier.state not in _SAYING or new.country != file.dossier.country:
                 raise Rejected("decided_already", status=409)
+            if file.dossier.approved_at is not None and columns["name"] != file.said.name:
+                raise Rejected("decided_already", "name", status=409)
             return cases.Decision(outcome=acts.Outcome(_said_anew(file.dossier, new, now), ()))
 
         async def further(tx: Transaction) -> None:
@@ -177,6 +188,7 @@ class Dossiers(Cases):
         await self._own(dossier_id, actor)
 
         async def work(tx: Transaction) -> None:
+            await self._waiting(tx, dossier_id, actor, piece)
             if not await tx.run("dossiers.drop_waiting_piece", id=piece, dossier=dossier_id):
                 raise Missing()
             await tx.run("dossiers.drop_sealed", id=f"number/{piece}")
@@ -184,14 +196,15 @@ class Dossiers(Cases):
         await self.node.store.write(work)
 
     async def attach(self, dossier_id: str, actor: Actor, piece: str, file_id: str) -> None:
-        """Say that a file of the vault shows this piece."""
-        file = await self._own(dossier_id, actor)
-        mine = {each.id for each in await self.node.evidence.files(dossier_id)}
-        if file_id not in mine or not any(each.id == piece for each in file.waiting()):
-            raise Missing()
+        """Say that a file of the vault shows this piece, which waits; Missing for another's, and for what is gone."""
+        await self._own(dossier_id, actor)
 
         async def work(tx: Transaction) -> None:
-            await tx.run("dossiers.attach", file=file_id, piece=piece, at=to_ms(self.now()))
+            await self._waiting(tx, dossier_id, actor, piece)
+            await tx.run("dossiers.attach", file=file_id, piece=piece, dossier=dossier_id, at=to_ms(self.now()))
+            held = await tx.all("dossiers.files", dossier=dossier_id)
+            if (file_id, piece) not in {(each["file"], each["piece"]) for each in held}:
+                raise Missing()
 
         await self.node.store.write(work)
 
@@ -219,17 +232,20 @@ class Dossiers(Cases):
         return pieces.grade(file.counting(annex), actor.id, self.policy(file.dossier.country), self.now())
 
     async def record_view(self, dossier_id: str, actor: Actor, file_id: str) -> None:
-        """Record that somebody sees a file, before the bytes leave; raise Rejected where it is not theirs to see."""
-        file = await self.file(dossier_id)
-        dossier = file.dossier
-        with mapped():
-            require_reviewer(dossier, actor)
-        reason = "appeal-review" if dossier.appealed_at is not None else _VIEWS.get(dossier.state, "first-review")
+        """Record that somebody sees a file, before the bytes leave; raise Rejected where it is not theirs to see.
+
+        That is a reviewer who may judge, and a file of what is not decided yet: the application, or its own annex.
+        """
+        await self.numbers.secret()
 
         async def work(tx: Transaction) -> None:
+            await tx.take_turn(f"dossier {dossier_id}")
+            file = await self.load(tx, await rows.require(tx, dossier_id))
+            with mapped():
+                require_reviewer(file.dossier, actor)
             await chain.append(
-                tx, "evidence.viewed", self.now(), actor.id, dossier=dossier.id, thing=f"f-{file_id.lower()}",
-                reason=reason,
+                tx, "evidence.viewed", self.now(), actor.id, dossier=file.dossier.id, thing=f"f-{file_id.lower()}",
+                reason=_viewed_for(file, file_id),
             )  # fmt: skip
 
         await self.node.store.write(work)
@@ -276,8 +292,10 @@ class Dossiers(Cases):
         return (await self.file(dossier_id)).hits
 
     async def tick(self) -> int:
-        """Do what the calendar asks; a chore."""
-        return await calendar.tick(self)
+        """Do what the calendar asks, and go on with a register that was not compared to its end; a chore."""
+        done = await calendar.tick(self)
+        await self.registers.go_on()
+        return done
 
     # ── parts ──
 
@@ -318,13 +336,23 @@ class Dossiers(Cases):
     async def _own(self, dossier_id: str, actor: Actor) -> File:
         """A dossier of this applicant to which something may be added; Missing for another's."""
         file = await self.file(dossier_id)
-        if actor.doctor != file.dossier.doctor:
-            raise Missing()
-        with mapped():
-            require_applicant(file.dossier, actor)
-        if file.dossier.state not in _ADDING:
-            raise Rejected("decided_already", status=409)
+        _require_adding(file, actor)
         return file
+
+    async def _waiting(self, tx: Transaction, dossier_id: str, actor: Actor, piece: str) -> None:
+        """Take the dossier's turn; raise Missing unless this piece of this applicant is not handed in by now."""
+        await tx.take_turn(f"dossier {dossier_id}")
+        file = await self.load(tx, await rows.require(tx, dossier_id))
+        if not any(each.id == piece for each in file.waiting()):
+            raise Missing()
+        _require_adding(file, actor)
+
+    async def _require_applicant(self, tx: Transaction, account: Row) -> None:
+        """Staff, and doctors whom the operator has let in without a dossier, do not apply."""
+        doctor = account["doctor"]
+        let_in = doctor is not None and await tx.one("dossiers.approved_of_doctor", doctor=doctor) is None
+        if let_in or json.loads(account["roles"]):
+            raise Rejected("has_dossier", status=409)
 
     async def _require_room(self, tx: Transaction, dossier_id: str) -> None:
         row = await tx.one("dossiers.count_pieces", dossier=dossier_id)
@@ -351,6 +379,33 @@ class Dossiers(Cases):
             "languages": msgspec.json.encode(new.languages).decode(),
             "identity": await self.numbers.identity(name, new.birth_date),
         }  # fmt: skip
+
+
+def _require_adding(file: File, actor: Actor) -> None:
+    if actor.doctor != file.dossier.doctor:
+        raise Missing()
+    with mapped():
+        require_applicant(file.dossier, actor)
+    if file.dossier.state not in _ADDING:
+        raise Rejected("decided_already", status=409)
+
+
+def _viewed_for(file: File, file_id: str) -> str:
+    """What a file is looked at for; raise Missing for one of no piece that counts, and outside a review."""
+    piece = next((each for each in file.pieces if each.counts and file_id in each.files), None)
+    if piece is None:
+        raise Missing()
+    dossier = file.dossier
+    if piece.annex:
+        annex = next((each for each in dossier.annexes if each.id == piece.annex and each.open), None)
+        if annex is None:
+            raise Missing()
+        return "second-review" if annex.state is AnnexState.SECOND_REVIEW else "first-review"
+    if dossier.state not in OPEN:
+        raise Missing()
+    if dossier.appealed_at is not None:
+        return "appeal-review"
+    return "second-review" if dossier.state is State.SECOND_REVIEW else "first-review"
 
 
 def _said_anew(dossier: Dossier, new: NewApplication, now: datetime) -> Dossier:

@@ -36,18 +36,22 @@ _TITLES: Final = frozenset({"dr", "prof", "med", "pr"})
 _LONGEST: Final = 26
 
 
-class HandleTaken(Exception):
-    """Another doctor got this handle meanwhile; another is tried."""
+class TryAgain(Exception):
+    """Another doctor got this handle, or the doctor's row has changed, since `prepare`; it is to be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What a credential needs that was made or read before: the address, new pairs or the keys that are published."""
+    """What a credential needs that was made or read before: the address, new pairs or the keys that are published.
+
+    `seen` is the version of the doctor's row (`updated_at`) that was there before the keys were read; None without one.
+    """
 
     uri: Uri
     handle: str = ""
     pairs: Sequence[PrivateKey] = ()
     keys: Sequence[PublicKey] = ()
+    seen: int | None = None
 
     @property
     def multikeys(self) -> list[str]:
@@ -61,7 +65,9 @@ async def prepare(node: Node, file: File) -> Ready:
     doctor = file.doctor or (account["doctor"] if account is not None else None)
     if doctor is not None:
         uri = Uri.parse(doctor)
-        return Ready(uri, keys=await node.keys.published(uri))
+        row = await node.store.one("people.doctor", uri=uri)
+        seen = None if row is None else int(row["updated_at"])
+        return Ready(uri, keys=await node.keys.published(uri), seen=seen)
     handle = await _free_handle(node, file)
     uri = doctors.uri_of(node.origin, handle)
     pairs = await node.keys.make(uri)
@@ -72,9 +78,9 @@ async def admit(node: Node, tx: Transaction, file: File, after: Dossier, ready: 
     """Give the doctor a credential on the dossier's terms, making the doctor where there is none; return the row."""
     now = node.clock()
     row = await tx.one("people.doctor", uri=ready.uri)
-    name = renamed(file, after) or (file.said.name if row is None else row["name"])
-    said = _terms(file, after, row, name, assurance)
     anew = file.dossier.approved_at is None
+    name = renamed(file, after) or (file.said.name if row is None or anew else row["name"])
+    said = _terms(file, after, row, name, assurance)
     place = await node.own_status.place_in(tx, ready.uri, anew=anew)
     whole = {**(row or _new_row(node, file, said, ready)), **said, "uri": ready.uri}
     try:
@@ -86,7 +92,7 @@ async def admit(node: Node, tx: Transaction, file: File, after: Dossier, ready: 
     if row is None:
         await _make(node, tx, file, {**whole, **issued}, ready, reverify=after.reverify_on, now=now)
     else:
-        await _renew(tx, row, said | issued, reverify=after.reverify_on, now=to_ms(now))
+        await _renew(tx, row, ready, said | issued, reverify=after.reverify_on, now=to_ms(now))
     await tx.run("dossiers.set_doctor", id=after.id, doctor=ready.uri)
     found = await tx.one("people.doctor", uri=ready.uri)
     assert found is not None
@@ -124,19 +130,22 @@ async def _make(
     if not ready.pairs:
         raise Rejected("changed_meanwhile", status=409)
     if not await new_doctors.keep(node, tx, row, ready.pairs, reverify=reverify, now=now):
-        raise HandleTaken(ready.handle)
+        raise TryAgain(ready.handle)
     await tx.run("dossiers.link_account", account=file.account, doctor=ready.uri)
 
 
-async def _renew(tx: Transaction, row: Row, new: dict[str, Any], *, reverify: datetime, now: int) -> None:
+async def _renew(
+    tx: Transaction, row: Row, ready: Ready, new: dict[str, Any], *, reverify: datetime, now: int
+) -> None:  # fmt: skip
     at = max(now, int(row["updated_at"]) + 1)
     uri = Uri.parse(row["uri"])
+    kept = {key: new[key] for key in ("role", "assurance", "credential", "valid_from", "valid_until")}
+    if not await tx.run("dossiers.set_terms", uri=uri, now=at, seen=ready.seen, **kept):
+        raise TryAgain(row["handle"])
     if new["name"] != row["name"]:
         await tx.run("dossiers.rename_doctor", uri=uri, name=new["name"], folded=fold(new["name"]), now=at)
         await tx.run("dossiers.drop_words", doctor=uri)
         await doctors.index(tx, uri, json.loads(row["specialties"]), new["name"], row["handle"])
-    kept = {key: new[key] for key in ("role", "assurance", "credential", "valid_from", "valid_until")}
-    await tx.run("dossiers.set_terms", uri=uri, now=at, **kept)
     await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(reverify))
 
 

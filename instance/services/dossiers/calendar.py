@@ -1,12 +1,13 @@
 """What the calendar does to dossiers: reminders, closing, lifting, coming due, running out; and what is destroyed.
 
 Each dossier in a transaction of its own: whatever a crash leaves undone is still due, and what is done is not done
-twice. One that cannot be done keeps no other from it.
+twice. One that cannot be done keeps no other from it, and no part keeps the next from it.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from instance.services.dossiers import retention
@@ -31,7 +32,12 @@ async def tick(dossiers: Dossiers) -> int:
             done += 1
         except Exception as fault:
             node.log.error("dossier_not_settled", dossier=row["id"], exc_info=fault)
-    return done + await dossiers.campaigns.enrol() + await retention.destroy_rows(node)
+    for part in (dossiers.campaigns.enrol, partial(retention.destroy_rows, node)):
+        try:
+            done += await part()
+        except Exception as fault:
+            node.log.error("calendar_part_failed", exc_info=fault)
+    return done
 
 
 def _settle(file: File, now: datetime) -> Decision:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 CODES: Final = ("no_such_move", "not_yours", "same_person", "not_found")
 _PAGE: Final = 200
+#: What is said of whom was enrolled before a crash, is no member any more, or comes too late.
+_NO_MEMBER: Final = frozenset({"no_such_move", "too_late"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +112,22 @@ class Campaigns:
         """Enrol the members of every campaign that runs; a part of the calendar. Return how many were enrolled."""
         number = 0
         for row in await self._store.all("campaigns.enrolling"):
-            running, place = _campaign(row), row["place"]
-            while found := await self._page(row["country"], place):
-                for each in found:
-                    place = each["id"]
-                    number += await self._enrol_one(running, place)
-                await self._go_on(running.id, place)
-            await self._go_on(running.id, None)
+            number += await self._enrol_all(_campaign(row), row["country"], row["place"])
+        return number
+
+    async def _enrol_all(self, running: Campaign, country: str, place: str) -> int:
+        """Go through the country; where one could not be asked, the next round begins there again."""
+        number, again = 0, None
+        while found := await self._page(country, place):
+            for each in found:
+                try:
+                    number += await self._enrol_one(running, each["id"])
+                except Exception as fault:
+                    self._node.log.error("member_not_enrolled", dossier=each["id"], exc_info=fault)
+                    again = place if again is None else again
+                place = each["id"]
+            await self._go_on(running.id, place if again is None else again)
+        await self._go_on(running.id, again)
         return number
 
     async def _enrol_one(self, running: Campaign, dossier_id: str) -> int:
@@ -128,7 +139,9 @@ class Campaigns:
 
         try:
             await self._dossiers.carry(dossier_id, decide, seen=None)
-        except Rejected:  # enrolled before a crash, or no member any more
+        except Rejected as refusal:
+            if refusal.code not in _NO_MEMBER:
+                raise
             return 0
         return 1
 

@@ -74,6 +74,8 @@ async def carry_out(
         if not isinstance(act, Record):
             await carrying.do(act)
     await carrying.settle_standing()
+    if file.dossier.state is State.SUSPENDED and outcome.dossier.renewable:
+        await tx.run("campaigns.look_again", country=file.dossier.country, now=to_ms(now))
     if further is not None:
         await further(tx)
     for act in acts:

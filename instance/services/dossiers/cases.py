@@ -16,13 +16,13 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from instance.services.dossiers import admitting, pieces, rows
-from instance.services.dossiers.admitting import HandleTaken, Ready
+from instance.services.dossiers import admitting, chain, pieces, rows
+from instance.services.dossiers.admitting import Ready, TryAgain
 from instance.services.dossiers.carrying import NOTHING_MORE, Extra, Further, carry_out
 from instance.services.dossiers.errors import mapped
 from instance.services.dossiers.retention import schedule
 from instance.services.dossiers.values import File, ShownPiece
-from instance.services.errors import Rejected
+from instance.services.errors import Missing, Rejected
 from instance.storage.store import Reader, Transaction
 from instance.times import from_ms, to_ms
 from verification import annexes, review
@@ -33,6 +33,7 @@ from verification.grounds import Ground
 from verification.moves import AnnexKind, Choice
 from verification.people import Actor
 from verification.retention import Thing
+from verification.ways import require_reviewer
 
 if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
@@ -98,7 +99,13 @@ class Cases:
 
     async def retire(self, dossier_id: str, actor: Actor, *, seen: int) -> Dossier:
         """Go on reading and commenting only."""
-        return await self._plain(dossier_id, seen, lambda dossier, now: review.retire(dossier, actor, now))
+
+        def decide(file: File, now: datetime) -> Decision:
+            verified_at = file.dossier.verified_at or now
+            until = pieces.latest(replace(file.dossier, role=Role.RETIRED), self._policy(file), verified_at)
+            return _only(review.retire(file.dossier, actor, now, until=until))
+
+        return await self.carry(dossier_id, decide, seen=seen)
 
     async def hand_in(
         self, dossier_id: str, actor: Actor, kind: AnnexKind, *, seen: int, name: str = ""
@@ -111,7 +118,7 @@ class Cases:
             shown = self._evidence(file.waiting(), file, now)
             training, year = pieces.stated(file.waiting(), self._policy(file))
             annex = annexes.new(annex_id, kind, shown, now, training_ends=training, year_ends=year)
-            return _only(annexes.hand_in(file.dossier, actor, annex, now))
+            return _only(annexes.hand_in(_with_hits(file).dossier, actor, annex, now))
 
         async def further(tx: Transaction) -> None:
             await tx.run("dossiers.name_annex", dossier=dossier_id, id=annex_id, name=wanted)
@@ -154,31 +161,41 @@ class Cases:
         return await self._plain(dossier_id, seen, lambda dossier, now: annexes.take(dossier, actor, annex, now))
 
     async def vote_annex(
-        self, dossier_id: str, actor: Actor, annex: str, choice: Choice, ground: Ground, *, seen: int
-    ) -> Dossier:
-        """Say what a reviewer thinks of an annex; to accept, the own findings must carry the role."""
+        self, dossier_id: str, actor: Actor, annex: str, choice: Choice, ground: Ground, *, seen: int,
+        hit: Ground | None = None,
+    ) -> Dossier:  # fmt: skip
+        """Say what a reviewer thinks of an annex; to accept, the own findings must carry the role.
+
+        `hit` explains somebody who may be the same person; without it nothing is accepted where there is one.
+        """
 
         def decide(file: File, now: datetime) -> Decision:
+            file = _with_hits(file)
             if choice is not Choice.APPROVE or not any(each.id == annex for each in file.dossier.annexes):
-                return _only(annexes.vote(file.dossier, actor, annex, choice, ground, now))
+                return _only(annexes.vote(file.dossier, actor, annex, choice, ground, now, hit=hit))
             kind = next(each.kind for each in file.dossier.annexes if each.id == annex)
             role = Role.SPECIALIST if kind is AnnexKind.SPECIALIST else file.dossier.role
             found, graded = pieces.regraded(file, annex, actor.id, self._policy(file), now)
             assurance, until = found.require(role)
-            outcome = annexes.vote(graded.dossier, actor, annex, choice, ground, now, until=until)
+            outcome = annexes.vote(graded.dossier, actor, annex, choice, ground, now, hit=hit, until=until)
             better = assurance if kind is not AnnexKind.NAME else ""
             return Decision(outcome=outcome, extra=Extra(assurance=better if outcome.having(Issue) else ""))
 
         return await self.carry(dossier_id, decide, seen=seen)
 
     async def close_task(self, dossier_id: str, actor: Actor, task: str) -> None:
-        """Say that a reviewer has looked at what an imported register says now."""
-        file = await self._dossiers.file(dossier_id)
-        if not actor.is_reviewer_of(file.dossier.country):
-            raise Rejected("not_yours", status=403)
+        """Say that a reviewer who may judge this doctor has looked at what an imported register says now.
+
+        Raises Missing where there is no such task, or somebody else has closed it.
+        """
 
         async def work(tx: Transaction) -> None:
-            await tx.run("dossiers.close_task", dossier=dossier_id, id=task, now=to_ms(self._node.clock()), by=actor.id)
+            dossier, now = await rows.value_of(tx, await rows.require(tx, dossier_id)), self.now()
+            with mapped():
+                require_reviewer(dossier, actor)
+            if not await tx.run("dossiers.close_task", dossier=dossier_id, id=task, now=to_ms(now), by=actor.id):
+                raise Missing()
+            await chain.append(tx, "register.looked_at", now, actor.id, dossier=dossier_id)
 
         await self._node.store.write(work)
 
@@ -218,7 +235,7 @@ class Cases:
             ready = await self._ready(dossier_id, decide, seen)
             try:
                 after = await self._node.store.write(partial(self._unit, dossier_id, decide, seen, ready, further))
-            except HandleTaken:
+            except TryAgain:
                 continue
             if ready is not None:
                 self._node.keys.forget(ready.uri)
@@ -267,14 +284,15 @@ class Cases:
         self, dossier_id: str, actor: Actor, choice: Choice, ground: Ground, hit: Ground | None, seen: int,
         judge: Callable[..., Outcome],
     ) -> Dossier:  # fmt: skip
-        followed = await self._dossiers.registers.follows(dossier_id) if choice is Choice.APPROVE else False
+        known = await self._dossiers.registers.known(dossier_id) if choice is Choice.APPROVE else frozenset()
 
         def decide(file: File, now: datetime) -> Decision:
+            file = _with_hits(file)
             if choice is not Choice.APPROVE:
                 return _only(judge(file.dossier, actor, choice, ground, now, hit=hit))
             found, graded = pieces.regraded(file, "", actor.id, self._policy(file), now)
             assurance, until = found.require(file.dossier.role)
-            kept = replace(graded.dossier, followed=followed)
+            kept = replace(graded.dossier, followed=bool(known & pieces.followed(file, actor.id, found)))
             outcome = judge(kept, actor, choice, ground, now, hit=hit, until=until)
             return Decision(outcome=outcome, extra=Extra(assurance=assurance if outcome.having(Issue) else ""))
 
@@ -306,6 +324,11 @@ class Cases:
 
     def _policy(self, file: File) -> CountryPolicy:
         return self._dossiers.policy(Country(file.dossier.country))
+
+
+def _with_hits(file: File) -> File:
+    """The file as it is now: whether somebody is like this may have changed since it was handed in."""
+    return replace(file, dossier=replace(file.dossier, open_hit=bool(file.hits)))
 
 
 def _only(outcome: Outcome) -> Decision:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BLIND: Final = "blind index"
 _TURN: Final = "kek"
+_PAGE: Final = 1_000
 
 
 class Numbers:
@@ -57,9 +58,27 @@ class Numbers:
         await self._seal(tx, place_of(piece), number.value.encode())
 
     async def value(self, rows: Reader, piece: str) -> str | None:
-        """Open the number of a piece; None where it has none, or it is destroyed."""
+        """Open the number of a piece; None where it has none, it is destroyed, or it does not open (see `findings`)."""
         row = await rows.one("dossiers.sealed", id=place_of(piece))
-        return None if row is None else self.opened(row["content"], piece)
+        if row is None:
+            return None
+        try:
+            return self.opened(row["content"], piece)
+        except CannotOpen as fault:
+            self._node.log.error("number_not_opened", piece=piece, exc_info=fault)
+            return None
+
+    async def findings(self) -> list[str]:
+        """What is wrong with the sealed values, in sentences, each by its id."""
+        found, after = [], ""
+        while rows := await self._node.store.all("dossiers.sealed_values", after=after, most=_PAGE):
+            for row in rows:
+                after = row["id"]
+                try:
+                    self._node.vault.open(bytes(row["content"]), _aad(after))
+                except CannotOpen:
+                    found.append(f"the sealed value {after} does not open: restore it from a backup")
+        return found
 
     def opened(self, sealed: bytes, piece: str) -> str:
         """Open what was sealed for this piece; raise CannotOpen for anything else."""

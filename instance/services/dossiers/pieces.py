@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from instance.services.dossiers.values import Claim, File, Findings, ShownPiece
 from instance.services.errors import Rejected
 from verification import assessment, evidence
 from verification.assessment import Assessment
 from verification.countries import CountryPolicy, Proof
-from verification.dossier import Evidence, EvidenceClass, EvidenceKind, Role
+from verification.dossier import Annex, Dossier, Evidence, EvidenceClass, EvidenceKind, Role
 from verification.errors import NotAllowed
 from verification.evidence import (
     PROOFS,
@@ -32,6 +32,7 @@ from verification.registers.numbers import KINDS, Number
 
 CODES: Final = ("proof_not_accepted", "number_missing", "number_shape", "role_not_proved", "bad_claim")
 _EARLIEST_YEAR: Final = 2000
+_STRONG: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,14 @@ def new_evidence(id: str, claim: Claim, policy: CountryPolicy, number: Number | 
 
 def stated(pieces: Iterable[ShownPiece], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
     """The end of training and of the academic year that were stated, the latest of each."""
-    claims = [piece.claim for piece in pieces]
-    training = [_end_of(claim.training_ends) for claim in claims if claim.training_ends is not None]
+    return _days([piece.claim for piece in pieces], policy)
+
+
+def _days(said: Iterable[Claim | Findings], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
+    said = tuple(said)
+    training = [_end_of(each.training_ends) for each in said if each.training_ends is not None]
     month, day = (int(part) for part in policy.academic_year_ends.split("-"))
-    years = [_end_of(date(claim.year_ends, month, day)) for claim in claims if claim.year_ends is not None]
+    years = [_end_of(date(each.year_ends, month, day)) for each in said if each.year_ends is not None]
     return max(training, default=None), max(years, default=None)
 
 
@@ -101,6 +106,23 @@ def grade(shown: Iterable[ShownPiece], reviewer: str, policy: CountryPolicy, now
     worth = assessment.assess([piece for _, piece in built], policy, now=now)
     graded = tuple(_graded(each, piece, policy, worth, now) for each, piece in built)
     return Grade(graded, worth)
+
+
+def followed(file: File, reviewer: str, found: Grade) -> frozenset[str]:
+    """The pieces whose number this reviewer found in the register, active and under this name, with that worth."""
+    ranks = {each.id: each.rank for each in found.evidence}
+    looked = {each.id: each.findings.get(reviewer, Findings()) for each in file.counting() if each.number is not None}
+    return frozenset(
+        id for id, said in looked.items() if said.known and said.active and said.known_name and ranks.get(id) in _STRONG
+    )
+
+
+def latest(dossier: Dossier, policy: CountryPolicy, verified_at: datetime) -> datetime | None:
+    """Until when the country's profile lets somebody be verified on this evidence; None where there is none."""
+    best = min((each.rank for each in dossier.evidence), default=None)
+    if best is None:
+        return None
+    return assessment.latest(dossier.role, best, policy, followed=dossier.followed, now=verified_at)
 
 
 def _graded(shown: ShownPiece, piece: Piece, policy: CountryPolicy, worth: Assessment, now: datetime) -> Evidence:
@@ -114,14 +136,33 @@ def _graded(shown: ShownPiece, piece: Piece, policy: CountryPolicy, worth: Asses
 
 def regraded(file: File, annex: str, reviewer: str, policy: CountryPolicy, now: datetime) -> tuple[Grade, File]:
     """The grade of an application or annex by this reviewer, and the file with its evidence so graded."""
-    found = grade(file.counting(annex), reviewer, policy, now)
-    dossier = file.dossier
+    shown, dossier = file.counting(annex), file.dossier
+    found, days = grade(shown, reviewer, policy, now), _found_days(shown, reviewer, policy)
     if annex:
         annexes = tuple(
-            replace(each, evidence=found.evidence) if each.id == annex else each for each in dossier.annexes
+            replace(each, evidence=found.evidence, **_earlier(each, days)) if each.id == annex else each
+            for each in dossier.annexes
         )
         return found, replace(file, dossier=replace(dossier, annexes=annexes))
-    return found, replace(file, dossier=replace(dossier, evidence=found.evidence))
+    return found, replace(file, dossier=replace(dossier, evidence=found.evidence, **_earlier(dossier, days)))
+
+
+_Days = tuple[datetime | None, datetime | None]
+
+
+def _found_days(shown: Iterable[ShownPiece], reviewer: str, policy: CountryPolicy) -> _Days:
+    """The end of training and of the academic year that this reviewer read."""
+    return _days([found for each in shown if (found := each.findings.get(reviewer)) is not None], policy)
+
+
+def _earlier(stated: Dossier | Annex, found: _Days) -> dict[str, Any]:
+    """What was read takes the place of what was claimed, where it is earlier."""
+    days = {"training_ends": (stated.training_ends, found[0]), "year_ends": (stated.year_ends, found[1])}
+    return {
+        name: min(read, claimed) if claimed is not None else read
+        for name, (claimed, read) in days.items()
+        if read is not None
+    }
 
 
 def _found(shown: ShownPiece, reviewer: str) -> Findings:

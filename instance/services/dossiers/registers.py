@@ -3,25 +3,29 @@
 Rows are written as they are read, a batch in a transaction: memory does not grow with the file. What begins and does
 not come to its end changes nothing and is cleared away by the next import. Afterwards every verified doctor of the
 register is compared: as before, verified again without a word; missing, inactive or renamed, a task for a reviewer.
+
+Whoever works with a snapshot holds it, for some minutes at a time: another import of the register is refused until
+then. How far the comparison has come stands on the snapshot; one that nobody holds any more is gone on with by a chore.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from instance.ids import new_ulid
-from instance.services.dossiers import carrying, chain
+from instance.services.dossiers import carrying, chain, pieces
 from instance.services.dossiers.cases import Decision
 from instance.services.dossiers.values import File, RegisterAnswer
 from instance.services.errors import Rejected
+from instance.storage.errors import StorageUnavailable
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification import timing
@@ -42,6 +46,8 @@ CODES: Final = ("register_busy", "register_unknown", "register_file", "column_ma
 LEAST: Final = 0.9
 _BATCH: Final = 2_000
 _COMPARED: Final = 200
+#: A snapshot is held so long after its last sign of work.
+_HELD: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,16 @@ class Imported:
     before: int
     unchanged: int
     changed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Comparing:
+    """What verified doctors are held against."""
+
+    snapshot: str
+    register: str
+    country: str
+    kind: str
 
 
 class Registers:
@@ -75,13 +91,14 @@ class Registers:
         found = await self._store.all("registers.entries", register=register, kind=number.kind, number=number.value)
         return _answer(found, name) if found else None
 
-    async def follows(self, dossier_id: str) -> bool:
-        """Whether an imported register knows this doctor as active and under this name."""
-        file = await self._dossiers.file(dossier_id)
-        answers = [
-            await self.answer(each.number, file.dossier.country, file.said.name) for each in file.pieces if each.counts
-        ]
-        return any(each is not None and each.active and each.same_name for each in answers)
+    async def known(self, dossier_id: str) -> frozenset[str]:
+        """The pieces of the application whose number an imported register knows, as active and under this name."""
+        file, found = await self._dossiers.file(dossier_id), set()
+        for each in file.counting():
+            answer = await self.answer(each.number, file.dossier.country, file.said.name)
+            if answer is not None and answer.active and answer.same_name:
+                found.add(each.id)
+        return frozenset(found)
 
     async def list(self) -> list[Row]:
         """The snapshots in force."""
@@ -107,24 +124,37 @@ class Registers:
             self._at_work = False
 
     async def _bring_in(self, register: str, columns: ColumnMap, path: Path, by: str, *, force: bool) -> Imported:
-        last = await self._store.one("registers.current", register=register)
         snapshot = new_ulid(self._node.clock())
-        await self._clear(register, but=snapshot)
-        await self._store.write(partial(self._begin, snapshot, register, columns))
+        last = await self._store.write(partial(self._begin, snapshot, register, columns))
         try:
+            await self._clear(register, but=snapshot)
             bad = await self._fill(snapshot, register, columns, path)
             doctors = await self._count(snapshot)
             before = 0 if last is None else int(last["doctors"])
             _require_enough(doctors, before, force=force)
+            await self._store.write(partial(self._swap, snapshot, register, doctors, bad, by))
         except BaseException:
+            await self._store.write(partial(_let_go, snapshot))
             await self._clear(register, but="")
             raise
-        await self._store.write(partial(self._swap, snapshot, register, doctors, bad, by))
         await self._clear(register, but="")
-        unchanged, changed = await self._compare(register, columns)
+        comparing = _Comparing(snapshot, register, columns.country, columns.number_column.kind or register)
+        unchanged, changed = await self._compare(comparing, "")
         return Imported(
             register=register, doctors=doctors, bad_lines=bad, before=before, unchanged=unchanged, changed=changed
         )
+
+    async def go_on(self) -> int:
+        """Go on with comparisons that were ended in the middle; return how many came to their end. A chore."""
+        if self._at_work:
+            return 0
+        done, now = 0, to_ms(self._node.clock())
+        for row in await self._store.all("registers.to_compare", now=now):
+            if await self._store.write(partial(self._take_up, row["id"])):
+                comparing = _Comparing(row["id"], row["register"], row["country"], row["kind"])
+                await self._compare(comparing, row["compare_from"])
+                done += 1
+        return done
 
     def _map(self, register: str, map_text: str) -> ColumnMap:
         kinds = self._dossiers.kinds()
@@ -136,10 +166,23 @@ class Registers:
             raise Rejected("register_unknown", "name")
         return maps[register]
 
-    async def _begin(self, snapshot: str, register: str, columns: ColumnMap, tx: Transaction) -> None:
+    async def _begin(self, snapshot: str, register: str, columns: ColumnMap, tx: Transaction) -> Row | None:
+        """Begin a snapshot and hold it; return the one in force. Raises Rejected(register_busy)."""
+        await tx.take_turn(f"register {register}")
+        now = to_ms(self._node.clock())
+        if await tx.one("registers.at_work", register=register, now=now) is not None:
+            raise Rejected("register_busy", status=409)
         await tx.run(
-            "registers.begin", id=snapshot, register=register, country=columns.country, at=to_ms(self._node.clock())
-        )
+            "registers.begin", id=snapshot, register=register, country=columns.country, at=now,
+            kind=columns.number_column.kind or register, until=self._until(),
+        )  # fmt: skip
+        return await tx.one("registers.current", register=register)
+
+    def _until(self) -> int:
+        return to_ms(self._node.clock() + _HELD)
+
+    async def _take_up(self, snapshot: str, tx: Transaction) -> int:
+        return await tx.run("registers.take_up", id=snapshot, now=to_ms(self._node.clock()), until=self._until())
 
     async def _fill(self, snapshot: str, register: str, columns: ColumnMap, path: Path) -> int:
         """Write every entry; return how many lines gave none."""
@@ -152,9 +195,14 @@ class Registers:
                 found = [each for each in batch if isinstance(each, RegisterEntry)]
                 lines = [_row(snapshot, part + place, each) for place, each in enumerate(found)]
                 part += len(lines)
-                await self._store.write(partial(_add, lines))
+                await self._store.write(partial(self._add, snapshot, lines))
                 self.progress = (_told(stream), size, part)
         return bad
+
+    async def _add(self, snapshot: str, lines: Iterable[dict[str, Any]], tx: Transaction) -> None:
+        if not await tx.run("registers.hold", id=snapshot, state="loading", until=self._until()):
+            raise Rejected("register_busy", status=409)
+        await tx.many("registers.add", lines)
 
     async def _count(self, snapshot: str) -> int:
         row = await self._store.all("registers.count", snapshot=snapshot)
@@ -162,47 +210,61 @@ class Registers:
 
     async def _swap(self, snapshot: str, register: str, doctors: int, bad: int, by: str, tx: Transaction) -> None:
         await tx.take_turn(f"register {register}")
-        await tx.run("registers.retire", register=register)
-        await tx.run("registers.put_in_force", id=snapshot, doctors=doctors, bad_lines=bad)
+        if not await tx.run("registers.put_in_force", id=snapshot, doctors=doctors, bad_lines=bad):
+            raise Rejected("register_busy", status=409)  # another import has cleared it away
+        await tx.run("registers.hold", id=snapshot, state="current", until=self._until())
+        await tx.run("registers.retire", register=register, but=snapshot)
         await chain.append(tx, "register.imported", self._node.clock(), by, thing=f"s-{snapshot.lower()}")
 
     async def _clear(self, register: str, *, but: str) -> None:
-        """Drop what is not in force, a part at a time."""
-        for row in await self._store.all("registers.not_in_force", register=register, but=but):
+        """Drop what is neither in force nor held by anybody, a part at a time."""
+        now = to_ms(self._node.clock())
+        for row in await self._store.all("registers.not_in_force", register=register, but=but, now=now):
             while await self._store.write(partial(_drop_some, row["id"])):
                 await asyncio.sleep(0)
             await self._store.write(partial(_drop, row["id"]))
 
     # ── comparing ──
 
-    async def _compare(self, register: str, columns: ColumnMap) -> tuple[int, int]:
-        """Hold every verified doctor with a number of this register against it; count those as before, and the rest."""
-        kind = columns.number_column.kind or register
+    async def _compare(self, what: _Comparing, after: str) -> tuple[int, int]:
+        """Hold every verified doctor with a number of this register against it; count those as before, and the rest.
+
+        Ends early where another snapshot has come in force, which is compared by whoever brought it in.
+        """
         unchanged = changed = 0
-        after = ""
-        while found := await self._store.all("dossiers.of_register", kind=kind, after=after, most=_COMPARED):
+        while found := await self._store.all("dossiers.of_register", kind=what.kind, after=after, most=_COMPARED):
             for row in found:
                 after = row["id"]
                 try:
-                    same = await self._compare_one(row["id"], register, kind, columns)
+                    same = await self._compare_one(row["id"], what)
                 except Rejected as fault:  # one who is being decided on just now keeps no other from it
                     self._node.log.warning("register_not_compared", dossier=row["id"], code=fault.code)
                     continue
+                except StorageUnavailable:
+                    raise
+                except Exception as fault:  # nor one whose rows are damaged, or the rest would never be reached
+                    self._node.log.error("register_not_compared", dossier=row["id"], error=type(fault).__name__)
+                    continue
                 unchanged, changed = unchanged + same, changed + (not same)
+            if not await self._store.write(partial(_compared, what.snapshot, after, self._until())):
+                return unchanged, changed
+        await self._store.write(partial(_compared, what.snapshot, None, 0))
         return unchanged, changed
 
-    async def _compare_one(self, dossier_id: str, register: str, kind: str, columns: ColumnMap) -> bool:
+    async def _compare_one(self, dossier_id: str, comparing: _Comparing) -> bool:
         file = await self._dossiers.file(dossier_id)
-        if file.dossier.country != columns.country:
+        if file.dossier.country != comparing.country:
             return True
-        what = await self._what_changed(file, register, kind)
+        what = await self._what_changed(file, comparing.register, comparing.kind)
         if what:
-            await self._store.write(partial(self._add_task, file, register, what))
+            await self._store.write(partial(self._add_task, file, comparing.register, what))
             return False
         await self._verify_again(dossier_id)
         return True
 
     async def _what_changed(self, file: File, register: str, kind: str) -> str:
+        """What the register says otherwise; whoever has no number left to ask for is missing in it."""
+        compared = False
         for each in file.pieces:
             if not each.counts or each.number is None or each.number.kind != kind:
                 continue
@@ -214,7 +276,8 @@ class Registers:
                 return "inactive"
             if not answer.same_name:
                 return "renamed"
-        return ""
+            compared = True
+        return "" if compared else "missing"
 
     async def _verify_again(self, dossier_id: str) -> None:
         """Silently; who is not followed by the register, or is doubted by people, is left as they are."""
@@ -222,7 +285,8 @@ class Registers:
         def decide(file: File, now: datetime) -> Decision:
             if not file.dossier.followed or (file.dossier.campaign is not None and not _quiet(file)):
                 return Decision(outcome=Outcome(file.dossier, ()))
-            return Decision(outcome=timing.register_unchanged(file.dossier, now))
+            until = pieces.latest(file.dossier, self._dossiers.policy(file.dossier.country), now)
+            return Decision(outcome=timing.register_unchanged(file.dossier, now, until=until))
 
         file = await self._dossiers.file(dossier_id)
         if file.dossier.followed:
@@ -282,8 +346,12 @@ def _told(stream: BinaryIO) -> int:
     return stream.tell() if not stream.closed else 0
 
 
-async def _add(lines: list[dict[str, Any]], tx: Transaction) -> None:
-    await tx.many("registers.add", lines)
+async def _let_go(snapshot: str, tx: Transaction) -> None:
+    await tx.run("registers.let_go", id=snapshot)
+
+
+async def _compared(snapshot: str, place: str | None, until: int, tx: Transaction) -> int:
+    return await tx.run("registers.compared_up_to", id=snapshot, place=place, until=until)
 
 
 async def _drop_some(snapshot: str, tx: Transaction) -> int:

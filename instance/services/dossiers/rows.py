@@ -308,10 +308,12 @@ async def _save_evidence(tx: Transaction, before: Dossier, after: Dossier) -> No
         await tx.run("dossiers.unplace_piece", id=id, dossier=after.id)
     for id, (annex, place, evidence) in is_now.items():
         if was.get(id) != (annex, place, evidence):
-            await tx.run(
+            placed = await tx.run(
                 "dossiers.place_piece", id=id, dossier=after.id, annex=annex, place=place, rank=evidence.rank.value,
                 automatic=int(evidence.automatic), matched=int(evidence.matched), at=to_ms(evidence.at),
             )  # fmt: skip
+            if not placed:  # taken back meanwhile
+                raise Rejected("changed_meanwhile", status=409)
 
 
 def _places(dossier: Dossier) -> dict[str, tuple[str, int, Evidence]]:

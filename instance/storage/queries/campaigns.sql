@@ -22,6 +22,10 @@ where started_at is not null and place is not null order by id;
 -- name: go_on
 update campaigns set place = :place where id = :id;
 
+-- name: look_again
+-- Those that still run go through the country anew: somebody is verified again who was not.
+update campaigns set place = '' where country = :country and started_at + within_days * 86400000 > :now;
+
 -- name: verified
 -- The verified doctors of a country, a page at a time.
 select id from dossiers

@@ -17,6 +17,10 @@ select {{dossier}} from dossiers d where d.account = :account order by d.created
 -- name: of_doctor
 select {{dossier}} from dossiers d where d.doctor = :doctor order by d.created_at desc, d.id desc limit 1;
 
+-- name: approved_of_doctor
+-- Whether some dossier has ever been approved for this doctor: an application that is only begun decides nothing.
+select id from dossiers where doctor = :doctor and approved_at is not null order by created_at desc, id desc limit 1;
+
 -- name: open_of_country
 -- Whatever somebody at the desk may have to do something about, the longest waiting first.
 select {{dossier}} from dossiers d
@@ -30,7 +34,7 @@ order by d.changed_at, d.id limit :most;
 -- name: of_register
 -- The verified doctors whose number is of this kind, a page at a time.
 select distinct d.id from dossiers d join evidence_pieces e on e.dossier = d.id
-where d.state in ('approved', 'reverify_due') and e.place is not null and e.number_kind = :kind and d.id > :after
+where d.state in ('approved', 'reverify_due') and e.place >= 0 and e.number_kind = :kind and d.id > :after
 order by d.id limit :most;
 
 -- name: due
@@ -79,7 +83,7 @@ update dossiers set name = :name, folded = :folded where id = :id;
 update accounts set doctor = :doctor where id = :account;
 
 -- name: account
-select id, doctor, language from accounts where id = :id;
+select id, doctor, language, roles from accounts where id = :id;
 
 -- name: rename_doctor
 update doctors set name = :name, folded = :folded, updated_at = :now where uri = :uri and local = 1;
@@ -91,7 +95,7 @@ delete from doctor_words where doctor = :doctor;
 -- What a new credential says of an own doctor, and the standing that goes with it.
 update doctors set role = :role, assurance = :assurance, credential = :credential, valid_from = :valid_from,
     valid_until = :valid_until, standing = 'ok', updated_at = :now
-where uri = :uri and local = 1;
+where uri = :uri and local = 1 and updated_at = :seen;
 
 -- name: move_standing
 update doctors set standing = :standing, updated_at = :now where uri = :uri and local = 1 and standing <> :standing;
@@ -162,7 +166,8 @@ update evidence_pieces set place = -1 where id = :id and dossier = :dossier;
 delete from evidence_pieces where id = :id and dossier = :dossier and place is null;
 
 -- name: count_pieces
-select count(*) as number from evidence_pieces where dossier = :dossier;
+-- Those that wait to be handed in.
+select count(*) as number from evidence_pieces where dossier = :dossier and place is null;
 
 -- name: findings
 select f.piece, f.reviewer, f.facts, f.at from findings f join evidence_pieces e on e.id = f.piece
@@ -173,7 +178,11 @@ insert into findings (piece, reviewer, facts, at) values (:piece, :reviewer, :fa
 on conflict (piece, reviewer) do update set facts = excluded.facts, at = excluded.at;
 
 -- name: attach
-insert into piece_files (file, piece, at) values (:file, :piece, :at) on conflict do nothing;
+-- A file that is there, of the piece's own dossier, and not being destroyed.
+insert into piece_files (file, piece, at)
+select f.id, e.id, cast(:at as bigint) from evidence_files f join evidence_pieces e on e.dossier = f.dossier
+where f.id = :file and e.id = :piece and f.dossier = :dossier and f.destroyed_at is null and f.destroyed_for is null
+on conflict do nothing;
 
 -- name: files
 select f.file, f.piece, e.annex from piece_files f join evidence_pieces e on e.id = f.piece
@@ -205,6 +214,9 @@ insert into sealed_values (id, content) values (:id, :content) on conflict do no
 
 -- name: drop_sealed
 delete from sealed_values where id = :id;
+
+-- name: sealed_values
+select id, content from sealed_values where id > :after order by id limit :most;
 
 -- name: sealed_otherwise
 select id, content from sealed_values where substr(content, 1, 5) <> :head order by id limit :count;

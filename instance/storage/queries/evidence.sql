@@ -5,8 +5,8 @@ insert into evidence_files (id, dossier, kind, media, pages, size, hash, stored_
 values (:id, :dossier, :kind, :media, :pages, :size, :hash, :now, :destroy_at);
 
 -- name: get
-select id, dossier, kind, media, pages, size, hash, stored_at, destroy_at, destroyed_at from evidence_files
-where id = :id;
+select id, dossier, kind, media, pages, size, hash, stored_at, destroy_at, destroyed_at, destroyed_for
+from evidence_files where id = :id;
 
 -- name: of_dossier
 select id, dossier, kind, media, pages, size, hash, stored_at, destroy_at, destroyed_at from evidence_files
@@ -22,6 +22,11 @@ select distinct dossier from evidence_files where hash = :hash and dossier <> :d
 -- name: due
 select id from evidence_files where destroyed_at is null and destroy_at <= :now order by destroy_at, id limit :most;
 
+-- name: claim
+-- From here on it is being destroyed: a reason without a time. Its day is not moved any more, so it stays due until then.
+update evidence_files set destroyed_for = 'retention'
+where id = :id and destroyed_at is null and destroy_at <= :now;
+
 -- name: live
 select id from evidence_files where destroyed_at is null order by id;
 
@@ -32,10 +37,11 @@ select id from evidence_files where destroyed_at is null limit 1;
 select id from evidence_files where id = :id and destroyed_at is null;
 
 -- name: schedule_dossier
-update evidence_files set destroy_at = :destroy_at where dossier = :dossier and destroyed_at is null;
+update evidence_files set destroy_at = :destroy_at
+where dossier = :dossier and destroyed_at is null and destroyed_for is null;
 
 -- name: schedule_file
-update evidence_files set destroy_at = :destroy_at where id = :id and destroyed_at is null;
+update evidence_files set destroy_at = :destroy_at where id = :id and destroyed_at is null and destroyed_for is null;
 
 -- name: mark_destroyed
 update evidence_files set destroyed_at = :now, destroyed_for = :why where id = :id and destroyed_at is null;

@@ -32,16 +32,19 @@ delete from passkeys where id = :id and account = :account;
 select id, secret, created_at, last_step from totp where account = :account and confirmed_at is not null;
 
 -- name: app_to_confirm
-select id, secret, created_at from totp where account = :account and confirmed_at is null;
+select id, secret, created_at from totp where account = :account and session = :session and confirmed_at is null;
 
 -- name: add_app
-insert into totp (id, account, secret, created_at) values (:id, :account, :secret, :now);
+-- For a session that lives; it is shown to that one alone.
+insert into totp (id, account, secret, session, created_at)
+select :id, account, :secret, token, :now from sessions where token = :session and account = :account;
 
 -- name: drop_unconfirmed
-delete from totp where account = :account and confirmed_at is null;
+delete from totp where account = :account and session = :session and confirmed_at is null;
 
 -- name: confirm_app
-update totp set confirmed_at = :now, last_step = :step where id = :id and account = :account and confirmed_at is null;
+update totp set confirmed_at = :now, last_step = :step, session = null
+where id = :id and account = :account and session = :session and confirmed_at is null;
 
 -- name: drop_other_apps
 delete from totp where account = :account and id <> :id;
@@ -78,7 +81,7 @@ delete from recovery_codes where account = :account;
 
 -- name: ask
 insert into challenges (session, purpose, challenge, expires_at)
-values (:session, :purpose, :challenge, :expires_at)
+select token, :purpose, :challenge, :expires_at from sessions where token = :session
 on conflict (session, purpose) do update set challenge = excluded.challenge, expires_at = excluded.expires_at;
 
 -- name: asked
@@ -86,6 +89,18 @@ select challenge, expires_at from challenges where session = :session and purpos
 
 -- name: answered
 delete from challenges where session = :session and purpose = :purpose;
+
+-- name: add_enrolment
+insert into enrolments (token, account, created_at, expires_at) values (:token, :account, :now, :expires_at);
+
+-- name: use_enrolment
+delete from enrolments where token = :token and account = :account and expires_at > :now;
+
+-- name: drop_enrolments
+delete from enrolments where account = :account;
+
+-- name: drop_passed_enrolments
+delete from enrolments where expires_at <= :now;
 
 -- name: drop_passed
 delete from challenges where expires_at <= :now;

@@ -5,6 +5,17 @@
 alter table sessions add column factor_at bigint;
 alter table sessions add column password_at bigint not null default 0;
 alter table sessions add column owes_factor bigint not null default 0;
+-- 1 where this session may add a first factor to an account with a role: it began with an invitation or an enrolment link.
+alter table sessions add column enrols bigint not null default 0;
+
+-- Links that let somebody with a role, who has no factor, add one: SHA-256 of the token, gone with its use.
+create table enrolments (
+    token bytea not null primary key,
+    account text not null references accounts (id) on delete cascade,
+    created_at bigint not null,
+    expires_at bigint not null
+);
+create index enrolments_by_account on enrolments (account);
 
 -- Which roles somebody has stands in accounts.roles and nowhere else: a JSON array out of reviewer, lead, moderator,
 -- administrator, governor, dpo. Here stands the rest; the row outlives the roles, so that a person keeps one id.
@@ -32,6 +43,8 @@ create table invitations (
     countries text not null,
     sites text not null,
     invited_by text,
+    -- the id of somebody who was staff before and comes back as the same person.
+    former text not null default '',
     created_at bigint not null,
     expires_at bigint not null,
     used_at bigint,
@@ -39,6 +52,7 @@ create table invitations (
     account text references accounts (id) on delete cascade
 );
 create index invitations_by_account on invitations (account);
+create index invitations_by_inviter on invitations (invited_by);
 
 create table passkeys (
     id bytea not null primary key,
@@ -57,12 +71,15 @@ create table totp (
     id text not null primary key,
     account text not null references accounts (id) on delete cascade,
     secret bytea not null,
+    -- the session that waits to confirm it, and alone is shown it; none once it is confirmed.
+    session bytea references sessions (token) on update cascade on delete cascade,
     created_at bigint not null,
     confirmed_at bigint,
     -- the newest time step whose code was taken: that one and all before it are not taken again.
     last_step bigint not null default 0
 );
 create index totp_by_account on totp (account);
+create index totp_by_session on totp (session);
 
 create table recovery_codes (
     -- SHA-256 of account and code.

@@ -22,6 +22,7 @@ from tests.instance.dossiers.applying import (
     Applicant,
     application,
 )  # fmt: skip
+from tests.instance.dossiers.test_vault import shown
 from tests.town import Place
 from verification.grounds import Ground
 from verification.moves import AnnexKind
@@ -165,9 +166,10 @@ def test_a_weekend_makes_nothing_late(since: datetime, now: datetime, late: bool
 
 async def test_a_view_is_recorded_before_the_bytes_leave(fr: Place) -> None:
     """Who may not judge sees nothing, and no entry says otherwise."""
-    eliane = await Applicant.submits(fr.node)
+    eliane = await Applicant.begins(fr.node)
+    file = await shown(eliane)
+    await eliane.does("submit")
     await eliane.does("take", by=RITA)
-    file = "01" * 13
     await fr.node.dossiers.record_view(eliane.id, RITA, file)
     with pytest.raises(Rejected):
         await fr.node.dossiers.record_view(eliane.id, ADMIN, file)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from instance.services.dossiers.registers import Registers
 from instance.services.dossiers.values import Findings
 from instance.services.errors import Rejected
 from tests.instance.dossiers.applying import ADMIN, APPROVE, GERMAN, RENE, RITA, RPPS, Applicant
+from tests.instance.vaults import Killed
 from tests.town import Place, rows
 from verification.countries import Proof
 from verification.dossier import Role
@@ -64,14 +67,15 @@ async def with_number(fr: Place, **changes: Any) -> tuple[Applicant, str]:
     return eliane, piece
 
 
-async def verified(fr: Place) -> Applicant:
+async def verified(fr: Place, **changes: Any) -> Applicant:
     """A doctor whom the register knows, approved on it."""
-    eliane, piece = await with_number(fr)
+    eliane, piece = await with_number(fr, **changes)
     await eliane.does("take", by=RITA)
     found = Findings(known=True, active=True, known_name=True, control=Control.CODE_TO_REGISTERED_ADDRESS)
     for by in (RITA, RENE):
         await fr.node.dossiers.find(eliane.id, by, piece, found)
-        await eliane.does("vote", *APPROVE, by=by)
+        more = {"hit": Ground.NOT_THE_SAME} if (await eliane.file()).dossier.open_hit else {}
+        await eliane.does("vote", *APPROVE, by=by, **more)
     return eliane
 
 
@@ -178,6 +182,121 @@ async def test_two_imports_at_once_are_one(fr: Place, tmp_path: Path) -> None:
 
     assert ["register_busy"] == [each.code for each in results if isinstance(each, Rejected)]
     assert [(3,)] == [tuple(row) for row in await rows(fr.node, "select count(*) from register_entries")]
+
+
+async def test_two_processes_are_one_import(fr: Place, tmp_path: Path) -> None:
+    """Another process is told the same, and takes nothing of the first away; once that is silent for long it may."""
+    path, other = a_file(tmp_path, *map(line, range(3))), Registers(fr.node.dossiers)
+    registers, codes = fr.node.dossiers.registers, []
+    count = registers._count
+
+    async def meanwhile(snapshot: str) -> int:
+        codes.append(await refused(other.bring_in("rpps", path)))
+        return await count(snapshot)
+
+    registers._count = meanwhile  # type: ignore[method-assign]
+    done = await bring(fr, path)
+
+    assert ["register_busy"] == codes
+    assert 3 == done.doctors
+    assert [(3,)] == [tuple(row) for row in await rows(fr.node, "select count(*) from register_entries")]
+
+
+async def test_an_import_that_was_cleared_away_puts_nothing_in_force(fr: Place, tmp_path: Path) -> None:
+    """Stopped for longer than it holds its snapshot: the other's is in force, and stays so."""
+    await bring(fr, a_file(tmp_path, line(7)))
+    registers, other = fr.node.dossiers.registers, Registers(fr.node.dossiers)
+    path = a_file(tmp_path, *map(line, range(3)))
+    count = registers._count
+
+    async def sleeps(snapshot: str) -> int:
+        number = await count(snapshot)
+        fr.network.clock.move(minutes=11)
+        await other.bring_in("rpps", path)
+        return number
+
+    registers._count = sleeps  # type: ignore[method-assign]
+    code = await refused(bring(fr, path))
+
+    assert "register_busy" == code
+    assert [("current", 3)] == [
+        tuple(row) for row in await rows(fr.node, "select state, doctors from register_snapshots")
+    ]
+    assert [(3,)] == [tuple(row) for row in await rows(fr.node, "select count(*) from register_entries")]
+
+
+async def killed_while_comparing(fr: Place, path: Path, after: int) -> None:
+    """Bring a register in; the process ends when so many dossiers are compared."""
+    registers = fr.node.dossiers.registers
+    compare, left = registers._compare_one, [after]
+
+    async def dies(*values: Any) -> Any:
+        if not left[0]:
+            raise Killed
+        left[0] -= 1
+        return await compare(*values)
+
+    registers._compare_one = dies  # type: ignore[method-assign]
+    with pytest.raises(Killed):
+        await bring(fr, path)
+    await fr.reopen()
+
+
+async def test_a_comparison_that_was_ended_is_gone_on_with(fr: Place, tmp_path: Path) -> None:
+    """Put in force and killed: the chore compares whoever was not, once nobody holds it any more."""
+    await bring(fr, a_file(tmp_path, VAUQUELIN, line(1)))
+    eliane = await verified(fr)
+    await killed_while_comparing(fr, a_file(tmp_path, line(2), line(3)), after=0)
+    eliane.node = fr.node
+    await fr.node.dossiers.tick()
+    held = await rows(fr.node, "select what from register_tasks")
+    fr.network.clock.move(minutes=11)
+    await fr.node.dossiers.tick()
+    tasks = [tuple(row) for row in await rows(fr.node, "select dossier, what from register_tasks")]
+
+    assert [] == held
+    assert [(eliane.id, "missing")] == tasks
+    assert 0 == await fr.node.dossiers.registers.go_on()
+
+
+async def test_it_is_gone_on_with_where_it_was(fr: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever was compared is not compared again; the next import begins anew."""
+    monkeypatch.setattr("instance.services.dossiers.registers._COMPARED", 1)
+    await bring(fr, a_file(tmp_path, VAUQUELIN, line(1)))
+    both = sorted([(await verified(fr)).id, (await verified(fr, login="again")).id])
+    await killed_while_comparing(fr, a_file(tmp_path, line(2), line(3)), after=1)
+    registers, seen = fr.node.dossiers.registers, []
+    compare = registers._compare_one
+
+    async def sees(dossier: str, *values: Any) -> Any:
+        seen.append(dossier)
+        return await compare(dossier, *values)
+
+    registers._compare_one = sees  # type: ignore[method-assign]
+    fr.network.clock.move(minutes=11)
+    done = await registers.go_on()
+    after = list(seen)
+    await bring(fr, a_file(tmp_path, line(2), line(3)))
+
+    assert 1 == done
+    assert both[1:] == after
+    assert both == seen[1:]
+
+
+async def test_one_whose_rows_are_damaged_keeps_no_other(fr: Place, tmp_path: Path) -> None:
+    """Said in the log; the import comes to its end, and nothing is left to go on with."""
+    await bring(fr, a_file(tmp_path, VAUQUELIN, line(1)))
+    one, other = await verified(fr), await verified(fr, login="again")
+    (piece,) = (await one.file()).pieces
+
+    with sqlite3.connect(fr.node.config.database.removeprefix("sqlite:///")) as damaging:
+        damaging.execute("update evidence_pieces set claim = '{' where id = ?", (piece.id,))
+    done = await bring(fr, a_file(tmp_path, line(2), line(3)))
+    tasks = [tuple(row) for row in await rows(fr.node, "select dossier from register_tasks")]
+
+    assert (0, 1) == (done.unchanged, done.changed)
+    assert [(other.id,)] == tasks
+    assert [(None,)] == [tuple(row) for row in await rows(fr.node, "select compare_from from register_snapshots")]
 
 
 async def test_who_is_as_before_is_verified_again_without_a_word(fr: Place, tmp_path: Path) -> None:

@@ -18,10 +18,14 @@ from quart.typing import TestClientProtocol
 
 from instance.app import make_app
 from instance.config import Config
+from instance.evidence import EvidenceVault
 from instance.own_keys import OwnKeys
 from instance.services.allowlist_cache import AllowlistCache
 from instance.services.directory import Directory
+from instance.services.dossiers import Dossiers
 from instance.services.follows import Follows
+from instance.services.joining import Joining
+from instance.services.mails import Mails
 from instance.services.people import People
 from instance.services.publishing import Publishing
 from instance.services.second_factor import SecondFactors
@@ -120,6 +124,8 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     await node.directory.lists.load()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
+    node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
+    node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
     house.app = make_app(node)
     return house
 

@@ -375,17 +375,23 @@ async def test_an_invitation_keeps_what_was_typed(house):
 
 
 async def test_a_signed_in_doctor_accepts_with_her_account(house):
-    """One button; she is signed out everywhere, and enters as staff after enrolling."""
+    """One button; she is signed out everywhere else, and adds a factor in the session she has, under a new token."""
     invited = await house.node.staff.invite(Invite(email="m@chamber.example", roles=("moderator",)), by="test")
     path, marie = "/invitation/" + invited.link.rpartition("/")[2], await house.doctor("marie")
     page = await marie.text(path)
+    elsewhere = await house.doctor("marie")
     answer = await marie.post(path)
     again = await house.doctor("marie")
+    offered = await marie.text("/me/security")
 
     assert 'name="password"' not in page
-    assert (303, "/sign-in?next=/me/security") == (answer.status_code, answer.headers["Location"])
-    assert 303 == (await marie.get("/feed")).status_code
-    assert 403 == (await again.get("/feed")).status_code
+    assert (303, "/me/security") == (answer.status_code, answer.headers["Location"])
+    assert ('action="/me/security/app"' in offered, 'name="enrolment"' in offered) == (True, False)
+    assert 303 == (await elsewhere.get("/feed")).status_code
+    assert [403, 403] == [(await one.get("/feed")).status_code for one in (marie, again)]
+    assert 'action="/me/security/app"' not in await again.text("/me/security")
+    await enrol(marie, house.now)
+    assert 200 == (await marie.get("/feed")).status_code
 
 
 async def test_a_route_marked_for_staff_names_itself(house):
@@ -398,3 +404,92 @@ async def test_a_route_marked_for_staff_names_itself(house):
         return ""
 
     assert desk.access in guard.MARKS
+
+
+# ── the password alone, and what is never kept ──
+
+
+async def test_an_enrolment_link_leads_through_the_sign_in(house):
+    """The link, the password, one button; without it the page offers no way to add a factor."""
+    node = house.node
+    await (await house.doctor("staff")).get("/me")
+    link = (await node.factors.reset("staff", by="test", reason="lost")).removeprefix(node.origin)
+    somebody = house.visitor()
+    first = await somebody.get(link)
+    answer = await somebody.post("/sign-in", login="staff", password=PASSWORD, next=link)
+    bare = await somebody.text("/me/security")
+    closed = await somebody.post("/me/security/app")
+    page = await somebody.text(link)
+    wrong = await somebody.post("/me/security/enrol", enrolment="x")
+    done = await somebody.post("/me/security/enrol", enrolment=node.origin + link)
+    offered = await somebody.text("/me/security")
+
+    assert (303, f"/sign-in?next={link}") == (first.status_code, first.headers["Location"])
+    assert (303, link) == (answer.status_code, answer.headers["Location"])
+    assert 'action="/me/security/app"' not in bare
+    assert (403, 422, 303) == (closed.status_code, wrong.status_code, done.status_code)
+    assert f'value="{link.rpartition("/")[2]}"' in page
+    assert "enrolment-wrong" in await page_of(wrong)
+    assert ('action="/me/security/app"' in offered, 'name="enrolment"' in offered) == (True, False)
+
+
+async def test_a_waiting_secret_is_shown_after_a_factor(house):
+    """Where there is one: six minutes later the page asks again, and shows nothing."""
+    marie = await house.doctor("marie")
+    await enrol(marie, house.now)
+    await marie.get("/me/security")
+    await marie.post("/me/security/app")
+    fresh = await marie.get("/me/security/app")
+    house.now += timedelta(minutes=6)
+    stale = await marie.get("/me/security/app")
+
+    assert (200, 403) == (fresh.status_code, stale.status_code)
+    assert ('class="secret"' in await page_of(fresh), 'class="secret"' in await page_of(stale)) == (True, False)
+
+
+async def test_a_new_password_asks_for_a_factor_and_is_never_kept(house):
+    """Stale: no page holds what was typed; the factor first, then the form again."""
+    marie = await house.doctor("marie")
+    secret = await enrol(marie, house.now)
+    house.now += timedelta(minutes=6)
+    await marie.get("/me")
+    typed = {"old_password": PASSWORD, "password": "a new long sentence", "again": "a new long sentence"}
+    stale = await marie.post("/me/password", **typed)
+    asked = await marie.get("/me/password")
+    shown = await marie.post("/me/confirm", next="/me/password", factor_code=code(secret, house.now))
+    led = await marie.get("/me/password")
+    await marie.get("/me")
+    done = await marie.post("/me/password", **typed)
+
+    assert (303, "/me/password") == (stale.status_code, stale.headers["Location"])
+    assert (403, 303, 303) == (asked.status_code, shown.status_code, led.status_code)
+    assert (303, "/sign-in/second?next=/me%3Fsaved%3Dpassword") == (done.status_code, done.headers["Location"])
+
+
+async def test_the_page_that_asks_again_keeps_no_password(house):
+    """Of whatever form: the other fields are kept."""
+    ada, _ = await appointed(house)
+    house.now += timedelta(minutes=6)
+    await ada.get("/staff")
+    answer = await ada.post("/staff/invite", email="r@chamber.example", old_password="hunter2", again="hunter2")
+    page = await page_of(answer)
+
+    assert 403 == answer.status_code
+    assert ("r@chamber.example" in page, "hunter2" in page) == (True, False)
+
+
+async def test_whoever_has_begun_to_sign_in_ends_that_before_accepting(house):
+    """A half session at an invitation leads on; one that is whole accepts for itself and makes no other account."""
+    await enrol(await house.doctor("marie"), house.now)
+    invited = await house.node.staff.invite(Invite(email="m@chamber.example", roles=("moderator",)), by="test")
+    path, somebody = "/invitation/" + invited.link.rpartition("/")[2], await half(house)
+    got = await somebody.get(path)
+    sent = await somebody.post(path, login="ghost", password=PASSWORD, again=PASSWORD)
+    late = await house.doctor("late")
+    await late.get(path)
+    other = await late.post(path, login="ghost", password=PASSWORD, again=PASSWORD)
+
+    assert (303, f"/sign-in/second?next={path}") == (got.status_code, got.headers["Location"])
+    assert (303, 409) == (sent.status_code, other.status_code)
+    assert [] == await rows(house.node, "select id from accounts where login = 'ghost'")
+    assert await house.node.staff.invitation(path.rpartition("/")[2])

@@ -11,8 +11,9 @@ import pytest
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
 from instance.routes import shell
+from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
-from instance.services import dossiers, follows, people, publishing, second_factor, siblings, staff, standings
+from instance.services import dossiers, follows, joining, people, publishing, second_factor, siblings, staff, standings
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -25,18 +26,28 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import feed
-from verification.dossier import Role
+from instance.views import application, desk, feed
+from verification.acts import Notice
+from verification.countries import Proof
+from verification.dossier import Assurance, Role
+from verification.evidence import Control
+from verification.grounds import SHORTCOMINGS, Ground, grounds_for
+from verification.moves import Choice, State
 from verification.people import StaffRole
+from verification.registers.numbers import Check
 
 ROOT = Path(rendering.__file__).parent
 CALL = re.compile(r"\b[tn]\('([a-z0-9_.-]+)'[,)]")
 STEM = re.compile(r"\b[tn]\('([a-z0-9_.-]+)' ~ ")
 SINGLE_CALL = re.compile(r"""(?:\.text|\.count|say)\("([a-z0-9_.-]+)"[,)]""")
 
+#: What an applicant may be told of: both reviews look alike to them.
+APPLICATION_STATES = [state.value for state in State if state is not State.SECOND_REVIEW]
+#: The reasons that are shown to an applicant.
+SHOWN_GROUNDS = SHORTCOMINGS | grounds_for(State.APPROVED, State.SUSPENDED) | grounds_for(State.APPROVED, State.REVOKED)
 #: Where a key is put together from a value: the values it can take.
 FAMILIES: dict[str, Iterable[str]] = {
-    "nav.": ["feed", "colleagues", "write", "notices", "me"],
+    "nav.": ["application", "feed", "colleagues", "write", "notices", "me"],
     "kind.": [kind.value for kind in PostKind],
     "role.": [role.value for role in Role],
     "audience.": [audience.value for audience in Audience if audience is not Audience.NATIONAL],
@@ -55,6 +66,35 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
+    "desk.filter.": desk.FILTERS,
+    "desk.all.": desk.FILTERS,
+    "desk.kind.": desk.KINDS,
+    "desk.wants.": ["take", "review", "second", "decide", "annex", "propose", "confirm", "register"],
+    "desk.state.": [state.value for state in State],
+    "desk.annex_state.": ["submitted", "in_review", "second_review"],
+    "desk.ground.": [ground.value for ground in Ground],
+    "desk.proof.": [proof.value for proof in Proof],
+    "desk.same.": ["number", "file", "person"],
+    "desk.found.": {fact for facts in TICKED.values() for fact in facts},
+    "desk.day.": ["issued_on", "valid_until", "training_ends", "year_ends"],
+    "desk.control.": [control.value for control in Control],
+    "desk.check.": [check.value for check in Check],
+    "desk.assurance.": [assurance.value for assurance in Assurance],
+    "desk.bar.": desk.AGES,
+    "desk.act.": [*desk.ACTS, "other"],
+    "desk.choice.": [choice.value for choice in Choice],
+    "desk.vote_": [choice.value for choice in Choice],
+    "desk.two.": ["suspend", "confirm", "lift", "revoke", "death"],
+    "desk.proposal.": ["approved", "revoked", "deceased"],
+    "application.state.": APPLICATION_STATES,
+    "application.next.": APPLICATION_STATES,
+    "add.": ["issued_on", "valid_until", "training_ends"],
+    "add.title.": application.FORMS,
+    "add.text.": application.FORMS,
+    "add.medicine.": ["yes", "no", "none"],
+    "proof.": [proof.value for proof in Proof],
+    "ground.": [ground.value for ground in SHOWN_GROUNDS],
+    "told.": [notice.value for notice in Notice],
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "password", "session", "session_gone"],
     "own.": ["posts", "answers"],
@@ -78,8 +118,11 @@ CODES = {
     *evidence.CODES,
     *second_factor.CODES,
     *staff.CODES,
+    *joining.CODES,
+    *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
+    *("dossier_changed", "bad_day", "bad_ground"),
 }
 
 
@@ -90,7 +133,7 @@ def used() -> set[str]:
     }
     for path in (ROOT / "pages").glob("*.html"):
         found |= set(CALL.findall(path.read_text("utf-8")))
-    for path in (ROOT / "rendering.py", *(ROOT / "routes").glob("*.py")):
+    for path in (ROOT / "rendering.py", ROOT / "services/mails.py", *(ROOT / "routes").glob("*.py")):
         found |= set(SINGLE_CALL.findall(path.read_text("utf-8")))
     return found
 

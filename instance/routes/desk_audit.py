@@ -1,0 +1,52 @@
+"""What the data protection officer reads: how far the audit log holds, and that what is due was destroyed."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from quart import Blueprint
+from quart.typing import ResponseReturnValue
+
+from federation.integrity import read_instant
+from instance.routes import guard, shell
+from instance.services.dossiers import chain
+from instance.services.dossiers.values import HistoryLine
+from instance.times import to_ms
+from instance.views import desk
+from verification.people import Actor, StaffRole
+
+routes = Blueprint("desk_audit", __name__)
+_LOOKED_BACK: Final = 500
+_LATE: Final = 1_000
+_ERASED: Final = ("evidence.erased", "facts.erased", "decision.erased")
+
+
+@routes.get("/desk/audit")
+@guard.staff_required(StaffRole.DPO)
+async def audit(_actor: Actor) -> ResponseReturnValue:
+    """Recompute the log, and show its head, what is past its day, and what was destroyed of late."""
+    node = guard.node()
+    held, broken = await chain.verify(node.store)
+    head = await chain.head(node.store)
+    late = await node.store.all("evidence.due", now=to_ms(node.clock()), most=_LATE)
+    return await shell.page(
+        "desk_audit.html", here="me", counted=False, held=held, broken=broken, head=head, late=len(late),
+        alarms=await node.dossiers.heads.alarms(), erased=await _erased(head.sequence), act_of=desk.act_of,
+    )  # fmt: skip
+
+
+async def _erased(last: int) -> list[HistoryLine]:
+    """The destructions among the last entries, the newest first; an entry that cannot be read is passed over."""
+    found = []
+    for row in await guard.node().store.all("audit.page", after=max(0, last - _LOOKED_BACK), most=_LOOKED_BACK):
+        try:
+            entry = json.loads(row["entry"])
+            line = HistoryLine(
+                n=row["n"], act=entry["act"], at=read_instant(entry["at"]), by=entry["by"], reason=entry.get("reason")
+            )  # fmt: skip
+        except (ValueError, KeyError, TypeError):
+            continue
+        if line.act in _ERASED:
+            found.append(line)
+    return found[::-1]

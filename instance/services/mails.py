@@ -1,0 +1,181 @@
+"""Mails: rows become messages that say no more than that there is something to read, and to whom.
+
+A mail holds no name, no evidence, no document and no clinical word; what it is about is read after signing in. Mails
+to a part of the desk become one row for each of its people first. What cannot be sent is tried again, ever later, and
+dropped after three days; a code is dropped once it is past.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timedelta
+from email.message import EmailMessage
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Final
+
+from instance.i18n import LANGUAGES, Catalogue, catalogue
+from instance.ids import new_ulid
+from instance.mail_ways import NotSent, way_of
+from instance.services.factor_showing import ADDED, GUESSED, OWNER
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
+from instance.vault import BadSecret, CannotOpen
+from verification.acts import Notice, Whom
+from verification.people import StaffRole
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: A code for somebody who signs up, and the word to one who has an account already.
+CODE, HAS_ACCOUNT = "join_code", "join_has_account"
+#: What mails can be about.
+SUBJECTS: Final = (CODE, HAS_ACCOUNT, ADDED, GUESSED, *(notice.value for notice in Notice))
+#: How long a code holds.
+CODE_HOLDS: Final = timedelta(minutes=15)
+#: How long the next try waits, by how many there were.
+BACK_OFF: Final = (
+    timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=15), timedelta(hours=1), timedelta(hours=4),
+    timedelta(hours=12),
+)  # fmt: skip
+GIVEN_UP: Final = timedelta(days=3)
+_AT_ONCE: Final = 20
+_PARTS: Final = {
+    Whom.REVIEWERS: StaffRole.REVIEWER, Whom.LEADS: StaffRole.LEAD, Whom.ADMINISTRATORS: StaffRole.ADMINISTRATOR,
+}  # fmt: skip
+
+
+class Mails:
+    """The mails of one instance."""
+
+    def __init__(self, node: Node) -> None:
+        self._node, self._store = node, node.store
+        self.way = way_of(node.config)
+
+    async def send_due(self) -> int:
+        """Send what is due; return how many left."""
+        await self._spread()
+        due = await self._store.all("mails.due", now=to_ms(self._node.clock()), most=_AT_ONCE)
+        sent = 0
+        for row in due:
+            sent += await self._send(row)
+        return sent
+
+    # ── one for each ──
+
+    async def _spread(self) -> None:
+        if not await self._store.all("mails.for_the_desk", most=1):
+            return
+
+        async def work(tx: Transaction) -> None:
+            await tx.take_turn("mails for the desk")
+            people = await tx.all("mails.people_of_the_desk")
+            for row in await tx.all("mails.for_the_desk", most=_AT_ONCE):
+                for person in people:
+                    if _is_meant(row, person):
+                        await self._add_for(tx, row, person)
+                await tx.run("mails.drop", id=row["id"])
+
+        await self._store.write(work)
+
+    async def _add_for(self, tx: Transaction, row: Row, person: Row) -> None:
+        await tx.run(
+            "mails.add", id=new_ulid(self._node.clock()), whom=row["whom"], account=person["id"],
+            country=row["country"], notice=row["notice"], language=person["language"], at=row["at"], address="",
+            sealed=None,
+        )  # fmt: skip
+
+    # ── sending ──
+
+    async def _send(self, row: Row) -> bool:
+        """Send one; whoever claims it first does."""
+        now, address = self._node.clock(), row["address"] or row["email"]
+        if not address or now - from_ms(row["at"]) >= _kept(row["notice"]):
+            await self._run("mails.drop", id=row["id"])
+            self._node.log.warning("mail_dropped", code=row["notice"], count=row["tries"])
+            return False
+        later = now + BACK_OFF[min(row["tries"], len(BACK_OFF) - 1)]
+        if not await self._run("mails.claim", id=row["id"], later=to_ms(later), seen=row["next_at"]):
+            return False
+        try:
+            await self.way.send(row["id"], self._message(row, address, now))
+        except (NotSent, BadSecret, CannotOpen) as fault:
+            self._node.log.warning("mail_not_sent", code=row["notice"], count=row["tries"] + 1, error=_word(fault))
+            return False
+        await self._run("mails.sent", id=row["id"], now=to_ms(now))
+        return True
+
+    def _message(self, row: Row, address: str, now: datetime) -> EmailMessage:
+        config = self._node.config
+        asked = row["chosen"] or row["language"]
+        words = catalogue(asked if asked in LANGUAGES else config.language)
+        message = EmailMessage()
+        message["From"] = config.mail_from or f"no-reply@{_host(config.authority)}"
+        message["To"] = address
+        message["Subject"] = f"{_subject(words, row)} – {config.name}"
+        message["Date"] = format_datetime(now)
+        message["Message-ID"] = f"<{row['id'].lower()}@{_host(config.authority)}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message.set_content("\n\n".join(self._lines(words, row)) + "\n")
+        # Last: setting the content takes every header away that speaks of it.
+        message["Content-Language"] = words.language
+        return message
+
+    def _lines(self, words: Catalogue, row: Row) -> list[str]:
+        lines, origin = [words.text("mail.hello")], self._node.origin
+        if row["notice"] == CODE:
+            code = self._node.vault.open(bytes(row["sealed"]), sealed_for(row["id"])).decode()
+            lines += [words.text("mail.join_code"), code, words.text("mail.not_you")]
+        elif row["notice"] == HAS_ACCOUNT:
+            lines += [words.text("mail.join_has_account"), f"{origin}/sign-in", words.text("mail.not_you")]
+        elif row["whom"] == OWNER:
+            added = row["notice"] == ADDED
+            said = words.text("mail.factor_added") if added else words.text("mail.factor_guessed")
+            lines += [said, f"{origin}/me/security"]
+        elif row["whom"] == Whom.APPLICANT.value:
+            lines += [words.text(f"told.{row['notice']}"), words.text("mail.read_more"), f"{origin}/application"]
+        else:
+            lines += [words.text("mail.desk"), f"{origin}/desk"]
+        foot = words.text("mail.foot")
+        return [*lines, f"{foot} {self._node.config.name}"]
+
+    async def _run(self, query: str, **values: object) -> int:
+        async def work(tx: Transaction) -> int:
+            return await tx.run(query, **values)
+
+        return await self._store.write(work)
+
+
+def _host(authority: str) -> str:
+    """The host of an authority, as it stands in addresses of mail."""
+    host, _, port = authority.rpartition(":")
+    return host if host and port.isdigit() else authority
+
+
+def sealed_for(id: str) -> bytes:
+    """What the sealed code of a mail is bound to."""
+    return f"mail/{id}".encode()
+
+
+def _kept(notice: str) -> timedelta:
+    return CODE_HOLDS if notice == CODE else GIVEN_UP
+
+
+def _subject(words: Catalogue, row: Row) -> str:
+    if row["notice"] in (CODE, HAS_ACCOUNT):
+        return words.text("mail.subject.join")
+    if row["whom"] == OWNER:
+        return words.text("mail.subject.owner")
+    if row["whom"] == Whom.APPLICANT.value:
+        return words.text("mail.subject.applicant")
+    return words.text("mail.subject.desk")
+
+
+def _is_meant(row: Row, person: Row) -> bool:
+    """Whether this person works in that part of the desk, for that country (administrators: for every one)."""
+    role = _PARTS.get(Whom(row["whom"]))
+    near = role is StaffRole.ADMINISTRATOR or row["country"] in json.loads(person["countries"])
+    return role is not None and role.value in json.loads(person["roles"]) and near
+
+
+def _word(fault: Exception) -> str:
+    return str(fault) if isinstance(fault, NotSent) else type(fault).__name__

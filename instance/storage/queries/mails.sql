@@ -1,0 +1,29 @@
+-- Mails on their way.
+
+-- name: add
+insert into mails (id, whom, account, country, notice, language, at, address, sealed)
+values (:id, :whom, :account, :country, :notice, :language, :at, :address, :sealed);
+
+-- name: for_the_desk
+-- Those that go to a part of the desk: one for each of its people is made of each.
+select id, whom, country, notice, at from mails
+where sent_at is null and account = '' and address = '' order by id limit :most;
+
+-- name: people_of_the_desk
+select a.id, a.roles, a.language, s.countries from staff s join accounts a on a.id = s.account
+where s.ended_at is null and a.disabled_at is null and a.email <> '' order by a.id;
+
+-- name: due
+select m.id, m.whom, m.account, m.notice, m.language, m.at, m.address, m.sealed, m.tries, m.next_at,
+    coalesce(a.email, '') as email, coalesce(a.language, '') as chosen
+from mails m left join accounts a on a.id = m.account
+where m.sent_at is null and m.next_at <= :now and (m.account <> '' or m.address <> '') order by m.id limit :most;
+
+-- name: claim
+update mails set tries = tries + 1, next_at = :later where id = :id and sent_at is null and next_at = :seen;
+
+-- name: sent
+update mails set sent_at = :now, address = '', sealed = null where id = :id;
+
+-- name: drop
+delete from mails where id = :id;

@@ -1,0 +1,171 @@
+"""What an applicant sees of the own application: where it stands, what comes next and when, what was shown and said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from instance.services.dossiers.pieces import kind_of
+from instance.storage.store import Reader
+from instance.times import to_ms
+from verification.acts import Notice
+from verification.countries import SUPPORT, CountryPolicy, Proof
+from verification.dossier import EvidenceKind
+from verification.evidence import PROOFS
+from verification.moves import FINAL, MOVES, State
+from verification.ways import ANSWER_WITHIN, APPEAL_WITHIN
+
+if TYPE_CHECKING:
+    from instance.evidence import EvidenceFile
+    from instance.services.dossiers.values import File, NoticeLine, ShownPiece
+
+#: The forms, by the last part of their address.
+FORMS: Final = {
+    "diploma": EvidenceKind.DIPLOMA, "registration": EvidenceKind.REGISTRATION, "card": EvidenceKind.STUDENT_CARD,
+}  # fmt: skip
+#: What comes of the authority's own system, never of a form.
+_NEVER_TYPED: Final = frozenset({Proof.ELECTRONIC_IDENTITY, Proof.SUPPORTING_LOGIN})
+#: Working days within which a decision is aimed at.
+_WORKING_DAYS: Final = 2
+_SATURDAY: Final = 5
+_GIVEN: Final = frozenset({State.DRAFT, State.NEEDS_INFO, State.EXPIRED})
+_ASKED: Final = frozenset({Notice.MORE_NEEDED.value, Notice.ANSWER_REMINDER.value})
+_REASONED: Final = {
+    State.NEEDS_INFO: _ASKED, State.REJECTED: frozenset({Notice.REJECTED.value, Notice.REJECTED_AGAIN.value}),
+    State.CLOSED: frozenset({Notice.CLOSED.value, Notice.REJECTED_AGAIN.value}),
+    State.SUSPENDED: frozenset({Notice.SUSPENDED.value}), State.REVOKED: frozenset({Notice.REVOKED.value}),
+}  # fmt: skip
+
+
+class PieceRow(Struct, frozen=True, kw_only=True):
+    """One thing that was shown; `owes_file`: without a document it says nothing."""
+
+    id: str
+    proof: str
+    number: str
+    waiting: bool
+    at: int
+    owes_file: bool
+    files: tuple[EvidenceFile, ...]
+
+
+class LineRow(Struct, frozen=True, kw_only=True):
+    """One thing the applicant was told."""
+
+    notice: str
+    grounds: tuple[str, ...]
+    at: int
+
+
+class Application(Struct, frozen=True, kw_only=True):
+    """The page; `day` is the one the sentence about what comes next speaks of, in milliseconds."""
+
+    state: str
+    version: int
+    name: str
+    role: str
+    country: str
+    day: int
+    grounds: tuple[str, ...]
+    pieces: tuple[PieceRow, ...]
+    lines: tuple[LineRow, ...]
+    forms: tuple[str, ...]
+    may_add: bool
+    may_hand_in: bool
+    may_appeal: bool
+    may_withdraw: bool
+    may_begin_again: bool
+
+    @property
+    def owing(self) -> tuple[PieceRow, ...]:
+        """What waits and has no document yet."""
+        return tuple(piece for piece in self.pieces if piece.waiting and piece.owes_file)
+
+
+def application(
+    file: File, told: Iterable[NoticeLine], kept: Iterable[EvidenceFile], policy: CountryPolicy
+) -> Application:
+    """Put the page together."""
+    dossier, files = file.dossier, {each.id: each for each in kept}
+    lines = tuple(_line(each) for each in told if each.dossier == dossier.id)
+    may_add, waiting = dossier.state in _GIVEN, bool(file.waiting())
+    return Application(
+        state=_shown(dossier.state), version=file.version, name=file.said.name, role=dossier.role.value,
+        country=dossier.country, day=to_ms(_day(file)), grounds=_grounds(dossier.state, lines),
+        pieces=tuple(_piece(each, files) for each in file.pieces if not each.annex), lines=lines,
+        forms=tuple(name for name in FORMS if proofs(name, file, policy)), may_add=may_add,
+        may_hand_in=may_add and (waiting or dossier.state is State.NEEDS_INFO),
+        may_appeal=dossier.state is State.REJECTED and dossier.appealed_at is None,
+        may_withdraw=dossier.approved_at is None and State.WITHDRAWN in MOVES[dossier.state],
+        may_begin_again=dossier.state in FINAL and dossier.approved_at is None,
+    )  # fmt: skip
+
+
+async def state_of(store: Reader, account_id: str) -> str | None:
+    """The state of the last application of an account, as its owner sees it; None where there is none."""
+    row = await store.one("dossiers.of_account", account=account_id)
+    return None if row is None else _shown(State(row["state"]))
+
+
+def proofs(form: str, file: File, policy: CountryPolicy) -> tuple[str, ...]:
+    """The proofs of one form that help this application, in the order of their names' declaration."""
+    kind = FORMS[form]
+    useful = [each for each in Proof if each in PROOFS[kind] - _NEVER_TYPED and policy.accepts(file.dossier.role, each)]
+    support = [each for each in Proof if each in PROOFS[kind] & SUPPORT - _NEVER_TYPED] if useful else []
+    return tuple(each.value for each in [*useful, *support])
+
+
+def form_of(proof: str) -> str:
+    """The form to which a proof belongs."""
+    return next(name for name, kind in FORMS.items() if kind is kind_of(Proof(proof)))
+
+
+def expected(since: datetime) -> datetime:
+    """Two working days on; Saturdays and Sundays are none."""
+    day, left = since, _WORKING_DAYS
+    while left:
+        day += timedelta(days=1)
+        left -= day.weekday() < _SATURDAY
+    return day
+
+
+def _shown(state: State) -> str:
+    """Nobody learns of a first vote: both reviews look alike."""
+    return State.IN_REVIEW.value if state is State.SECOND_REVIEW else state.value
+
+
+def _day(file: File) -> datetime:
+    dossier = file.dossier
+    match dossier.state:
+        case State.NEEDS_INFO:
+            return dossier.changed_at + ANSWER_WITHIN
+        case State.REJECTED:
+            return dossier.changed_at + APPEAL_WITHIN
+        case State.APPROVED | State.REVERIFY_DUE | State.EXPIRED:
+            return dossier.reverify_on or dossier.changed_at
+        case State.SUBMITTED | State.IN_REVIEW | State.SECOND_REVIEW:
+            return expected(file.handed_at or dossier.changed_at)
+        case _:
+            return dossier.changed_at
+
+
+def _grounds(state: State, lines: tuple[LineRow, ...]) -> tuple[str, ...]:
+    """The reasons of where it stands, from the last word about it; the lines begin with the last."""
+    wanted = _REASONED.get(state, frozenset())
+    return next((line.grounds for line in lines if line.notice in wanted and line.grounds), ())
+
+
+def _line(told: NoticeLine) -> LineRow:
+    return LineRow(notice=told.notice, grounds=tuple(each.value for each in told.grounds), at=to_ms(told.at))
+
+
+def _piece(shown: ShownPiece, kept: dict[str, EvidenceFile]) -> PieceRow:
+    files = tuple(kept[id] for id in shown.files if id in kept)
+    return PieceRow(
+        id=shown.id, proof=shown.proof.value, number="" if shown.number is None else shown.number.value,
+        waiting=shown.waiting, at=to_ms(shown.at), files=files,
+        owes_file=not files and shown.proof is not Proof.REGISTER_NUMBER and not shown.automatic,
+    )  # fmt: skip

@@ -1,0 +1,328 @@
+"""What the review desk shows: the queue by its filters, figures as bars, a dossier beside what it rests on.
+
+Whoever calls has asked whether this person may see it (`dossiers.open_to`). Nothing of the network is in here, and
+`held`, which administrators see, has nothing of an applicant but the handle they asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from instance.services.dossiers.pieces import Grade, kind_of
+from instance.services.dossiers.values import (
+    Figures,
+    File,
+    Findings,
+    HistoryLine,
+    QueueLine,
+    RegisterAnswer,
+    ShownPiece,
+)
+from instance.services.errors import Missing
+from verification import annexes, review
+from verification.dossier import Annex, Dossier, Proposal, Vote
+from verification.grounds import Ground, grounds_for
+from verification.moves import MOVES, OPEN, AnnexState, State
+from verification.people import Actor, StaffRole
+from verification.ways import PROPOSAL, disagreed
+
+if TYPE_CHECKING:
+    from instance.evidence import EvidenceFile
+    from instance.wiring import Node
+
+#: What the queue can be narrowed by.
+FILTERS: Final = ("kind", "role", "country")
+#: What a line of the queue can be about.
+KINDS: Final = ("application", "renewal", "specialist", "name", "together", "register")
+#: What the history has words of its own for; moves of the dossier are said by the state they led to.
+ACTS: Final = (
+    "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "register.changed",
+    "register.unchanged", "register.looked_at", "dossier.retired", "dossier.suspension_confirmed",
+    "proposal.approved", "proposal.revoked", "proposal.deceased",
+    "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
+)  # fmt: skip
+AGES: Final = ("under_a_day", "under_two_days", "under_a_week", "longer")
+_REVIEWING: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
+_HEIGHT: Final = 60
+
+
+# ── the queue ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """One value a filter can take: how many lines it leaves, and whether it is chosen."""
+
+    value: str
+    number: int
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Queue:
+    """The lines that the chosen filters leave, and for each filter its values with counts."""
+
+    lines: Sequence[QueueLine]
+    total: int
+    chosen: Mapping[str, str]
+    filters: Mapping[str, Sequence[Choice]]
+
+
+def kind_of_line(line: QueueLine) -> str:
+    """What a line is about, one of KINDS."""
+    if line.annex_kind is not None:
+        return line.annex_kind.value
+    return {"propose": "together", "confirm": "together", "register": "register"}.get(line.wants, "application")
+
+
+def narrowed(lines: Sequence[QueueLine], asked: Mapping[str, str]) -> Queue:
+    """Narrow the queue; a filter's counts are of the lines that the other filters leave."""
+    facts = [{"kind": kind_of_line(line), "role": line.role.value, "country": line.country} for line in lines]
+    known = {name: {each[name] for each in facts} for name in FILTERS}
+    chosen = {name: asked[name] for name in FILTERS if asked.get(name) in known[name]}
+
+    def left(but: str = "") -> list[int]:
+        wanted = {name: value for name, value in chosen.items() if name != but}
+        return [place for place, each in enumerate(facts) if wanted.items() <= each.items()]
+
+    filters = {}
+    for name in FILTERS:
+        counts = Counter(facts[place][name] for place in left(name))
+        filters[name] = [
+            Choice(value=value, number=counts[value], chosen=chosen.get(name) == value) for value in sorted(known[name])
+        ]
+    return Queue(lines=[lines[place] for place in left()], total=len(lines), chosen=chosen, filters=filters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bar:
+    """One bar of the small chart: which age, how many, and how high of sixty."""
+
+    age: str
+    number: int
+    height: int
+
+
+def bars(figures: Figures) -> list[Bar]:
+    """The waiting by age; the longest bar has the full height, none has no height."""
+    numbers = {age: int(getattr(figures, age)) for age in AGES}
+    most = max(1, *numbers.values())
+    return [Bar(age=age, number=number, height=round(_HEIGHT * number / most)) for age, number in numbers.items()]
+
+
+# ── a dossier ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PieceView:
+    """One thing that was shown: the claim, its files that may be looked at, what the register and this reviewer say."""
+
+    shown: ShownPiece
+    kind: str
+    files: Sequence[EvidenceFile]
+    answer: RegisterAnswer | None
+    found: Findings
+    looked: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnnexView:
+    """An annex that is not decided, with what this reviewer may know of it and do about it."""
+
+    annex: Annex
+    name: str
+    pieces: Sequence[PieceView]
+    votes: Sequence[Vote]
+    grade: Grade
+    offers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DossierView:
+    """Everything one reviewer may see of a dossier, and what may be done about it."""
+
+    file: File
+    pieces: Sequence[PieceView]
+    annexes: Sequence[AnnexView]
+    votes: Sequence[Vote]
+    grade: Grade
+    offers: frozenset[str]
+    proposals: Sequence[Proposal]
+    tasks: Sequence[Mapping[str, object]]
+    history: Sequence[HistoryLine]
+    linked: frozenset[str]
+
+
+async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
+    """Put a dossier together for a reviewer who may judge it."""
+    kept = {each.id: each for each in await node.evidence.files(file.dossier.id)}
+    visible = visible_files(file)
+    waiting = [each for each in file.dossier.annexes if each.open]
+
+    async def looked_at(pieces: Iterable[ShownPiece]) -> list[PieceView]:
+        return [await _piece(node, file, actor, piece, kept, visible) for piece in pieces]
+
+    tasks = await node.store.all("dossiers.tasks", dossier=file.dossier.id)
+    return DossierView(
+        file=file, pieces=await looked_at(file.counting()),
+        annexes=[await _annex(node, file, actor, each, await looked_at(file.counting(each.id))) for each in waiting],
+        votes=review.visible_votes(file.dossier, actor), grade=await node.dossiers.worth(file.dossier.id, actor),
+        offers=offers(file.dossier, actor), proposals=proposals(file.dossier, node.clock()),
+        tasks=[row for row in tasks if row["closed_at"] is None], history=await node.dossiers.history(file.dossier.id),
+        linked=await _linked(node, file, actor),
+    )  # fmt: skip
+
+
+async def _piece(
+    node: Node, file: File, actor: Actor, piece: ShownPiece, kept: Mapping[str, EvidenceFile], visible: frozenset[str]
+) -> PieceView:
+    answer = None if piece.number is None else await node.dossiers.register_answer(file.dossier.id, piece.id)
+    return PieceView(
+        shown=piece, kind=kind_of(piece.proof).value, answer=answer, looked=actor.id in piece.findings,
+        files=[kept[each] for each in piece.files if each in kept and each in visible],
+        found=piece.findings.get(actor.id, Findings()),
+    )  # fmt: skip
+
+
+async def _annex(node: Node, file: File, actor: Actor, annex: Annex, pieces: Sequence[PieceView]) -> AnnexView:
+    return AnnexView(
+        annex=annex, name=file.annex_names.get(annex.id, ""), pieces=pieces,
+        votes=annexes.visible_votes(file.dossier, annex.id, actor),
+        grade=await node.dossiers.worth(file.dossier.id, actor, annex.id),
+        offers=_annex_offers(file.dossier, annex, actor),
+    )  # fmt: skip
+
+
+async def _linked(node: Node, file: File, actor: Actor) -> frozenset[str]:
+    """The dossiers of possible duplicates that this reviewer may open."""
+    found = set()
+    for hit in file.hits:
+        try:
+            await node.dossiers.open_to(hit.dossier, actor)
+        except Missing:
+            continue
+        found.add(hit.dossier)
+    return frozenset(found)
+
+
+def visible_files(file: File) -> frozenset[str]:
+    """The files a review needs now: of an application while it is looked at, of an annex until it is decided."""
+    reviewed = {each.id for each in file.dossier.annexes if each.open}
+    if file.dossier.state in OPEN:
+        reviewed.add("")
+    return frozenset(id for piece in file.pieces if piece.counts and piece.annex in reviewed for id in piece.files)
+
+
+def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:
+    """What this reviewer can do now: take, ask, vote, decide, lift, confirm, revoke, death."""
+    state, votes = dossier.state, dossier.votes_now()
+    voted = any(vote.reviewer == actor.id for vote in votes)
+    found = {"take"} if state in (State.SUBMITTED, State.APPEALED) else set()
+    if state in _REVIEWING:
+        found |= {"ask"} | _vote_offers(votes, actor, voted=voted)
+    return frozenset(found | _offers_of_two(dossier, actor))
+
+
+def _vote_offers(votes: tuple[Vote, ...], actor: Actor, *, voted: bool) -> set[str]:
+    if voted:
+        return set()
+    if not disagreed(votes):
+        return {"vote"}
+    return {"decide"} if StaffRole.LEAD in actor.roles else set()
+
+
+def _offers_of_two(dossier: Dossier, actor: Actor) -> set[str]:
+    ways = MOVES[dossier.state]
+    found = {name for name, to in (("revoke", State.REVOKED), ("death", State.DECEASED)) if to in ways}
+    emergency = dossier.emergency
+    if dossier.state is State.SUSPENDED:
+        found.add("lift")
+        if emergency is not None and not emergency.confirmed and emergency.by != actor.id:
+            found.add("confirm")
+    return found
+
+
+def _annex_offers(dossier: Dossier, annex: Annex, actor: Actor) -> frozenset[str]:
+    if not dossier.renewable:
+        return frozenset()
+    if annex.state is AnnexState.SUBMITTED:
+        return frozenset({"take"})
+    voted = any(vote.reviewer == actor.id for vote in annex.votes)
+    return frozenset(_vote_offers(annex.votes, actor, voted=voted))
+
+
+def proposals(dossier: Dossier, now: datetime) -> tuple[Proposal, ...]:
+    """What somebody proposed and a second person can still agree with."""
+    return tuple(each for each in dossier.proposals if now <= each.at + PROPOSAL)
+
+
+def proposed(waiting: Iterable[Proposal]) -> Mapping[str, str]:
+    """The reason that was proposed, by act: whoever agrees gives the same."""
+    acts = {State.APPROVED: "lift", State.REVOKED: "revoke"}
+    return {acts[each.to]: each.ground.value for each in waiting if each.to in acts}
+
+
+def reasons(state: State) -> Mapping[str, Sequence[str]]:
+    """The coded reasons that may stand with what takes two, by act."""
+    lifting = grounds_for(state, State.APPROVED) & {Ground.CLEARED, Ground.MISTAKE}
+    return {
+        "lift": in_order(lifting), "revoke": in_order(grounds_for(state, State.REVOKED)),
+        "suspend": in_order(grounds_for(state, State.SUSPENDED)),
+    }  # fmt: skip
+
+
+def in_order(grounds: Iterable[Ground]) -> list[str]:
+    """Codes as they stand in the list of all reasons."""
+    wanted = set(grounds)
+    return [each.value for each in Ground if each in wanted]
+
+
+def act_of(line: HistoryLine) -> str:
+    """What the history calls an entry: one of ACTS, `state.` with a state of the dossier, or `other`."""
+    state = line.act.removeprefix("dossier.")
+    if line.act in ACTS:
+        return line.act
+    return f"state.{state}" if state in set(State) else "other"
+
+
+# ── what administrators see ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A doctor by handle, as an administrator sees one: where the dossier stands, and what waits for a second."""
+
+    dossier: str
+    handle: str
+    state: State
+    version: int
+    until: datetime | None
+    offers: frozenset[str]
+    proposals: Sequence[Proposal]
+
+
+async def held(node: Node, actor: Actor, handle: str) -> Held:
+    """A doctor of this instance who has a dossier; raise Missing for any other."""
+    row = await node.store.one("dossiers.of_doctor", doctor=f"{node.origin}/doctors/{handle}")
+    if row is None:
+        raise Missing
+    return await held_of(node, actor, row["id"])
+
+
+async def held_of(node: Node, actor: Actor, dossier_id: str) -> Held:
+    """The same, by the dossier."""
+    file = await node.dossiers.file(dossier_id)
+    found, emergency = file.dossier, file.dossier.emergency
+    allowed = _offers_of_two(found, actor) - {"death"}
+    if State.SUSPENDED in MOVES[found.state]:
+        allowed.add("suspend")
+    waits = found.state is State.SUSPENDED and emergency is not None and not emergency.confirmed
+    return Held(
+        dossier=found.id, handle=(file.doctor or "").rpartition("/")[2], state=found.state, version=file.version,
+        until=emergency.until if waits and emergency is not None else None, offers=frozenset(allowed),
+        proposals=proposals(found, node.clock()),
+    )  # fmt: skip
