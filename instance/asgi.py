@@ -215,7 +215,7 @@ class FederationApp:
             if event["type"] == "http.response.start":
                 kept = [pair for pair in event["headers"] if pair[0].lower() != b"server"]
                 # A body that was too slow or too large is not read to its end.
-                close = [_CLOSE] if event["status"] in (408, 413) and scope["http_version"].startswith("1") else []
+                close = [_CLOSE] if event["status"] in (408, 413) else []
                 event = {**event, "headers": [*kept, SERVER, *close]}
             await send(event)
 

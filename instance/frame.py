@@ -43,10 +43,16 @@ def appearance_of(session: Session | None) -> str:
     return session.appearance if session and session.appearance in APPEARANCES else ""
 
 
-async def framed(node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, **values: Any) -> str:
-    """Return the page's HTML; `here` is the entry of the navigation it belongs to, `said` what is said once on it."""
+async def framed(
+    node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, counted: bool = True, **values: Any
+) -> str:
+    """Return the page's HTML; `here` is the entry of the navigation it belongs to, `said` what is said once on it.
+
+    Not `counted`, it asks the database nothing: a page that says what failed must not fail over the number of notices.
+    """
     session = look.session
     doctor = session.doctor if session else None
+    unread = await notices.unread(node.store, doctor["uri"]) if doctor and counted else 0
     return render(
         template,
         look.language,
@@ -59,7 +65,7 @@ async def framed(node: Node, look: Look, template: str, /, *, here: str = "", sa
         csrf=session.csrf if session else "",
         signed_in=session is not None,
         me=doctor,
-        unread=await notices.unread(node.store, doctor["uri"]) if doctor else 0,
+        unread=unread,
         back=look.back,
         now=to_ms(node.clock()),
         moment=moment(node),

@@ -45,7 +45,7 @@ class PunctualProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop waiting."""
         self._come()
-        self._taken()
+        self._unwatch()
         if self._entered:
             self.limit.leave(self._address)
         super().connection_lost(exc)
@@ -65,27 +65,59 @@ class PunctualProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         """Begin to wait for the next request, unless one is being answered already."""
         super().on_response_complete()
-        if not self.transport.is_closing() and self.cycle.response_complete:
+        if self.transport.is_closing():
+            self._watch()
+        elif self.cycle.response_complete:
             self._wait()
 
     def pause_writing(self) -> None:
         """Much of an answer waits to be read; not for ever, if none of it is."""
         super().pause_writing()
-        self._unread = Unread(self.transport.get_write_buffer_size, self.transport.abort)
+        self._watch()
 
     def resume_writing(self) -> None:
-        """It is being read."""
-        self._taken()
+        """It is being read; after a goodbye all of it must be."""
+        if not self.transport.is_closing():
+            self._unwatch()
         super().resume_writing()
 
-    def _taken(self) -> None:
+    def shutdown(self) -> None:
+        """The server is stopping: end here, or after the answer under way."""
+        super().shutdown()
+        if self.transport.is_closing():
+            self._watch()
+
+    def send_400_response(self, msg: str) -> None:
+        """Say that this is no request, and close."""
+        super().send_400_response(msg)
+        self._watch()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing came after the last answer."""
+        self._close()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        """Whoever asks for another protocol is answered in this one; what follows may be in the other."""
+        if self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def _close(self) -> None:
+        """Say goodbye: what waits for the client is still sent, unless it takes nothing of it."""
+        self.transport.close()
+        self._watch()
+
+    def _watch(self) -> None:
+        if self._unread is None and self.transport.get_write_buffer_size():
+            self._unread = Unread(self.transport)
+
+    def _unwatch(self) -> None:
         if self._unread is not None:
             self._unread.stop()
             self._unread = None
 
     def _wait(self) -> None:
         self._come()
-        self._deadline = self.loop.call_later(SECONDS, self.transport.close)
+        self._deadline = self.loop.call_later(SECONDS, self._close)
 
     def _come(self) -> None:
         if self._deadline is not None:

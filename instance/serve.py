@@ -22,7 +22,8 @@ from instance.hot.limits import LOOPBACK, ConnectionLimit
 from instance.ops import OpsApp
 from instance.wiring import Node, open_node
 
-#: Seconds from the signal until requests under way must be answered.
+#: Seconds from the signal until requests under way must be answered. A stop takes less than ten, and what is left of
+#: them is for what comes after: uvicorn's own beat, the workers' last rows, the database.
 GRACE: Final = 7
 #: Whatever hangs: nothing acknowledged is lost by an end without goodbye, and the next start need not wait.
 LAST_RESORT: Final = 9.5
@@ -116,7 +117,6 @@ async def run_hypercorn(app: Any, listen: str, stop: asyncio.Event, limit: Conne
     settings.include_server_header = False
     settings.keep_alive_timeout = 5
     settings.keep_alive_max_requests = REQUESTS
-    settings.h2_max_concurrent_streams = 64
     settings.graceful_timeout = GRACE
     settings.accesslog = None
     settings.errorlog = None
@@ -135,6 +135,8 @@ async def run_uvicorn(app: Any, listen: str, stop: asyncio.Event, limit: Connect
     settings = uvicorn.Config(
         app, host=host, port=port, http=punctual(limit or ConnectionLimit(), REQUESTS), lifespan="off", log_config=None,
         access_log=False, server_header=False, date_header=True, timeout_keep_alive=5, timeout_graceful_shutdown=GRACE,
+        # HTTP/1.1 alone: a socket would be counted by nobody. What is no request is no fault of ours to log.
+        ws="none", log_level="error",
     )  # fmt: skip
 
     class Server(uvicorn.Server):

@@ -1,12 +1,25 @@
-"""The words a dossier decides on and a credential carries: role, assurance, country."""
+"""One application to be recognised as a doctor: what is known of it, and `move`, which alone changes where it stands.
+
+A dossier holds ids, codes and times: no name, no number, no document. The table of its life is in `moves`, what must
+hold for each move in `ways`, the use cases in `review`.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, NewType
 
+from verification.errors import BadGround, NoSuchMove, TooSoon
+from verification.grounds import Ground, grounds_for
+from verification.moves import FINAL, MOVES, RENEWABLE, AnnexKind, AnnexState, Choice, State
+from verification.people import Actor, DoctorId, SiteId, StaffId
+from verification.ways import Move, require_way
+
 Country = NewType("Country", str)
+DossierId = NewType("DossierId", str)
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
 
 
@@ -33,3 +46,188 @@ def read_country(text: object) -> Country:
     if not isinstance(text, str) or not _COUNTRY.match(text):
         raise ValueError("not a country code of two capitals")
     return Country(text)
+
+
+# ── what was shown ──
+
+
+class EvidenceKind(StrEnum):
+    """The three kinds of evidence; without one of them nobody is verified."""
+
+    DIPLOMA = "diploma"
+    REGISTRATION = "registration"
+    STUDENT_CARD = "student_card"
+
+
+class EvidenceClass(StrEnum):
+    """How much a piece of evidence says, the strongest first."""
+
+    E1 = "E1"
+    E2 = "E2"
+    E3 = "E3"
+    E4 = "E4"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What a dossier remembers of something shown: an id, a kind, a class, since when; never what it says.
+
+    `automatic`: the authority's own system proved it, no person read it. `matched`: a register knows the doctor.
+    """
+
+    id: str
+    kind: EvidenceKind
+    rank: EvidenceClass
+    at: datetime
+    automatic: bool = False
+    matched: bool = False
+
+
+def proved_electronically(evidence: tuple[Evidence, ...]) -> bool:
+    """Whether the authority's own system proved something of it (E1)."""
+    return any(each.rank is EvidenceClass.E1 and each.automatic for each in evidence)
+
+
+# ── what was said of it ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """What one reviewer said in one round; `hit` explains somebody who may be the same person."""
+
+    reviewer: StaffId
+    round: int
+    choice: Choice
+    ground: Ground
+    at: datetime
+    hit: Ground | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proposal:
+    """What one person wants and a second has to want, too."""
+
+    to: State
+    by: StaffId
+    reviewer: bool
+    ground: Ground
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emergency:
+    """The last suspension by one administrator; it ends at `until` unless a second person has confirmed it."""
+
+    by: StaffId
+    at: datetime
+    until: datetime
+    confirmed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Annex:
+    """A renewal, a specialist certificate or a change of name, with the evidence and the votes on it alone."""
+
+    id: str
+    kind: AnnexKind
+    state: AnnexState
+    evidence: tuple[Evidence, ...]
+    changed_at: datetime
+    submitted_at: datetime
+    votes: tuple[Vote, ...] = ()
+    training_ends: datetime | None = None
+    year_ends: datetime | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether it counts."""
+        return self.state is AnnexState.ACCEPTED
+
+    @property
+    def open(self) -> bool:
+        """Whether it is not decided yet."""
+        return self.state not in (AnnexState.ACCEPTED, AnnexState.REFUSED)
+
+    def ended(self, at: datetime) -> Annex:
+        """As it is once its dossier has ended: what was not decided is refused, by the system."""
+        return replace(self, state=AnnexState.REFUSED, changed_at=at) if self.open else self
+
+
+# ── the dossier ──
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dossier:
+    """One application of one doctor, from the draft to whatever ends it.
+
+    `training_ends` and `year_ends` are the days a resident or student stated; `followed`: a register is imported
+    that knows this doctor; `open_hit`: somebody who may be the same person was found. `reverify_on` is the moment
+    until which the doctor is verified, None before the first approval.
+    """
+
+    id: DossierId
+    doctor: DoctorId
+    country: Country
+    role: Role
+    changed_at: datetime
+    state: State = State.DRAFT
+    evidence: tuple[Evidence, ...] = ()
+    sites: frozenset[SiteId] = frozenset()
+    round: int = 1
+    votes: tuple[Vote, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    annexes: tuple[Annex, ...] = ()
+    submitted_at: datetime | None = None
+    approved_at: datetime | None = None
+    verified_at: datetime | None = None
+    reverify_on: datetime | None = None
+    appealed_at: datetime | None = None
+    appeal_round: int = 0
+    emergency: Emergency | None = None
+    training_ends: datetime | None = None
+    year_ends: datetime | None = None
+    followed: bool = False
+    open_hit: bool = False
+    campaign: str | None = None
+    reminded: int = 0
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing can happen to it any more."""
+        return self.state in FINAL
+
+    @property
+    def renewable(self) -> bool:
+        """Whether its credential exists and may be renewed."""
+        return self.state in RENEWABLE
+
+    @property
+    def electronic(self) -> bool:
+        """Whether the authority's own system proved it."""
+        return proved_electronically(self.evidence)
+
+    def votes_now(self) -> tuple[Vote, ...]:
+        """The votes of the present round."""
+        return tuple(vote for vote in self.votes if vote.round == self.round)
+
+    def deciders(self) -> frozenset[StaffId]:
+        """Who voted before the rejection that is appealed against."""
+        if self.appealed_at is None:
+            return frozenset()
+        return frozenset(vote.reviewer for vote in self.votes if vote.round < self.appeal_round)
+
+    def move(self, to: State, *, at: datetime, by: Actor, ground: Ground) -> Dossier:
+        """Return the dossier in its next state; raise an Unmoved where the table, the people or the time forbid it.
+
+        A first vote or a proposal must be in the dossier already where two are needed: `by` is the second.
+        """
+        ways = MOVES[self.state].get(to, ())
+        if not ways:
+            raise NoSuchMove("no such move")
+        if at < self.changed_at:
+            raise TooSoon("before the last change")
+        if ground not in grounds_for(self.state, to):
+            raise BadGround("not a reason for this move")
+        require_way(self, ways, Move(to, at, by, ground))
+        annexes = tuple(each.ended(at) for each in self.annexes) if to in FINAL else self.annexes
+        return replace(self, state=to, changed_at=at, proposals=(), reminded=0, annexes=annexes)

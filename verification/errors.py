@@ -3,7 +3,27 @@
 NotAllowed
 ├── NotIssuable      the issuer would sign what a sibling must refuse
 ├── BadName          not a name that can be shown
-└── BadStatusList    a fetched status list that may not be stored
+├── NumberShape      not a number of this register (registers.numbers, with its kinds)
+├── BadColumnMap     a register's file cannot be read this way (registers.column_map)
+├── BadRegisterFile  no file of this register (registers.imports)
+├── CountryNotAdmitted   no profile of this country holds (countries)
+├── BadFile          an upload that is not kept (documents)
+├── BadStatusList    a fetched status list that may not be stored
+├── BadEntry         not an entry an audit log may hold
+├── BadHead          not a head of this issuer's audit log
+├── BadTerms         no day can be said until which this doctor is verified
+└── Unmoved          a dossier stays as it is
+    ├── NoSuchMove       the table knows no such move
+    ├── BadGround        not a reason that may stand with it
+    ├── NotYours         another role, another country, or not this person's turn
+    ├── InConflict       somebody who must not judge this applicant
+    ├── SamePerson       the second pair of eyes is the first
+    ├── DecidedBefore    an appeal is judged by people who did not decide before
+    ├── NotAgreed        a second person is missing, or two disagree
+    ├── NoEvidence       nothing was shown
+    ├── OpenHit          somebody who may be the same person is not explained
+    ├── TooSoon          its time has not come
+    └── TooLate          its time has passed
 """
 
 from __future__ import annotations
@@ -35,3 +55,93 @@ class BadStatusList(NotAllowed):
     def __init__(self, failure: str) -> None:
         super().__init__(failure)
         self.failure = failure
+
+
+class BadEntry(NotAllowed):
+    """A member outside the few an entry of the audit log has, or a value that is no id, code or time."""
+
+    code = "bad_entry"
+
+
+class BadHead(NotAllowed):
+    """The document is no head of this issuer's audit log, or nobody we trust has signed it."""
+
+    code = "bad_head"
+
+
+class BadTerms(NotAllowed):
+    """A day is missing or past that says until when this doctor is verified."""
+
+    code = "bad_terms"
+
+
+class Unmoved(NotAllowed):
+    """A dossier stays as it is."""
+
+    code = "unmoved"
+
+
+class NoSuchMove(Unmoved):
+    """The table knows no move from this state to that one."""
+
+    code = "no_such_move"
+
+
+class BadGround(Unmoved):
+    """The coded reason is not one that may stand with this."""
+
+    code = "bad_reason"
+
+
+class NotYours(Unmoved):
+    """This person has not the role, not this country, or not the turn."""
+
+    code = "not_yours"
+
+
+class InConflict(Unmoved):
+    """This person is the applicant, has invited or was invited by the applicant, or works at the same site."""
+
+    code = "conflict_of_interest"
+
+
+class SamePerson(Unmoved):
+    """Two different people are needed, and this one has spoken already."""
+
+    code = "same_person"
+
+
+class DecidedBefore(Unmoved):
+    """Whoever decided before does not judge the appeal."""
+
+    code = "decided_before"
+
+
+class NotAgreed(Unmoved):
+    """A second person has not spoken yet, or the two do not agree."""
+
+    code = "not_agreed"
+
+
+class NoEvidence(Unmoved):
+    """Without a diploma, a registration or a student card there is nothing to judge."""
+
+    code = "no_evidence"
+
+
+class OpenHit(Unmoved):
+    """The instance may know this person already; whoever approves says what was made of it."""
+
+    code = "open_hit"
+
+
+class TooSoon(Unmoved):
+    """The time for this has not come."""
+
+    code = "too_soon"
+
+
+class TooLate(Unmoved):
+    """The time for this has passed."""
+
+    code = "too_late"

@@ -1,6 +1,7 @@
 """May this doctor do this, today? `may` is the one question every door asks, for local and remote doctors alike.
 
-What a role may do is a table. Whatever is missing, unknown, not begun or past its end opens nothing.
+What a role may do is a table. Whatever is missing, unknown, not begun or past its end opens nothing. What an account
+may do for itself, verified or not, hangs on its dossier alone: `may_own`.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Final
 
 from verification.dossier import Assurance, Country, Role
 from verification.issuers import SKEW
+from verification.moves import FINAL, MOVES, State
 
 
 class Action(StrEnum):
@@ -38,6 +40,7 @@ class StandingState(StrEnum):
     ACTIVE = "active"
     SUSPENDED = "suspended"
     REVOKED = "revoked"
+    EXPIRED = "expired"
 
 
 class WhyNot(StrEnum):
@@ -89,7 +92,11 @@ RIGHTS: Final[Mapping[Role, frozenset[Action]]] = MappingProxyType(
 )
 
 _CLOSED: Final[Mapping[StandingState, WhyNot]] = MappingProxyType(
-    {StandingState.REVOKED: WhyNot.REVOKED, StandingState.SUSPENDED: WhyNot.SUSPENDED}
+    {
+        StandingState.REVOKED: WhyNot.REVOKED,
+        StandingState.SUSPENDED: WhyNot.SUSPENDED,
+        StandingState.EXPIRED: WhyNot.EXPIRED,
+    }
 )
 
 
@@ -115,3 +122,68 @@ def _rights(standing: Standing, policy: Policy) -> frozenset[Action]:
     if standing.role == Role.STUDENT:
         return policy.student_rights.get(standing.country, frozenset())
     return RIGHTS.get(standing.role, frozenset())
+
+
+# ── what hangs on the dossier ──
+
+
+class OwnAct(StrEnum):
+    """What an account may do for itself, and for nobody else."""
+
+    SIGN_IN = "sign_in"
+    EXPORT = "export"
+    LEAVE = "leave"
+    APPLY = "apply"
+    ANSWER = "answer"
+    APPEAL = "appeal"
+    RENEW = "renew"
+
+
+_OWN: Final[Mapping[State, frozenset[OwnAct]]] = MappingProxyType(
+    {
+        State.DRAFT: frozenset({OwnAct.APPLY}),
+        State.NEEDS_INFO: frozenset({OwnAct.ANSWER}),
+        State.REJECTED: frozenset({OwnAct.APPEAL}),
+        State.APPROVED: frozenset({OwnAct.RENEW}),
+        State.REVERIFY_DUE: frozenset({OwnAct.RENEW}),
+        State.EXPIRED: frozenset({OwnAct.RENEW}),
+    }
+)
+#: An account whose dossier has ended signs in no more; one that was refused still fetches what is its own.
+_SHUT: Final = frozenset({State.REVOKED, State.WITHDRAWN, State.DECEASED, State.MOVED})
+
+
+def own_acts(state: State) -> frozenset[OwnAct]:
+    """Return what an account may do for itself while its dossier stands here; nothing where that is not known."""
+    if state not in MOVES or state in _SHUT:
+        return frozenset()
+    always = {OwnAct.SIGN_IN, OwnAct.EXPORT} | ({OwnAct.LEAVE} if state not in FINAL else set())
+    return _OWN.get(state, frozenset()) | always
+
+
+def may_own(act: OwnAct, state: State) -> bool:
+    """Say whether an account may do this for itself."""
+    return act in own_acts(state)
+
+
+_STANDS: Final[Mapping[State, StandingState]] = MappingProxyType(
+    {
+        State.APPROVED: StandingState.ACTIVE,
+        State.REVERIFY_DUE: StandingState.ACTIVE,
+        State.SUSPENDED: StandingState.SUSPENDED,
+        State.REVOKED: StandingState.REVOKED,
+        State.WITHDRAWN: StandingState.REVOKED,
+        State.DECEASED: StandingState.REVOKED,
+        State.MOVED: StandingState.REVOKED,
+    }
+)
+
+
+def standing_state(state: State, *, approved_before: bool) -> StandingState | None:
+    """Say where a doctor of this instance stands; None for somebody who was never verified.
+
+    Whoever was verified before and applies again, or has run out, is expired until the new decision.
+    """
+    if state in _STANDS:
+        return _STANDS[state]
+    return StandingState.EXPIRED if approved_before else None

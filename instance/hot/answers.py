@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
@@ -77,9 +77,7 @@ class Answers:
     ) -> None:  # fmt: skip
         """Answer with a status and a code. `close` ends a connection whose request was not read to its end."""
         body = problem_body(status, code)
-        headers = [*self._fixed, (b"content-type", PROBLEM), (b"content-length", b"%d" % len(body)), *(extra or ())]
-        if close and str(scope.get("http_version", "1.1")).startswith("1"):
-            headers.append((b"connection", b"close"))
+        headers = _problem_head(self._fixed, body, extra or (), close=close)
         await self._send(scope, send, status, headers, body)
 
     async def _send(self, scope: Mapping[str, Any], send: Any, status: int, headers: list[Header], body: bytes) -> None:
@@ -99,16 +97,20 @@ def turn_away(transport: asyncio.WriteTransport, *, busy: bool) -> None:
 @lru_cache(maxsize=1)
 def _too_busy() -> bytes:
     body = problem_body(503, "too_busy")
-    headers = [
-        *_ALWAYS, _PRIVATE, _DATA, (b"content-type", PROBLEM), (b"content-length", b"%d" % len(body)),
-        (b"retry-after", b"5"), (b"connection", b"close"),
-    ]  # fmt: skip
+    headers = _problem_head((*_ALWAYS, _PRIVATE, _DATA), body, [(b"retry-after", b"5")], close=True)
     lines = [b"HTTP/1.1 503 Service Unavailable", *(b"%s: %s" % pair for pair in headers), b"", body]
     return b"\r\n".join(lines)
 
 
 _ALLOWED: Final = frozenset({"GET, HEAD", "POST"})
 _EMPTY: Final = {"type": "http.response.body", "body": b""}
+
+
+def _problem_head(fixed: Iterable[Header], body: bytes, extra: Iterable[Header], *, close: bool) -> list[Header]:
+    head = [*fixed, (b"content-type", PROBLEM), (b"content-length", b"%d" % len(body)), *extra]
+    if close:
+        head.append((b"connection", b"close"))
+    return head
 
 
 @lru_cache(maxsize=256)

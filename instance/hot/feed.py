@@ -77,6 +77,6 @@ class HomeFeed:
 
 
 def _cookies(scope: Mapping[str, Any]) -> Mapping[str, str]:
-    """The cookies as the pages read them; HTTP/2 may bring them in several fields."""
+    """The cookies as the pages read them; a proxy may bring them in several fields."""
     fields = [value for name, value in scope["headers"] if name.lower() == b"cookie"]
     return parse_cookie(b";".join(fields).decode("ascii"))

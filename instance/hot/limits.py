@@ -11,6 +11,8 @@ from typing import Any, Final
 from federation.errors import TooManyRequests
 from federation.ports import Clock
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
 #: Unsigned and strangers' requests a second.
 STRANGERS: Final = 20
 #: Reads of the few open documents a second: siblings read our instance actor before they can know us.
@@ -82,18 +84,27 @@ class ClientAddress:
         return True
 
 
-def _plain(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+def _plain(address: Address) -> Address:
     """An IPv4 address that came in the form of an IPv6 one is what it is."""
     return address if address.version == 4 else address.ipv4_mapped or address
 
 
 def counted_as(address: str) -> str:
     """Under what a client is counted: an IPv6 client has a whole /64 to itself. What is no address stays as it is."""
+    found = _parsed(address)
+    return address if found is None else _name(found)
+
+
+def _parsed(address: str) -> Address | None:
+    """The address, without the zone of a local one; None where it is none."""
     try:
-        found = _plain(ipaddress.ip_address(address.partition("%")[0]))
+        return _plain(ipaddress.ip_address(address.partition("%")[0]))
     except ValueError:
-        return address
-    return str(ipaddress.ip_network((found, 64), strict=False) if found.version == 6 else found)
+        return None
+
+
+def _name(address: Address) -> str:
+    return str(ipaddress.ip_network((address, 64), strict=False) if address.version == 6 else address)
 
 
 def room() -> int:
@@ -137,10 +148,7 @@ class ConnectionLimit:
 
     def _holder(self, address: str) -> str:
         """Under what a connection is counted. Empty: not at all."""
-        try:
-            found = _plain(ipaddress.ip_address(address.partition("%")[0]))
-        except ValueError:
+        found = _parsed(address)
+        if found is None or any(found in network for network in self._uncounted):
             return ""
-        if any(found in network for network in self._uncounted):
-            return ""
-        return counted_as(address)
+        return _name(found)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+import fcntl
+import sys
+import termios
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from instance.hot.limits import UNREAD
 
@@ -14,11 +17,14 @@ _LOOKS: Final = 5
 
 
 class Unread:
-    """Watches what waits for a client: calls `give_up`, once, after UNREAD seconds in which none of it was taken."""
+    """Watches what waits for a client: aborts, once, after UNREAD seconds in which none of it was taken.
 
-    def __init__(self, left: Callable[[], int], give_up: Callable[[], Any], *, coming: int = 0) -> None:
-        self._left, self._give_up = left, give_up
-        self._before, self._in_vain = left() + coming, 0
+    It ends by itself once nothing is left.
+    """
+
+    def __init__(self, transport: asyncio.WriteTransport) -> None:
+        self._transport, self._in_vain = transport, 0
+        self._before = self._left()
         self._handle = self._again()
 
     def __enter__(self) -> None:
@@ -28,7 +34,7 @@ class Unread:
         self.stop()
 
     def stop(self) -> None:
-        """It is taken."""
+        """Watch no more."""
         self._handle.cancel()
 
     def _again(self) -> asyncio.TimerHandle:
@@ -38,7 +44,20 @@ class Unread:
         left = self._left()
         self._in_vain = 0 if left < self._before else self._in_vain + 1
         self._before = left
-        if self._in_vain < _LOOKS:
+        if self._in_vain >= _LOOKS:
+            self._transport.abort()
+        elif left:
             self._handle = self._again()
-        else:
-            self._give_up()
+
+    def _left(self) -> int:
+        """How many bytes the client has not taken, as long as some of them wait with us."""
+        ours = self._transport.get_write_buffer_size()
+        return ours and ours + _in_kernel(self._transport)
+
+
+def _in_kernel(transport: asyncio.WriteTransport) -> int:
+    """Bytes that the kernel keeps for the client; it asks us for more only once much of that has been taken."""
+    with contextlib.suppress(OSError):  # not every system tells
+        told = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        return int.from_bytes(told, sys.byteorder)
+    return 0

@@ -13,7 +13,7 @@ from instance.frame import APPEARANCES
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
-from instance.services.errors import Rejected
+from instance.services.errors import Missing, Rejected
 from instance.views import account
 from verification.standing import Action
 
@@ -139,8 +139,11 @@ async def change_password(present: Session) -> ResponseReturnValue:
 @routes.post("/me/sessions/end")
 @guard.account_required
 async def end_session(present: Session) -> ResponseReturnValue:
-    """End one session of this account."""
-    await guard.node().people.revoke_session(present.account_id, await text_of("session"))
+    """End one session of this account; of one that is not there (any more) the account's page says so."""
+    try:
+        await guard.node().people.revoke_session(present.account_id, await text_of("session"))
+    except Missing:
+        return await _me_page(present, [], 404, "session_gone")
     return redirect("/me?saved=session", code=303)
 
 

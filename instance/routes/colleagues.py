@@ -26,9 +26,13 @@ routes = Blueprint("colleagues", __name__)
 async def search(reader: guard.Reader) -> ResponseReturnValue:
     """Find verified colleagues by name, handle, specialty and country; without a question, those of one's specialty."""
     node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
-    wanted = _wanted(asked, reader)
-    suggested, after = not any(request.args.get(name) for name in ("q", "country", "specialty")), _after()
-    found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=after, suggested=suggested)
+    wanted = _wanted(asked)
+    suggested = wanted == doctors.Wanted() and not asked
+    if suggested:
+        wanted = _near(reader)
+    found = doctors.Found(doctors=[])
+    if wanted.words or not asked:  # a name without a letter is nobody's, whatever else is asked for
+        found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=_after(), suggested=suggested)
     abroad = await _by_address(asked)
     if abroad is not None and not found.doctors:
         return redirect(guard.doctor_path(abroad), code=303)
@@ -50,15 +54,18 @@ def _after() -> str:
     return request.args.get("after", "")
 
 
-def _wanted(asked: str, reader: guard.Reader) -> doctors.Wanted:
+def _wanted(asked: str) -> doctors.Wanted:
+    """What is asked for; a country or specialty that is none narrows nothing."""
     country, specialty = request.args.get("country", ""), request.args.get("specialty", "")
     country = country if country in countries(guard.node()) else ""
     specialty = specialty if specialties.known(specialty) else ""
-    words = search_words(asked)
-    if not (asked or country or specialty):
-        specialty = next(iter(guard.own_specialties(reader)), "")
-        country = "" if specialty else guard.node().config.country
-    return doctors.Wanted(words=words, country=country, specialty=specialty)
+    return doctors.Wanted(words=search_words(asked), country=country, specialty=specialty)
+
+
+def _near(reader: guard.Reader) -> doctors.Wanted:
+    """Those of the reader's own specialty; of the country where there is none."""
+    specialty = next(iter(guard.own_specialties(reader)), "")
+    return doctors.Wanted(specialty=specialty, country="" if specialty else guard.node().config.country)
 
 
 def search_words(asked: str) -> tuple[str, ...]:

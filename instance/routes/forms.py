@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
@@ -18,6 +19,8 @@ SPOKEN: Final = (
     *CONTENT_LANGUAGES, "ar", "bg", "cs", "da", "el", "fa", "fi", "hr", "hu", "ja", "no", "pl", "pt", "ro", "ru", "sk",
     "sl", "sq", "sr", "sv", "tr", "uk", "vi", "zh",
 )  # fmt: skip
+
+_LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
 
 
 class Mistake(Struct, frozen=True):
@@ -38,6 +41,8 @@ class PostForm(Struct, frozen=True, kw_only=True):
     audience: str = "federation"
     named: str = ""
     form_key: str = ""
+    #: Of an edit: the time of the version it was made from, as the form brings it.
+    seen: str = ""
 
     def addresses(self) -> list[str]:
         """The doctors named, one address each, without the leading @."""
@@ -50,6 +55,8 @@ class ProfileForm(Struct, frozen=True, kw_only=True):
     summary: str = ""
     languages: tuple[str, ...] = ()
     approves_followers: bool = False
+    #: The version it was made from (descriptions.version_of).
+    seen: str = ""
 
 
 def mistake(error: Rejected) -> Mistake:
@@ -69,6 +76,7 @@ async def post_form() -> PostForm:
         audience=form.get("audience", ""),
         named=form.get("named", ""),
         form_key=form.get("form_key", ""),
+        seen=form.get("seen", ""),
     )
 
 
@@ -79,7 +87,15 @@ async def profile_form() -> ProfileForm:
         summary=lines(form.get("summary", "")).strip(),
         languages=tuple(dict.fromkeys(code for code in form.getlist("spoken") if code)),
         approves_followers=form.get("approves_followers", "") == "1",
+        seen=form.get("seen", ""),
     )
+
+
+def version_seen(text: str) -> int | None:
+    """The version an edit was made from (acting.require_seen); none for a form without one, -1 for what is no time."""
+    if not text:
+        return None
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else -1
 
 
 def lines(text: str) -> str:
@@ -89,7 +105,8 @@ def lines(text: str) -> str:
 
 def languages_offered(chosen: str) -> tuple[str, ...]:
     """The content languages, and the chosen one where it is another: a form changes nothing by being sent."""
-    return CONTENT_LANGUAGES if chosen in ("", *CONTENT_LANGUAGES) else (*CONTENT_LANGUAGES, chosen)
+    more = chosen not in CONTENT_LANGUAGES and _LANGUAGE.match(chosen)
+    return (*CONTENT_LANGUAGES, chosen) if more else CONTENT_LANGUAGES
 
 
 def spoken_choices(language: str, kept: tuple[str, ...]) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:

@@ -32,7 +32,7 @@ Own = TypeVar("Own", bound="OwnThing")
 #: A form from elsewhere says so; one that says nothing is not let in (security: closed until opened).
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 #: Fields in which people write at length.
-WRITTEN: Final = ("title", "text")
+WRITTEN: Final = ("title", "text", "summary", "named")
 SIGN_IN: Final = "account.sign_in"
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 

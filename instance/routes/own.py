@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
 from quart import Blueprint, request
 from quart.typing import ResponseReturnValue
 
@@ -21,7 +22,10 @@ async def edit_profile(reader: guard.Reader) -> ResponseReturnValue:
     """Show what was verified, and the form for what doctors say of themselves."""
     kept = await own.profile(guard.node().store, reader.uri)
     typed = ProfileForm(
-        summary=kept.summary, languages=guard.slugs(kept.languages), approves_followers=bool(kept.approves_followers)
+        summary=kept.summary,
+        languages=guard.slugs(kept.languages),
+        approves_followers=bool(kept.approves_followers),
+        seen=kept.version,
     )
     return await _profile_page(reader, typed)
 
@@ -32,8 +36,12 @@ async def set_profile(_reader: guard.Reader) -> ResponseReturnValue:
     """Keep the new version; siblings are told."""
     reader, typed = guard.require(Action.EDIT), await profile_form()
     try:
-        await guard.node().people.set_profile(reader.uri, typed.summary, typed.languages, typed.approves_followers)
+        await guard.node().people.set_profile(
+            reader.uri, typed.summary, typed.languages, typed.approves_followers, seen=typed.seen
+        )
     except Rejected as error:
+        if error.code == "changed_meanwhile":  # the other version is shown beside this one, which may follow it now
+            typed = replace(typed, seen=(await own.profile(guard.node().store, reader.uri)).version)
         return await _profile_page(reader, typed, (mistake(error),), error.status)
     return shell.done("profile", guard.doctor_path(reader.row["address"]))
 

@@ -8,7 +8,8 @@ from quart.typing import ResponseReturnValue
 from instance.ids import new_ulid
 from instance.rendering import opening
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, languages_offered, mistake, text_of
+from instance.routes.forms import Mistake, languages_offered, mistake, text_of, version_seen
+from instance.services import acting
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
 from instance.views import own, thread
@@ -50,6 +51,8 @@ async def post_page(
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
     shown = await thread.thread(node.store, reader.uri, slug, page)
+    if answering not in {answer.comment.slug for answer in shown.answers}:
+        answering = ""  # what was answered is gone: the text comes back in the form for the post
     usual = _answer_language(reader, shown.post.language)
     return await shell.page(
         "post.html",
@@ -106,7 +109,13 @@ async def history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     post = await thread.post(store, reader.uri, slug)
     versions = await thread.revisions(store, post.uri)
     return await shell.page(
-        "history.html", here="post", title=post.title, post=slug, shown=post, versions=versions, lang=post.language
+        "history.html",
+        here="post",
+        title=post.title,
+        title_lang=post.language,
+        post=slug,
+        shown=post,
+        versions=versions,
     )
 
 
@@ -129,8 +138,12 @@ async def confirm_withdraw(reader: guard.Reader, slug: str) -> ResponseReturnVal
 @routes.post("/posts/<slug>/withdraw")
 @guard.doctor_required
 async def withdraw(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Withdraw a post, here and wherever it was sent."""
-    await guard.node().publishing.withdraw(guard.require(Action.WITHDRAW).uri, slug)
+    """Withdraw a post, here and wherever it was sent; a second press leads on like the first."""
+    reader, node = guard.require(Action.WITHDRAW), guard.node()
+    try:
+        await node.publishing.withdraw(reader.uri, slug)
+    except Missing:
+        await _require_withdrawn(reader, f"posts/{slug}")
     return shell.done("post_withdrawn", "/feed?tab=all")
 
 
@@ -153,10 +166,10 @@ async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValu
         "history.html",
         here="post",
         title=found.post_title,
+        title_lang=found.post_language,
         post=found.post,
         shown=found,
         versions=versions,
-        lang=found.language,
     )
 
 
@@ -165,11 +178,16 @@ async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValu
 async def edit_comment_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Show an own answer to be mended."""
     found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
-    return await _edit_comment_page(found, found.source, found.language)
+    return await _edit_comment_page(found, found.source, found.language, str(found.updated_at or 0))
 
 
 async def _edit_comment_page(
-    found: thread.OneComment, typed: str, language: str, mistakes: tuple[Mistake, ...] = (), status: int = 200
+    found: thread.OneComment,
+    typed: str,
+    language: str,
+    seen: str,
+    mistakes: tuple[Mistake, ...] = (),
+    status: int = 200,
 ) -> ResponseReturnValue:
     return await shell.page(
         "edit_comment.html",
@@ -178,6 +196,7 @@ async def _edit_comment_page(
         comment=found,
         typed=typed,
         chosen_language=language,
+        seen=seen,
         content_languages=languages_offered(found.language),
         mistakes=mistakes,
     )
@@ -187,16 +206,19 @@ async def _edit_comment_page(
 @guard.doctor_required
 async def edit_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Keep the new version of an answer."""
-    reader, text = guard.require(Action.EDIT), await text_of("text")
+    reader, text, seen = guard.require(Action.EDIT), await text_of("text"), await text_of("seen")
     found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
     language = await text_of("language") or found.language
     draft = CommentDraft(text=text, language=language, parent_slug=None, form_key="")
     try:
-        await guard.node().publishing.edit_comment(reader.uri, slug, draft)
+        await guard.node().publishing.edit_comment(reader.uri, slug, draft, seen=version_seen(seen))
     except Missing:
         raise
     except Rejected as error:
-        return await _edit_comment_page(found, text, language, (mistake(error),), error.status)
+        if error.code == "changed_meanwhile":  # the other version is shown beside this one, which may follow it now
+            found = guard.own(await thread.comment(guard.node().store, reader.uri, slug))
+            seen = str(found.updated_at or 0)
+        return await _edit_comment_page(found, text, language, seen, (mistake(error),), error.status)
     return shell.done("edited", await answer_path(reader, found.post, slug), at=slug)
 
 
@@ -219,8 +241,21 @@ async def confirm_withdraw_comment(reader: guard.Reader, slug: str) -> ResponseR
 @routes.post("/comments/<slug>/withdraw")
 @guard.doctor_required
 async def withdraw_comment(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Withdraw an answer, here and wherever it was sent; lead back to where its author may be."""
+    """Withdraw an answer, here and wherever it was sent; lead back to where its author may be.
+
+    A second press finds nothing and leads on too.
+    """
     reader, node = guard.require(Action.WITHDRAW), guard.node()
-    found = await own.answer(node.store, reader.uri, slug)
-    await node.publishing.withdraw_comment(reader.uri, slug)
-    return shell.done("answer_withdrawn", f"/posts/{found.post}" if found.post else "/me/answers")
+    post = ""
+    try:
+        post = (await own.answer(node.store, reader.uri, slug)).post
+        await node.publishing.withdraw_comment(reader.uri, slug)
+    except Missing:
+        await _require_withdrawn(reader, f"comments/{slug}")
+    return shell.done("answer_withdrawn", f"/posts/{post}" if post else "/me/answers")
+
+
+async def _require_withdrawn(reader: guard.Reader, path: str) -> None:
+    """Raise Missing unless it was the reader who withdrew what stood there."""
+    if not await acting.withdrawn(guard.node(), reader.uri, path):
+        raise Missing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
@@ -52,53 +53,62 @@ async def recommend(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
 @guard.doctor_required
 async def report_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Show the reasons for which a post can be reported."""
-    post = await thread.post(guard.node().store, reader.uri, slug)
-    return await _report_page("post", post.title, slug, f"/posts/{slug}/report")
+    return await _report_page(await _post(reader, slug))
 
 
 @routes.post("/posts/<slug>/report")
 @guard.doctor_required
 async def report(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Report a post."""
-    post = await thread.post(guard.node().store, reader.uri, slug)
-    return await _report("post", post.title, slug, slug, f"/posts/{slug}/report")
+    return await _report(await _post(reader, slug))
 
 
 @routes.get("/comments/<slug>/report")
 @guard.doctor_required
 async def report_answer_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Show the reasons for which an answer can be reported."""
-    found = await thread.comment(guard.node().store, reader.uri, slug)
-    return await _report_page("comment", found.post_title, found.post, f"/comments/{slug}/report")
+    return await _report_page(await _answer(reader, slug))
 
 
 @routes.post("/comments/<slug>/report")
 @guard.doctor_required
 async def report_answer(reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Report an answer."""
+    return await _report(await _answer(reader, slug))
+
+
+class _Reported(Struct, frozen=True, kw_only=True):
+    """What a report is about: a post or an answer, by the title of the discussion and its language."""
+
+    what: str
+    slug: str
+    post: str
+    title: str
+    title_lang: str
+
+    @property
+    def target(self) -> str:
+        """Where its report is sent."""
+        return f"/{self.what}s/{self.slug}/report"
+
+
+async def _post(reader: guard.Reader, slug: str) -> _Reported:
+    found = await thread.post(guard.node().store, reader.uri, slug)
+    return _Reported(what="post", slug=slug, post=slug, title=found.title, title_lang=found.language)
+
+
+async def _answer(reader: guard.Reader, slug: str) -> _Reported:
     found = await thread.comment(guard.node().store, reader.uri, slug)
-    return await _report("comment", found.post_title, found.post, slug, f"/comments/{slug}/report")
+    return _Reported(what="comment", slug=slug, post=found.post, title=found.post_title, title_lang=found.post_language)
 
 
-async def _report(what: str, title: str, post: str, slug: str, target: str) -> ResponseReturnValue:
+async def _report(thing: _Reported) -> ResponseReturnValue:
     reader, reason = guard.require(Action.FLAG), await text_of("reason")
     if reason not in REASONS:
-        return await _report_page(what, title, post, target, (Mistake("reason_missing", "reason"),), 422)
-    await guard.node().publishing.report(reader.uri, slug, reason)
-    return await shell.page("reported.html", here="post", post=post)
+        return await _report_page(thing, (Mistake("reason_missing", "reason"),), 422)
+    await guard.node().publishing.report(reader.uri, thing.slug, reason)
+    return await shell.page("reported.html", here="post", post=thing.post)
 
 
-async def _report_page(
-    what: str, title: str, post: str, target: str, mistakes: tuple[Mistake, ...] = (), status: int = 200
-) -> ResponseReturnValue:
-    return await shell.page(
-        "report.html",
-        status=status,
-        here="post",
-        what=what,
-        title=title,
-        post=post,
-        target=target,
-        reasons=REASONS,
-        mistakes=mistakes,
-    )
+async def _report_page(thing: _Reported, mistakes: tuple[Mistake, ...] = (), status: int = 200) -> ResponseReturnValue:
+    return await shell.page("report.html", status=status, here="post", thing=thing, reasons=REASONS, mistakes=mistakes)

@@ -83,7 +83,12 @@ def _wait(codes: Iterable[str]) -> str:
 
 def look() -> Look:
     """Who looks, and how, as the frame of a page needs it."""
-    return Look(guard.session(), guard.language(), request.path if request.method in ("GET", "HEAD") else "/")
+    return Look(guard.session(), guard.language(), _here() if request.method in ("GET", "HEAD") else "/")
+
+
+def _here() -> str:
+    """The present address, as far as a form of the frame can bring it back."""
+    return guard.own_path(request.full_path.rstrip("?"), request.path)
 
 
 async def page_text(template: str, /, *, here: str = "", said: Done | None = None, **values: Any) -> str:
@@ -101,7 +106,7 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
     known = {401: "signed_out", 403: "forbidden", 404: "missing", 413: "too_large", 429: "too_many", 405: "method"}
     text = await page_text(
         template, code=error.code, status=error.status, title_key=f"error_page.{known.get(error.status, 'failed')}",
-        typed=await _typed(),
+        typed=await _typed(), counted=False,
     )  # fmt: skip
     return await make_response(text, error.status, extra)
 

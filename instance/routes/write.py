@@ -13,7 +13,15 @@ from federation.allowlist import Direction
 from federation.vocabulary import FEDERATING_KINDS, Audience, PostKind
 from instance.ids import new_ulid
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, PostForm, languages_offered, mistake, post_form, specialty_choices
+from instance.routes.forms import (
+    Mistake,
+    PostForm,
+    languages_offered,
+    mistake,
+    post_form,
+    specialty_choices,
+    version_seen,
+)
 from instance.services.drafts import PostDraft, narrows
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
@@ -61,8 +69,16 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         language=post.language,
         audience=post.audience,
         named=", ".join(row["address"] for row in named),
+        seen=str(post.updated_at or 0),
     )
-    return await _page("edit.html", typed, (), slug=slug, audiences=_narrower(post.audience))
+    return await _edit_page(post, typed)
+
+
+async def _edit_page(
+    post: thread.PostRow, typed: PostForm, mistakes: tuple[Mistake, ...] = (), status: int = 200
+) -> ResponseReturnValue:
+    audiences = _narrower(post.audience)
+    return await _page("edit.html", typed, mistakes, status, slug=post.slug, audiences=audiences, present=post)
 
 
 @routes.post("/posts/<slug>/edit")
@@ -72,12 +88,14 @@ async def edit(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     reader, typed = guard.require(Action.EDIT), await post_form()
     post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
     try:
-        await guard.node().publishing.edit(reader.uri, slug, draft_of(typed))
+        await guard.node().publishing.edit(reader.uri, slug, draft_of(typed), seen=version_seen(typed.seen))
     except Missing:
         raise
     except Rejected as error:
-        audiences = _narrower(post.audience)
-        return await _page("edit.html", typed, (mistake(error),), error.status, slug=slug, audiences=audiences)
+        if error.code == "changed_meanwhile":  # the other version is shown beside this one, which may follow it now
+            post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
+            typed = replace(typed, seen=str(post.updated_at or 0))
+        return await _edit_page(post, typed, (mistake(error),), error.status)
     return shell.done("edited", f"/posts/{slug}")
 
 

@@ -69,6 +69,21 @@ async def once(node: Node, tx: Transaction, doctor_uri: str, what: str, form_key
     return None
 
 
+def require_seen(before: Row, seen: int | None) -> None:
+    """Raise Rejected where a new version was made from another than the present one; None is made from that.
+
+    `seen` is the time of the version its author was shown, in milliseconds; 0 is one that was never mended.
+    """
+    if seen is not None and seen != (before["updated_at"] or 0):
+        raise Rejected("changed_meanwhile", status=409)
+
+
+async def withdrawn(node: Node, doctor_uri: str, path: str) -> bool:
+    """Whether this doctor has withdrawn what stood at this path of ours: whoever presses twice has done it once."""
+    uri = f"{node.origin}/{path}"
+    return await node.store.one("posts.withdrawn_by", uri=uri, actor=doctor_uri) is not None
+
+
 def after(before: Row, now: datetime) -> datetime:
     """The time of a new version: later than the last one, or siblings would take it for an old one come late."""
     last = from_ms(before["updated_at"] or before["published_at"])

@@ -78,11 +78,18 @@ class Comments:
         self._node.wake.deliveries.set()
         return result
 
-    async def edit_comment(self, doctor_uri: str, slug: str, draft: CommentDraft) -> None:
-        """Keep a new version of an own answer; the earlier one stays in the history."""
+    async def edit_comment(self, doctor_uri: str, slug: str, draft: CommentDraft, *, seen: int | None = None) -> None:
+        """Keep a new version of an own answer; the earlier one stays in the history.
+
+        A draft that changes nothing keeps nothing and tells nobody. One made from another version than the present
+        (`seen`, acting.require_seen) is Rejected: changed_meanwhile.
+        """
         author = await acting.doctor(self._node, doctor_uri, Action.EDIT)
         before = await self._own_comment(doctor_uri, slug)
         content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
+        if (draft.text, language) == (before["source"], before["language"]):
+            return
+        acting.require_seen(before, seen)
         thread = await self._thread(author, await self._visible_post(doctor_uri, before["post_slug"]))
         parent = await self._parent_row(doctor_uri, thread, before["parent"])
         published, now = from_ms(before["published_at"]), acting.after(before, self._node.clock())
@@ -92,7 +99,7 @@ class Comments:
         async def work(tx: Transaction) -> None:
             await tx.run(
                 "posts.add_revision", id=new_ulid(now), object=word.id, title="", content=before["content"],
-                at=before["updated_at"] or before["published_at"],
+                language=before["language"], at=before["updated_at"] or before["published_at"],
             )  # fmt: skip
             changed = await tx.run(
                 "comments.change", uri=word.id, content=content, source=draft.text, language=language, now=to_ms(now),

@@ -5,6 +5,7 @@ Codes raised here: CODES, and those of `standings`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from typing import Final
@@ -31,9 +32,13 @@ class Descriptions(Accounts):
     """Doctors in their own words."""
 
     async def set_profile(
-        self, doctor_uri: str, summary: str, languages: Sequence[str], approves_followers: bool
+        self, doctor_uri: str, summary: str, languages: Sequence[str], approves_followers: bool, *, seen: str = ""
     ) -> None:
-        """Keep what a doctor in good standing says of themselves (Markdown) and whether follows wait; tell siblings."""
+        """Keep what a doctor in good standing says of themselves (Markdown) and whether follows wait; tell siblings.
+
+        What changes nothing keeps nothing and tells nobody. `seen` names the version it was made from (version_of):
+        Rejected with changed_meanwhile where that is another than the present one; empty is made from the present.
+        """
         await acting.doctor(self._node, doctor_uri, Action.EDIT)
         doctors.check_languages(languages)
         uri = Uri.parse(doctor_uri)
@@ -42,9 +47,14 @@ class Descriptions(Accounts):
 
         async def work(tx: Transaction) -> None:
             # Read here and not before: a credential renewed meanwhile must not be taken back by what siblings are told.
-            row = await tx.one("people.doctor", uri=uri)
-            if row is None:
+            row, kept = await tx.one("people.doctor", uri=uri), await tx.one("own.profile", reader=uri)
+            if row is None or kept is None:
                 raise Missing()
+            typed = (summary, sorted(languages), int(approves_followers))
+            if (typed, values["summary"]) == (_said(kept), row["summary"]):
+                return
+            if seen not in ("", version_of(kept)):
+                raise Rejected("changed_meanwhile", status=409)
             now = later(row, to_ms(self._node.clock()))
             changed = await tx.run(
                 "people.set_profile", uri=uri, summary_source=summary, approves_followers=int(approves_followers),
@@ -63,6 +73,15 @@ class Descriptions(Accounts):
         await sending.to_all_siblings(
             self._node, tx, Update, actor=document.id, object=document, priority=Priority.REST
         )
+
+
+def version_of(kept: Row) -> str:
+    """A short name for what a doctor says of themselves; it changes when that does, and when nothing else does."""
+    return hashlib.sha256(json.dumps(_said(kept)).encode()).hexdigest()[:16]
+
+
+def _said(kept: Row) -> tuple[str, list[str], int]:
+    return kept["summary"], sorted(json.loads(kept["languages"])), int(kept["approves_followers"])
 
 
 def later(row: Row, now: int) -> int:

@@ -265,7 +265,7 @@ class PostEffects:
     async def _remember_version(self, tx: Transaction, into: Incoming, before: Row, title: str) -> None:
         await tx.run(
             "apply.add_revision", id=new_ulid(into.now), object=before["uri"], title=title, content=before["content"],
-            at=before["updated_at"] or before["published_at"],
+            language=before["language"], at=before["updated_at"] or before["published_at"],
         )  # fmt: skip
 
     def _ours(self, doctors: Sequence[str]) -> list[str]:

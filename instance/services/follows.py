@@ -45,8 +45,7 @@ class Follows:
         targets = sending.personal(self._node, other)
 
         async def work(tx: Transaction) -> str:
-            if await tx.one("follows.blocked_between", one=doctor_uri, other=other["uri"]) is not None:
-                raise Rejected("cannot_follow", status=409)
+            await self._require_unblocked(tx, doctor_uri, other["uri"])
             now = to_ms(self._node.clock())
             state = PENDING if waits else ACCEPTED
             added = await tx.run(
@@ -74,7 +73,7 @@ class Follows:
         await self._carry_out(work)
 
     async def answer(self, doctor_uri: str, follower_uri: str, yes: bool) -> None:
-        """Say yes or no to somebody who asked; a no to somebody who follows already ends that."""
+        """Say yes or no to somebody who asked; a no to somebody who follows already ends that. Twice is once."""
         actor = await acting.doctor(self._node, doctor_uri, Action.FOLLOW)
         other = await self._find(follower_uri)
         if yes:
@@ -82,7 +81,9 @@ class Follows:
 
         async def work(tx: Transaction) -> None:
             row = await tx.one("follows.get", follower=other["uri"], followee=doctor_uri)
-            if row is None or row["state"] == REJECTED or (yes and row["state"] == ACCEPTED):
+            if row is not None and row["state"] == (ACCEPTED if yes else REJECTED):
+                return
+            if row is None or row["state"] == REJECTED:
                 raise Rejected("no_request", status=409)
             await self._answer(tx, actor, other, row, yes)
 
@@ -106,9 +107,9 @@ class Follows:
         await self._carry_out(work)
 
     async def unblock(self, doctor_uri: str, target: str) -> None:
-        """Take a block back; follows that it ended stay ended."""
+        """Take a block back, also of somebody who has left; follows that it ended stay ended."""
         await acting.doctor(self._node, doctor_uri, Action.READ)
-        other = await self._find(target)
+        other = await self._store.one("people.standing", uri=target) or await self._find(target)
 
         async def work(tx: Transaction) -> None:
             await tx.run("follows.unblock", doctor=doctor_uri, blocked=other["uri"])
@@ -147,6 +148,14 @@ class Follows:
                 raise Missing() from None
             row = await self._store.one("people.standing", uri=uri)
         return _known(row)
+
+    async def _require_unblocked(self, tx: Transaction, doctor_uri: str, other: str) -> None:
+        """Raise cannot_follow for whom they blocked themselves; who is blocked meets a doctor nobody can follow."""
+        blocks = {row["doctor"] for row in await tx.all("follows.blocked_between", one=doctor_uri, other=other)}
+        if doctor_uri in blocks:
+            raise Rejected("cannot_follow", status=409)
+        if blocks:
+            raise Missing()
 
     async def _end_following(self, tx: Transaction, actor: Row, other: Row) -> None:
         row = await tx.one("follows.get", follower=actor["uri"], followee=other["uri"])

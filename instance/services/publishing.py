@@ -75,12 +75,19 @@ class Publishing(Comments, Reactions):
         self._node.wake.deliveries.set()
         return made
 
-    async def edit(self, doctor_uri: str, slug: str, draft: PostDraft) -> None:
-        """Keep a new version; the earlier one stays in the history. A narrower audience deletes at those dropped."""
+    async def edit(self, doctor_uri: str, slug: str, draft: PostDraft, *, seen: int | None = None) -> None:
+        """Keep a new version; the earlier one stays in the history. A narrower audience deletes at those dropped.
+
+        A draft that changes nothing keeps nothing and tells nobody. One made from another version than the present
+        (`seen`, acting.require_seen) is Rejected: changed_meanwhile.
+        """
         author = await acting.doctor(self._node, doctor_uri, Action.EDIT)
         before = await self._own_post(doctor_uri, slug)
         already = await self._named_in(before)
         after = drafts.check_post(draft, await naming.named(self._node, draft, author, already), self._opened())
+        if _is_the_same(before, after, already):
+            return
+        acting.require_seen(before, seen)
         _require_narrower(before, after, already)
         mended, to = await self._mend(author, before, after), await self._addressed(author, before)
         now = to_ms(self._node.clock())
@@ -217,7 +224,7 @@ class Publishing(Comments, Reactions):
         uri = before["uri"]
         await tx.run(
             "posts.add_revision", id=new_ulid(now), object=uri, title=before["title"], content=before["content"],
-            at=before["updated_at"] or before["published_at"],
+            language=before["language"], at=before["updated_at"] or before["published_at"],
         )  # fmt: skip
         changed = await tx.run(
             "posts.change", uri=uri, now=to_ms(now), audience_before=before["audience"],
@@ -258,6 +265,12 @@ def _require_narrower(before: Row, after: CheckedPost, already: Collection[str])
         raise Rejected("audience_widened", "audience")
     if was is after.audience is Audience.NAMED and not {row["uri"] for row in after.named} <= set(already):
         raise Rejected("audience_widened", "named")
+
+
+def _is_the_same(before: Row, after: CheckedPost, already: Collection[str]) -> bool:
+    """Whether a version says what the one before it says, to the same people."""
+    kept = all(before[name] == value for name, value in _columns(after).items())
+    return kept and (after.audience is not Audience.NAMED or set(after.named_uris) == set(already))
 
 
 def _columns(checked: CheckedPost) -> dict[str, Any]:

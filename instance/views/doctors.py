@@ -41,6 +41,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     following: str
     follower: str
     blocked: int
+    #: 1 where they have blocked the reader, who is offered nothing that would be refused and told nothing of it.
+    closed: int
     home: str | None
 
     def mark(self, at: Moment) -> Mark:

@@ -43,6 +43,11 @@ class Asked(Struct, frozen=True, kw_only=True):
         )
         return cls(tab=tab if tab in feed.TABS else feed.TABS[0], before=values.get("before", ""), filters=filters)
 
+    def address(self) -> str:
+        """The address that asks for the same."""
+        asked = _query(self, self.before)
+        return f"/feed?{asked}" if asked else "/feed"
+
     async def page(self, node: Node, reader: str) -> feed.FeedPage:
         """Return the cards."""
         return await feed.home(node.store, reader, tab=self.tab, before=self.before, filters=self.filters)
@@ -51,6 +56,7 @@ class Asked(Struct, frozen=True, kw_only=True):
 async def feed_page(node: Node, look: Look, reader: str, asked: Asked, said: Any = None) -> str:
     """Return the HTML of a page of this reader's feed."""
     shown = await asked.page(node, reader)
+    look = Look(look.session, look.language, asked.address())
     return await framed(
         node, look, "feed.html", here="feed", said=said, tab=asked.tab, tabs=feed.TABS, filters=asked.filters,
         cards=cards.cards_html(shown.cards, look.language, node.config.country, moment(node)),
@@ -65,6 +71,7 @@ def countries(node: Node) -> list[str]:
 
 
 def _query(asked: Asked, before: str) -> str:
-    filters = asked.filters
-    values = {"tab": asked.tab, "kind": filters.kind, "country": filters.country, "language": filters.language}
-    return urlencode({name: value for name, value in values.items() if value} | {"before": before})
+    """The query of a page of the same feed; empty for the first page of the first tab."""
+    filters, tab = asked.filters, "" if asked.tab == feed.TABS[0] else asked.tab
+    values = {"tab": tab, "kind": filters.kind, "country": filters.country, "language": filters.language}
+    return urlencode({name: value for name, value in (*values.items(), ("before", before)) if value})

@@ -26,6 +26,7 @@ class Notice(Struct, frozen=True, kw_only=True):
     role: str | None
     country: str | None
     title: str
+    title_language: str
     comment: str
 
 

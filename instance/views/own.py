@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
+from instance.services.descriptions import version_of
 from instance.services.errors import Missing
 from instance.storage.store import Reader
 from instance.views.feed import read_cursor
@@ -20,6 +21,8 @@ class OwnProfile(Struct, frozen=True, kw_only=True):
     summary: str
     languages: str
     approves_followers: int
+    #: Names what stands above (descriptions.version_of); a form sends it back.
+    version: str
 
 
 class OwnPost(Struct, frozen=True, kw_only=True):
@@ -68,7 +71,7 @@ async def profile(store: Reader, reader: str) -> OwnProfile:
     row = await store.one("own.profile", reader=reader)
     if row is None:
         raise Missing
-    return OwnProfile(**row)
+    return OwnProfile(**row, version=version_of(row))
 
 
 async def posts(store: Reader, reader: str, before: str = "", count: int = PAGE_SIZE) -> OwnPosts:

@@ -126,6 +126,8 @@ class Revision(Struct, frozen=True, kw_only=True):
 
     title: str
     content: str
+    #: Empty where it was not kept.
+    language: str
     at: int
 
 
@@ -143,6 +145,7 @@ class OneComment(Struct, frozen=True, kw_only=True):
     updated_at: int | None
     post: str
     post_title: str
+    post_language: str
     own: int
 
 

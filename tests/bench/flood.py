@@ -45,10 +45,14 @@ def _few(ground: Ground, number: int) -> Sequence[bytes]:
 
 
 async def steadily(port: int, requests: Sequence[bytes], connections: int = FEW, each: float = EACH) -> Result:
-    """Send on so many connections, on each one message every `each` seconds."""
+    """Send on so many connections, on each one message every `each` seconds, and not all at the same moment."""
     result = Result()
-    parts = [iter(enumerate(requests[at::connections])) for at in range(connections)]
-    await asyncio.gather(*(play_until("127.0.0.1", port, part, result, each=each) for part in parts))
+
+    async def one(at: int) -> None:
+        await asyncio.sleep(each * at / connections)
+        await play_until("127.0.0.1", port, iter(enumerate(requests[at::connections])), result, each=each)
+
+    await asyncio.gather(*(one(at) for at in range(connections)))
     return result
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from federation import turns
 from federation.signatures import Profile
 from tests.bench import letters
 from tests.bench.ground import Ground, add_posts
@@ -130,6 +131,7 @@ def _play_creates(
     bench: Bench, ground: Ground, served: Served, sibling: str, profile: Profile, connections: int, number: int,
     *, quiet: bool = False,
 ) -> Played:  # fmt: skip
+    _lull()
     sent = letters.creates(ground, ground.authors[sibling], number, profile)
     watch = Watch(ground.folder / "esanum.db", sent.posts)
     before, loop_before = served.cpu(), served.loop()
@@ -140,6 +142,11 @@ def _play_creates(
         raise RuntimeError(f"not every message was taken: {result.statuses}")
     lags = [max(0.0, seen[post] - result.answered[at]) for at, post in enumerate(sent.posts)]
     return Played(result, cpu, loop, lags)
+
+
+def _lull() -> None:
+    """Wait until nobody else is waited for: what is measured is one sibling that has the server to itself."""
+    time.sleep(turns.LULL + 0.2)
 
 
 def _inbound_figure(bench: Bench, title: str, connections: int, played: Played) -> Figure:
@@ -209,6 +216,7 @@ def reading(bench: Bench) -> None:
 
 
 def _read(bench: Bench, served: Served, name: str, requests: Sequence[bytes], budget: str) -> None:
+    _lull()
     warm = asyncio.run(play("127.0.0.1", served.port, requests[: len(requests) // 6], 8))
     if set(warm.statuses) != {200}:
         raise RuntimeError(f"{name}: {warm.statuses}")

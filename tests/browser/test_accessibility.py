@@ -41,6 +41,33 @@ CUT = """() => {
 }"""
 
 
+#: Puts values into a form, whatever the fields would accept, and sends it.
+FILL = """([form, fields]) => {
+  const sent = document.querySelector(form);
+  sent.noValidate = true;
+  for (const [field, value] of Object.entries(fields)) {
+    const all = sent.querySelectorAll(field);
+    if (all[0].type === 'radio') { all[0].value = value; all[0].checked = true; } else all[0].value = value;
+  }
+  sent.requestSubmit();
+}"""
+#: What is wrong with the fields that are marked: none at all, or one that no sentence describes.
+DESCRIBED = """() => {
+  const marked = [...document.querySelectorAll('[aria-invalid=true]')];
+  const bare = e => !e.getAttribute('aria-describedby').split(' ').some(
+    id => document.getElementById(id)?.classList.contains('wrong'));
+  return marked.length === 0 ? ['nothing is marked'] : marked.filter(bare).map(e => e.id || e.tagName);
+}"""
+
+
+async def check_here(visit, axe) -> list[str]:
+    """What is wrong with the page that is open."""
+    found = await axe.run(visit.page, options={"resultTypes": ["violations"]})
+    wide = (await visit.page.evaluate(CUT))["wide"]
+    rules = [f"{rule['id']}: {rule['nodes'][0]['target']}" for rule in found.response["violations"]]
+    return [*rules, *([f"{wide} px too wide"] if wide > 0 else [])]
+
+
 async def posts(visit) -> list[str]:
     """The addresses of a thread and of an own post, with what can be done to them."""
     await visit.open("/feed?tab=all")
@@ -97,6 +124,26 @@ async def test_the_closed_door_can_be_used_too(shown, axe, login):
 
     assert [] == wrong
     assert text
+
+
+async def test_forms_with_mistakes_can_be_used_too(shown, axe):
+    """The mistake at a reply, at a group and at a field is read with it; nothing is cut, nothing is named twice."""
+    async with shown.visit() as visit:
+        await visit.sign_in("marie")
+        case, found = (await posts(visit))[0], {}
+        for path, form, fields in (
+            (case, ".reply form", {"textarea": "   "}),
+            ("/write", "main form", {"#title": "T", "#text": "   "}),
+            ("/write", "main form", {"#title": "T", "#text": "X", "#specialty-1": "", "[name=audience]": "none"}),
+        ):
+            await visit.open(path)
+            await visit.page.evaluate("document.querySelectorAll('details').forEach(all => { all.open = true })")
+            await visit.page.evaluate(FILL, [form, fields])
+            await visit.page.wait_for_selector("#mistakes")
+            wrong = await visit.page.evaluate(DESCRIBED)
+            found[form, *fields] = [*wrong, *await check_here(visit, axe)]
+
+    assert {key: [] for key in found} == found
 
 
 @pytest.mark.parametrize("size", ["200%", "spacing"])

@@ -82,6 +82,34 @@ async def test_everything_works_without_scripts(shown):
         assert "Sign in" in await visit.page.inner_text("main")
 
 
+async def test_a_form_whose_sending_was_stopped_can_be_sent_again(shown):
+    """Stopped, or lost with the line: a second press at once is none; after some seconds the page is as it was."""
+    async with shown.visit() as visit:
+        await visit.page.clock.install()
+        await visit.sign_in("marie")
+        await visit.open("/me")
+        tried = []
+
+        async def lost(route):
+            tried.append(route.request.method)
+            await route.abort("aborted")
+
+        await visit.page.route("**/me/preferences", lost)
+        press = "form[action='/me/preferences'] button"
+        await visit.page.focus(press)
+        for _ in range(2):
+            await visit.page.keyboard.press("Enter")
+            await visit.page.wait_for_timeout(200)
+        at_once = len(tried)
+        await visit.page.clock.run_for(10_000)
+        held = await visit.page.get_attribute(press, "aria-disabled")
+        await visit.page.unroute("**/me/preferences")
+        await visit.page.click(press)
+        await visit.page.wait_for_url("**/me?saved=preferences")
+
+        assert (1, None) == (at_once, held)
+
+
 async def test_a_mistake_is_named_linked_and_nothing_is_lost(shown):
     """A wrong password: the mistake is read first, its link leads to the field, the name is still there."""
     async with shown.visit() as visit:

@@ -16,7 +16,7 @@ from tests.tools.docs_parts import page_routes
 PUBLIC: Final = frozenset(
     {
         "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
-        "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico",
+        "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest",
     }
 )  # fmt: skip
 

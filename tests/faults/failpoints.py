@@ -24,8 +24,8 @@ def _count_down() -> None:
 
 
 def _fail_within(keep: Any) -> Any:
-    async def keep_applied(self: InboundQueue, tx: Any, *rest: Any) -> Any:
-        kept = await keep(self, tx, *rest)
+    async def keep_applied(self: InboundQueue, tx: Any, *rest: Any, **named: Any) -> Any:
+        kept = await keep(self, tx, *rest, **named)
         _count_down()
         return kept
 

@@ -162,6 +162,7 @@ async def test_no_more_are_held_back_than_may_wait(gone: bool) -> None:
 async def test_whoever_goes_away_while_it_waits_for_its_turn_leaves_its_place() -> None:
     """A connection that drops between its place and its turn: the place is free again."""
     admission = SiblingAdmission(Clock(), in_work=2, waiting=0)
+    admission.reader_came()
     first, second = (asyncio.create_task(admission.enter(DE)) for _ in range(2))
     await asyncio.sleep(0)  # the first has the turn of this round
     second.cancel()

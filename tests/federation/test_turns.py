@@ -62,6 +62,7 @@ async def test_it_may_go_on_when_the_others_have_gone() -> None:
 async def test_whoever_sends_little_is_next() -> None:
     """A81: thirty messages of one sibling wait; one of another comes and is taken after the one in hand."""
     hall = Hall(rate=1_000)
+    hall.turns.came("")
     many = hall.come([DE] * 30)
     await asyncio.sleep(0)
     few = hall.come([IT, FR])
@@ -73,6 +74,7 @@ async def test_whoever_sends_little_is_next() -> None:
 async def test_those_who_send_as_much_have_as_many_turns() -> None:
     """Nobody is pushed aside either: two that flood alternate."""
     hall = Hall(rate=10_000)
+    hall.turns.came(FR)
     await seconds(hall.come([DE] * 20 + [IT] * 20))
 
     assert 8 <= hall.order[:20].count(IT) <= 12
@@ -80,7 +82,8 @@ async def test_those_who_send_as_much_have_as_many_turns() -> None:
 
 async def test_one_turn_is_given_in_a_round() -> None:
     """What is ready besides, a page for instance, is never behind more than one message."""
-    hall = Hall(rate=10)
+    hall = Hall(rate=10_000)
+    hall.turns.came("")
     waiting = hall.come([DE] * 10)
     counts = [0]
     while counts[-1] < 10:
@@ -93,7 +96,8 @@ async def test_one_turn_is_given_in_a_round() -> None:
 
 async def test_whoever_goes_away_takes_no_turn_along() -> None:
     """A connection that drops while it waits, or in the instant in which it is handed its turn."""
-    hall = Hall(rate=10)
+    hall = Hall(rate=10_000)
+    hall.turns.came("")
     waiting = hall.come([DE] * 6)
     await asyncio.sleep(0)
     waiting[1].cancel()

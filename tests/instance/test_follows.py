@@ -156,14 +156,16 @@ async def test_a_block_cuts_both_ways_and_stays_at_home(town):
 
 
 async def test_who_is_blocked_at_home_cannot_follow(town):
-    """The blocked learns no more than that it does not go."""
+    """The blocked learns nothing of it: the answer is the one for a doctor whom nobody can follow."""
     marie, louis = await town["fr"].doctor("marie"), await town["fr"].doctor("louis")
+    await town["fr"].doctor("paul")
     follows = town["fr"].node.follows
+    await town["fr"].node.people.suspend("paul", by="test", reason="test")
     await follows.block(marie.uri, louis.uri)
-    refused = await code_of(follows.ask(louis.uri, marie.uri))
+    refused = [await code_of(follows.ask(louis.uri, whom)) for whom in (marie.uri, "paul")]
     await follows.unblock(marie.uri, louis.uri)
 
-    assert "cannot_follow" == refused
+    assert ["not_found"] * 2 == refused
     assert "accepted" == await follows.ask(louis.uri, marie.uri)
 
 
@@ -244,3 +246,21 @@ async def test_a_lapsed_colleague_is_neither_asked_nor_accepted(town):
     assert "not_found" == await code_of(follows.ask(marie.uri, "louis"))
     assert "not_found" == await code_of(follows.answer(marie.uri, louis.uri, yes=True))
     assert [("louis", "marie", "pending")] == await state_at(town["fr"])
+
+
+async def test_saying_yes_twice_is_one_yes(town):
+    """A second press finds what the first has done; a no or nothing is still no yes."""
+    marie, louis = await town["fr"].doctor("marie"), await town["fr"].doctor("louis")
+    anna, follows = await town["de"].doctor("anna"), town["fr"].node.follows
+    await anna.follows(marie)
+    await town.settle()
+    for _ in range(2):
+        await follows.answer(marie.uri, anna.uri, True)
+    sent = await rows(town["fr"].node, "select uri from activities where type = 'Accept'")
+    for _ in range(2):
+        await follows.answer(marie.uri, anna.uri, False)
+
+    assert 1 == len(sent)
+    assert 1 == len(await rows(town["fr"].node, "select uri from activities where type = 'Reject'"))
+    assert "no_request" == await code_of(follows.answer(marie.uri, anna.uri, True))
+    assert "no_request" == await code_of(follows.answer(marie.uri, louis.uri, False))

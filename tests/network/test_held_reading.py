@@ -33,7 +33,7 @@ async def test_a_held_doctor_reads_nothing(town: Network, fr: Place, marie: Pers
     await without_trace(fr, lambda: reads(anna, fr, target, profile), 403, "name_mismatch", reads=2)
     liar.honest()
     town.clock.move(minutes=6)
-    await town["de"].node.people.set_profile(anna.uri, "", ("en",), approves_followers=False)
+    await town["de"].node.people.set_profile(anna.uri, "Mended.", ("en",), approves_followers=False)
     await town.settle()
     answer = await reads(anna, fr, target, profile)
 

@@ -256,7 +256,7 @@ async def test_what_is_held_can_be_taken_back_at_once(town, written, fr):
     at_once, states = await fr.titles(), (await kept(fr))[-3:]
     liar.honest()
     town.clock.move(minutes=6)
-    await town["de"].node.people.set_profile(written.uri, "", ("en",), approves_followers=False)
+    await town["de"].node.people.set_profile(written.uri, "Mended.", ("en",), approves_followers=False)
     await town.settle()
 
     assert [202] * 3 == [answer.status for answer in answers]

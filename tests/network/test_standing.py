@@ -91,7 +91,7 @@ async def test_a_name_that_is_not_the_credentials_is_held_then_released(town, an
     assert ("Create", "held") in await kept(fr)
     liar.honest()
     town.clock.move(minutes=6)
-    await town["de"].node.people.set_profile(anna.uri, "", ("en",), approves_followers=False)
+    await town["de"].node.people.set_profile(anna.uri, "Mended.", ("en",), approves_followers=False)
     await town.settle()
     assert "Held" in await fr.titles()
 

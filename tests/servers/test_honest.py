@@ -1,4 +1,4 @@
-"""Slow but honest: whoever takes an answer a little at a time gets all of it, and hurts nobody who shares the line."""
+"""Slow but honest: whoever takes an answer a little at a time gets all of it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import time
 
 import pytest
 
-from instance.serve import REQUESTS
-from tests.servers.http2 import Client, connected
 from tests.servers.raw import request
-from tests.servers.test_connections import COUNTING, served
+from tests.servers.test_connections import COUNTING, deaf, in_uvloop, narrow, served
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("servers")]
 LARGE = 20_000_000
+
+__all__ = ["narrow"]
 
 
 @COUNTING
@@ -56,85 +56,52 @@ def _piece(slow: socket.socket, size: int) -> list[bytes]:
     return parts
 
 
-async def test_a_slow_stream_gets_all_of_its_answer() -> None:
-    """HTTP/2: a window that opens a little every two seconds is open enough."""
-    async with served("hypercorn") as port, connected(port, "x") as client:
-        client.h2.increment_flow_control_window(10_000_000)
-        stream = client.ask("GET", "/200000")
-        await client.flush()
-        for _ in range(7):
-            await asyncio.sleep(2)
-            client.h2.increment_flow_control_window(20_000, stream)
-            await client.flush()
-        (status,) = await client.answered(stream)
+@COUNTING
+def test_whoever_takes_what_the_kernel_holds_is_not_given_up(server: str) -> None:
+    """The twin: beside the megabytes that the kernel holds for a client, what it takes shows nowhere in the server."""
 
-    assert 200 == status
-    assert 200_000 == len(client.streams[stream].body)
+    async def story() -> None:
+        async with served(server) as port:
+            taken = await asyncio.to_thread(_slowly_at_first, port, 8_000_000)
+
+        assert taken > 8_000_000
+
+    in_uvloop(story)
 
 
-async def test_whoever_takes_nothing_costs_the_others_nothing() -> None:
-    """A proxy carries many: the stream of which nothing is taken for ten seconds is reset, all others are answered."""
-    async with served("hypercorn") as port, connected(port, "x") as client:
-        client.h2.increment_flow_control_window(10_000_000)
-        stuck = client.ask("GET", "/200000")
-        statuses = []
-        for _ in range(13):
-            waiting, short = client.ask("GET", "/100000"), client.ask("GET", "/")
-            await client.flush()
-            statuses += await client.answered(short)
-            await asyncio.sleep(1)
-            client.h2.increment_flow_control_window(100_000, waiting)
-            await client.flush()
-            statuses += await client.answered(waiting)
-
-        assert [200] * 26 == statuses
-        assert client.streams[stuck].reset
-        assert not client.closed
+def _slowly_at_first(port: int, size: int) -> int:
+    """Take ten bytes a millisecond for fifteen seconds, then the rest; return how much came."""
+    with deaf(port, request("GET", f"/{size}", "x", ("Connection: close",))) as slow:
+        taken = 0
+        for _ in range(75):
+            taken += sum(len(part) for part in _piece(slow, 2_000))
+            time.sleep(0.2)
+        return taken + sum(len(part) for part in _piece(slow, 2 * size))
 
 
-async def test_the_last_requests_of_a_connection_are_answered() -> None:
-    """Limits: a thousand requests each; those begun are answered, those beyond are given back untouched, and said so."""
-    async with served("hypercorn") as port, connected(port, "x") as client:
-        client.h2.increment_flow_control_window(10_000_000)
-        for _ in range(REQUESTS // 10 - 1):
-            await _ask(client, 10)
-        asked = [client.ask("GET", "/") for _ in range(30)]
-        await client.flush()
-        statuses = await client.answered(*asked)
-        await client.until_closed(8)
+@COUNTING
+@pytest.mark.usefixtures("narrow")
+def test_a_slow_line_gets_all_of_a_small_answer(server: str) -> None:
+    """The twin: what takes longer to come than a connection may be idle still comes whole, before a goodbye too."""
 
-    assert [200] * 10 + [0] * 20 == statuses
-    assert client.ended_at == asked[9]
-    assert client.closed
+    async def story() -> None:
+        async with served(server) as port:
+            took = await asyncio.gather(
+                *(asyncio.to_thread(_slowly, port, more) for more in (("Connection: close",), ()))
+            )
 
+        for body, seconds in took:
+            assert b"x" * 60_000 == body
+            assert seconds > 13
 
-async def _ask(client: Client, number: int) -> None:
-    asked = [client.ask("GET", "/") for _ in range(number)]
-    await client.flush()
-    assert [200] * number == await client.answered(*asked)
+    in_uvloop(story)
 
 
-async def test_windows_that_open_for_what_was_sent_are_no_flood() -> None:
-    """The twin of A84: a proxy that opens two windows for each four kilobytes it took asks for nothing odd."""
-    async with served("hypercorn") as port, connected(port, "x") as client:
-        for _ in range(30):
-            stream = client.ask("GET", "/100000")
-            for _ in range(25):
-                client.h2.increment_flow_control_window(4_000, stream)
-                await client.flush()
-                client.h2.increment_flow_control_window(4_000)
-                await client.flush()
-
-            assert [200] == await client.answered(stream)
-
-
-async def test_answers_that_are_broken_off_are_no_flood() -> None:
-    """The twin of A84: people leave pages that are still coming; the proxy resets their streams and goes on."""
-    async with served("hypercorn") as port, connected(port, "x") as client:
-        client.h2.increment_flow_control_window(100_000_000)
-        for _ in range(150):
-            left = client.ask("GET", "/200000")
-            await client.flush()
-            await client.until(lambda left=left: left in client.streams, 5)
-            client.h2.reset_stream(left, 8)
-            await _ask(client, 1)
+def _slowly(port: int, more: tuple[str, ...]) -> tuple[bytes, float]:
+    """Take sixty thousand bytes at four a millisecond, then all until the end; return the body and the seconds."""
+    began, taken = time.monotonic(), bytearray()
+    with deaf(port, request("GET", "/60000", "x", more)) as slow:
+        while came := b"".join(_piece(slow, 1_000)):
+            taken += came
+            time.sleep(0.25)
+    return taken.partition(b"\r\n\r\n")[2], time.monotonic() - began

@@ -16,7 +16,11 @@ from federation.signatures import Profile
 from instance import config
 from instance.cli import esanum
 from tests.tools import docs_examples as examples
+from tests.tools import docs_verification as life
 from tests.tools import docs_words as words
+from verification.countries import Proof, load, shipped
+from verification.dossier import Role
+from verification.registers.numbers import KINDS, NumberKind
 from verification.standing import RIGHTS, Action
 from verification.verdicts import EFFECTS, Reason
 
@@ -164,6 +168,47 @@ def rights() -> str:
     return table(("role", *(action.value for action in Action)), rows)
 
 
+def made(rows: Callable[[], list[tuple[str, ...]]]) -> Callable[[], str]:
+    """Rows with their head, as a table."""
+    return lambda: table(rows()[0], rows()[1:])
+
+
+def numbers() -> str:
+    """Every kind of number a doctor may type, and those that are known and refused."""
+    rows = [
+        (kind.country, f"`{kind.name}`", kind.authority, _check(kind), f"`{kind.example}`" if kind.example else "")
+        for kind in KINDS.values()
+    ]
+    return table(("country", "kind", "given by", "check", "example"), rows)
+
+
+def _check(kind: NumberKind) -> str:
+    if kind.refusal is not None:
+        return f"refused: `{kind.refusal.code}`"
+    return "form only" if kind.check is None else "check digit"
+
+
+def countries() -> str:
+    """The profiles that come with the product."""
+    policies = sorted(load(shipped()).policies.values(), key=lambda policy: policy.country)
+    rows = [
+        (policy.country, policy.regulator, policy.register.name if policy.register else "none", policy.term.local,
+         policy.degree_alone, "let in" if policy.students.admitted else "not let in", ", ".join(policy.languages))
+        for policy in policies
+    ]  # fmt: skip
+    return table(("country", "regulator", "register", "licence", "a degree alone", "students", "documents in"), rows)
+
+
+def proofs() -> str:
+    """Which proofs each country takes for which role."""
+    policies = sorted(load(shipped()).policies.values(), key=lambda policy: policy.country)
+    rows = [
+        (f"`{proof}`", *(", ".join(each.country for each in policies if proof in each.accepted[role]) for role in Role))
+        for proof in Proof
+    ]
+    return table(("proof", *Role), rows)
+
+
 # ── docs/operate ──
 
 
@@ -265,7 +310,19 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "limits": limits,
     },
     "docs/federation.md": {"answers": answers},
-    "docs/verification.md": {"rights": rights},
+    "docs/verification.md": {
+        "numbers": numbers,
+        "countries": countries,
+        "proofs": proofs,
+        "states": life.diagram,
+        "moves": made(life.moves),
+        "shortcomings": life.shortcomings,
+        "annexes": made(life.annex_moves),
+        "periods": made(life.periods),
+        "retention": made(life.kept),
+        "rights": rights,
+        "own acts": made(life.own),
+    },
     "docs/operate/settings.md": {"settings": settings},
     "docs/operate/commands.md": {"commands": commands},
     "docs/routes.md": {"pages": routes},

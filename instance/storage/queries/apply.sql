@@ -11,7 +11,7 @@ on conflict do nothing;
 delete from tombstones where uri = :uri;
 
 -- name: post
-select uri, slug, origin, local, author, audience, kind, title, content, published_at, updated_at
+select uri, slug, origin, local, author, audience, kind, title, content, language, published_at, updated_at
 from posts where uri = :uri;
 
 -- name: before_post
@@ -21,7 +21,7 @@ union all
 select cast(null as text) from tombstones where uri = :uri;
 
 -- name: comment
-select uri, slug, origin, local, author, post, parent, content, published_at, updated_at
+select uri, slug, origin, local, author, post, parent, content, language, published_at, updated_at
 from comments where uri = :uri;
 
 -- name: visible_to_foreigner
@@ -59,7 +59,8 @@ insert into mentions (object, doctor) values (:object, :doctor) on conflict do n
 delete from recommendations where post = :post;
 
 -- name: add_revision
-insert into revisions (id, object, title, content, at) values (:id, :object, :title, :content, :at);
+insert into revisions (id, object, title, content, language, at)
+values (:id, :object, :title, :content, :language, :at);
 
 -- name: add_comment
 insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, published_at,

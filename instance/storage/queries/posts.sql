@@ -50,7 +50,8 @@ select d.uri, d.origin, d.local, d.address, d.handle, d.inbox, d.shared_inbox
 from mentions m join doctors d on d.uri = m.doctor where m.object = :object order by d.uri;
 
 -- name: add_revision
-insert into revisions (id, object, title, content, at) values (:id, :object, :title, :content, :at);
+insert into revisions (id, object, title, content, language, at)
+values (:id, :object, :title, :content, :language, :at);
 
 -- name: drop_revisions
 delete from revisions where object = :object;
@@ -58,6 +59,9 @@ delete from revisions where object = :object;
 -- name: add_tombstone
 insert into tombstones (uri, origin, actor, former_type, at) values (:uri, :origin, :actor, :former_type, :now)
 on conflict do nothing;
+
+-- name: withdrawn_by
+select uri from tombstones where uri = :uri and actor = :actor;
 
 -- name: followers
 -- The doctors abroad who follow this one.

@@ -31,12 +31,12 @@ order by c.published_at, c.slug;
 -- name: comment
 -- One comment with the post it belongs to, for editing, reporting and its history.
 select c.uri, c.slug, c.content, c.source, c.language, c.author, c.local, c.published_at, c.updated_at,
-    p.slug as post, p.title as post_title, case when c.author = :reader then 1 else 0 end as own
+    p.slug as post, p.title as post_title, p.language as post_language, case when c.author = :reader then 1 else 0 end as own
 from comments c join posts p on p.uri = c.post
 where c.slug = :slug and {{visible}} and {{comment_unblocked}};
 
 -- name: revisions
-select title, content, at from revisions where object = :object order by id;
+select title, content, language, at from revisions where object = :object order by id;
 
 -- name: doctor
 select d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
@@ -45,6 +45,7 @@ select d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country,
     coalesce((select f.state from follows f where f.follower = :reader and f.followee = d.uri), '') as following,
     coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower,
     exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked,
+    exists (select 1 from blocks b where b.doctor = d.uri and b.blocked = :reader) as closed,
     (select s.name from siblings s where s.origin = d.origin) as home
 from doctors d where d.address = :address;
 
@@ -52,10 +53,9 @@ from doctors d where d.address = :address;
 select address from doctors where uri = :uri;
 
 -- name: followers
-select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
-    f.state as state, '' as follower, d.folded
-from follows f join doctors d on d.uri = f.follower
-where f.followee = :reader and f.state = 'accepted' and (d.folded, d.uri) > (:after_name, :after_uri)
+-- What is shown is how the reader stands to them, as on every list; that they follow is what the list is about.
+select d.folded, {{found}} from follows theirs join doctors d on d.uri = theirs.follower
+where theirs.followee = :reader and theirs.state = 'accepted' and (d.folded, d.uri) > (:after_name, :after_uri)
 order by d.folded, d.uri limit :count;
 
 -- name: following
@@ -109,6 +109,7 @@ order by d.folded, d.uri limit :count;
 -- name: notices
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,
     coalesce((select p.title from posts p where p.slug = n.post), '') as title,
+    coalesce((select p.language from posts p where p.slug = n.post), '') as title_language,
     coalesce((select c.slug from comments c where c.uri = n.object), '') as comment
 from notifications n left join doctors a on a.uri = n.actor
 where n.doctor = :reader and n.id < :before

@@ -9,7 +9,7 @@ import pytest
 from instance.app import make_app
 from instance.services.people import NewDoctor
 from tests.instance.pages.house import Visitor
-from tests.town import PASSWORD, Network
+from tests.town import PASSWORD, Network, rows
 
 
 async def doctor(network: Network, country: str, handle: str) -> Visitor:
@@ -221,3 +221,125 @@ async def test_a_report_names_neither_author_nor_reporter(network):
         told = re.search(r'<ul class="notices">.*?</ul>', await staff.text("/notices"), re.DOTALL)[0]
         assert "<p>A report concerns this discussion:</p>" in told
         assert "Palpitations at night" in told
+
+
+# ── two tabs, two presses ──
+
+
+def seen_in(page: str) -> str:
+    """The version a form was made from."""
+    return re.search(r'name="seen" value="([^"]*)"', page)[1]
+
+
+async def said_of(network: Network, kind: str) -> int:
+    """How many activities of this kind France has sent or will send."""
+    return len(await rows(network["fr"].node, f"select uri from activities where type = '{kind}'"))
+
+
+@pytest.mark.parametrize("what", ["posts", "comments"])
+async def test_a_second_tab_overwrites_nothing_unseen(network, what):
+    """The form opened before the other one was saved: 409, its text kept beside the current one; sent again, it goes."""
+    marie = await doctor(network, "fr", "marie")
+    await marie.get("/write")
+    path = (await marie.post("/write", **draft())).headers["Location"]
+    if what == "comments":
+        made = await marie.post(f"{path}/answers", text="An answer.", language="en", form_key="k")
+        path = "/comments/" + made.headers["Location"].partition("#")[2]
+    opened = seen_in(await marie.text(f"{path}/edit"))
+    network.clock.move(minutes=1)
+    first = await marie.post(f"{path}/edit", **draft(text="From tab one.", seen=opened))
+    network.clock.move(minutes=1)
+    second = await marie.post(f"{path}/edit", **draft(text="From tab two.", seen=opened))
+    page, kept = await second.get_data(as_text=True), await marie.text(f"{path}/edit")
+    again = await marie.post(f"{path}/edit", **draft(text="From tab two.", seen=seen_in(page)))
+
+    assert (303, 409, 303) == (first.status_code, second.status_code, again.status_code)
+    assert "(changed_meanwhile)" in page
+    assert ">From tab two.</textarea>" in page
+    assert "<p>From tab one.</p>" in page
+    assert ">From tab one.</textarea>" in kept
+    assert ">From tab two.</textarea>" in await marie.text(f"{path}/edit")
+
+
+@pytest.mark.parametrize("seen", ["soon", "-1", "9" * 40, "1.5"])
+async def test_a_version_that_is_none_is_not_the_present_one(network, seen):
+    """The twin: whatever else the field holds changes nothing and loses nothing."""
+    marie = await doctor(network, "fr", "marie")
+    await marie.get("/write")
+    path = (await marie.post("/write", **draft())).headers["Location"]
+    answer = await marie.post(f"{path}/edit", **draft(text="Other.", seen=seen))
+
+    assert (409, True) == (answer.status_code, ">Other.</textarea>" in await answer.get_data(as_text=True))
+    assert "A made-up case." in await marie.text(path)
+
+
+@pytest.mark.parametrize("what", ["posts", "comments"])
+async def test_an_edit_sent_twice_is_one_version(network, what):
+    """A double press on a page without scripts: one earlier version, one Update, and both lead on; the same unchanged."""
+    marie = await doctor(network, "fr", "marie")
+    await marie.get("/write")
+    path = (await marie.post("/write", **draft())).headers["Location"]
+    if what == "comments":
+        made = await marie.post(f"{path}/answers", text="An answer.", language="en", form_key="k")
+        path = "/comments/" + made.headers["Location"].partition("#")[2]
+    opened = seen_in(await marie.text(f"{path}/edit"))
+    answers = [await marie.post(f"{path}/edit", **draft(text="Mended.", seen=opened)) for _ in range(2)]
+    opened = seen_in(await marie.text(f"{path}/edit"))
+    answers.append(await marie.post(f"{path}/edit", **draft(text="Mended.", seen=opened)))
+
+    assert [303] * 3 == [answer.status_code for answer in answers]
+    assert 1 == len({answer.headers["Location"] for answer in answers})
+    assert 1 == len(await rows(network["fr"].node, "select id from revisions"))
+    assert 1 == await said_of(network, "Update")
+
+
+@pytest.mark.parametrize(
+    "changed", [{"title": "T"}, {"language": "fr"}, {"kind": "question"}, {"audience": "national"}]
+)
+async def test_whatever_is_changed_is_kept(network, changed):
+    """The twin: a new title, language, kind or audience alone is a new version."""
+    marie = await doctor(network, "fr", "marie")
+    await marie.get("/write")
+    path = (await marie.post("/write", **draft())).headers["Location"]
+    await marie.post(f"{path}/edit", **draft(**changed))
+
+    assert 1 == len(await rows(network["fr"].node, "select id from revisions"))
+
+
+async def test_withdrawing_twice_leads_on_twice(network):
+    """Both presses say that it is withdrawn, and one Delete is sent; to anybody else it stays a page that is not there."""
+    marie, leo = await doctor(network, "fr", "marie"), await doctor(network, "fr", "leo")
+    await marie.get("/write")
+    path = (await marie.post("/write", **draft())).headers["Location"]
+    made = await marie.post(f"{path}/answers", text="An answer.", language="en", form_key="k")
+    answer = "/comments/" + made.headers["Location"].partition("#")[2]
+    await leo.get(path)
+    pressed = [await marie.post(f"{thing}/withdraw") for thing in (answer, answer, path, path)]
+    others = [await leo.post(f"{thing}/withdraw") for thing in (answer, path)]
+
+    assert [303] * 4 == [answer.status_code for answer in pressed]
+    assert ["answer_withdrawn."] * 2 + ["post_withdrawn."] * 2 == [
+        re.search(r"done=([^;]+)", answer.headers["Set-Cookie"])[1] for answer in pressed
+    ]
+    assert [404, 404] == [answer.status_code for answer in others]
+    assert 2 == await said_of(network, "Delete")
+
+
+@pytest.mark.parametrize("mistake", [{"text": "x" * 70_000}, {"language": "<b>"}, {"form_key": "used"}])
+async def test_a_reply_to_an_answer_that_is_gone_is_not_lost(network, mistake):
+    """What it answers was withdrawn meanwhile, and there is a mistake too: both are shown, and the text."""
+    marie, leo = await doctor(network, "fr", "marie"), await doctor(network, "fr", "leo")
+    await marie.get("/write")
+    path = (await marie.post("/write", **draft())).headers["Location"]
+    made = await marie.post(f"{path}/answers", text="An answer.", language="en", form_key="used")
+    await leo.get(path)
+    await leo.post(f"{path}/answers", text="Sent before.", language="en", form_key="used")
+    parent = made.headers["Location"].partition("#")[2]
+    await marie.post(f"/comments/{parent}/withdraw")
+    form = {"text": "A reply.", "language": "en", "form_key": "new", "parent": parent} | mistake
+    refused = await leo.post(f"{path}/answers", **form)
+    page = await refused.get_data(as_text=True)
+
+    assert refused.status_code in (409, 422)
+    assert f">{form['text']}</textarea>" in page
+    assert 'id="mistakes"' in page

@@ -10,12 +10,13 @@ import pytest
 
 from instance.app import make_app
 from tests.instance.pages.house import House, Visitor
-from tests.instance.pages.rows import FR, NOW, Rows
+from tests.instance.pages.rows import DE, FR, NOW, Rows
 from tests.instance.pages.test_acting import doctor
 from tests.instance.pages.test_saying import said, slug_of, write
 from tests.town import PASSWORD, rows
 
 TITLE = "Syncope after exercise"
+JONAS = f"{DE}/doctors/jonas"
 
 
 def profile(**changed: str | list[str]) -> dict[str, str | list[str]]:
@@ -106,7 +107,7 @@ async def test_what_was_verified_is_shown_apart_and_cannot_be_edited(house):
     before = await rows(house.node, "select name, role, specialties, country, standing, assurance from doctors")
     await marie.post("/me/profile", **sent)
 
-    assert {"csrf", "summary", "spoken", "approves_followers"} == set(re.findall(r' name="(\w+)"', form))
+    assert {"csrf", "seen", "summary", "spoken", "approves_followers"} == set(re.findall(r' name="(\w+)"', form))
     assert "cannot be edited here" in page
     assert [tuple(row) for row in before] == [
         tuple(row)
@@ -321,3 +322,94 @@ async def test_too_many_answers_say_when_to_come_back(network):
     assert "(too_many_comments)" in page
     assert ">One more</textarea>" in page
     assert (429, 303) == (early.status_code, taken.status_code)
+
+
+# ── the profile in two tabs ──
+
+
+async def updates(network) -> int:
+    """How many times siblings were told of a doctor."""
+    return len(await rows(network["fr"].node, "select uri from activities where type = 'Update'"))
+
+
+def seen_in(page: str) -> str:
+    """The version the form was made from."""
+    return re.search(r'name="seen" value="([^"]*)"', page)[1]
+
+
+async def test_a_profile_in_a_second_tab_overwrites_nothing_unseen(network):
+    """409 with what was typed beside what is kept; neither the words nor who may follow is changed; then it goes."""
+    marie = await doctor(network, "fr", "marie")
+    opened = seen_in(await marie.text("/me/profile"))
+    first = await marie.post("/me/profile", **profile(summary="From tab one.", seen=opened))
+    second = await marie.post("/me/profile", **profile(summary="From tab two.", approves_followers="", seen=opened))
+    page, kept = await second.get_data(as_text=True), await marie.text("/me/profile")
+    again = await marie.post("/me/profile", **profile(summary="From tab two.", seen=seen_in(page)))
+
+    assert (303, 409, 303) == (first.status_code, second.status_code, again.status_code)
+    assert "(changed_meanwhile)" in page
+    assert ">From tab two.</textarea>" in page
+    assert "<p>From tab one.</p>" in page
+    assert ">From tab one.</textarea>" in kept
+    assert 'name="approves_followers" value="1" checked' in kept
+
+
+async def test_a_renewed_credential_is_no_other_tab(network):
+    """The twin: what the instance renews meanwhile is none of what the form changes."""
+    marie = await doctor(network, "fr", "marie")
+    opened = seen_in(await marie.text("/me/profile"))
+    with sqlite3.connect(network["fr"].config.data / "esanum.db") as file:
+        file.execute("update doctors set updated_at = updated_at + 5 where handle = 'marie'")
+
+    assert 303 == (await marie.post("/me/profile", **profile(seen=opened))).status_code
+
+
+async def test_a_profile_sent_twice_is_told_once(network):
+    """A second press, or a form saved as it was, says nothing to anybody; a change of any line does."""
+    marie = await doctor(network, "fr", "marie")
+    opened = seen_in(await marie.text("/me/profile"))
+    pressed = [await marie.post("/me/profile", **profile(seen=opened)) for _ in range(2)]
+    once = await updates(network)
+    for changed in ({"summary": "Other."}, {"spoken": ["fr"]}, {"approves_followers": ""}):
+        await marie.post("/me/profile", **profile(**changed))
+
+    assert [303, 303] == [answer.status_code for answer in pressed]
+    assert (1, 4) == (once, await updates(network))
+
+
+@pytest.mark.parametrize("token", ["stale", ""])
+async def test_a_profile_is_not_lost_with_the_session(house, token):
+    """Signed out, or with an older form: what was typed about oneself stands on the page that says so."""
+    marie = await house.doctor("marie")
+    await marie.get("/me/profile")
+    marie.token = token
+    if not token:
+        await house.node.store.write(lambda tx: tx.run("sessions.end_all_of_doctor", doctor=f"{FR}/doctors/marie"))
+    answer = await marie.post("/me/profile", **profile(summary="Typed on a tram."))
+
+    assert (403 if token else 401) == answer.status_code
+    assert ">Typed on a tram.</textarea>" in await answer.get_data(as_text=True)
+
+
+async def test_the_names_in_a_form_are_not_lost_with_the_session(house):
+    """Nor are the doctors that a post was to be for."""
+    marie = await house.doctor("marie")
+    marie.token = "stale"
+    answer = await marie.post("/write", title="T", text="X", named="@leo, @paul")
+
+    assert (403, True) == (answer.status_code, ">@leo, @paul</textarea>" in await answer.get_data(as_text=True))
+
+
+async def test_a_block_of_somebody_who_left_is_taken_back(house):
+    """They are on the list of those blocked, and the button there and on their page works; then they are gone from it."""
+    with sqlite3.connect(house.node.config.data / "esanum.db") as file:
+        file.execute("insert into blocks (doctor, blocked, at) values (?, ?, 1)", (f"{FR}/doctors/marie", JONAS))
+        file.execute("update doctors set gone_at = 1, standing = 'gone', name = '' where uri = ?", (JONAS,))
+    marie = await house.doctor("marie")
+    act = "/doctors/jonas%40de.localhost%3A8002/unblock"
+    listed, page = await marie.text("/colleagues/blocked"), await marie.text(act.removesuffix("/unblock"))
+    freed = await marie.post(act, back="/colleagues/blocked")
+
+    assert (True, True) == (f'action="{act}"' in listed, f'action="{act}"' in page)
+    assert 303 == freed.status_code
+    assert "You have not blocked anybody." in await marie.text("/colleagues/blocked")

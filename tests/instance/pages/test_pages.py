@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
+import sqlite3
+import struct
 
 import pytest
 
@@ -368,3 +371,58 @@ async def test_nothing_written_leads_to_the_sign_in(house):
     answer = await house.visitor().post("/notices/read")
 
     assert (303, "/sign-in") == (answer.status_code, answer.headers["Location"])
+
+
+async def test_a_page_that_fails_shows_what_was_written(house):
+    """Even where the notices cannot be counted: a page with words and a code, and the text in it."""
+    marie = await house.doctor("marie")
+    slug = await slug_of(marie, "Syncope")
+    await marie.get(f"/posts/{slug}")
+    with sqlite3.connect(house.node.config.data / "esanum.db") as file:
+        file.execute("alter table notifications rename to lost")
+    answer = await marie.post(f"/posts/{slug}/answers", text=LONG, language="en", form_key="k")
+    page = await answer.get_data(as_text=True)
+
+    assert (500, "text/html; charset=utf-8") == (answer.status_code, answer.headers["Content-Type"])
+    assert "on a tram between two patients &lt;b&gt;.</textarea>" in page
+    assert "<code>fault</code>" in page
+
+
+@pytest.mark.parametrize(
+    ("address", "heading", "standing"),
+    [
+        ("anna.weber@de.localhost:8002", "Verified", "verified until"),
+        ("out", "On record", "suspended"),
+        ("late", "On record", "ended on"),
+        ("giulia@it.localhost:8003", "On record", "no longer verified"),
+        ("jonas@de.localhost:8002", "On record", "has left the network"),
+    ],
+)
+async def test_only_who_is_verified_stands_under_verified(house, address, heading, standing):
+    """Suspended, expired, revoked or gone: what is on record stands under another heading, with the reason."""
+    with sqlite3.connect(house.node.config.data / "esanum.db") as file:
+        file.execute("update doctors set gone_at = 1 where handle = 'jonas'")
+    page = await (await house.doctor("marie")).text(f"/doctors/{address}")
+    facts = re.search(r'<h2>([^<]+)</h2>\s*<dl class="verified">.*?</dl>', page, re.DOTALL)
+
+    assert heading == facts[1]
+    assert standing in facts[0]
+    assert heading == "Verified" or "verified until" not in facts[0]
+
+
+async def test_the_manifest_names_this_instance(house):
+    """Name and pictures of what somebody puts on their home screen; every picture is there, in the size it claims."""
+    somebody = house.visitor()
+    address = re.search(r'<link rel="manifest" href="([^"]+)"', await somebody.text("/"))[1]
+    answer = await somebody.get(address)
+    manifest = json.loads(await answer.get_data())
+    icons = [(icon, await somebody.client.get(icon["src"])) for icon in manifest["icons"]]
+
+    assert (200, "application/manifest+json") == (answer.status_code, answer.headers["Content-Type"])
+    assert ("esanum France", "/feed") == (manifest["name"], manifest["start_url"])
+    assert {"any", "192x192", "512x512"} <= {icon["sizes"] for icon in manifest["icons"]}
+    for icon, picture in icons:
+        assert (200, icon["type"]) == (picture.status_code, picture.headers["Content-Type"])
+        body = await picture.get_data()
+        size = "any" if icon["type"] == "image/svg+xml" else "{}x{}".format(*struct.unpack(">II", body[16:24]))
+        assert icon["sizes"] == size

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from urllib.parse import urlencode
+from html import unescape
+from urllib.parse import unquote, urlencode
 
 import pytest
 from werkzeug.datastructures import Headers
@@ -64,3 +66,59 @@ async def test_a_changed_password_is_changed_even_where_no_session_can_begin(hou
     assert (303, "/sign-in") == (answer.status_code, answer.headers["Location"])
     kept = (await rows(house.node, "select password from accounts where login = 'marie'"))[0]["password"]
     assert await passwords.verify(words, kept)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sign-in?next=/posts/01JDB000000000000000000001",
+        "/feed?tab=all&kind=case",
+        "/feed?tab=colleagues&country=DE&language=de",
+        "/feed",
+        "/colleagues?q=Anna&specialty=cardiology",
+    ],
+)
+async def test_the_language_is_changed_where_one_is(house, path):
+    """The button leads back to the same place with all that its address says, and not only to its path."""
+    somebody = house.visitor() if path.startswith("/sign-in") else await house.doctor("marie")
+    page = await somebody.text(path)
+    back = unescape(re.findall(r'name="back" value="([^"]*)"', page)[-1])
+    led = (await somebody.post("/language", language="de", back=back)).headers["Location"]
+
+    assert path == unquote(led)
+    assert 'lang="de"' in (await somebody.text(led))[:200]
+
+
+@pytest.mark.parametrize(
+    "query", ["next=//evil.example", "next=" + "a" * 600, "x=%0d%0aX:1", "q=%C3%A9", "tab=%22><b>"]
+)
+async def test_whatever_an_address_says_the_language_leads_nowhere_else(house, query):
+    """The twin: a path of ours, and nothing that was put in an address becomes a part of the page."""
+    for somebody, path in ((house.visitor(), "/sign-in"), (await house.doctor("marie"), "/feed")):
+        page = await somebody.text(f"{path}?{query}")
+        back = unescape(re.findall(r'name="back" value="([^"]*)"', page)[-1])
+        led = (await somebody.post("/language", language="de", back=back)).headers["Location"]
+
+        assert path == led.partition("?")[0]
+        assert "<b>" not in page
+        assert "\n" not in led
+
+
+async def test_a_session_that_has_ended_already_is_said_to_be_gone(house):
+    """A second press, or one that ended by itself: the account's page says so; of another's no more is said."""
+    marie, tablet = await house.doctor("marie"), await house.doctor("marie")
+    await house.doctor("leo")
+    other = re.search(r'name="session" value="([0-9a-f]+)"', await marie.text("/me"))[1]
+    strange = (await rows(house.node, "select hex(token) as token from sessions order by created_at, rowid"))[-1]
+    first = await marie.post("/me/sessions/end", session=other)
+    pages = []
+    for session in (other, strange["token"].lower(), "ab" * 32, "x"):
+        answer = await marie.post("/me/sessions/end", session=session)
+        pages.append((answer.status_code, await answer.get_data(as_text=True)))
+
+    assert (303, 303) == (first.status_code, (await tablet.get("/feed")).status_code)
+    assert 1 == len(set(pages))
+    assert 404 == pages[0][0]
+    assert "This session is not open any more." in pages[0][1]
+    assert 'action="/me/password"' in pages[0][1]
+    assert 2 == len(await rows(house.node, "select token from sessions"))

@@ -53,7 +53,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "policy.": ["inherit", "read-only", "pause", "block"],
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "me.appearance.": ["auto", "light", "dark"],
-    "me.saved.": ["preferences", "password", "session"],
+    "me.saved.": ["preferences", "password", "session", "session_gone"],
     "own.": ["posts", "answers"],
     "own.none.": ["posts", "answers"],
     "done.": shell.DONE,

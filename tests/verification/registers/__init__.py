@@ -1,0 +1,1 @@
+"""Tests of what the medical room knows of registers."""

@@ -1,0 +1,305 @@
+"""Renewals, specialist certificates and changes of name: reviewed like an application, beside it.
+
+The dossier keeps its state, and so the doctor goes on working, while an annex goes its own small way (`ANNEX_MOVES`).
+What is accepted changes the dossier's role or day, and means a new credential. Only the annex's own evidence is looked
+at. While a dossier is suspended or has run out, its annexes rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Final
+
+from verification import terms
+from verification.acts import Act, Notice, Outcome, Whom, outcome, record, step, tell
+from verification.dossier import (
+    Annex,
+    Dossier,
+    Evidence,
+    EvidenceClass,
+    Role,
+    Vote,
+    proved_electronically,
+)
+from verification.errors import BadGround, NoEvidence, NoSuchMove, NotAgreed, NotYours, SamePerson, Unmoved
+from verification.grounds import ENOUGH, SHORTCOMINGS, Ground
+from verification.moves import ANNEX_MOVES, AnnexKind, AnnexState, Choice, State, Way
+from verification.people import Actor, Part, StaffRole
+from verification.ways import (
+    alone_agrees,
+    disagreed,
+    lead_decides,
+    require_applicant,
+    require_reviewer,
+    require_running,
+    two_agree,
+)
+
+_CHOICE: Final = {AnnexState.ACCEPTED: Choice.APPROVE, AnnexState.REFUSED: Choice.REJECT}
+#: A name is changed, and a specialist made, on an authority's word; a degree or a card is not enough.
+_AUTHORITY: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2, EvidenceClass.E3})
+
+
+# ── the applicant ──
+
+
+def hand_in(dossier: Dossier, by: Actor, annex: Annex, now: datetime) -> Outcome:
+    """Hand an annex in; raise NoSuchMove where another of its kind is open, or there is nothing to add to."""
+    require_applicant(dossier, by)
+    require_running(dossier, now)
+    _require_possible(dossier, annex)
+    fresh = replace(annex, state=AnnexState.SUBMITTED, changed_at=now, submitted_at=now, votes=())
+    after = replace(dossier, annexes=(*dossier.annexes, fresh))
+    entry = record(after, "annex.submitted", at=now, by=by.id, reason=Ground.APPLIED)
+    return outcome(dossier, after, entry, tell(Notice.ANNEX_RECEIVED))
+
+
+def _require_possible(dossier: Dossier, annex: Annex) -> None:
+    taken = any(each.id == annex.id or (each.open and each.kind is annex.kind) for each in dossier.annexes)
+    done = annex.kind is AnnexKind.SPECIALIST and dossier.role is Role.SPECIALIST
+    if taken or done:
+        raise NoSuchMove("no such annex now")
+    by_authority = any(each.rank in _AUTHORITY for each in annex.evidence)
+    if not annex.evidence or (annex.kind is not AnnexKind.RENEWAL and not by_authority):
+        raise NoEvidence("nothing was shown that counts for this")
+
+
+def take_back(dossier: Dossier, by: Actor, annex_id: str, now: datetime) -> Outcome:
+    """Let go of an annex that is not decided."""
+    annex = _annex(dossier, annex_id)
+    after = _with(dossier, _move(dossier, annex, AnnexState.REFUSED, by, now))
+    return outcome(dossier, after, record(after, "annex.refused", at=now, by=by.id, reason=Ground.OWN_WISH))
+
+
+# ── reviewers ──
+
+
+def take(dossier: Dossier, by: Actor, annex_id: str, now: datetime) -> Outcome:
+    """Begin to review an annex."""
+    annex = _annex(dossier, annex_id)
+    after = _with(dossier, _move(dossier, annex, AnnexState.IN_REVIEW, by, now))
+    return outcome(dossier, after, record(after, "annex.in_review", at=now, by=by.id, reason=Ground.TAKEN))
+
+
+def visible_votes(dossier: Dossier, annex_id: str, reviewer: Actor) -> tuple[Vote, ...]:
+    """The votes on an annex this person may see: all once the own is cast or it is decided, else none."""
+    annex = _annex(dossier, annex_id)
+    try:
+        require_reviewer(dossier, reviewer)
+    except Unmoved:
+        return ()
+    voted = any(vote.reviewer == reviewer.id for vote in annex.votes)
+    return annex.votes if voted or not annex.open else ()
+
+
+def vote(
+    dossier: Dossier,
+    by: Actor,
+    annex_id: str,
+    choice: Choice,
+    ground: Ground,
+    now: datetime,
+    *,
+    until: datetime | None = None,
+) -> Outcome:
+    """Say what a reviewer thinks of an annex, once; the lead, where two have disagreed, decides by it.
+
+    `until` is the latest day the country's profile allows for the role that comes of it.
+    """
+    annex = _annex(dossier, annex_id)
+    require_running(dossier, now)
+    _require_voter(dossier, annex, by, choice, ground)
+    said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now)
+    kept = replace(annex, votes=(*annex.votes, said))
+    cast = record(dossier, "vote.cast", at=now, by=by.id)
+    to = _next(dossier, kept, by, choice)
+    if to is None:
+        after = _with(dossier, kept)
+        return outcome(dossier, after, cast, tell(Notice.DISAGREEMENT, whom=Whom.LEADS))
+    moved = _move(dossier, kept, to, by, now)
+    if to is AnnexState.ACCEPTED:
+        return _accepted(dossier, moved, by, (cast, _entry(dossier, by, ground, now)), now, until)
+    after = _with(dossier, moved)
+    if to is AnnexState.SECOND_REVIEW:
+        return outcome(dossier, after, cast, record(after, "annex.second_review", at=now, by=by.id))
+    entry = record(after, "annex.refused", at=now, by=by.id, reason=ground)
+    return outcome(dossier, after, cast, entry, tell(Notice.ANNEX_REFUSED, *_reasons(moved)))
+
+
+def _require_voter(dossier: Dossier, annex: Annex, by: Actor, choice: Choice, ground: Ground) -> None:
+    if annex.state not in (AnnexState.IN_REVIEW, AnnexState.SECOND_REVIEW):
+        raise NoSuchMove("not in review")
+    require_reviewer(dossier, by)
+    if any(vote.reviewer == by.id for vote in annex.votes):
+        raise SamePerson("has voted on this")
+    if disagreed(annex.votes) and StaffRole.LEAD not in by.roles:
+        raise NotYours("two have disagreed: the lead decides")
+    if ground not in (ENOUGH if choice is Choice.APPROVE else SHORTCOMINGS):
+        raise BadGround("not a reason for this vote")
+
+
+def _next(dossier: Dossier, annex: Annex, by: Actor, choice: Choice) -> AnnexState | None:
+    """Where this vote leads; None where two disagree now."""
+    to = AnnexState.ACCEPTED if choice is Choice.APPROVE else AnnexState.REFUSED
+    if annex.state is AnnexState.IN_REVIEW:
+        alone = to is AnnexState.ACCEPTED and (proved_electronically(annex.evidence) or _is_delta(annex))
+        return to if alone else AnnexState.SECOND_REVIEW
+    return to if two_agree(annex.votes, by, choice) or lead_decides(annex.votes, by, choice) else None
+
+
+def _reasons(annex: Annex) -> tuple[Ground, ...]:
+    return tuple(dict.fromkeys(vote.ground for vote in annex.votes if vote.choice is Choice.REJECT))
+
+
+def _entry(dossier: Dossier, by: Actor, ground: Ground, now: datetime) -> Act:
+    return record(dossier, "annex.accepted", at=now, by=by.id, reason=ground)
+
+
+def _accepted(
+    dossier: Dossier, annex: Annex, by: Actor, entries: tuple[Act, ...], now: datetime, until: datetime | None
+) -> Outcome:
+    after, acts = _with(dossier, annex), entries
+    shown = terms.Shown(
+        evidence=annex.evidence,
+        training_ends=annex.training_ends or dossier.training_ends,
+        year_ends=annex.year_ends or dossier.year_ends,
+        followed=dossier.followed,
+        until=until,
+    )
+    if annex.kind is AnnexKind.SPECIALIST:
+        after = _specialist(after, shown, now)
+    if annex.kind is AnnexKind.RENEWAL:
+        after, more = _renewed(after, shown, by, now)
+        acts += more
+    notice = Notice.RENEWED if annex.kind is AnnexKind.RENEWAL else Notice.ANNEX_ACCEPTED
+    return outcome(dossier, after, *acts, tell(notice, until=after.reverify_on))
+
+
+def _specialist(dossier: Dossier, shown: terms.Shown, now: datetime) -> Dossier:
+    """A new role. A verification that is due all the same stays due: only the certificate was looked at."""
+    if dossier.state is State.REVERIFY_DUE:
+        return replace(dossier, role=Role.SPECIALIST)
+    ends = terms.reverify_on(Role.SPECIALIST, shown, now)
+    return replace(dossier, role=Role.SPECIALIST, verified_at=now, reverify_on=ends)
+
+
+def _renewed(dossier: Dossier, shown: terms.Shown, by: Actor, now: datetime) -> tuple[Dossier, tuple[Act, ...]]:
+    ends = terms.reverify_on(dossier.role, shown, now)
+    acts: tuple[Act, ...] = ()
+    if dossier.state is State.REVERIFY_DUE:
+        dossier, entry = step(dossier, State.APPROVED, at=now, by=by, ground=Ground.RENEWED)
+        acts = (entry,)
+    dossier = replace(dossier, training_ends=shown.training_ends, year_ends=shown.year_ends)
+    return replace(dossier, verified_at=now, reverify_on=ends), acts
+
+
+# ── the table ──
+
+
+def _annex(dossier: Dossier, annex_id: str) -> Annex:
+    found = next((each for each in dossier.annexes if each.id == annex_id), None)
+    if found is None:
+        raise NoSuchMove("no such annex")
+    return found
+
+
+def _with(dossier: Dossier, annex: Annex) -> Dossier:
+    return replace(dossier, annexes=tuple(annex if each.id == annex.id else each for each in dossier.annexes))
+
+
+def _is_delta(annex: Annex) -> bool:
+    """A specialist certificate that authority and register agree on."""
+    ranks = any(each.rank in _AUTHORITY for each in annex.evidence)
+    return annex.kind is AnnexKind.SPECIALIST and ranks and any(each.matched for each in annex.evidence)
+
+
+def _move(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor, now: datetime) -> Annex:
+    """Return the annex in its next state; raise an Unmoved where no way is open."""
+    require_running(dossier, now)
+    ways = ANNEX_MOVES[annex.state].get(to, ())
+    if not ways or now < annex.changed_at:
+        raise NoSuchMove("no such move of an annex")
+    refusals: list[Unmoved] = []
+    for way in ways:
+        try:
+            _WAYS[way](dossier, annex, to, by)
+        except Unmoved as refusal:
+            refusals.append(refusal)
+        else:
+            return replace(annex, state=to, changed_at=now)
+    raise refusals[0]
+
+
+def _agreeing(holds: Callable[[Annex, AnnexState, Actor], bool]) -> Callable[[Dossier, Annex, AnnexState, Actor], None]:
+    """A way of reviewers on which this must hold."""
+
+    def way(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor) -> None:
+        require_reviewer(dossier, by)
+        if not holds(annex, to, by):
+            raise NotAgreed("a second reviewer is needed")
+
+    return way
+
+
+def _by_applicant(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor) -> None:
+    require_applicant(dossier, by)
+
+
+def _by_system(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor) -> None:
+    if by.part is not Part.SYSTEM:
+        raise NotYours("not the system")
+
+
+def _opens(annex: Annex, to: AnnexState, by: Actor) -> bool:
+    return to is AnnexState.IN_REVIEW or any(vote.reviewer == by.id for vote in annex.votes)
+
+
+def _electronic(annex: Annex, to: AnnexState, by: Actor) -> bool:
+    return proved_electronically(annex.evidence) and alone_agrees(annex.votes, by, _CHOICE[to])
+
+
+def _delta(annex: Annex, to: AnnexState, by: Actor) -> bool:
+    return _is_delta(annex) and alone_agrees(annex.votes, by, _CHOICE[to])
+
+
+def _two(annex: Annex, to: AnnexState, by: Actor) -> bool:
+    return two_agree(annex.votes, by, _CHOICE[to])
+
+
+def _lead(annex: Annex, to: AnnexState, by: Actor) -> bool:
+    return StaffRole.LEAD in by.roles and lead_decides(annex.votes, by, _CHOICE[to])
+
+
+_WAYS: Final[Mapping[Way, Callable[[Dossier, Annex, AnnexState, Actor], None]]] = {
+    Way.REVIEWER: _agreeing(_opens),
+    Way.ELECTRONIC: _agreeing(_electronic),
+    Way.DELTA: _agreeing(_delta),
+    Way.VOTES: _agreeing(_two),
+    Way.LEAD: _agreeing(_lead),
+    Way.APPLICANT: _by_applicant,
+    Way.SYSTEM: _by_system,
+}
+
+
+def new(
+    annex_id: str,
+    kind: AnnexKind,
+    evidence: tuple[Evidence, ...],
+    now: datetime,
+    *,
+    training_ends: datetime | None = None,
+    year_ends: datetime | None = None,
+) -> Annex:
+    """An annex to hand in, with the days that are stated in it."""
+    return Annex(
+        id=annex_id,
+        kind=kind,
+        state=AnnexState.SUBMITTED,
+        evidence=evidence,
+        changed_at=now,
+        submitted_at=now,
+        training_ends=training_ends,
+        year_ends=year_ends,
+    )
