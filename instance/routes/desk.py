@@ -232,8 +232,8 @@ async def vote_annex(actor: Actor, dossier: str, annex: str) -> ResponseReturnVa
     """Say what this reviewer, or the lead between two, thinks of an annex."""
 
     async def act() -> None:
-        choice, ground = await desk_forms.choice(), await desk_forms.ground()
+        choice, ground, hit = await desk_forms.choice(), await desk_forms.ground(), await desk_forms.hit()
         seen = await desk_forms.seen()
-        await guard.node().dossiers.vote_annex(dossier, actor, annex, choice, ground, seen=seen)
+        await guard.node().dossiers.vote_annex(dossier, actor, annex, choice, ground, hit=hit, seen=seen)
 
     return await _do(actor, dossier, f"vote-{annex}-{await text_of('choice')}", act)
