@@ -78,7 +78,7 @@ async def test_whoever_is_not_in_good_standing_gets_one_page(scene):
         unknown = await closed_door(hugo, case)
 
     assert hugo.text("error.suspended") in closed
-    assert hugo.text("error.no_credential") in unknown
+    assert hugo.text("application.none") in unknown
 
 
 # ── the steps ──

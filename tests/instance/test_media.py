@@ -332,7 +332,7 @@ async def test_so_many_wait_and_no_more() -> None:
 
 async def test_a_fault_of_the_installation_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody is told that their diploma is broken because a module is missing here."""
-    monkeypatch.setattr(media, "_ROOT", Path("/nowhere"))
+    monkeypatch.setattr(media, "_COMMAND", (*media._COMMAND[:-1], "instance.is_not_there"))
 
     with pytest.raises(media.NotWorking):
         await cleaned(image(PNG))
