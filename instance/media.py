@@ -10,9 +10,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
 import orjson
@@ -32,6 +33,7 @@ _ROOT: Final = Path(__file__).resolve().parents[1]
 _COMMAND: Final = (sys.executable, "-P", "-B", "-m", "instance.media_work")
 # One pool for the process: what it may take does not grow with the number of instances in it.
 _POOL: Final = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="media")
+_COUNTING: Final = Lock()
 _in_hand = 0
 
 
@@ -68,21 +70,28 @@ async def render_page(content: bytes, kind: FileKind, page: int, watermark: str,
 
 async def _opened(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
     global _in_hand
-    if _in_hand >= AT_A_TIME + WAITING:
-        raise Rejected("files_busy", status=503)
-    job = asyncio.get_running_loop().run_in_executor(_POOL, _in_a_process, order, content, seconds)
-    _in_hand += 1
-    # Counted until the process is done, even where the caller went away before.
+    with _COUNTING:
+        if _in_hand >= AT_A_TIME + WAITING:
+            raise Rejected("files_busy", status=503)
+        _in_hand += 1
+    job = _POOL.submit(_in_a_process, order, content, seconds)
+    # Counted until the process is done, even where the caller, or the whole event loop, has gone before.
     job.add_done_callback(_done)
-    answer, made = await asyncio.shield(job)
+    waiting = asyncio.wrap_future(job)
+    waiting.add_done_callback(_seen)
+    answer, made = await asyncio.shield(waiting)
     if "fault" in answer:
         raise BadFile(FileFault(answer["fault"]))
     return answer, made
 
 
-def _done(job: asyncio.Future[Any]) -> None:
+def _done(_: Future[Any]) -> None:
     global _in_hand
-    _in_hand -= 1
+    with _COUNTING:
+        _in_hand -= 1
+
+
+def _seen(job: asyncio.Future[Any]) -> None:
     if not job.cancelled():
         job.exception()
 

@@ -316,6 +316,22 @@ async def test_a_file_that_takes_too_long_is_broken(monkeypatch: pytest.MonkeyPa
     assert 0 == media._in_hand
 
 
+def test_a_place_is_free_again_where_nobody_waits_any_more() -> None:
+    """Whoever asked has gone, and the event loop with them, before the process was done."""
+
+    async def goes_away() -> None:
+        asking = asyncio.ensure_future(cleaned(image(PNG)))
+        await asyncio.sleep(0)
+        asking.cancel()
+
+    asyncio.run(goes_away())
+    ends = time.monotonic() + 20
+    while media._in_hand and time.monotonic() < ends:
+        time.sleep(0.02)
+
+    assert 0 == media._in_hand
+
+
 async def test_so_many_wait_and_no_more() -> None:
     """Two at a time, sixteen waiting; the next is asked to come again, and afterwards there is room."""
     sent = pdf(1)
