@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from dataclasses import replace
@@ -9,6 +10,9 @@ from typing import Any, Final, get_args
 
 import orjson
 import pytest
+import rfc8785
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from federation import errors, integrity, parse
 from federation.delivery import MEMBERSHIP, OF_ANOTHER
@@ -91,6 +95,25 @@ def test_the_proof_in_the_example_holds() -> None:
 
     with pytest.raises(integrity.BadProof):
         integrity.check_proof(document, key)
+
+
+def test_the_credential_can_be_checked_from_the_page_alone() -> None:
+    """The steps shown lead whoever knows RFC 8785 and Ed25519 to the values shown; another name does not."""
+    (shown,) = [document for document in DOCUMENTS if "doctorCredential" in document]
+    whole = shown["doctorCredential"]
+    rows = dict(re.findall(r"^\| ([^|]+) \| `([0-9a-f]+)` \|$", FEDERATION_MD, re.MULTILINE))
+    proof = {key: value for key, value in whole["proof"].items() if key != "proofValue"}
+    bare = {key: value for key, value in whole.items() if key != "proof"}
+    key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(rows["public key (`issuerKey` of the instance), raw"]))
+    signature = bytes.fromhex(rows["signature (`proofValue`), raw"])
+
+    def signed(document: dict[str, Any]) -> bytes:
+        return hashlib.sha256(rfc8785.dumps(proof)).digest() + hashlib.sha256(rfc8785.dumps(document)).digest()
+
+    assert rows["what is signed"] == signed(bare).hex()
+    key.verify(signature, signed(bare))
+    with pytest.raises(InvalidSignature):
+        key.verify(signature, signed({**bare, "credentialSubject": {**bare["credentialSubject"], "name": "Dr. X"}}))
 
 
 def test_the_list_and_the_credential_in_the_examples_hold() -> None:

@@ -12,10 +12,12 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation import integrity, render, signatures
 from federation.keys import PrivateKey, make_rsa
+from federation.multibase import decode_multibase
 from federation.signatures import Profile
 from federation.uri import Uri
 from federation.vocabulary import (
@@ -106,6 +108,23 @@ def _credential() -> Any:
     place = StatusPlace(PLACE, *(LISTS[purpose] for purpose in (Purpose.REVOCATION, Purpose.SUSPENSION)))
     terms = credential.Terms(id=uri(f"{JONAS}/credential"), reverify_on=None, status=place)
     return credential.issue(subject, terms, _signer(), now=NOW)
+
+
+def checked_credential() -> list[tuple[str, str]]:
+    """The steps by which whoever knows RFC 8785 and Ed25519 alone checks the credential, and what comes out of each."""
+    whole = _credential()
+    proof = {key: value for key, value in whole["proof"].items() if key != "proofValue"}
+    bare = {key: value for key, value in whole.items() if key != "proof"}
+    document, options = (hashlib.sha256(rfc8785.dumps(part)).hexdigest() for part in (bare, proof))
+    return [
+        ("canonical document, bytes", str(len(rfc8785.dumps(bare)))),
+        ("SHA-256 of the document", document),
+        ("canonical proof, bytes", str(len(rfc8785.dumps(proof)))),
+        ("SHA-256 of the proof", options),
+        ("what is signed", options + document),
+        ("public key (`issuerKey` of the instance), raw", ed25519("issuer").public_key().public_bytes_raw().hex()),
+        ("signature (`proofValue`), raw", decode_multibase(whole["proof"]["proofValue"]).hex()),
+    ]
 
 
 def _signer() -> KeySigner:

@@ -86,6 +86,12 @@ def actor_examples() -> str:
     )
 
 
+def credential_check() -> str:
+    """What comes out at each step of checking the credential of the example."""
+    steps = [(what, f"`{value}`") for what, value in examples.checked_credential()]
+    return table(("step", "value"), steps)
+
+
 def status_list_example() -> str:
     """One status list as it is served."""
     return code(examples.pretty(examples.status_list()), "json")
@@ -310,6 +316,7 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "context": context,
         "known contexts": known_contexts,
         "actors": actor_examples,
+        "credential check": credential_check,
         "status list": status_list_example,
         "activities": activity_examples,
         "cavage": cavage_example,
