@@ -9,6 +9,7 @@ from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from federation.errors import Refused
+from instance import rendering
 from instance.headers import DATA_POLICY, HEADERS, PAGE_POLICY, PAGE_VARY, PRIVATE, TRANSPORT
 from instance.routes import BLUEPRINTS, guard, shell
 from instance.services.errors import Rejected
@@ -27,6 +28,7 @@ class UnmarkedRoute(Exception):
 
 def make_app(node: Node) -> Quart:
     """Return the application that shows this instance to people; raise UnmarkedRoute where a route is not marked."""
+    rendering.read_all()
     app = Quart("instance", static_folder=None, template_folder=None)
     app.request_class = UploadRequest
     app.config.update(
@@ -39,7 +41,9 @@ def make_app(node: Node) -> Quart:
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint)
     app.before_request(guard.load_session)
+    app.before_request(guard.admit_files)
     app.before_request(guard.refuse_foreign_forms)
+    app.teardown_request(guard.let_files_go)
     app.after_request(guard.hand_out_token)
     app.after_request(_dress)
     app.register_error_handler(Rejected, shell.error_page)

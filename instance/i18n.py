@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.resources import files
+from io import BytesIO
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -94,13 +95,17 @@ def _name(language: str, what: str, code: str) -> str:
 
 
 @lru_cache(maxsize=len(LANGUAGES))
-def catalogue(language: str) -> Catalogue:
-    """Return the catalogue of one of LANGUAGES, read on first use."""
+def source(language: str) -> bytes:
+    """Return the file of one of LANGUAGES as it was when it was first asked for; raise KeyError for any other."""
     if language not in LANGUAGES:
         raise KeyError(language)
-    source = files("instance").joinpath(f"locale/{language}/LC_MESSAGES/messages.po")
-    with source.open("rb") as stream:
-        messages = read_po(stream, locale=language)
+    return files("instance").joinpath(f"locale/{language}/LC_MESSAGES/messages.po").read_bytes()
+
+
+@lru_cache(maxsize=len(LANGUAGES))
+def catalogue(language: str) -> Catalogue:
+    """Return the catalogue of one of LANGUAGES, understood on first use."""
+    messages = read_po(BytesIO(source(language)), locale=language)
     texts: dict[str, str | tuple[str, ...]] = {}
     for message in messages:
         if message.id and not message.fuzzy:

@@ -1,8 +1,10 @@
 """One file is opened, in a process of its own: an order on its input, an answer on its output.
 
 Whoever made the file may have made it for us to open. So this process knows nothing but the file: no secret, no
-database, no environment. It can write no file and leave no core dump, it has so much memory and so much of the
-processor, and whoever started it ends it after a while (instance.media). Where it fails in any way the file is broken.
+database, no environment. Before it looks at the file it has loaded its libraries and given up the right to open
+anything more: no file to read or write, no connection, no other program; it leaves no core dump. It has so much memory
+and so much of the processor, and whoever started it ends it after a while (instance.media). Where it fails in any way
+the file is broken.
 
 An order and an answer are one line of JSON, and bytes after it.
 """
@@ -53,8 +55,9 @@ Job = Callable[[bytes, dict[str, Any]], tuple[dict[str, Any], bytes]]
 
 def main() -> None:
     """Carry out one order; the answer carries the code of what is wrong with the file, or what was asked for."""
-    _bound()
     order = json.loads(sys.stdin.buffer.readline())
+    _load(FileKind(order["kind"]))
+    _bound()
     content = sys.stdin.buffer.read()
     try:
         answer, made = _JOBS[order["job"]](content, order)
@@ -67,11 +70,24 @@ def main() -> None:
     sys.stdout.buffer.write(json.dumps(answer).encode() + b"\n" + made)
 
 
+def _load(kind: FileKind) -> None:
+    """Load what a file of this kind needs, and what that reads from the disk: afterwards nothing can be opened."""
+    from PIL import Image, ImageDraw, ImageFont  # noqa: F401
+
+    Image.init()
+    ImageFont.load_default(11)
+    if kind is FileKind.PDF:
+        import pikepdf  # noqa: F401
+        import pypdfium2  # type: ignore[import-untyped]
+
+        pypdfium2.PdfDocument.new().close()
+
+
 def _bound() -> None:
-    """Give up what is not needed: files on the disk, core dumps, memory and time without end."""
+    """Give up what is not needed: the disk, the network, other programs, core dumps, memory and time without end."""
     for what, most in (
         (resource.RLIMIT_CORE, 0), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_AS, MEMORY),
-        (resource.RLIMIT_CPU, PROCESSOR),
+        (resource.RLIMIT_CPU, PROCESSOR), (resource.RLIMIT_NPROC, 0), (resource.RLIMIT_NOFILE, 0),
     ):  # fmt: skip
         resource.setrlimit(what, (most, most))
 
@@ -201,8 +217,9 @@ def clean_pdf(content: bytes, rules: FileRules) -> tuple[bytes, int]:
 
     try:
         source = pikepdf.open(io.BytesIO(content), attempt_recovery=False)
-    except pikepdf.PasswordError:
-        raise BadFile(FileFault.ENCRYPTED) from None
+    except Exception:
+        # Also without a password, decrypting asks for random numbers from a device that cannot be opened here.
+        raise BadFile(FileFault.ENCRYPTED if b"/Encrypt" in content else FileFault.BROKEN) from None
     with source:
         if source.is_encrypted:
             raise BadFile(FileFault.ENCRYPTED)
@@ -254,7 +271,7 @@ def _try_all(content: bytes, pages: int) -> None:
 
 def _page(content: bytes, number: int, longest: int) -> Picture:
     """One page, drawn so that its longer side has so many pixels."""
-    import pypdfium2  # type: ignore[import-untyped]
+    import pypdfium2
 
     document = pypdfium2.PdfDocument(content)
     try:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.resources import files
 from typing import Any, Final
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, nodes
+from jinja2 import DictLoader, Environment, StrictUndefined, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
@@ -31,6 +32,19 @@ _SETTLED: Final = frozenset({"t", "asset", "icon"})
 _SAID_BY_ROLE: Final = ("generalist", "general-practice")
 
 
+def read_all() -> None:
+    """Read all pages and words now: what is put in their place while this process runs belongs to another version."""
+    _sources()
+    for language in i18n.LANGUAGES:
+        i18n.source(language)
+
+
+@cache
+def _sources() -> dict[str, str]:
+    pages = files("instance").joinpath("pages")
+    return {page.name: page.read_text("utf-8") for page in pages.iterdir() if page.name.endswith(".html")}
+
+
 def render(template: str, language: str, country: str, /, **values: Any) -> str:
     """Return the page or fragment in that language, with times on that country's clock."""
     return environment(language, country).get_template(template).render(values)
@@ -40,7 +54,7 @@ def render(template: str, language: str, country: str, /, **values: Any) -> str:
 def environment(language: str, country: str) -> Environment:
     """Return the compiled templates of one language as one country shows them."""
     made = Pages(
-        loader=PackageLoader("instance", "pages"),
+        loader=DictLoader(_sources()),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -24,6 +24,7 @@ from instance.services.passwords import HashPassword, hash_password
 from instance.storage import open_store
 from instance.storage.store import Store
 from instance.times import system_clock
+from instance.uploads import Uploads
 from instance.vault import KEK, BadSecret, CannotOpen, Vault, find_secret, open_issuer_key, open_vault
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ class Node:
         self.authority = config.authority
         self.actor = Uri.parse(config.origin + "/actor")
         self.shared_inbox = Uri.parse(config.origin + "/inbox")
-        self.wake = Wake()
+        self.wake, self.uploads = Wake(), Uploads()
         self.metrics = Metrics()
         self.log = log.get(origin=config.origin)
 

@@ -23,7 +23,7 @@ from werkzeug.wrappers import Response
 
 from instance import frame
 from instance.hot.limits import ClientAddress
-from instance.services import standings
+from instance.services import attempts, standings
 from instance.services.accounts import Session, Stage
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.factor_showing import FactorNeeded, Shown, is_fresh
@@ -45,6 +45,8 @@ SIGN_IN: Final = "account.sign_in"
 SECOND_STEP: Final = "/sign-in/second"
 #: The fields in which a form brings a factor along.
 FACTOR: Final = ("factor_code", "factor_credential", "factor_password")
+#: Files that one account may bring in a quarter of an hour, those that are refused among them.
+MOST_FILES: Final = 30
 #: The longest a session lives; the row decides earlier.
 _KEPT: Final = timedelta(days=30)
 _READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -97,6 +99,24 @@ async def load_session() -> None:
     g.session = await node().people.entered(token) if token else None
 
 
+async def admit_files() -> ResponseReturnValue | None:
+    """Let a request with files in only from whoever is signed in, a few at once, before anything of it is read."""
+    if not request.brings_files:  # type: ignore[attr-defined]
+        return None
+    if (present := session()) is None:
+        return await to_sign_in()
+    node().uploads.enter(present.account_id)
+    g.uploads = present.account_id
+    await attempts.count(node(), [(attempts.subject("files of", present.account_id), MOST_FILES)])
+    return None
+
+
+async def let_files_go(_: BaseException | None) -> None:
+    """An upload is over, however it ended."""
+    if "uploads" in g:
+        node().uploads.leave(g.uploads)
+
+
 async def go_on_as(token: str) -> None:
     """Go on in this request, and after it, with the session under its new token."""
     g.session, g.new_token = await node().people.entered(token), token
@@ -134,6 +154,11 @@ async def refuse_foreign_forms() -> None:
 def from_own_page() -> bool:
     """Whether the browser says that one of our pages, and not somebody else's, sent this form."""
     return request.method not in _READING and request.headers.get("Sec-Fetch-Site", "") in _OWN_PAGES
+
+
+def may_be_read() -> bool:
+    """Whether a form that is refused may still be read for what was written in it: ours, and without files."""
+    return from_own_page() and not request.brings_files  # type: ignore[attr-defined]
 
 
 def client_address() -> str:
@@ -323,7 +348,7 @@ async def to_sign_in() -> ResponseReturnValue:
     begun = entered()
     if begun is not None and begun.stage is Stage.ENROL:
         raise Forbidden("factor_missing")
-    form = await request.form if from_own_page() else {}
+    form = await request.form if may_be_read() else {}
     written = any(form.get(name, "").strip() for name in WRITTEN)
     if written or not wants_page():
         raise Rejected("factor_owed" if begun else "not_signed_in", status=401)

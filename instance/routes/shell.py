@@ -160,7 +160,7 @@ async def _kept() -> list[tuple[str, str]]:
 
 async def _typed() -> list[str]:
     """What somebody wrote in a form of ours that could not be taken, so that it can be copied and is not lost."""
-    if not guard.from_own_page():
+    if not guard.may_be_read():
         return []
     try:
         form = await request.form

@@ -6,6 +6,7 @@ import asyncio
 import io
 import os
 import re
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -388,6 +389,36 @@ async def test_nothing_is_written_while_a_file_is_opened(tmp_path: Path, monkeyp
 
     assert 0 != await tried.wait()
     assert b"" == b"".join(path.read_bytes() for path in tmp_path.rglob("*"))
+
+
+async def test_whoever_takes_the_process_over_reaches_nothing(tmp_path: Path) -> None:
+    """A file made to run code finds no file to read, no connection, no program, nothing of the server."""
+    secret = tmp_path / "evidence_kek"
+    secret.write_bytes(b"K" * 32)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        reached = await _reached(
+            "work._FORMATS", f"open({str(secret)!r})", f"open('/proc/{os.getpid()}/environ')", f"open('/proc/{os.getpid()}/mem', 'rb')",
+            f"socket.create_connection(('127.0.0.1', {listening.getsockname()[1]}))",
+            "subprocess.run([sys.executable, '-c', ''])", "os.execv('/bin/true', ['true'])",
+        )  # fmt: skip
+
+    assert ["work._FORMATS"] == reached
+
+
+async def _reached(*acts: str) -> list[str]:
+    """Those of the acts that the process that opens files can carry out, each tried in one of its own."""
+    done = []
+    for act in acts:
+        code = (
+            "import os, socket, subprocess, sys\nfrom instance import media_work as work\n"
+            f"work._load(work.FileKind.PDF); work._bound()\n{act}"
+        )
+        tried = await asyncio.create_subprocess_exec(
+            media.sys.executable, "-c", code, stderr=asyncio.subprocess.DEVNULL, env={"PYTHONPATH": str(media._ROOT)},
+        )  # fmt: skip
+        if 0 == await tried.wait():
+            done.append(act)
+    return done
 
 
 # ── the watermark ──

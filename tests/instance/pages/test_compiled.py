@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from jinja2 import nodes
@@ -99,3 +103,25 @@ def test_no_template_calls_anything_else_by_these_names(name):
     own = {"icon"} if name == "_icons.html" else set()
 
     assert set() == (stored | named | taken) & rendering._SETTLED - own
+
+
+def test_pages_and_words_are_those_the_process_began_with(tmp_path: Path) -> None:
+    """A new version put in place beneath a running server shows nowhere: old code would not know its words."""
+    copy = tmp_path / "instance"
+    shutil.copytree(Path(rendering.__file__).parent, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    began = (
+        "from instance import i18n, rendering\nrendering.read_all()\n"
+        f"import pathlib; here = pathlib.Path(rendering.__file__).parent; assert here == pathlib.Path({str(copy)!r})\n"
+        "for path in (*here.glob('pages/*.html'), *here.glob('locale/*/*/messages.po')): path.write_text('')\n"
+        "made = rendering.environment('fr', 'FR')\n"
+        "print(len(made.loader.get_source(made, 'home.html')[0]), i18n.catalogue('fr').text('feed.title'))"
+    )
+    root = Path(rendering.__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", began], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env={"PYTHONPATH": f"{tmp_path}:{root}", "LANG": "C.UTF-8"},
+    )  # fmt: skip
+
+    size = len((root / "instance" / "pages" / "home.html").read_text("utf-8"))
+    assert f"{size} {i18n.catalogue('fr').text('feed.title')}" == done.stdout.strip()
+    assert "" == (copy / "pages" / "home.html").read_text()
