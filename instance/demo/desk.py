@@ -55,8 +55,7 @@ class Application:
 async def furnish(country: Country, *, say: Say) -> None:
     """Appoint the staff, each with an app for codes, and let somebody apply."""
     for login, role in STAFF:
-        secret = await _appoint(country, login, role)
-        country.staff.append(Login(login, PASSWORD, f"{role}; add this key to an app that shows codes: {secret}"))
+        await appoint(country, login, role)
     await apply(country, "nora.newcomer", "Dr Nora Newcomer")
     say(f"somebody has applied in {country.code} and waits at the review desk")
 
@@ -98,8 +97,8 @@ async def _add_account(node: Node, account: str, login: str) -> None:
     await node.store.write(work)
 
 
-async def _appoint(country: Country, login: str, role: str) -> str:
-    """Invite and accept, and add an app; return the key of the app."""
+async def appoint(country: Country, login: str, role: str) -> Login:
+    """Invite and accept, and add an app whose key is kept with the sign-in."""
     node, code = country.node, country.code
     invited = await node.staff.invite(
         Invite(email=f"{login}@chamber.example", roles=(role,), countries=(code,)), by="demo"
@@ -116,7 +115,8 @@ async def _appoint(country: Country, login: str, role: str) -> str:
     # The first code is one half minute old: the present one is left for whoever signs in.
     before = pyotp.TOTP(waiting.secret.replace(" ", "")).at(node.clock(), counter_offset=-1)
     await node.factors.confirm_app(session, before)
-    return waiting.secret
+    country.staff.append(Login(login, PASSWORD, role, waiting.secret))
+    return country.staff[-1]
 
 
 def _licence(name: str) -> bytes:

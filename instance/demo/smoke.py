@@ -118,7 +118,7 @@ async def stranger(stage: Stage) -> str:
     origin = "http://stranger.localhost:9"
     actor = Uri.parse(f"{origin}/doctors/nobody")
     key = await asyncio.to_thread(make_rsa, Uri.parse(f"{actor}#main-key"), actor, 2048)
-    status, code = await _post(stage.abroad, _create(actor, stage.abroad.node.clock()), key)
+    status, code = await post(stage.abroad, create(actor, stage.abroad.node.clock()), key)
     _expect((status, code) == (403, "not_a_sibling"), f"answered {status} {code}")
     return f"{stage.abroad.code} answered {status} {code}"
 
@@ -130,7 +130,7 @@ async def unverified(stage: Stage) -> str:
     key = await node.keys.signing_key(actor, Profile.CAVAGE)
     await node.people.suspend(handle, by="demo", reason="shown to a newcomer")
     await _settled(stage)
-    status, code = await _post(stage.abroad, _create(actor, node.clock()), key)
+    status, code = await post(stage.abroad, create(actor, node.clock()), key)
     _expect((status, code) == (403, "suspended"), f"answered {status} {code}")
     return f"{stage.abroad.code} answered {status} {code}"
 
@@ -185,7 +185,7 @@ async def _speaks(stage: Stage) -> tuple[int, str]:
         raise StepFailed("nobody was verified")
     if stage.key is None:
         stage.key = await stage.home.node.keys.signing_key(stage.doctor, Profile.CAVAGE)
-    return await _post(stage.abroad, _create(stage.doctor, stage.home.node.clock()), stage.key)
+    return await post(stage.abroad, create(stage.doctor, stage.home.node.clock()), stage.key)
 
 
 async def _settled(stage: Stage) -> None:
@@ -205,7 +205,7 @@ async def withdraw(stage: Stage) -> str:
 
 async def unsigned(stage: Stage) -> str:
     """An unsigned message leaves no trace."""
-    status, code = await _post(stage.abroad, b"{}", None)
+    status, code = await post(stage.abroad, b"{}", None)
     _expect((status, code) == (401, "not_signed"), f"answered {status} {code}")
     return f"{stage.abroad.code} answered {status} {code}"
 
@@ -238,7 +238,7 @@ def _link(page: str, title: str) -> str:
     return found[1]
 
 
-def _create(actor: Uri, at: datetime) -> bytes:
+def create(actor: Uri, at: datetime) -> bytes:
     """A well-formed case, as a verified doctor would send it."""
     origin, name = actor.origin, actor.rpartition("/")[2]
     post = Post(
@@ -249,7 +249,7 @@ def _create(actor: Uri, at: datetime) -> bytes:
     return render.activity(create)
 
 
-async def _post(country: Country, body: bytes, key: PrivateKey | None) -> tuple[int, str]:
+async def post(country: Country, body: bytes, key: PrivateKey | None) -> tuple[int, str]:
     inbox = Uri.parse(f"{country.node.origin}/inbox")
     headers = {"Host": inbox.authority, "Content-Type": render.ACTIVITY_JSON}
     if key is not None:

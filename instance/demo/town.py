@@ -33,6 +33,8 @@ class Login:
     handle: str
     password: str
     what: str
+    #: The key of the app that shows this person's codes; staff alone have one.
+    secret: str = ""
 
 
 @dataclass(slots=True)
