@@ -137,10 +137,10 @@ async def unverified(stage: Stage) -> str:
 
 async def verified(stage: Stage) -> str:
     """An applicant is approved by two reviewers, and found and heard abroad."""
-    node, made = stage.home.node, await desk.apply(stage.home, "smoke.applicant", "Dr Sam Smoke")
-    reviewers = [await desk.actor(stage.home, login) for login in ("rita.reviewer", "rene.reviewer")]
+    node, made = stage.home.node, await desk.apply(stage.home.node, "sam.smoke", "Dr Sam Smoke")
+    reviewers = [await desk.actor(stage.home.node, login) for login in ("rita.reviewer", "rene.reviewer")]
     before = await stage.home.node.dossiers.get(made.id)
-    stage.doctor, stage.dossier = Uri.parse(await made.approved_by(*reviewers)), made
+    stage.doctor, stage.dossier = Uri.parse(await made.is_approved(*reviewers)), made
     await _settled(stage)
     address = f"{stage.doctor.rpartition('/')[2]}@{node.authority}"
     found = await stage.reader.get(f"/colleagues?q={address}")
@@ -152,9 +152,9 @@ async def verified(stage: Stage) -> str:
 
 async def suspended(stage: Stage) -> str:
     """One administrator suspends; abroad the doctor is refused."""
-    ada = await desk.actor(stage.home, "ada.admin")
+    ada = await desk.actor(stage.home.node, "ada.admin")
     case = _case_of(stage)
-    await case.node.dossiers.suspend(case.id, ada, Ground.AUTHORITY_LETTER, seen=await case.version())
+    await case.node.dossiers.suspend(case.id, ada, Ground.AUTHORITY_LETTER, seen=(await case.node.dossiers.file(case.id)).version)
     await _settled(stage)
     answered = await _speaks(stage)
     _expect(answered == (403, "suspended"), f"answered {answered}")
@@ -165,8 +165,8 @@ async def lifted(stage: Stage) -> str:
     """Two reviewers lift it; one alone does not."""
     case, answers = _case_of(stage), []
     for login in ("rita.reviewer", "rene.reviewer"):
-        who = await desk.actor(stage.home, login)
-        await case.node.dossiers.lift(case.id, who, Ground.CLEARED, seen=await case.version())
+        who = await desk.actor(stage.home.node, login)
+        await case.node.dossiers.lift(case.id, who, Ground.CLEARED, seen=(await case.node.dossiers.file(case.id)).version)
         await _settled(stage)
         answers.append(await _speaks(stage))
     _expect(answers == [(403, "suspended"), (202, "")], f"answered {answers}")

@@ -41,7 +41,7 @@ class Walk:
     async def appoint(self, *logins: str, role: str = "reviewer") -> None:
         """Give these people a part at the desk, and an app that shows codes."""
         for login in logins:
-            await appoint(self.home, login, role)
+            self.home.staff.append(await appoint(self.home.node, login, role))
 
     @asynccontextmanager
     async def newcomer(self, language: str = "fr") -> AsyncIterator[Doctor]:
