@@ -39,6 +39,7 @@ async def run(*, countries: int, port: int, smoke: bool, empty: bool, server: st
         async with opened as town, _board(town, port + countries) as board:
             await _furnish(town, told)
             await fill(town, posts=not empty, say=say)
+            await past.suspend(town[0].node)
             if smoke:
                 return await smoke_test(town, say=say)
             _introduce(town, board)

@@ -7,20 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from email import message_from_bytes, policy
 from html import escape
 from typing import Any, Final
 
 import pyotp
 
-from instance.demo.town import Country, Login
+from instance.demo.town import PASSWORD, Country, Login
 
 _SHOWN: Final = 20
 _STEP: Final = 30
+#: Where each part of the staff begins.
+_PLACES: Final = {"reviewer": "/desk", "lead": "/desk", "administrator": "/desk/suspend", "dpo": "/desk/audit"}
 _STYLE: Final = (
-    "body{font:18px/1.5 system-ui,sans-serif;max-width:60rem;margin:0 auto;padding:1rem;color-scheme:light dark}"
+    "body{font:18px/1.5 system-ui,sans-serif;max-width:72rem;margin:0 auto;padding:1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid}"
-    "code{font-size:1.1em}pre{white-space:pre-wrap;border:1px solid;padding:.6rem}.wide{overflow-x:auto}"
+    "code{white-space:nowrap}pre{white-space:pre-wrap;border:1px solid;padding:.6rem}.wide{overflow-x:auto}"
+)
+_HEAD: Final = (
+    '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="10">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Demo: notice board</title>'
+    f"<style>{_STYLE}</style></head><body><main><h1>Notice board of the demo</h1>"
+    f"<p>Everybody here is made up. Everybody’s password: <code>{PASSWORD}</code></p>"
+    "<p>Staff sign in with the password, then with the code of this moment. A code is taken once; the next comes "
+    "within half a minute. Instead of looking here, give the key beside it to any app that shows codes.</p>"
 )
 
 
@@ -34,37 +45,20 @@ class Board:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        found = scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
-        body = (await asyncio.to_thread(self.page) if found else "nothing here; the board is at /").encode()
+        found = scope["method"] == "GET" and scope["path"] == "/"
+        body = (await asyncio.to_thread(self.page) if found else "The board is at /").encode()
         kind = b"text/html; charset=utf-8" if found else b"text/plain; charset=utf-8"
-        headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode()), (b"cache-control", b"no-store")]
+        headers = [
+            (b"content-type", kind),
+            (b"content-length", str(len(body)).encode()),
+            (b"cache-control", b"no-store"),
+        ]
         await send({"type": "http.response.start", "status": 200 if found else 404, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
+        await send({"type": "http.response.body", "body": body})
 
     def page(self) -> str:
         """The page; browsers ask for it again every ten seconds."""
-        parts = "".join(self._country(country) for country in self._town)
-        return (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="10">'
-            '<meta name="viewport" content="width=device-width, initial-scale=1"><title>Demo: notice board</title>'
-            f"<style>{_STYLE}</style></head><body><main><h1>Notice board of the demo</h1>"
-            "<p>Everybody here is made up. A code is taken once; the next comes within half a minute. Instead of this "
-            f"page, any app that shows codes can be given a key of the last column.</p>{parts}</main></body></html>"
-        )
-
-    def _country(self, country: Country) -> str:
-        people = [*country.staff, *country.applicants, *country.logins]
-        rows = "".join(_row(each) for each in people)
-        mails = "".join(f"<pre>{escape(each)}</pre>" for each in _mails(country)) or "<p>No mail has left yet.</p>"
-        origin, title = escape(country.node.origin), escape(country.title)
-        return (
-            f'<section><h2>{title}</h2><p><a href="{origin}">{origin}</a> · review desk: '
-            f'<a href="{origin}/desk">{origin}/desk</a></p><details{" open" if country.applicants else ""}><summary>'
-            f'{len(people)} sign-ins</summary><div class="wide"><table><thead><tr><th>name</th><th>password</th>'
-            f"<th>who</th><th>code now</th><th>key of the app</th></tr></thead><tbody>{rows}</tbody></table></div>"
-            f"</details><details{' open' if country.applicants else ''}><summary>Mails, the last first</summary>{mails}"
-            "</details></section>"
-        )
+        return _HEAD + "".join(_country(country) for country in self._town) + "</main></body></html>"
 
 
 def code_now(login: Login) -> str:
@@ -72,15 +66,38 @@ def code_now(login: Login) -> str:
     return pyotp.TOTP(login.secret.replace(" ", "")).now()
 
 
-def _row(login: Login) -> str:
-    left = _STEP - int(time.time()) % _STEP
-    code = f"<code>{code_now(login)}</code> ({left} s)" if login.secret else ""
-    cells = (escape(login.handle), escape(login.password), escape(login.what), code, escape(login.secret))
-    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"
-
-
-def _mails(country: Country) -> list[str]:
-    """The last mails, as an instance without a mail server lays them down."""
+def mails(country: Country) -> list[str]:
+    """The last mails, the newest first, as an instance without a mail server lays them down."""
     files = sorted((country.node.config.data / "mail").glob("*.eml"), reverse=True)[:_SHOWN]
     read = [message_from_bytes(file.read_bytes().replace(b"\r\n", b"\n"), policy=policy.default) for file in files]
-    return [f"To: {mail['To']}\nSubject: {mail['Subject']}\n\n{mail.get_content()}" for mail in read]  # type: ignore[attr-defined]
+    return [f"To: {mail['To']}\nSubject: {mail['Subject']}\n\n{mail.get_content()}" for mail in read]
+
+
+def _country(country: Country) -> str:
+    origin, known = escape(country.node.origin), mails(country)
+    shown = "".join(f"<pre>{escape(each)}</pre>" for each in known[:3]) or "<p>No mail has left yet.</p>"
+    older = "".join(f"<pre>{escape(each)}</pre>" for each in known[3:])
+    older = f"<details><summary>{len(known) - 3} older mails</summary>{older}</details>" if older else ""
+    return (
+        f'<section><h2>{escape(country.title)}: <a href="{origin}">{origin}</a></h2>'
+        f"{_table('Staff', country.staff, origin)}{_table('At the review desk', country.applicants, origin)}"
+        f"<details><summary>{len(country.logins)} doctors</summary>{_table('Doctors', country.logins, origin)}"
+        "</details>"
+        f"<h3>Mails of {escape(country.title)}, the newest first</h3>{shown}{older}</section>"
+    )
+
+
+def _table(title: str, people: Iterable[Login], origin: str) -> str:
+    rows = "".join(_row(each, origin) for each in people)
+    return f'<h3>{title}</h3><div class="wide"><table><tbody>{rows}</tbody></table></div>' if rows else ""
+
+
+def _row(login: Login, origin: str) -> str:
+    left, place = _STEP - int(time.time()) % _STEP, _PLACES.get(login.what, "/sign-in")
+    cells = [f"<code>{escape(login.handle)}</code>", escape(login.what), f'<a href="{origin}{place}">{place}</a>']
+    if login.secret:
+        cells += [
+            f"code now: <strong>{code_now(login)}</strong> ({left} s)",
+            f"key: <code>{escape(login.secret)}</code>",
+        ]
+    return "<tr>" + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>"

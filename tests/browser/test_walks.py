@@ -9,7 +9,7 @@ import pytest
 
 from federation.signatures import Profile
 from federation.uri import Uri
-from instance.demo.smoke import create, post
+from instance.demo.messages import create, post
 from tests.browser.steps import enter
 from tests.browser.story import Doctor, Scene
 from tests.browser.walking import (
@@ -40,7 +40,7 @@ async def walk(scene: Scene) -> AsyncIterator[Walk]:
     made = Walk(scene)
     await made.appoint("rene")
     await made.appoint("ada", role="administrator")
-    yield made
+    return made
 
 
 async def test_from_the_deed_to_a_mark_abroad_and_back(walk: Walk) -> None:

@@ -139,7 +139,7 @@ async def lands(visitor, login: str, code: str = "") -> str:
 async def test_everybody_begins_where_something_is_open_to_them(tmp_path):
     """Doctors at the discussions, applicants at their application, reviewers at the desk, other staff at their own page."""
     desk = await open_desk(tmp_path)
-    made, _ = await desk.applicant()
+    _made, _ = await desk.applicant()
     await desk.place.doctor("marie")
     for login, role in (("rita", "reviewer"), ("ada", "administrator")):
         await desk.staff(login, role)
