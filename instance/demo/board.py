@@ -23,7 +23,8 @@ _PLACES: Final = {"reviewer": "/desk", "lead": "/desk", "administrator": "/desk/
 _STYLE: Final = (
     "body{font:18px/1.5 system-ui,sans-serif;max-width:72rem;margin:0 auto;padding:1rem;color-scheme:light dark}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;border-bottom:1px solid}"
-    "code{white-space:nowrap}pre{white-space:pre-wrap;border:1px solid;padding:.6rem}.wide{overflow-x:auto}"
+    "pre{white-space:pre-wrap;border:1px solid;padding:.6rem}.wide{overflow-x:auto}"
+    "code{white-space:nowrap}h2{overflow-wrap:anywhere}"
 )
 _HEAD: Final = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta http-equiv="refresh" content="10">'
