@@ -148,7 +148,7 @@ async def test_refused_and_heard_again_by_two_others(walk: Walk) -> None:
     await walk.appoint("rita", "remy", "rose")
     async with walk.newcomer() as eliane:
         await applies(eliane, "specialist")
-        async with walk.staff("rita", "keys") as rita, walk.staff("rene") as rene:
+        async with walk.staff("rita") as rita, walk.staff("rene") as rene:
             path = await is_asked_for_more(eliane, rita)
             await is_refused(eliane, rita, rene)
             await appeals(eliane)

@@ -160,8 +160,9 @@ async def takes(who: Doctor) -> None:
 
 async def finds(who: Doctor) -> None:
     """Look at every document and say that it is what it says."""
-    for number in range(await who.page.locator(".piece").count()):
-        piece = who.page.locator(".piece").nth(number)
+    shown = who.page.locator(".piece", has=who.page.locator("form[action$='/findings']"))
+    for number in range(await shown.count()):
+        piece = shown.nth(number)
         picture = piece.locator(".pages img").first
         await picture.scroll_into_view_if_needed()
         await who.page.wait_for_function("e => e.complete && e.naturalWidth > 0", arg=await picture.element_handle())
