@@ -128,7 +128,7 @@ def backup(context: Context, target: Path, evidence: Path | None) -> None:
     "--server", type=click.Choice(["hypercorn", "uvicorn", "granian"]), default="hypercorn", help="The server."
 )
 def demo(countries: int, port: int, smoke: bool, empty: bool, server: str) -> None:
-    """Start several countries on loopback, filled with made-up doctors and cases."""
+    """Start several countries on loopback, filled with made-up doctors, cases and applications."""
     from instance import demo as demo_
 
     if not _run(demo_.run(countries=countries, port=port, smoke=smoke, empty=empty, server=server)):

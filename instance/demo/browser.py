@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import http.client
 import re
+import secrets
 import time
 from dataclasses import dataclass
 from html import unescape
@@ -15,6 +16,7 @@ from federation.uri import Uri
 
 _HIDDEN: Final = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 _PATIENCE: Final = 10.0
+_FORM: Final = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +51,17 @@ class Browser:
 
     async def post(self, path: str, **fields: str) -> Page:
         """Send a form and follow where it leads."""
-        answer = await asyncio.to_thread(self._request, "POST", path, urlencode(fields))
+        answer = await asyncio.to_thread(self._request, "POST", path, urlencode(fields).encode(), _FORM)
+        return await self.get(answer.location) if answer.location else answer
+
+    async def send(self, page: str, path: str, content: bytes, kind: str, name: str) -> Page:
+        """Send a file with the form of a page, and follow where it leads."""
+        mark = secrets.token_hex(16)
+        parts = [(f'name="{key}"', value.encode()) for key, value in (await self.get(page)).hidden.items()]
+        parts.append((f'name="file"; filename="{name}"\r\nContent-Type: {kind}', content))
+        heads = [(f"--{mark}\r\nContent-Disposition: form-data; {head}\r\n\r\n".encode(), body) for head, body in parts]
+        body = b"".join(head + value + b"\r\n" for head, value in heads) + f"--{mark}--\r\n".encode()
+        answer = await asyncio.to_thread(self._request, "POST", path, body, f"multipart/form-data; boundary={mark}")
         return await self.get(answer.location) if answer.location else answer
 
     async def submit(self, page: str, path: str, **fields: str) -> Page:
@@ -68,7 +80,7 @@ class Browser:
                 raise TimeoutError(f"{path} did not change in {_PATIENCE:.0f} seconds")
             await asyncio.sleep(0.03)
 
-    def _request(self, method: str, path: str, body: str | None) -> Page:
+    def _request(self, method: str, path: str, body: bytes | None, kind: str = "") -> Page:
         connection = http.client.HTTPConnection("127.0.0.1", self._uri.port, timeout=_PATIENCE)
         headers = {
             "Host": self._uri.authority, "Accept": "text/html", "Accept-Language": "en",
@@ -76,7 +88,7 @@ class Browser:
             "Cookie": "; ".join(f"{name}={value}" for name, value in self._cookies.items()),
         }  # fmt: skip
         if body is not None:
-            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            headers["Content-Type"] = kind
         try:
             connection.request(method, quote(path, safe="/?=&@:%#-._~").partition("#")[0], body, headers)
             answer = connection.getresponse()

@@ -1,16 +1,15 @@
-"""The review desk of the demo: staff with a second factor, and somebody who has applied and waits."""
+"""Who works at a review desk of the demo, and the applications they find there."""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import pyotp
-from PIL import Image, ImageDraw
 
-from instance.demo.town import PASSWORD, Country, Login, Say
+from instance.demo import papers
+from instance.demo.town import PASSWORD, Login
 from instance.ids import new_ulid
 from instance.services.dossiers.values import Claim, Findings, NewApplication
 from instance.services.staff import Invite
@@ -19,90 +18,21 @@ from instance.times import to_ms
 from instance.wiring import Node
 from verification.countries import Proof
 from verification.grounds import Ground
-from verification.moves import Choice
+from verification.moves import AnnexKind, Choice
 from verification.people import Actor, DoctorId
 
-#: Who works at the desk of the first country: two who review, one who may suspend.
+#: Who works at every desk: two who review, one who may suspend.
 STAFF: Final = (("rita.reviewer", "reviewer"), ("rene.reviewer", "reviewer"), ("ada.admin", "administrator"))
 _HOLDS: Final = Findings(same_name=True, from_authority=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
-    """Somebody's application, handed in."""
-
-    node: Node
-    account: str
-    id: str
-
-    async def version(self) -> int:
-        """The version of this moment."""
-        return (await self.node.dossiers.file(self.id)).version
-
-    async def approved_by(self, *reviewers: Actor) -> str:
-        """Let these review and approve it, one after the other; return the doctor's address."""
-        dossiers = self.node.dossiers
-        await dossiers.take(self.id, reviewers[0], seen=await self.version())
-        for reviewer in reviewers:
-            for piece in (await dossiers.file(self.id)).counting():
-                await dossiers.find(self.id, reviewer, piece.id, _HOLDS)
-            await dossiers.vote(
-                self.id, reviewer, Choice.APPROVE, Ground.EVIDENCE_HOLDS, seen=await self.version()
-            )  # fmt: skip
-        return (await dossiers.file(self.id)).doctor or ""
+# ── staff ──
 
 
-async def furnish(country: Country, *, say: Say) -> None:
-    """Appoint the staff, each with an app for codes, and let somebody apply."""
-    for login, role in STAFF:
-        secret = await _appoint(country, login, role)
-        country.staff.append(Login(login, PASSWORD, f"{role}; add this key to an app that shows codes: {secret}"))
-    await apply(country, "nora.newcomer", "Dr Nora Newcomer")
-    say(f"somebody has applied in {country.code} and waits at the review desk")
-
-
-async def actor(country: Country, login: str) -> Actor:
-    """A member of staff, as the medical room knows them."""
-    found = next(member for member in await country.node.staff.list() if member.login == login)
-    return await country.node.staff.of(found.id)
-
-
-async def apply(country: Country, login: str, name: str) -> Application:
-    """Make an account, and hand in an application with a made-up licence."""
-    node, new = country.node, new_ulid(country.node.clock())
-    await _add_account(node, new, login)
-    dossier = await node.dossiers.open(
-        new,
-        NewApplication(
-            name=name, country=country.code, role="generalist", specialties=("general-practice",),
-            email=f"{login}@mail.example", birth_date=date(1985, 4, 12),
-        ),
-    )  # fmt: skip
-    who = Actor.applicant(DoctorId(new))
-    piece = await node.dossiers.add_piece(dossier, who, Claim(proof=Proof.LICENCE))
-    kept = await node.evidence.put(dossier, "diploma", "image/png", _licence(name))
-    await node.dossiers.attach(dossier, who, piece, kept.id)
-    await node.dossiers.submit(dossier, who, seen=(await node.dossiers.file(dossier)).version)
-    return Application(node, new, dossier)
-
-
-async def _add_account(node: Node, account: str, login: str) -> None:
-    stored = await node.hash_password(PASSWORD)
-
-    async def work(tx: Transaction) -> None:
-        await tx.run(
-            "people.add_account", id=account, login=login, password=stored, doctor=None, roles="[]", language="en",
-            now=to_ms(node.clock()),
-        )  # fmt: skip
-
-    await node.store.write(work)
-
-
-async def _appoint(country: Country, login: str, role: str) -> str:
-    """Invite and accept, and add an app; return the key of the app."""
-    node, code = country.node, country.code
+async def appoint(node: Node, login: str, role: str) -> Login:
+    """Invite, accept, and add an app; its key is kept with the sign-in."""
     invited = await node.staff.invite(
-        Invite(email=f"{login}@chamber.example", roles=(role,), countries=(code,)), by="demo"
+        Invite(email=f"{login}@chamber.example", roles=(role,), countries=(node.config.country,)), by="demo"
     )  # fmt: skip
     account = await node.staff.accept(invited.link.rpartition("/")[2], login, PASSWORD)
     begun = await node.people.begin(account, "", enrols=True)
@@ -116,15 +46,91 @@ async def _appoint(country: Country, login: str, role: str) -> str:
     # The first code is one half minute old: the present one is left for whoever signs in.
     before = pyotp.TOTP(waiting.secret.replace(" ", "")).at(node.clock(), counter_offset=-1)
     await node.factors.confirm_app(session, before)
-    return waiting.secret
+    return Login(login, PASSWORD, role, waiting.secret)
 
 
-def _licence(name: str) -> bytes:
-    """A picture of a document that nobody issued."""
-    picture = Image.new("RGB", (900, 1200), "white")
-    pen = ImageDraw.Draw(picture)
-    for line, text in enumerate(("MADE UP FOR THE DEMO", "Licence to practise medicine", name, "12 April 2012")):
-        pen.text((120, 160 + 90 * line), text, fill="black", font_size=44)
-    kept = io.BytesIO()
-    picture.save(kept, "PNG")
-    return kept.getvalue()
+async def actor(node: Node, login: str) -> Actor:
+    """A member of staff, as the medical room knows them."""
+    found = next(member for member in await node.staff.list() if member.login == login)
+    return await node.staff.of(found.id)
+
+
+# ── applications ──
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Somebody's application."""
+
+    node: Node
+    account: str
+    id: str
+    login: str
+    name: str
+
+    @property
+    def who(self) -> Actor:
+        """Its owner, as the medical room knows them."""
+        return Actor.applicant(DoctorId(self.account))
+
+    async def does(self, what: str, *values: Any, by: Actor | None = None, **more: Any) -> None:
+        """A use case, on the version of this moment; the owner's own unless somebody else is named."""
+        seen = (await self.node.dossiers.file(self.id)).version
+        await getattr(self.node.dossiers, what)(self.id, by or self.who, *values, seen=seen, **more)
+
+    async def shows(self, proof: Proof, content: bytes, **said: Any) -> None:
+        """Add something to show, with its document."""
+        piece = await self.node.dossiers.add_piece(self.id, self.who, Claim(proof=proof, **said))
+        kept = await self.node.evidence.put(self.id, proof.value, "image/png", content)
+        await self.node.dossiers.attach(self.id, self.who, piece, kept.id)
+
+    async def is_judged(self, reviewer: Actor, choice: Choice, ground: Ground) -> None:
+        """Let somebody look at everything and vote."""
+        for piece in (await self.node.dossiers.file(self.id)).counting():
+            await self.node.dossiers.find(self.id, reviewer, piece.id, _HOLDS)
+        await self.does("vote", choice, ground, by=reviewer)
+
+    async def is_approved(self, *reviewers: Actor) -> str:
+        """Let these review and approve it, one after the other; return the doctor's address."""
+        await self.does("take", by=reviewers[0])
+        for reviewer in reviewers:
+            await self.is_judged(reviewer, Choice.APPROVE, Ground.EVIDENCE_HOLDS)
+        return (await self.node.dossiers.file(self.id)).doctor or ""
+
+    async def hands_in_certificate(self) -> None:
+        """Ask to be known as a specialist."""
+        await self.shows(Proof.SPECIALIST_CERTIFICATE, papers.certificate(self.name), specialist=True)
+        await self.does("hand_in", AnnexKind.SPECIALIST)
+
+
+async def apply(
+    node: Node, handle: str, name: str, *, role: str = "generalist", specialty: str = "general-practice",
+    number: str = "",
+) -> Application:  # fmt: skip
+    """Make an account, and hand in an application with a made-up licence (and a number of the register)."""
+    account, login = new_ulid(node.clock()), f"{handle}@mail.example"
+    await _add_account(node, account, login)
+    new = NewApplication(
+        name=name, country=node.config.country, role=role, specialties=(specialty,), email=login, handle=handle,
+        languages=(node.config.language,), birth_date=date(1985, 4, 1 + sum(handle.encode()) % 28),
+    )  # fmt: skip
+    made = Application(node, account, await node.dossiers.open(account, new), login, name)
+    await made.shows(Proof.LICENCE, papers.licence(name, node.config.language))
+    if number:
+        claim = Claim(proof=Proof.REGISTER_NUMBER, number_kind="rpps", number=number)
+        await node.dossiers.add_piece(made.id, made.who, claim)
+    await made.does("submit")
+    return made
+
+
+async def _add_account(node: Node, account: str, login: str) -> None:
+    stored = await node.hash_password(PASSWORD)
+
+    async def work(tx: Transaction) -> None:
+        await tx.run(
+            "people.add_account", id=account, login=login, password=stored, doctor=None, roles="[]", language="",
+            now=to_ms(node.clock()),
+        )  # fmt: skip
+        await tx.run("joining.set_address", account=account, email=login)
+
+    await node.store.write(work)

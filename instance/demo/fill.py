@@ -70,13 +70,18 @@ async def _posts(town: list[Country]) -> int:
     made = 0
     for entry in table["posts"]:
         country = by_code.get(entry["country"])
-        if country is None or entry["author"] not in {login.handle for login in country.logins}:
+        if country is None or not await _lives(country, entry["author"]):
             continue
         slug = await _post(country, entry)
         made += 1
         await settle(town)
         await _answers(by_code, country, slug, entry["answers"], town)
     return made
+
+
+async def _lives(country: Country, handle: str) -> bool:
+    """Whether there is such a doctor: not everybody is where few people or no stories are asked for."""
+    return await country.node.store.one("people.by_address", address=handle) is not None
 
 
 async def _post(country: Country, entry: dict[str, Any]) -> str:

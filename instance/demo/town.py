@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import socket
 import tomllib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from instance.config import Config, read
 from instance.serve import application, run_granian, run_hypercorn, run_uvicorn, running
+from instance.services.passwords import HashPassword, hash_password
 from instance.vault import make_secrets
 from instance.wiring import Node, prepare
 
@@ -33,6 +34,8 @@ class Login:
     handle: str
     password: str
     what: str
+    #: The key of the app that shows this person's codes; staff alone have one.
+    secret: str = ""
 
 
 @dataclass(slots=True)
@@ -46,10 +49,18 @@ class Country:
     logins: list[Login] = field(default_factory=list)
     #: Who works at the review desk, where there is one.
     staff: list[Login] = field(default_factory=list)
+    #: Whose application is somewhere on its way, or was decided at the desk.
+    applicants: list[Login] = field(default_factory=list)
+
+
+#: What is done with the first instance before it begins to serve.
+Before = Callable[[Config], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def open_town(folder: Path, *, countries: int, port: int, server: str, say: Say) -> AsyncIterator[list[Country]]:
+async def open_town(
+    folder: Path, *, countries: int, port: int, server: str, say: Say, before: Before | None = None
+) -> AsyncIterator[list[Country]]:
     """Make and start the first `countries` instances, introduce each to all others, and stop them at the end."""
     known = tomllib.loads((resources.files("instance.demo") / "people.toml").read_text("utf-8"))
     codes = COUNTRIES[:countries]
@@ -60,12 +71,16 @@ async def open_town(folder: Path, *, countries: int, port: int, server: str, say
     async with contextlib.AsyncExitStack() as stack:
         say(f"making {countries} instances: {', '.join(codes)}")
         await asyncio.gather(*(prepare(config) for config in configs))
+        if before is not None:
+            await before(configs[0])
         nodes = [await stack.enter_async_context(running(config)) for config in configs]
+        for node in nodes:
+            node.hash_password = hash_once()
         serving = [
             asyncio.ensure_future(_SERVERS[server](application(n, server), n.config.listen, stop)) for n in nodes
         ]
         stack.push_async_callback(_end, stop, serving)
-        await asyncio.gather(*(until_listening(config) for config in configs))
+        await asyncio.gather(*(until_listening(config.listen) for config in configs))
         town = [
             Country(code, known[code]["name"], node, known[code]["doctors"])
             for code, node in zip(codes, nodes, strict=True)
@@ -73,6 +88,20 @@ async def open_town(folder: Path, *, countries: int, port: int, server: str, say
         await introduce_all(town)
         say(f"each of the {countries} lists the others, key fingerprints compared")
         yield town
+
+
+def hash_once() -> HashPassword:
+    """Hash passwords, that of all made-up people once: it takes a quarter of a second each time."""
+    known: dict[str, str] = {}
+
+    async def hashed(password: str) -> str:
+        if password != PASSWORD:
+            return await hash_password(password)
+        if password not in known:
+            known[password] = await hash_password(password)
+        return known[password]
+
+    return hashed
 
 
 def configure(folder: Path, code: str, known: dict[str, Any], port: int) -> Config:
@@ -102,9 +131,9 @@ def free_ports(first: int, number: int) -> list[int]:
     return found
 
 
-async def until_listening(config: Config) -> None:
+async def until_listening(listen: str) -> None:
     """Return when the server accepts connections; TimeoutError after ten seconds."""
-    host, _, port = config.listen.rpartition(":")
+    host, _, port = listen.rpartition(":")
     async with asyncio.timeout(10):
         while True:
             try:

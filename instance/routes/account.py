@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from quart import Blueprint, redirect, request
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from instance.services.accounts import Session, SignIn
 
 routes = Blueprint("account", __name__)
+_FEED: Final = "/feed"
 
 
 @routes.get("/sign-in")
 @guard.public
 async def sign_in_form() -> ResponseReturnValue:
     """Show the form; whoever is signed in goes on."""
-    onward = guard.own_path(request.args.get("next", ""), "/feed")
+    onward = guard.own_path(request.args.get("next", ""), _FEED)
     if (present := guard.entered()) is not None:
         return redirect(_way_on(present.stage, onward), code=303)
     return await _sign_in_page(onward, "", [])
@@ -41,16 +42,28 @@ async def sign_in_form() -> ResponseReturnValue:
 async def sign_in() -> ResponseReturnValue:
     """Begin a session; a wrong name and a wrong password get the same answer."""
     form = await request.form
-    login, onward = await text_of("login"), guard.own_path(await text_of("next"), "/feed")
+    login, onward = await text_of("login"), guard.own_path(await text_of("next"), _FEED)
     if (present := guard.session()) is not None:
         return _go_on(present, login, onward)
     try:
         begun = await begin_session(login, form.get("password", ""))
     except Rejected as error:
         return await _sign_in_page(onward, login, [mistake(error)], error.status)
+    if onward == _FEED and begun.stage is Stage.WHOLE:
+        onward = _beginning(await guard.node().people.entered(begun.token))
     answer = redirect(_way_on(begun.stage, onward), code=303)
     guard.keep_cookie(answer, begun.token)
     return answer
+
+
+def _beginning(present: Session | None) -> str:
+    """Where somebody begins who was not on the way to anything: the first place that is open to them."""
+    if present is None or present.doctor is not None:
+        return _FEED
+    if not present.roles:
+        return "/application"
+    reviews = {StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)
+    return "/desk" if reviews else "/me"
 
 
 def _way_on(stage: Stage, onward: str) -> str:
@@ -64,20 +77,20 @@ def _way_on(stage: Stage, onward: str) -> str:
 @guard.second_step
 async def second_step_form(present: Session) -> ResponseReturnValue:
     """Ask for the second factor."""
-    return await _second_step_page(present, guard.own_path(request.args.get("next", ""), "/feed"), [])
+    return await _second_step_page(present, guard.own_path(request.args.get("next", ""), _FEED), [])
 
 
 @routes.post("/sign-in/second")
 @guard.second_step
 async def second_step(present: Session) -> ResponseReturnValue:
     """Take the second factor: from now on the session is whole, under a new token."""
-    onward = guard.own_path(await text_of("next"), "/feed")
+    onward = guard.own_path(await text_of("next"), _FEED)
     try:
         renewed = await guard.node().factors.show(present, await guard.shown_factor())
     except Rejected as error:
         return await _second_step_page(present, onward, [mistake(error)], error.status)
     await guard.go_on_as(renewed.token)
-    return redirect(onward, code=303)
+    return redirect(_beginning(guard.session()) if onward == _FEED else onward, code=303)
 
 
 async def _second_step_page(

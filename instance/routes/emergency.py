@@ -73,7 +73,7 @@ async def _found(actor: Actor, handle: str) -> desk.Held | None:
 
 
 def _at_handle(error: Rejected) -> Rejected:
-    return Rejected(error.code, "handle", error.status) if isinstance(error, Missing) else error
+    return Rejected("handle_unknown", "handle", error.status) if isinstance(error, Missing) else error
 
 
 def _plain(handle: str) -> str:

@@ -245,10 +245,16 @@ class Scene:
     async def doctor(self, place: int, language: str, hand: str, login: int = 0) -> AsyncIterator[Doctor]:
         """Somebody takes out a phone; whatever the browser complains of is kept."""
         country = self.town[place]
+        async with self.somebody(country, country.logins[login], language, hand) as who:
+            yield who
+
+    @asynccontextmanager
+    async def somebody(self, country: Country, login: Login, language: str, hand: str) -> AsyncIterator[Doctor]:
+        """The same, for whoever has this sign-in, or will have."""
         context = await self.browser.new_context(**PHONE, locale=language)  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE)
         page = await context.new_page()
-        who = Doctor(page, HANDS[hand](page), country, country.logins[login], catalogue(language), self.marks)
+        who = Doctor(page, HANDS[hand](page), country, login, catalogue(language), self.marks)
         await watch(who)
         try:
             yield who

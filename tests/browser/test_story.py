@@ -74,7 +74,7 @@ async def test_whoever_is_not_in_good_standing_gets_one_page(scene):
         closed = await closed_door(hugo, case)
         await hugo.press_to(".foot form[action='/sign-out'] button", "/")
         await add_account(scene, "candidate")
-        await enter(hugo, "candidate")
+        await enter(hugo, "candidate", arrives="/application")
         unknown = await closed_door(hugo, case)
 
     assert hugo.text("error.suspended") in closed

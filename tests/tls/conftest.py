@@ -111,7 +111,7 @@ async def houses(tmp_path: Path) -> AsyncIterator[list[House]]:
             node = await stack.enter_async_context(running(config))
             serving = asyncio.ensure_future(run_hypercorn(application(node, "hypercorn"), config.listen, stop))
             stack.push_async_callback(asyncio.gather, serving, return_exceptions=True)
-            await until_listening(config)
+            await until_listening(config.listen)
             proxy = TlsProxy(server_context(authority.issue_cert(f"{name}.localhost")), port, inner)
             await proxy.start()
             found.append(House(node, proxy, port, authority))

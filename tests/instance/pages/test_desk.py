@@ -360,12 +360,15 @@ async def test_one_administrator_suspends_and_a_reviewer_confirms(desk: Desk) ->
 
 
 async def test_a_handle_nobody_has_is_said_at_the_field(desk: Desk) -> None:
-    """404, and so for what is no handle."""
+    """404, and so for what is no handle; the sentence is about the handle, not about a page."""
     ada = await desk.staff("ada", "administrator")
     gone = await ada.get("/desk/suspend?handle=nobody")
+    page = await text_of(gone)
 
     assert 404 == gone.status_code
-    assert 'id="handle-wrong"' in await text_of(gone)
+    assert 'id="handle-wrong"' in page
+    assert "handle_unknown" in page
+    assert "not_found" not in page
     assert 200 == (await ada.get("/desk/suspend?handle=../x")).status_code
     assert 404 == (await ada.post("/desk/suspend", handle="nobody", act="suspend", seen="0")).status_code
 

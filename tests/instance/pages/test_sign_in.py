@@ -13,6 +13,8 @@ from werkzeug.datastructures import Headers
 from instance.services import passwords
 from instance.services.accounts import _subject
 from instance.services.errors import Rejected
+from tests import town
+from tests.instance.pages.desk_house import open_desk
 from tests.instance.pages.house import OWN_PAGE
 from tests.instance.pages.rows import PASSWORD
 from tests.town import rows
@@ -122,3 +124,45 @@ async def test_a_session_that_has_ended_already_is_said_to_be_gone(house):
     assert "This session is not open any more." in pages[0][1]
     assert 'action="/me/password"' in pages[0][1]
     assert 2 == len(await rows(house.node, "select token from sessions"))
+
+
+async def lands(visitor, login: str, code: str = "") -> str:
+    """Where somebody is led who signs in and was not on the way to anything."""
+    await visitor.get("/sign-in")
+    led = await visitor.post("/sign-in", login=login, password=PASSWORD if code else town.PASSWORD, next="/feed")
+    if not code:
+        return str(led.headers["Location"])
+    await visitor.get(led.headers["Location"])
+    return str((await visitor.post("/sign-in/second", factor_code=code, next="/feed")).headers["Location"])
+
+
+async def test_everybody_begins_where_something_is_open_to_them(tmp_path):
+    """Doctors at the discussions, applicants at their application, reviewers at the desk, other staff at their own page."""
+    desk = await open_desk(tmp_path)
+    _made, _ = await desk.applicant()
+    await desk.place.doctor("marie")
+    for login, role in (("rita", "reviewer"), ("ada", "administrator")):
+        await desk.staff(login, role)
+    desk.move(minutes=1)
+    found = {
+        login: await lands(desk.house.visitor(), login, desk.code(login) if login in desk.secrets else "")
+        for login in ("marie", "eliane", "rita", "ada")
+    }
+    await desk.network.close()
+
+    assert {"marie": "/feed", "eliane": "/application", "rita": "/desk", "ada": "/me"} == found
+
+
+async def test_whoever_was_on_the_way_somewhere_is_led_there(tmp_path):
+    """The twin: the page that asked for the sign-in is the one that is opened, whoever it is."""
+    desk = await open_desk(tmp_path)
+    await desk.staff("rita", "reviewer")
+    desk.move(minutes=1)
+    visitor = desk.house.visitor()
+    await visitor.get("/sign-in?next=/me")
+    first = (await visitor.post("/sign-in", login="rita", password=PASSWORD, next="/me")).headers["Location"]
+    await visitor.get(first)
+    led = await visitor.post("/sign-in/second", factor_code=desk.code("rita"), next="/me")
+    await desk.network.close()
+
+    assert ("/sign-in/second?next=/me", "/me") == (first, led.headers["Location"])

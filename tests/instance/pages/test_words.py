@@ -122,7 +122,7 @@ CODES = {
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
-    *("dossier_changed", "bad_day", "bad_ground"),
+    *("dossier_changed", "bad_day", "bad_ground", "handle_unknown"),
 }
 
 
