@@ -178,7 +178,7 @@ def student_ceiling(profile: CountryPolicy) -> frozenset[Action]:
         return frozenset()
     if profile.students.admitted or profile.students.rights:
         return profile.students.rights
-    return frozenset().union(*RIGHTS.values())
+    return frozenset[Action]().union(*RIGHTS.values())
 
 
 def student_rights(policy: CountryPolicy) -> tuple[StudentRight, ...]:
@@ -188,8 +188,9 @@ def student_rights(policy: CountryPolicy) -> tuple[StudentRight, ...]:
 
 
 def actions_of(rights: Iterable[StudentRight], profile: CountryPolicy) -> frozenset[Action]:
-    """What these rights are to a door, as far as the profile goes."""
-    return frozenset().union(*(RIGHTS[right] for right in rights)) & student_ceiling(profile)
+    """What these rights are to a door; one that the profile does not have stays in, for `changed` to refuse."""
+    ceiling = student_ceiling(profile)
+    return frozenset[Action]().union(*(RIGHTS[right] & ceiling | {Action(right.value)} for right in rights))
 
 
 def changed(profile: CountryPolicy, overlay: Overlay, change: Change) -> Overlay:

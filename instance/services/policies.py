@@ -37,6 +37,7 @@ from verification.overlay import (
 )
 from verification.people import Actor, StaffId
 from verification.standing import Policy
+from verification.ways import PROPOSAL
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -86,6 +87,10 @@ class Done:
     decided_by: str
     decided_at: datetime | None
 
+    def too_old(self, now: datetime) -> bool:
+        """Whether it was proposed and nobody confirmed it in time."""
+        return self.state == "proposed" and now > self.at + PROPOSAL
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CountryLine:
@@ -133,9 +138,15 @@ class Policies:
 
     def profiles(self) -> Countries:
         """The files: those of the product, and after them those of the operator's folder `countries`."""
-        if self._profiles is None:
-            own = self._node.config.data / "countries"
-            self._profiles = countries.load(countries.shipped(), *([own] if own.is_dir() else []))
+        return self._profiles or self.read_files()
+
+    def read_files(self) -> Countries:
+        """Read the files anew; it counts at the next look."""
+        own = self._node.config.data / "countries"
+        self._profiles = countries.load(countries.shipped(), *([own] if own.is_dir() else []))
+        for fault in self._profiles.faults:
+            self._node.log.error("country_profile", code=fault.fault.value, id=fault.name)
+        self._known = None
         return self._profiles
 
     def _take(self, version: int, found: list[Row]) -> None:
@@ -264,7 +275,7 @@ class Policies:
     async def confirm(self, country: str, id: str, actor: Actor, *, seen: int) -> None:
         """Make a change that another administrator has proposed within the last seven days.
 
-        Raises Rejected: policy_changed, same_person, same_inviter, no_such_move, not_yours; Missing for none that waits.
+        Raises Rejected: policy_changed, same_person, same_inviter, no_such_move, not_yours; Missing where none waits.
         """
         await self.line(country)
 

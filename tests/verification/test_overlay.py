@@ -117,7 +117,9 @@ def test_a_profile_that_names_rights_is_the_most_there_is() -> None:
     """Where the file names what students may do, the page gives no more, and takes it away."""
     named = msgspec.structs.replace(DE, students=Students(admitted=True, rights=frozenset({Action.READ})))
 
-    assert frozenset({Action.READ}) == actions_of([StudentRight.READ, StudentRight.POST], named)
+    assert frozenset({Action.READ}) == actions_of([StudentRight.READ], named)
+    with pytest.raises(BeyondProfile):
+        changed(named, EMPTY, LetStudents(rights=actions_of([StudentRight.READ, StudentRight.POST], named)))
     with pytest.raises(BeyondProfile):
         changed(named, EMPTY, LetStudents(rights=READ | {Action.COMMENT}))
     assert not after(named, LetStudents()).students.admitted

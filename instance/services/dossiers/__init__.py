@@ -70,8 +70,8 @@ __all__ = [
 
 CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
-    "has_dossier", "bad_role", "students_not_admitted", "bad_email", "country_not_allowed", "country_not_admitted", "too_many_pieces",
-    "decided_already", "not_found",
+    "has_dossier", "bad_role", "students_not_admitted", "bad_email", "country_not_allowed", "country_not_admitted",
+    "too_many_pieces", "decided_already", "not_found",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
