@@ -9,7 +9,7 @@ import pytest
 
 from instance.services.errors import Rejected
 from tests.instance.pages.house import OWN_PAGE
-from tests.instance.pages.test_students import READ, lets, student
+from tests.instance.students import READ, administrators, lets, student
 from tests.town import PASSWORD, Place
 from verification.dossier import Country
 from verification.overlay import Period, PolicyReason
@@ -21,24 +21,14 @@ pytestmark = [pytest.mark.faults, pytest.mark.postgres, pytest.mark.xdist_group(
 async def fr(network: Any) -> Place:
     """France, alone, with two administrators."""
     place: Place = (await network("fr"))["fr"]
-    for login in ("ada", "ben"):
-        await administrator(place, login)
+    await administrators(place.node)
     return place
-
-
-async def administrator(place: Place, login: str) -> None:
-    """One whom the command line has invited."""
-    from instance.services.staff import Invite
-
-    new = Invite(email=f"{login}@chamber.example", roles=("administrator",))
-    invited = await place.node.staff.invite(new, by="test")
-    await place.node.staff.accept(invited.link.rpartition("/")[2], login, PASSWORD)
 
 
 async def test_a_student_reads_in_no_process_once_the_role_is_off(fr: Place) -> None:
     """Warm in both, the feed as a page and as a document: closed at once, and open again at once."""
     await lets(fr.node, READ)
-    await student(fr)
+    await student(fr.node)
     token = (await fr.node.people.sign_in("sophie", PASSWORD, "127.0.0.1")).token
     headers = {"Host": "fr.example", "Cookie": f"__Host-session={token}", **OWN_PAGE}
     other = await Place.open(fr.network, "fr", fr.config)

@@ -20,16 +20,13 @@ from tests.instance.pages.desk_house import Desk, open_desk, seen
 from tests.instance.pages.house import OWN_PAGE, Visitor
 from tests.instance.pages.newcomer import Door
 from tests.instance.pages.test_desk import text_of
+from tests.instance.students import CARD, READ, administrators, lets, student
 from tests.town import PASSWORD
 from verification.countries import Proof
 from verification.grounds import Ground
 from verification.moves import Choice
-from verification.overlay import RIGHTS, LetStudents, PolicyReason, StudentRight
+from verification.overlay import StudentRight
 from verification.standing import Action
-
-#: What a reviewer reads on a student's card that is in order.
-CARD = Findings(same_name=True, medicine=True, year_ends=2027)
-READ = StudentRight.READ
 
 
 @pytest.fixture
@@ -38,39 +35,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     opened = await open_desk(tmp_path)
     yield opened
     await opened.network.close()
-
-
-async def lets(node: Any, *rights: StudentRight, country: str = "FR") -> None:
-    """Let students do exactly this: by two where that opens anything."""
-    allowed = frozenset[Action]().union(*(RIGHTS[right] for right in rights))
-    logins = {each.login: each for each in await node.staff.list()}
-    actors = [await node.staff.of(logins[login].id) for login in ("ada", "ben")]
-    line = await node.policies.line(country)
-    change, reason = LetStudents(rights=allowed), PolicyReason.BOARD_DECIDED
-    if await node.policies.change(country, change, reason, actors[0], seen=line.version):
-        return
-    waiting = await node.policies.waiting(country)
-    await node.policies.confirm(country, waiting[0].id, actors[1], seen=line.version + 1)
-
-
-async def administrators(desk: Desk) -> None:
-    """Two of them, who do not know each other."""
-    for login in ("ada", "ben"):
-        await desk.staff(login, "administrator")
-
-
-async def student(desk: Any, login: str = "sophie") -> Applicant:
-    """A student whom two reviewers have approved on a card of this academic year."""
-    made = await Applicant.begins(
-        desk.node, login, role="student", name=f"{login.title()} Martin", email=f"{login}@m.example"
-    )
-    await made.shows(Proof.STUDENT_CARD, medicine=True, year_ends=2027)
-    await made.does("submit")
-    await made.does("take", by=RITA)
-    for reviewer in (RITA, RENE):
-        await made.is_found(reviewer, CARD)
-        await made.does("vote", Choice.APPROVE, Ground.EVIDENCE_HOLDS, by=reviewer)
-    return made
 
 
 async def enters(desk: Desk, login: str = "sophie") -> Visitor:
@@ -139,7 +103,7 @@ async def test_a_student_is_refused_where_the_policy_is_off(desk: Desk) -> None:
 
 async def test_only_the_country_that_lets_them_in_does(desk: Desk) -> None:
     """Germany's students are let in, France's are not: the form is the same, the answer is not."""
-    await administrators(desk)
+    await administrators(desk.node)
     await lets(desk.node, READ, country="DE")
     somebody = desk.house.visitor()
     page = await somebody.text("/join")
@@ -160,7 +124,7 @@ async def test_only_the_country_that_lets_them_in_does(desk: Desk) -> None:
 
 async def test_turned_off_while_it_is_reviewed_nobody_is_approved(desk: Desk) -> None:
     """The second vote counts under the policy of that moment."""
-    await administrators(desk)
+    await administrators(desk.node)
     await lets(desk.node, READ)
     made = await Applicant.begins(desk.node, "sophie", role="student")
     await made.shows(Proof.STUDENT_CARD, medicine=True, year_ends=2027)
@@ -183,9 +147,9 @@ async def test_turned_off_while_it_is_reviewed_nobody_is_approved(desk: Desk) ->
 
 async def test_a_student_reads_until_the_policy_is_turned_off(desk: Desk) -> None:
     """Verified until sixty days after the academic year, marked as a student; off again, the next request is refused."""
-    await administrators(desk)
+    await administrators(desk.node)
     await lets(desk.node, READ)
-    made = await student(desk)
+    made = await student(desk.node)
     sophie = await enters(desk)
     before = [(await sophie.get(path)).status_code for path in ("/feed", "/colleagues", "/write")]
     row = await desk.node.store.one("people.doctor", uri=(await made.file()).doctor)
@@ -202,9 +166,9 @@ async def test_a_student_reads_until_the_policy_is_turned_off(desk: Desk) -> Non
 
 async def test_in_front_of_the_pages_it_ends_with_the_request_too(desk: Desk) -> None:
     """The feed as a page and as a document, asked for again and again: closed at once, and open again at once."""
-    await administrators(desk)
+    await administrators(desk.node)
     await lets(desk.node, READ)
-    await student(desk)
+    await student(desk.node)
     token = (await desk.node.people.sign_in("sophie", PASSWORD, "127.0.0.1")).token
     headers = {"Host": "fr.localhost:8001", "Cookie": f"{cookie_name(desk.node, 'session')}={token}", **OWN_PAGE}
 
@@ -222,9 +186,9 @@ async def test_in_front_of_the_pages_it_ends_with_the_request_too(desk: Desk) ->
 @pytest.mark.parametrize("right", [None, *list(StudentRight)[1:]])
 async def test_exactly_the_rights_that_are_named(desk: Desk, right: StudentRight | None) -> None:
     """Reading with each other right alone: that door opens, the others stay closed; a review never does."""
-    await administrators(desk)
+    await administrators(desk.node)
     await lets(desk.node, READ, *([right] if right else []))
-    made, marie = await student(desk), await desk.place.doctor("marie")
+    made, marie = await student(desk.node), await desk.place.doctor("marie")
     sophie = await made.doctor(desk.place)
     slug = await marie.posts("Made up", audience="national")
     post = (await desk.node.store.one("posts.by_slug", slug=slug))["uri"]
@@ -247,9 +211,9 @@ async def test_exactly_the_rights_that_are_named(desk: Desk, right: StudentRight
 
 async def test_a_right_is_taken_away_alone_and_the_rest_stays(desk: Desk) -> None:
     """Commenting ends with the request, reading goes on; what was written before is still taken back."""
-    await administrators(desk)
+    await administrators(desk.node)
     await lets(desk.node, READ, StudentRight.COMMENT)
-    made, marie = await student(desk), await desk.place.doctor("marie")
+    made, marie = await student(desk.node), await desk.place.doctor("marie")
     sophie = await made.doctor(desk.place)
     slug = await marie.posts("Made up", audience="national")
     post = (await desk.node.store.one("posts.by_slug", slug=slug))["uri"]
