@@ -173,7 +173,7 @@ def _months(text: str) -> int:
 async def _sent() -> Change:
     """The change that was previewed, as the form brings it back."""
     try:
-        found: Change = msgspec.json.decode(await text_of("change"), type=Change)  # type: ignore[call-overload]
+        found: Change = msgspec.json.decode(await text_of("change"), type=Change)
     except ValueError:
         raise Rejected("bad_change") from None
     return found

@@ -204,6 +204,14 @@ class Policies:
         own = {f"{country}.TOML" for country in self.countries()}
         return tuple(each for each in self.profiles().faults if each.name.upper() not in own)
 
+    async def findings(self) -> list[str]:
+        """Every country that is closed, and every file that does not hold, in sentences."""
+        closed = [line.country for line in await self.lines() if line.policy is None]
+        return [
+            *(f"{country}: no profile holds, so nobody is admitted from there" for country in closed),
+            *(f"{each.name} does not hold: {each.words}" for each in self.profiles().faults),
+        ]
+
     async def waiting(self, country: str) -> list[Proposed]:
         """The proposals that wait for a second administrator."""
         rows, now = await self._store.all("policies.waiting", country=country), self._node.clock()
@@ -394,5 +402,5 @@ def _done(row: Row) -> Done:
 
 
 def _change(row: Row) -> Change:
-    found: Change = msgspec.json.decode(row["change"], type=Change)  # type: ignore[call-overload]
+    found: Change = msgspec.json.decode(row["change"], type=Change)
     return found

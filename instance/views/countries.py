@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 from verification.countries import CountryPolicy, Proof
 from verification.dossier import Role
@@ -24,6 +24,9 @@ from verification.overlay import (
     student_rights,
 )
 from verification.standing import Action
+
+if TYPE_CHECKING:
+    from instance.services.policies import CountryLine, Policies
 
 REASONS: Final = tuple(reason.value for reason in PolicyReason)
 STATES: Final = ("proposed", "done", "withdrawn", "replaced", "too_old")
@@ -117,3 +120,51 @@ def said(change: Change) -> Said:
 def _named(found: Iterable[Proof]) -> tuple[str, ...]:
     kept = set(found)
     return tuple(proof.value for proof in Proof if proof in kept)
+
+
+# ── the command line ──
+
+
+async def listed(policies: Policies, country: str = "") -> dict[str, Any]:
+    """What is in force, as pairs of words, for one country or for all; raise Missing for one that is not ours."""
+    lines = [await policies.line(country)] if country else await policies.lines()
+    return {
+        "countries": [await _listed(policies, line) for line in lines],
+        "faults": [
+            {"name": each.name, "fault": each.fault.value, "words": each.words}
+            for each in ([] if country else policies.other_faults())
+        ],
+    }
+
+
+async def _listed(policies: Policies, line: CountryLine) -> dict[str, Any]:
+    closed = ""
+    if line.policy is None:
+        closed = "what was changed at the page cannot be read" if line.profile else "there is no profile"
+        closed = f"{line.fault.name} does not hold: {line.fault.words}" if line.fault else closed
+    profile, policy = line.profile, line.policy
+    pairs = zip(_words(policy), _words(profile), strict=True) if policy and profile else ()
+    return {
+        "country": line.country, "file": f"{line.folder}/{line.country}.toml" if line.folder else "comes with esanum",
+        "closed": closed, "lines": [(name, value, in_file) for (name, value), (_, in_file) in pairs],
+        "waiting": [
+            {"item": each.change.item, "until": each.until.isoformat(), "by": each.by}
+            for each in await policies.waiting(line.country)
+        ],
+    }  # fmt: skip
+
+
+def _words(policy: CountryPolicy) -> list[tuple[str, str]]:
+    register = policy.register
+    return [
+        ("regulator", policy.regulator),
+        ("licence", policy.term.local),
+        ("register", f"{register.name}, {'public' if register.public else 'not public'}" if register else "none"),
+        ("numbers", ", ".join(policy.kinds) or "none"),
+        ("languages", ", ".join(policy.languages)),
+        ("academic year ends", policy.academic_year_ends),
+        ("degree alone", policy.degree_alone),
+        ("students", ", ".join(given_rights(policy)) or "not let in"),
+        *((f"{name}, months", str(getattr(policy.validity, name))) for name in PERIODS),
+        *((f"{role.value} by", ", ".join(_named(policy.accepted.get(role, ()))) or "nothing") for role in Role),
+    ]
