@@ -119,13 +119,17 @@ class Policies:
     # ── what is in force ──
 
     async def look(self, reader: Reader | None = None) -> None:
-        """Read the overlays anew where somebody has changed one; inside a unit of work, as that unit sees them."""
+        """Read the overlays anew where somebody has changed one; inside a unit of work, as that unit sees them.
+
+        Never back to an older version, which a unit that began before may still see. Without a version nobody is let in.
+        """
         row = await (self._store.known("policies.version") if reader is None else reader.one("policies.version"))
         if row is None:
-            self._take(-1, [])
-        elif row["value"] != self._known:
+            self._effective, self._standing, self._known = {}, Policy(), None
+        elif self._known is None or row["value"] > self._known:
             version, found = await (self._store.read(_all) if reader is None else _all(reader))
-            self._take(version, found)
+            if self._known is None or version > self._known:
+                self._take(version, found)
 
     def effective(self) -> Mapping[Country, CountryPolicy]:
         """The policies in force, as last looked at; a country that is missing admits nobody."""
@@ -367,7 +371,9 @@ class Policies:
 
 async def _all(reader: Reader) -> tuple[int, list[Row]]:
     row = await reader.one("policies.version")
-    return -1 if row is None else int(row["value"]), await reader.all("policies.overlays")
+    if row is None:
+        raise ValueError("the version of the policies is missing")
+    return int(row["value"]), await reader.all("policies.overlays")
 
 
 def _about(change: Change) -> tuple[tuple[Role, ...], str]:
