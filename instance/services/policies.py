@@ -121,7 +121,7 @@ class Policies:
     async def look(self, reader: Reader | None = None) -> None:
         """Read the overlays anew where somebody has changed one; inside a unit of work, as that unit sees them.
 
-        Never back to an older version, which a unit that began before may still see. Without a version nobody is let in.
+        Never back to an older version, which a unit that began before may still see. Without one nobody is let in.
         """
         row = await (self._store.known("policies.version") if reader is None else reader.one("policies.version"))
         if row is None:
