@@ -23,6 +23,7 @@ from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, open_issuer_key, open_vault
+from instance.views import countries
 from instance.wiring import Node
 
 Command = Callable[..., Awaitable[Any]]
@@ -243,10 +244,16 @@ async def registers_list(node: Node) -> Any:
     ]  # fmt: skip
 
 
+async def policy_show(node: Node, country: str = "") -> Any:
+    """Say what is in force for one country, or for all this instance may vouch for, beside what the file says."""
+    return await countries.listed(node.policies, country)
+
+
 async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
     findings += [*await node.evidence.findings(), *await node.dossiers.numbers.findings()]
+    findings += await node.policies.findings()
     for opened in (open_vault, open_issuer_key):
         try:
             opened(node.config)
@@ -325,6 +332,7 @@ def _plain(value: Any) -> Any:
 
 
 ALL: Final[dict[str, Command]] = {
+    "policy.show": policy_show,
     "siblings.look_up": siblings_look_up,
     "siblings.add": siblings_add,
     "siblings.compare": siblings_compare,

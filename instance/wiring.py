@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
+    from instance.services.policies import Policies
     from instance.services.publishing import Publishing
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
@@ -82,6 +83,7 @@ class Node:
     audit: RefusalAudit
     own_status: OwnStatus
     people: People
+    policies: Policies
     dossiers: Dossiers
     joining: Joining
     mails: Mails
@@ -208,6 +210,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
+    from instance.services.policies import Policies
     from instance.services.publishing import Publishing
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
@@ -227,6 +230,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.directory, node.own_status = Directory(node), OwnStatus(node)
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
+    node.policies = Policies(node)
+    await node.policies.look()
     node.people, node.publishing = People(node), Publishing(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.dossiers = Dossiers(node)

@@ -34,6 +34,7 @@ from verification.errors import BadEntry, BadHead
 from verification.grounds import Ground
 from verification.issuers import SKEW, Issuer
 from verification.moves import AnnexState, State
+from verification.overlay import PolicyReason
 from verification.ports import Signer
 
 _HEAD_TYPE: Final = ("VerifiableCredential", "AuditHead")
@@ -51,13 +52,14 @@ ACTS: Final = frozenset(
         "register.looked_at",
         "register.imported", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased",
         "erasure.finished", "campaign.proposed", "campaign.started", "campaign.enrolled", "key.made", "key.retired",
-        "credential.issued", "list.adopted", "list.signed", "policy.changed", "country.changed", "staff.invited",
+        "credential.issued", "list.adopted", "list.signed", "policy.changed", "country.proposed",
+        "country.changed", "country.withdrawn", "staff.invited",
         "staff.removed", "export.made", "audit.segment_destroyed",
     }
 )  # fmt: skip
 #: Reasons that are not reasons of a decision.
 PURPOSES: Final = frozenset({"first-review", "second-review", "appeal-review", "retention", "request", "schedule"})
-_REASONS: Final = PURPOSES | {ground.value for ground in Ground}
+_REASONS: Final = PURPOSES | {ground.value for ground in Ground} | {reason.value for reason in PolicyReason}
 
 #: What each member of an entry may be. Ids are numbers, hexadecimal or ULIDs: nobody is called so.
 _TEXTS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(

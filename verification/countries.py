@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from importlib.resources import files
@@ -191,10 +191,11 @@ class CountryPolicy(_Table, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Countries:
-    """The profiles that hold, and those that do not."""
+    """The profiles that hold, each with the folder of its file, and those that do not."""
 
     policies: Mapping[Country, CountryPolicy]
     faults: tuple[BadProfile, ...] = ()
+    folders: Mapping[Country, str] = field(default_factory=dict)
 
     def require(self, country: Country) -> CountryPolicy:
         """Return the profile; raise CountryNotAdmitted where there is none that holds."""
@@ -220,6 +221,7 @@ def load(*folders: Traversable) -> Countries:
     """
     policies: dict[str, CountryPolicy] = {}
     faults: dict[str, BadProfile] = {}
+    places: dict[str, str] = {}
     for folder in folders:
         try:
             found = sorted(
@@ -230,8 +232,11 @@ def load(*folders: Traversable) -> Countries:
         for file in found:
             faults.pop(file.name, None)
             _put(file, policies, faults)
+            places[file.name.removesuffix(".toml")] = str(folder)
     held = {Country(name): policy for name, policy in policies.items()}
-    return Countries(MappingProxyType(held), tuple(faults.values()))
+    return Countries(
+        MappingProxyType(held), tuple(faults.values()), MappingProxyType({name: places[name] for name in held})
+    )
 
 
 def _put(file: Traversable, policies: dict[str, CountryPolicy], faults: dict[str, BadProfile]) -> None:

@@ -11,7 +11,11 @@ NotAllowed
 ├── BadStatusList    a fetched status list that may not be stored
 ├── BadEntry         not an entry an audit log may hold
 ├── BadHead          not a head of this issuer's audit log
+├── BeyondProfile    more than a country's profile has (overlay)
+├── NothingChanges   a change of a country's policy that changes nothing (overlay)
 ├── BadTerms         no day can be said until which this doctor is verified
+│   ├── TrainingEndMissing   nobody has said when the training ends
+│   └── YearEndMissing       nobody has said when the academic year ends
 └── Unmoved          a dossier stays as it is
     ├── NoSuchMove       the table knows no such move
     ├── BadGround        not a reason that may stand with it
@@ -74,6 +78,18 @@ class BadTerms(NotAllowed):
     """A day is missing or past that says until when this doctor is verified."""
 
     code = "bad_terms"
+
+
+class TrainingEndMissing(BadTerms):
+    """A resident is verified until the end of the training at most, and nobody has said when that is."""
+
+    code = "training_end_missing"
+
+
+class YearEndMissing(BadTerms):
+    """On a card or letter alone the academic year counts, and nobody has said when it ends."""
+
+    code = "year_end_missing"
 
 
 class Unmoved(NotAllowed):

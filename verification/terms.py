@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Final
 
 from verification.dossier import Dossier, Evidence, EvidenceClass, EvidenceKind, Role
-from verification.errors import BadTerms
+from verification.errors import BadTerms, TrainingEndMissing, YearEndMissing
 
 #: Months after which a role is verified again; a student's time is the academic year's alone.
 PERIODS: Final[Mapping[Role, int]] = MappingProxyType(
@@ -60,14 +60,14 @@ def reverify_on(role: Role, shown: Shown, verified_at: datetime) -> datetime:
 
 def _ends(role: Role, shown: Shown, verified_at: datetime) -> list[datetime]:
     if role is Role.STUDENT:
-        return [_stated(shown.year_ends) + YEAR_GRACE]
+        return [_stated(shown.year_ends, YearEndMissing) + YEAR_GRACE]
     if not shown.evidence:
         raise BadTerms("nothing was shown")
     ends = [months_on(verified_at, _months(role, shown))]
     if role is Role.RESIDENT:
-        ends.append(_stated(shown.training_ends))
+        ends.append(_stated(shown.training_ends, TrainingEndMissing))
         if all(each.kind is EvidenceKind.STUDENT_CARD for each in shown.evidence):
-            ends.append(_stated(shown.year_ends) + YEAR_GRACE)
+            ends.append(_stated(shown.year_ends, YearEndMissing) + YEAR_GRACE)
     return ends
 
 
@@ -76,9 +76,9 @@ def _months(role: Role, shown: Shown) -> int:
     return SHORT if role in _FULL and (weak or shown.followed) else PERIODS[role]
 
 
-def _stated(day: datetime | None) -> datetime:
+def _stated(day: datetime | None, missing: type[BadTerms]) -> datetime:
     if day is None:
-        raise BadTerms("a day is missing")
+        raise missing("a day is missing")
     return day
 
 

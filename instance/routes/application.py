@@ -105,6 +105,7 @@ async def _begin_page(
     present: Session, mistakes: list[Mistake], status: int = 200, form: NewApplication | None = None
 ) -> ResponseReturnValue:
     joining = guard.node().joining
+    await guard.node().policies.look()
     empty = NewApplication(name="", country="", role="", specialties=(), email="")
     return await shell.page(
         "application_new.html", status=status, here="application", form=form or empty, mistakes=mistakes,

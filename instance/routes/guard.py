@@ -300,7 +300,8 @@ async def shown_factor() -> Shown:
 def require(action: Action) -> Reader:
     """Return the signed-in doctor when their standing allows this action; raise Forbidden with the reason otherwise."""
     present = session()
-    row = standings.require(action, present.doctor if present else None, node().clock())
+    # Of a student the policy was looked at when the session was found, in this very request.
+    row = standings.require(action, present.doctor if present else None, node().policies.standing, node().clock())
     return Reader(row["uri"], row)
 
 

@@ -49,6 +49,7 @@ async def join() -> ResponseReturnValue:
 
 async def _page(form: SignUp, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
     joining = guard.node().joining
+    await guard.node().policies.look()
     return await shell.page(
         "join.html", status=status, here="join", form=form, mistakes=mistakes, countries=joining.countries(),
         roles=joining.roles(), choices=specialty_choices(guard.language()),

@@ -20,7 +20,7 @@ from instance.ids import new_ulid
 from instance.services import attempts, passwords
 from instance.services.attempts import DAY, PER_ACCOUNT, PER_ADDRESS
 from instance.services.errors import Missing, Rejected
-from instance.services.standings import standing_of
+from instance.services.standings import is_student, standing_of
 from instance.storage.store import Row, StorageUnavailable, Transaction
 from instance.times import from_ms, to_ms
 from verification.standing import Action, Policy, WhyNot, why_not
@@ -159,7 +159,9 @@ class Accounts:
             # Reading goes on where nothing can be written.
             with suppress(StorageUnavailable):
                 await self._run("sessions.touch", token=key, now=to_ms(now))
-        return _session(row, now)
+        if is_student(row):
+            await self._node.policies.look()
+        return _session(row, self._node.policies.standing, now)
 
     async def sign_out(self, token: str) -> None:
         """End this session."""
@@ -276,9 +278,9 @@ def _alive(row: Row, now: datetime) -> bool:
     return now - from_ms(row["last_seen_at"]) < lifetime(row["roles"]).idle
 
 
-def _session(row: Row, now: datetime) -> Session:
+def _session(row: Row, policy: Policy, now: datetime) -> Session:
     doctor = row if row["uri"] is not None else None
-    closed = why_not(Action.READ, standing_of(doctor), Policy(), now) if doctor is not None else None
+    closed = why_not(Action.READ, standing_of(doctor), policy, now) if doctor is not None else None
     factor_at = row["factor_at"]
     stage = Stage.SECOND_STEP if row["owes_factor"] else _stage(row["roles"], factor_at)
     return Session(

@@ -31,7 +31,9 @@ async def doctor(node: Node, uri: str, action: Action) -> Row:
     row = await node.store.one("people.standing", uri=uri)
     if row is not None and not row["local"]:
         raise Forbidden("no_credential")
-    return standings.require(action, row, node.clock())
+    if standings.is_student(row):
+        await node.policies.look()
+    return standings.require(action, row, node.policies.standing, node.clock())
 
 
 async def earlier(node: Node, doctor_uri: str, form_key: str) -> str | None:

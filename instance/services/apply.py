@@ -38,6 +38,7 @@ from federation.vocabulary import (
     Undo,
     Update,
 )
+from instance.services import rights
 from instance.services.dossiers.heads import is_head
 from instance.services.effects import Effects, Incoming
 from instance.services.effects_posts import PostEffects
@@ -45,6 +46,7 @@ from instance.services.effects_relations import RelationEffects
 from instance.services.forwarding import Answers, Forwarding
 from instance.storage.store import Transaction
 from instance.times import to_ms
+from verification.dossier import Role
 from verification.verdicts import Reason
 
 if TYPE_CHECKING:
@@ -85,6 +87,9 @@ class Apply:
         # which is never dropped once it was accepted.
         if activity.actor != sibling.actor and learned is None and not isinstance(activity, Delete):
             author = await self._node.directory.known(activity.actor, sibling)
+            if author.role == Role.STUDENT:
+                await self._node.policies.look()
+            rights.require(activity, fetched, author, self._node.policies.standing, self._node.clock())
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
             kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author,

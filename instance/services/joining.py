@@ -96,8 +96,6 @@ class Joining:
         roles and specialties are refused for.
         """
         email = read_address(new.email)
-        if new.role == Role.STUDENT.value and new.role not in self.roles():
-            raise Rejected("students_not_admitted", "role")
         await self._node.dossiers.check(new.application(email))
         passwords.check_password(new.password, email, email.partition("@")[0])
         await self._count(email, client)

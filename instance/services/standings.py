@@ -8,13 +8,12 @@ from typing import Final
 import orjson
 
 from instance.services.errors import Forbidden
+from instance.services.judging import OK, KnownDoctor
 from instance.storage.store import Row
 from instance.times import from_ms
 from verification.dossier import Assurance, Country, Role
 from verification.standing import Action, Policy, Standing, StandingState, WhyNot, why_not
 
-#: Rights beyond those of the table in verification.standing: none until a country's policy names them.
-POLICY: Final = Policy()
 #: What `require` raises Forbidden with.
 CODES: Final = tuple(reason.value for reason in WhyNot)
 _STATES: Final = {
@@ -42,9 +41,28 @@ def standing_of(row: Row | None) -> Standing | None:
         return None
 
 
-def require(action: Action, row: Row | None, now: datetime) -> Row:
+def is_student(row: Row | None) -> bool:
+    """Whether what this doctor may do hangs on a country's policy: then that is looked at before it is asked."""
+    return row is not None and row["role"] == Role.STUDENT
+
+
+def of_sibling(doctor: KnownDoctor) -> Standing | None:
+    """Return the standing of a sibling's doctor who is believed; None for anybody else, which opens nothing."""
+    if doctor.standing != OK or doctor.valid_from is None or doctor.valid_until is None:
+        return None
+    try:
+        return Standing(
+            name=doctor.name, role=Role(doctor.role), country=Country(doctor.country), specialties=doctor.specialties,
+            assurance=Assurance(doctor.assurance), valid_from=doctor.valid_from, valid_until=doctor.valid_until,
+            state=StandingState.ACTIVE,
+        )  # fmt: skip
+    except ValueError:
+        return None
+
+
+def require(action: Action, row: Row | None, policy: Policy, now: datetime) -> Row:
     """Return the doctor's row when the doctor may do this now; raise Forbidden with the reason otherwise."""
-    reason = why_not(action, standing_of(row), POLICY, now)
+    reason = why_not(action, standing_of(row), policy, now)
     if reason is not None or row is None:
         raise Forbidden((reason or WhyNot.NO_CREDENTIAL).value)
     return row

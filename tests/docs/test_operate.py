@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from instance import config, evidence, vault
 from tests.docs.pages import ROOT, blocks, text
 from tests.tools.docs_parts import helps
 from tests.tools.longest import files
+from verification import countries
+from verification.countries import ProfileFault
 
 
 @pytest.mark.parametrize("name", config.settings())
@@ -73,6 +76,25 @@ def test_no_upload_lies_in_plain_at_the_proxy() -> None:
     assert "proxy_request_buffering off;" in blocks(page, "nginx")[0]
     assert "client_max_body_size 13m;" in blocks(page, "nginx")[0]
     assert "LimitCORE=0" in blocks(page, "ini")[0]
+
+
+def test_the_example_of_a_country_holds_and_has_every_key(tmp_path: Path) -> None:
+    """Whoever copies the example begins with a profile that is used; each key stands in the table below it."""
+    page = text("docs/operate/countries.md")
+    (tmp_path / "SE.toml").write_text(blocks(page, "toml")[0], "utf-8")
+    loaded = countries.load(tmp_path)
+    written = tomllib.loads(blocks(page, "toml")[0])
+    keys = set(countries.CountryPolicy.__struct_fields__)
+
+    assert ((), {"SE"}) == (loaded.faults, set(loaded.policies))
+    assert keys == set(written)
+    assert keys == set(re.findall(r"^\| `(\w+)` \| ", page, re.MULTILINE)) - {fault.value for fault in ProfileFault}
+
+
+@pytest.mark.parametrize("code", [fault.value for fault in ProfileFault])
+def test_every_fault_of_a_profile_is_explained(code: str) -> None:
+    """Whoever reads the code in the log finds what is wrong."""
+    assert f"| `{code}` |" in text("docs/operate/countries.md")
 
 
 def test_the_proxy_hands_host_on() -> None:

@@ -51,8 +51,8 @@ from instance.services.dossiers.values import (
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import to_ms
-from verification import acts, countries
-from verification.countries import Countries, CountryPolicy
+from verification import acts
+from verification.countries import CountryPolicy
 from verification.dossier import Country, Dossier, DossierId, Role
 from verification.moves import OPEN, AnnexState, State
 from verification.names import check_name, fold
@@ -70,8 +70,8 @@ __all__ = [
 
 CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
-    "has_dossier", "bad_role", "bad_email", "country_not_allowed", "country_not_admitted", "too_many_pieces",
-    "decided_already", "not_found",
+    "has_dossier", "bad_role", "students_not_admitted", "bad_email", "country_not_allowed", "country_not_admitted",
+    "too_many_pieces", "decided_already", "not_found",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
@@ -89,7 +89,6 @@ class Dossiers(Cases):
         self.heads, self.campaigns = Heads(node), Campaigns(self)
         self.queue, self.figures = self.reading.queue, self.reading.figures
         self.history, self.notices = self.reading.history, self.reading.notices
-        self._countries: Countries | None = None
 
     @property
     def cases(self) -> Cases:
@@ -300,18 +299,16 @@ class Dossiers(Cases):
     # ── parts ──
 
     async def load(self, reader: Reader, row: Row) -> File:
-        """Everything that hangs on a row."""
+        """Everything that hangs on a row, under the policy in force at this moment."""
+        await self.node.policies.look(reader)
         return await rows.load(reader, row, self.numbers, self.kinds())
 
     def policies(self) -> Mapping[Country, CountryPolicy]:
-        """The country profiles that hold; the operator's folder `countries` comes after the product's."""
-        if self._countries is None:
-            own = self.node.config.data / "countries"
-            self._countries = countries.load(countries.shipped(), *([own] if own.is_dir() else []))
-        return self._countries.policies
+        """The country policies in force."""
+        return self.node.policies.effective()
 
     def policy(self, country: str) -> CountryPolicy:
-        """The profile of a country; raise Rejected where there is none that holds."""
+        """The policy of a country; raise Rejected where nobody is admitted from there."""
         found = self.policies().get(Country(country))
         if found is None:
             raise Rejected("country_not_admitted", "country")
@@ -364,10 +361,11 @@ class Dossiers(Cases):
         config = self.node.config
         if new.country not in {config.country, *config.may_issue_for}:
             raise Rejected("country_not_allowed", "country")
+        await self.node.policies.look()
         policy, name = self.policy(new.country), self.checked_name(new.name)
+        if new.role == Role.STUDENT and not policy.students.admitted:
+            raise Rejected("students_not_admitted", "role")
         if new.role not in set(Role) or not policy.accepted.get(Role(new.role)):
-            raise Rejected("bad_role", "role")
-        if Role(new.role) is Role.STUDENT and not policy.students.admitted:
             raise Rejected("bad_role", "role")
         doctors.check_specialties(new.specialties)
         doctors.check_languages(new.languages)

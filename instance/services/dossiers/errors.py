@@ -25,13 +25,17 @@ from verification.errors import (
     SamePerson,
     TooLate,
     TooSoon,
+    TrainingEndMissing,
+    YearEndMissing,
 )
+from verification.overlay import BeyondProfile, NothingChanges
 
 _STATUS: Final[dict[type[NotAllowed], int]] = {
     NotYours: 403, InConflict: 403, SamePerson: 403, SameInviter: 403, DecidedBefore: 403,
     NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409,
     BadGround: 422, NoEvidence: 422, OpenHit: 422, BadTerms: 422, BadName: 422, NotIssuable: 409,
-    CountryNotAdmitted: 422,
+    CountryNotAdmitted: 422, BeyondProfile: 422, NothingChanges: 409,
+    TrainingEndMissing: 422, YearEndMissing: 422,
 }  # fmt: skip
 CODES: Final = tuple(refusal.code for refusal in _STATUS)
 

@@ -177,7 +177,7 @@ async def test_one_application_at_a_time(fr: Place) -> None:
         ({"country": "DE"}, "country_not_allowed"),
         ({"name": "✔✔"}, "bad_name"),
         ({"role": "wizard"}, "bad_role"),
-        ({"role": "student"}, "bad_role"),
+        ({"role": "student"}, "students_not_admitted"),
         ({"specialties": ()}, "bad_specialties"),
         ({"specialties": ("astrology",)}, "bad_specialties"),
         ({"languages": ("french",)}, "bad_language"),

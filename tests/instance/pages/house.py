@@ -27,6 +27,7 @@ from instance.services.follows import Follows
 from instance.services.joining import Joining
 from instance.services.mails import Mails
 from instance.services.people import People
+from instance.services.policies import Policies
 from instance.services.publishing import Publishing
 from instance.services.second_factor import SecondFactors
 from instance.services.staff import Staff
@@ -122,6 +123,8 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     await node.allowlist.start()
     node.directory = Directory(node)
     await node.directory.lists.load()
+    node.policies = Policies(node)
+    await node.policies.look()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)

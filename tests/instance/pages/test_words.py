@@ -13,7 +13,18 @@ from instance import evidence, i18n, rendering
 from instance.routes import shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
-from instance.services import dossiers, follows, joining, people, publishing, second_factor, siblings, staff, standings
+from instance.services import (
+    dossiers,
+    follows,
+    joining,
+    people,
+    policies,
+    publishing,
+    second_factor,
+    siblings,
+    staff,
+    standings,
+)
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -26,13 +37,14 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import application, desk, feed
+from instance.views import application, countries, desk, feed
 from verification.acts import Notice
-from verification.countries import Proof
+from verification.countries import ProfileFault, Proof
 from verification.dossier import Assurance, Role
 from verification.evidence import Control
 from verification.grounds import SHORTCOMINGS, Ground, grounds_for
 from verification.moves import Choice, State
+from verification.overlay import PERIODS, StudentRight
 from verification.people import StaffRole
 from verification.registers.numbers import Check
 
@@ -66,6 +78,13 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
+    "country.fault.": [fault.value for fault in ProfileFault],
+    "country.degree.": ["doctor", "trainee"],
+    "country.period.": PERIODS,
+    "country.right.": [right.value for right in StudentRight],
+    "country.says.": ["students", "students_out", "proof_taken", "proof_refused", "degree_doctor", "degree_trainee"],
+    "country.reason.": countries.REASONS,
+    "country.state.": countries.STATES,
     "desk.filter.": desk.FILTERS,
     "desk.all.": desk.FILTERS,
     "desk.kind.": desk.KINDS,
@@ -119,10 +138,12 @@ CODES = {
     *second_factor.CODES,
     *staff.CODES,
     *joining.CODES,
+    *policies.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
     *("dossier_changed", "bad_day", "bad_ground", "handle_unknown"),
+    *("bad_change", "bad_months", "reading_missing", "policy_reason_missing", "proposal_gone"),
 }
 
 
