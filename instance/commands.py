@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from federation.signatures import Profile
 from federation.uri import Uri
+from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
 from instance.services import rotation
@@ -22,7 +23,7 @@ from instance.services.sibling_changes import check_order
 from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms
-from instance.vault import BadSecret, open_issuer_key, open_vault
+from instance.vault import BadSecret, CannotOpen, open_issuer_key, open_vault
 from instance.wiring import Node
 
 Command = Callable[..., Awaitable[Any]]
@@ -184,10 +185,20 @@ async def keys_rotate_instance(node: Node, by: str, reason: str, days: int) -> A
 
 
 async def keys_rotate_kek(node: Node, by: str, reason: str) -> Any:
-    """Seal every private key anew under another key-encryption key; it is recorded first who ordered it."""
+    """Seal private keys and the keys of evidence anew under other keys; it is recorded first who ordered it."""
     check_order(by, reason)
     await _record(node, "kek_rotation_ordered", by, "", reason)
-    return _plain(await KekRotation(node).run())
+    return {**_plain(await KekRotation(node).run()), "evidence": await _rotate_evidence_kek(node)}
+
+
+async def _rotate_evidence_kek(node: Node) -> Any:
+    """The same for the keys of evidence; what stands against it is said, since the rows have their new key by now."""
+    if node.evidence.state != OPEN:
+        return {"closed": node.evidence.state}
+    try:
+        return _plain(await node.evidence.rotate_kek())
+    except (BadSecret, CannotOpen) as fault:
+        return {"fault": str(fault)}
 
 
 async def backup(node: Node, by: str, target: str, evidence: str = "") -> Any:
@@ -269,7 +280,7 @@ async def _of_sealed_keys(node: Node) -> list[str]:
         for what, number in shut.items()
         if number
     ]
-    left = left_behind(node)
+    left = left_behind(node.config)
     if left is not None:
         findings.append(f"warning: {left}: a rotation has not come to its end; run `esanum keys rotate-kek` again")
     return findings

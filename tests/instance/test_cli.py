@@ -108,7 +108,9 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "marie   specialist  FR       suspended" in ok("doctors", "list")
         ok("doctors", "reinstate", "marie", *REASON)
         ok("keys", "rotate", "marie", *REASON)
-        assert "6 private keys sealed anew; 0 left" in ok("keys", "rotate-kek", *REASON)
+        rotated = ok("keys", "rotate-kek", *REASON)
+        assert "6 private keys sealed anew; 0 left" in rotated
+        assert "0 keys of evidence wrapped anew; 0 left" in rotated
         assert f"repin {Served.origin(fr)}" in ok("keys", "rotate-instance", "--days", "2", *REASON)
         assert "what it shows is pinned now" in ok("siblings", "repin", origin, "--fingerprint", fingerprint, *REASON)
         touched = ok("siblings", "pause", origin, "--yes", *REASON)
