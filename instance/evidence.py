@@ -3,7 +3,7 @@
 Each file has a random key of its own; that key, wrapped by the secret `evidence_kek`, lies apart from the bytes and the
 database (instance.evidence_files). Whoever destroys the wrapped key has destroyed the file, wherever copies lie.
 
-    put        checked and made anew (media) ▸ key ▸ bytes ▸ row            a crash leaves what nobody can name: swept
+    put        checked, looked at (scanning), made anew (media) ▸ key ▸ bytes ▸ row    a crash leaves what is swept
     page       row ▸ the view is recorded ▸ key, bytes ▸ picture
     destroy    record of erasures ▸ key ▸ bytes ▸ row                       a crash is gone on with at the next start
     sweep      what is due is claimed in a unit of work ▸ destroy           put off before: kept; after: too late
@@ -30,7 +30,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from federation.ports import Clock
-from instance import media
+from instance import media, scanning
 from instance.config import Config
 from instance.evidence_files import ErasureLog, Orphans, SealedFiles, WrappedKeys
 from instance.evidence_kek import OPEN, EvidenceKekRotation, Rewrapped, examine, wrapping
@@ -48,7 +48,7 @@ __all__ = ["CLOSED", "CODES", "KEPT", "OPEN", "EvidenceFile", "EvidenceVault"]
 
 CODES: Final = (
     "vault_closed", "evidence_damaged", "evidence_gone", "files_busy", "not_found", "inside_data", "beside_evidence",
-    *(fault.value for fault in FileFault),
+    *scanning.CODES, *(fault.value for fault in FileFault),
 )  # fmt: skip
 #: Why the vault is closed.
 CLOSED: Final = (
@@ -93,6 +93,7 @@ class EvidenceVault:
         self._erased = ErasureLog(config.data / "evidence-erased.log")
         self._orphans = Orphans(config.data / "evidence-orphans.log")
         self._vault: Vault | None = None
+        self._scanner = scanning.Scanner(config.scan_command, log, metrics)
         self._state, self._alarmed = "evidence_key_missing", False
         self._step: Callable[[str], object] = lambda _name: None
 
@@ -143,6 +144,8 @@ class EvidenceVault:
             found.append(f"{find_secret(self._config, EVIDENCE_KEK)}: the evidence vault is closed ({self._state})")
         elif lost := await self._lost():
             found.append(f"{lost} files of evidence have lost their key or their bytes: restore evidence-keys.db")
+        if not await self._scanner.works():
+            found.append("scan_command: it does not call a harmless text clean, so no file is taken")
         if (unnamed := await self._unnamed()) >= MANY:
             found.append(f"{unnamed} files of evidence are named by no row: is this the right database?")
         return found
@@ -156,12 +159,13 @@ class EvidenceVault:
         """Keep a file of a dossier; `declared` is the media type that came with it, or empty.
 
         It is destroyed after 30 days unless `destroy_at` or `schedule` says otherwise. Raises BadFile with the first
-        thing against it, Rejected(vault_closed, files_busy), StorageUnavailable.
+        thing against it, Rejected(vault_closed, files_busy, scan_failed), StorageUnavailable.
         """
         self._require()
         plain = content if isinstance(content, bytes) else await self._gathered(content)
         row = await self._store.one("evidence.number_of_dossier", dossier=dossier)
         media_kind = accept(plain[:HEAD], len(plain), declared, row["number"] if row else 0, self.rules)
+        await self._scanner.look(plain)
         cleaned = await media.clean(plain, media_kind, self.rules)
         now = self._clock()
         file = EvidenceFile(

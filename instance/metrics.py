@@ -28,6 +28,9 @@ class Metrics:
         self.evidence_open = Gauge(
             "esanum_evidence_vault_open", "1 while evidence can be taken and shown", registry=self.registry
         )
+        self.scans = Counter(
+            "esanum_scans", "Files looked at for malware, by outcome", ["outcome"], registry=self.registry
+        )
         self.late = Gauge(
             "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
         )
