@@ -28,6 +28,7 @@ from instance.services.dossiers import (
     errors,
     pieces,
     registers,
+    retention,
     rows,
 )
 from instance.services.dossiers.campaigns import Campaigns
@@ -153,6 +154,7 @@ class Dossiers(Cases):
 
         async def further(tx: Transaction) -> None:
             await tx.run("dossiers.say", id=dossier_id, **columns)
+            await retention.keep_draft(self.node, tx, dossier_id, self.now())
 
         return await self.carry(dossier_id, decide, seen=seen, further=further)
 
@@ -205,6 +207,7 @@ class Dossiers(Cases):
             held = await tx.all("dossiers.files", dossier=dossier_id)
             if (file_id, piece) not in {(each["file"], each["piece"]) for each in held}:
                 raise Missing()
+            await retention.keep_draft(self.node, tx, dossier_id, self.now())
 
         await self.node.store.write(work)
 

@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from instance.services.dossiers import admitting, chain, pieces, rows
+from instance.services.dossiers import admitting, chain, pieces, retention, rows
 from instance.services.dossiers.admitting import Ready, TryAgain
 from instance.services.dossiers.carrying import NOTHING_MORE, Extra, Further, carry_out
 from instance.services.dossiers.errors import mapped
@@ -240,6 +240,7 @@ class Cases:
             if ready is not None:
                 self._node.keys.forget(ready.uri)
             self._node.wake.deliveries.set()
+            await retention.destroy_at_once(self._node, after)
             return after
         raise Rejected("changed_meanwhile", status=409)
 
