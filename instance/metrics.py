@@ -28,6 +28,10 @@ class Metrics:
         self.evidence_open = Gauge(
             "esanum_evidence_vault_open", "1 while evidence can be taken and shown", registry=self.registry
         )
+        self.audit_holds = Gauge(
+            "esanum_audit_log_holds", "1 while every entry of the audit log is what it was", registry=self.registry
+        )
+        self.audit_holds.set(1)
         self.scans = Counter(
             "esanum_scans", "Files looked at for malware, by outcome", ["outcome"], registry=self.registry
         )

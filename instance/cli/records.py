@@ -22,10 +22,13 @@ def audit() -> None:
 )  # fmt: skip
 @click.pass_obj
 def verify(context: Context, heads: tuple[str, ...]) -> None:
-    """Recompute the log from its first entry, and hold it against the heads that siblings keep of it."""
+    """Recompute the log from the first head that is kept, and hold it against the heads that siblings keep of it."""
     found = context.run("audit.verify", heads=list(heads))
     for alarm in found["alarms"]:
         click.echo(f"warning: {alarm} has shown two logs (audit_fork)")
+    for part in found["gone"]:
+        why = "their time had come" if part["why"] == "destroyed" else "a restored back-up did not hold them"
+        click.echo(f"entries {part['first']} to {part['last']} are gone: {why}")
     if found["broken"] is not None:
         raise Failure(f"the log is broken at entry {found['broken']['at']} ({found['broken']['fault']})")
     click.echo(f"{found['entries']} entries hold; the head is {found['entries']} {found['head']}")

@@ -2,8 +2,9 @@
 
 Read in this order: values (what goes in and comes out), rows (rows to values and back), cases (the use cases),
 carrying (an outcome becomes rows), admitting (a doctor is made), pieces (claims and findings), numbers (sealed and
-found again), retention, calendar, chain (the audit log), heads (how far it goes, and those of siblings), registers
-(imported files), campaigns, reading (queue and figures).
+found again), retention, calendar, chain (the audit log), segments (its months), checking (recomputing it), heads (how
+far it goes, and those of siblings), restoring (whether this log is the newest), registers (imported files), campaigns,
+reading (queue and figures).
 `Dossiers` is the door: nobody becomes a doctor by another.
 """
 
@@ -33,6 +34,7 @@ from instance.services.dossiers import (
 )
 from instance.services.dossiers.campaigns import Campaigns
 from instance.services.dossiers.cases import Cases
+from instance.services.dossiers.checking import Checking
 from instance.services.dossiers.errors import mapped
 from instance.services.dossiers.heads import Heads
 from instance.services.dossiers.numbers import Numbers
@@ -87,7 +89,7 @@ class Dossiers(Cases):
         self.node = node
         super().__init__(self)
         self.numbers, self.registers, self.reading = Numbers(node), Registers(self), Reading(self)
-        self.heads, self.campaigns = Heads(node), Campaigns(self)
+        self.heads, self.checking, self.campaigns = Heads(node), Checking(node), Campaigns(self)
         self.queue, self.figures = self.reading.queue, self.reading.figures
         self.history, self.notices = self.reading.history, self.reading.notices
         self._countries: Countries | None = None

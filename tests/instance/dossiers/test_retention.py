@@ -223,7 +223,7 @@ async def test_facts_of_a_closed_dossier_go_after_thirty_days(fr: Place) -> None
 @pytest.mark.parametrize("story", [gives_no_answer, leaves])
 async def test_the_decision_goes_three_years_after_the_end(fr: Place, story: Story) -> None:
     """The pseudonym in the log is nobody's then, and the log still holds."""
-    from instance.services.dossiers import chain
+    from instance.services.dossiers import checking
 
     eliane = await story(fr)
     ended = fr.network.clock.now
@@ -234,4 +234,4 @@ async def test_the_decision_goes_three_years_after_the_end(fr: Place, story: Sto
 
     assert {"decision"} == before
     assert set() == await left(fr, eliane)
-    assert None is (await chain.verify(fr.node.store))[1]
+    assert None is (await checking.recompute(fr.node.store))[1]
