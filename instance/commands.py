@@ -237,6 +237,11 @@ async def audit_verify(node: Node, heads: list[str]) -> Any:
     }  # fmt: skip
 
 
+async def audit_resume(node: Node, by: str, reason: str) -> Any:
+    """Sign again after a restore: the log goes on behind the longest that a sibling holds; the order is recorded."""
+    return _plain(await node.dossiers.restoring.resume(by, reason))
+
+
 async def registers_import(node: Node, name: str, path: str, map_text: str, force: bool, by: str) -> Any:
     """Bring a register's file in; it is recorded first who ordered it."""
     await _record(node, "register_import_ordered", by, name)
@@ -259,6 +264,7 @@ async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
     findings += [*await node.evidence.findings(), *await node.dossiers.numbers.findings()]
+    findings += await node.dossiers.restoring.findings()
     for opened in (open_vault, open_issuer_key):
         try:
             opened(node.config)
@@ -365,6 +371,7 @@ ALL: Final[dict[str, Command]] = {
     "evidence.show": evidence_show,
     "evidence.back_up_keys": evidence_back_up_keys,
     "audit.verify": audit_verify,
+    "audit.resume": audit_resume,
     "registers.import": registers_import,
     "registers.list": registers_list,
     "registers.progress": registers_progress,

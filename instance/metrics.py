@@ -32,6 +32,9 @@ class Metrics:
             "esanum_audit_log_holds", "1 while every entry of the audit log is what it was", registry=self.registry
         )
         self.audit_holds.set(1)
+        self.signing = Gauge(
+            "esanum_signing", "1 while credentials and status lists are signed", registry=self.registry
+        )
         self.scans = Counter(
             "esanum_scans", "Files looked at for malware, by outcome", ["outcome"], registry=self.registry
         )

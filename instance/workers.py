@@ -178,6 +178,7 @@ class Workers:
     def _all_chores(self) -> tuple[tuple[str, timedelta, Chore], ...]:
         node = self._node
         return (
+            ("heads held", timedelta(seconds=TICK), node.dossiers.restoring.tick),
             ("credentials", timedelta(hours=1), node.people.renew_due),
             ("status lists", timedelta(seconds=TICK), node.directory.lists.poll_due),
             ("dossiers", timedelta(minutes=1), node.dossiers.tick),

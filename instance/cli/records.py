@@ -36,6 +36,17 @@ def verify(context: Context, heads: tuple[str, ...]) -> None:
         click.echo("No head of it is held elsewhere: whether its end was cut off cannot be told.")
 
 
+@audit.command()
+@click.option("--reason", required=True, help="Why; kept with the order.")
+@click.pass_obj
+def resume(context: Context, reason: str) -> None:
+    """Sign again after an old back-up was put back, once what is lost has been done again (docs/operate/backup.md)."""
+    done = context.run("audit.resume", by=who(), reason=reason)
+    if done["lost_to"]:
+        click.echo(f"entries {done['lost_from']} to {done['lost_to']} are lost: siblings hold the head behind them.")
+    click.echo(f"The log goes on with entry {done['entry']}; credentials and status lists are signed again.")
+
+
 @click.group()
 def registers() -> None:
     """Registers of doctors that were imported."""

@@ -29,6 +29,7 @@ from instance.services.dossiers import (
     errors,
     pieces,
     registers,
+    restoring,
     retention,
     rows,
 )
@@ -40,6 +41,7 @@ from instance.services.dossiers.heads import Heads
 from instance.services.dossiers.numbers import Numbers
 from instance.services.dossiers.reading import Reading
 from instance.services.dossiers.registers import Registers
+from instance.services.dossiers.restoring import Restoring
 from instance.services.dossiers.values import (
     Claim,
     Figures,
@@ -73,8 +75,8 @@ __all__ = [
 
 CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
-    "has_dossier", "bad_role", "bad_email", "country_not_allowed", "country_not_admitted", "too_many_pieces",
-    "decided_already", "not_found",
+    *restoring.CODES, "has_dossier", "bad_role", "bad_email", "country_not_allowed", "country_not_admitted",
+    "too_many_pieces", "decided_already", "not_found",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
@@ -90,6 +92,7 @@ class Dossiers(Cases):
         super().__init__(self)
         self.numbers, self.registers, self.reading = Numbers(node), Registers(self), Reading(self)
         self.heads, self.checking, self.campaigns = Heads(node), Checking(node), Campaigns(self)
+        self.restoring = Restoring(node, self.heads)
         self.queue, self.figures = self.reading.queue, self.reading.figures
         self.history, self.notices = self.reading.history, self.reading.notices
         self._countries: Countries | None = None

@@ -247,7 +247,10 @@ class Cases:
     async def _ready(self, dossier_id: str, decide: Decide, seen: int | None) -> Ready | None:
         file = await self._dossiers.file(dossier_id)
         decision = self._decided(file, decide, seen)
-        return await admitting.prepare(self._node, file) if decision.outcome.having(Issue) else None
+        if not decision.outcome.having(Issue):
+            return None
+        await self._dossiers.restoring.require()
+        return await admitting.prepare(self._node, file)
 
     async def _unit(
         self, dossier_id: str, decide: Decide, seen: int | None, ready: Ready | None, further: Further | None,

@@ -84,6 +84,16 @@ async def tidy(node: Node) -> int:
     return number
 
 
+async def close_all(tx: Transaction) -> None:
+    """Close what is open, also the month that runs: what follows does not follow from it."""
+    while True:
+        row = await tx.one("audit.last_segment")
+        found = await _month_after(tx, START if row is None else of_row(row).head)
+        if found is None:
+            return
+        await add(tx, found)
+
+
 async def _close_next(tx: Transaction, now: datetime) -> bool:
     await chain.take_turn(tx)
     row = await tx.one("audit.last_segment")

@@ -46,16 +46,16 @@ update audit_segments set told = :told where first = :first;
 delete from audit where n >= :first and n <= :last;
 
 -- name: known_head
-select issuer, sequence, hash, signed_at, alarm from audit_heads where issuer = :issuer;
+select issuer, sequence, hash, signed_at, alarm, document from audit_heads where issuer = :issuer;
 
 -- name: known_heads
 select issuer, sequence, hash, signed_at, received_at, alarm from audit_heads order by issuer;
 
 -- name: keep_head
-insert into audit_heads (issuer, sequence, hash, signed_at, received_at)
-values (:issuer, :sequence, :hash, :signed_at, :received_at)
+insert into audit_heads (issuer, sequence, hash, signed_at, received_at, document)
+values (:issuer, :sequence, :hash, :signed_at, :received_at, :document)
 on conflict (issuer) do update set sequence = excluded.sequence, hash = excluded.hash,
-    signed_at = excluded.signed_at, received_at = excluded.received_at;
+    signed_at = excluded.signed_at, received_at = excluded.received_at, document = excluded.document;
 
 -- name: raise_alarm
 update audit_heads set alarm = :alarm where issuer = :issuer;

@@ -12,3 +12,6 @@ create table audit_segments (
     gone text not null default '',
     told bigint
 );
+
+-- A sibling's head as the sibling signed it, so that it can be shown to it; '' where it came before this was kept.
+alter table audit_heads add column document text not null default '';
