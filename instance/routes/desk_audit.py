@@ -32,7 +32,8 @@ async def audit(_actor: Actor) -> ResponseReturnValue:
     late = await node.store.all("evidence.due", now=to_ms(node.clock()), most=_LATE)
     return await shell.page(
         "desk_audit.html", here="me", counted=False, report=report, head=head, late=len(late), gone=gone,
-        signing=node.dossiers.restoring.state, alarms=await node.dossiers.heads.alarms(), erased=await _erased(head.sequence), act_of=desk.act_of,
+        signing=node.dossiers.restoring.state, alarms=await node.dossiers.heads.alarms(),
+        erased=await _erased(head.sequence), act_of=desk.act_of,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 #: How often the whole is recomputed without being asked to.
 EVERY: Final = timedelta(days=1)
 #: Entries read at once.
-PAGE: Final = 5_000
+PAGE: Final = 1_000
 _REMEMBERED: Final = "audit checked"
 _TELLING: Final = frozenset({segments.DESTRUCTION, segments.RESUMED})
 

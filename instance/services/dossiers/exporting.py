@@ -1,7 +1,7 @@
 """The audit log for the data protection officer, as lines of JSON that another program can recompute.
 
-    {"gone": "destroyed", "first": 1, "last": 40, "before": "sha256:…", "head": "sha256:…"}    a part that is not there
-    {"entry": {…}, "hash": "sha256:…"}                                                          an entry as it was hashed
+    {"gone": "destroyed", "first": 1, "last": 40, "before": "sha256:…", "head": "sha256:…"}   a part that is not there
+    {"entry": {…}, "hash": "sha256:…"}                                                        an entry as it was hashed
 
 No names stand in it: ids, codes and times, as in the log itself.
 """
