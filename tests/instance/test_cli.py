@@ -139,7 +139,7 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
 
 def test_every_command_has_been_thought_of() -> None:
     """A new command needs a line in the day above, or a reason to be missing there."""
-    without = {"deliveries.show", "siblings.show"}  # these two are tested with their refusals below
+    without = {"deliveries.show", "siblings.show", "audit.resume"}  # these are tested with their refusals below
     without |= {f"staff.{act}" for act in ("invite", "list", "end", "withdraw", "reset_factors")}  # test_staff_commands
 
     assert {
@@ -397,3 +397,11 @@ def test_help_is_quick() -> None:
     )
 
     assert "" == found.stdout.strip()
+
+
+def test_nothing_is_resumed_where_nothing_is_behind(run: Run, fr: Path) -> None:
+    """Without a restore the order is refused by a sentence; without a reason it is none."""
+    said, silent = run("-c", fr, "audit", "resume", *REASON), run("-c", fr, "audit", "resume")
+
+    assert (1, 2) == (said.status, silent.status)
+    assert "no sibling holds a longer log" in said.err

@@ -91,8 +91,8 @@ class Restoring:
 
     async def tick(self) -> None:
         """Ask siblings when it is time; a chore."""
-        wait, first = SELDOM if self._state == CURRENT else SOON, not self._ticked
-        self._ticked = True
+        wait = SELDOM if self._state == CURRENT else SOON
+        first, self._ticked = self._state == ASKING and not self._ticked, True
         if first or not timedelta(0) <= self._node.clock() - self._asked < wait:
             await self.look()
 
