@@ -58,31 +58,32 @@ class Checking:
         """Recompute everything that is kept, and remember how far it holds."""
         last, broken = await recompute(self._node.store, foreign)
         await self._remember(last, self._node.clock())
-        self._say(broken)
+        self._node.metrics.audit_holds.set(broken is None)
         return Report(holds=last.sequence, broken=broken, whole_at=self._node.clock(), new=last.sequence)
 
     async def newest(self) -> Report:
         """Recompute what was added since; the whole where nothing is remembered, or that is not there any more."""
         known = await self._known()
         if known is None:
-            return await self.whole()
+            return self._said(await self.whole())
         last, broken = await recompute(self._node.store, after=known.head)
         if last != known.head:
             await self._remember(last, known.whole_at)
-        self._say(broken)
         new = last.sequence - known.head.sequence
-        return Report(holds=last.sequence, broken=broken, whole_at=known.whole_at, new=new)
+        return self._said(Report(holds=last.sequence, broken=broken, whole_at=known.whole_at, new=new))
 
     async def daily(self) -> None:
         """Recompute the whole where that was not done within a day; a chore."""
         known = await self._known()
         if known is None or self._node.clock() - known.whole_at >= EVERY:
-            await self.whole()
+            self._said(await self.whole())
 
-    def _say(self, broken: Break | None) -> None:
-        self._node.metrics.audit_holds.set(broken is None)
-        if broken is not None:
-            self._node.log.error("audit_broken", entry=broken.at, code=broken.fault.value)
+    def _said(self, report: Report) -> Report:
+        """Say loudly what nobody has asked for at a keyboard."""
+        self._node.metrics.audit_holds.set(report.broken is None)
+        if report.broken is not None:
+            self._node.log.error("audit_broken", id=report.broken.at, code=report.broken.fault.value)
+        return report
 
     async def _known(self) -> _Remembered | None:
         row = await self._node.store.one("settings.get", name=_REMEMBERED)

@@ -141,12 +141,12 @@ class Restoring:
         self._ahead = frozenset([head for head in shown if await self._is_news(head)])
         if self._ahead:
             sequence = max(head.sequence for head in self._ahead)
-            self._node.log.error("signing_stopped", code="audit_behind", sequence=sequence)
+            self._node.log.error("signing_stopped", code="audit_behind", count=sequence)
             self._to(BEHIND)
         elif self._state != ASKING or await self._enough(answers):
             self._to(CURRENT)
         else:
-            self._node.log.warning("signing_waits", answers=sum(each.answered for each in answers), of=len(answers))
+            self._node.log.warning("signing_waits", count=sum(each.answered for each in answers))
         return self._state
 
     async def _enough(self, answers: Sequence[Held]) -> bool:
@@ -158,7 +158,7 @@ class Restoring:
 
     def _to(self, state: str) -> None:
         if state == CURRENT and self._state != CURRENT:
-            self._node.log.info("signing", before=self._state)
+            self._node.log.info("signing", state=state)
         self._state = state
         self._node.metrics.signing.set(state == CURRENT)
 

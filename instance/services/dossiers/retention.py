@@ -72,7 +72,7 @@ async def destroy_at_once(node: Node, dossier: Dossier) -> None:
     try:
         await node.evidence.destroy_dossier(dossier.id, "retention")
     except Exception as fault:
-        node.log.error("evidence_not_destroyed_at_once", dossier=dossier.id, error=type(fault).__name__)
+        node.log.error("evidence_not_destroyed_at_once", id=dossier.id, error=type(fault).__name__)
 
 
 async def due(rows: Reader, thing: Thing, now: datetime, most: int = _AT_ONCE) -> list[Doomed]:
