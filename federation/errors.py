@@ -10,7 +10,7 @@
     │                      NotVisible
     │                      KindNotFederated AudienceWidened AuthorAway (503)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
-    └── a request to read  NotFound Gone MethodNotAllowed
+    └── a request to read  NotFound Gone MethodNotAllowed SigningStopped (503)
 
 The caller learns the code (RFC 9457 shape); the log learns the reason given to the constructor.
 """
@@ -257,6 +257,13 @@ class MethodNotAllowed(Refused):
     """The address does not take this method."""
 
     status, code = 405, "method_not_allowed"
+
+
+class SigningStopped(Refused):
+    """A document that is signed when it is asked for, at an instance that signs nothing until it knows its own log."""
+
+    status, code = 503, "signing_stopped"
+    retry_after = 900
 
 
 class _Standing(Refused):

@@ -13,16 +13,17 @@ from typing import Any, Final
 
 from federation.signatures import Profile
 from federation.uri import Uri
+from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
 from instance.services import rotation
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
-from instance.services.dossiers import chain
+from instance.services.dossiers import chain, segments
 from instance.services.sibling_changes import check_order
 from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms
-from instance.vault import BadSecret, open_issuer_key, open_vault
+from instance.vault import BadSecret, CannotOpen, open_issuer_key, open_vault
 from instance.views import countries
 from instance.wiring import Node
 
@@ -185,10 +186,20 @@ async def keys_rotate_instance(node: Node, by: str, reason: str, days: int) -> A
 
 
 async def keys_rotate_kek(node: Node, by: str, reason: str) -> Any:
-    """Seal every private key anew under another key-encryption key; it is recorded first who ordered it."""
+    """Seal private keys and the keys of evidence anew under other keys; it is recorded first who ordered it."""
     check_order(by, reason)
     await _record(node, "kek_rotation_ordered", by, "", reason)
-    return _plain(await KekRotation(node).run())
+    return {**_plain(await KekRotation(node).run()), "evidence": await _rotate_evidence_kek(node)}
+
+
+async def _rotate_evidence_kek(node: Node) -> Any:
+    """The same for the keys of evidence; what stands against it is said, since the rows have their new key by now."""
+    if node.evidence.state != OPEN:
+        return {"closed": node.evidence.state}
+    try:
+        return _plain(await node.evidence.rotate_kek())
+    except (BadSecret, CannotOpen) as fault:
+        return {"fault": str(fault)}
 
 
 async def backup(node: Node, by: str, target: str, evidence: str = "") -> Any:
@@ -218,12 +229,18 @@ async def evidence_back_up_keys(node: Node, by: str, target: str) -> Any:
 async def audit_verify(node: Node, heads: list[str]) -> Any:
     """Recompute the audit log and hold it against heads of it that siblings have, and those named (`N sha256:…`)."""
     held = [*map(chain.read_text, heads), *await node.dossiers.heads.held_by_siblings()]
-    number, broken = await chain.verify(node.store, held)
+    found, parts = await node.dossiers.checking.whole(held), await segments.all_of(node.store)
     return {
-        "entries": number, "head": str(await chain.head(node.store)), "held": len(held),
-        "broken": None if broken is None else {"at": broken.at, "fault": broken.fault.value},
+        "entries": found.holds, "head": str(await chain.head(node.store)), "held": len(held),
+        "broken": None if found.broken is None else {"at": found.broken.at, "fault": found.broken.fault.value},
+        "gone": [{"first": part.first, "last": part.last, "why": part.gone} for part in parts if part.gone],
         "alarms": await node.dossiers.heads.alarms(),
     }  # fmt: skip
+
+
+async def audit_resume(node: Node, by: str, reason: str) -> Any:
+    """Sign again after a restore: the log goes on behind the longest that a sibling holds; the order is recorded."""
+    return _plain(await node.dossiers.restoring.resume(by, reason))
 
 
 async def registers_import(node: Node, name: str, path: str, map_text: str, force: bool, by: str) -> Any:
@@ -254,6 +271,7 @@ async def check(node: Node) -> Any:
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
     findings += [*await node.evidence.findings(), *await node.dossiers.numbers.findings()]
     findings += await node.policies.findings()
+    findings += await node.dossiers.restoring.findings()
     for opened in (open_vault, open_issuer_key):
         try:
             opened(node.config)
@@ -276,7 +294,7 @@ async def _of_sealed_keys(node: Node) -> list[str]:
         for what, number in shut.items()
         if number
     ]
-    left = left_behind(node)
+    left = left_behind(node.config)
     if left is not None:
         findings.append(f"warning: {left}: a rotation has not come to its end; run `esanum keys rotate-kek` again")
     return findings
@@ -361,6 +379,7 @@ ALL: Final[dict[str, Command]] = {
     "evidence.show": evidence_show,
     "evidence.back_up_keys": evidence_back_up_keys,
     "audit.verify": audit_verify,
+    "audit.resume": audit_resume,
     "registers.import": registers_import,
     "registers.list": registers_list,
     "registers.progress": registers_progress,

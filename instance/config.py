@@ -65,6 +65,8 @@ class Config:
     rsa_bits: int = 3072
     #: Further certificate authorities (PEM file) trusted for siblings; empty: the system's.
     ca_file: str = ""
+    #: Program that looks for malware in what applicants send; empty: none. It is not run through a shell.
+    scan_command: tuple[str, ...] = ()
     #: Mail server that takes our mails; empty: they are written into the folder `mail` of the data folder.
     smtp_host: str = ""
     #: Its port: TLS from the start on 465, STARTTLS on every other; in plain only on this machine.
@@ -247,6 +249,15 @@ def _proxies(value: Any) -> tuple[str, ...]:
     return tuple(str(ipaddress.ip_network(_text(item))) for item in value)
 
 
+def _command(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > 20:
+        raise ValueError
+    words = tuple(_some_text(item) for item in value)
+    if words and not Path(words[0]).is_absolute():
+        raise ValueError
+    return words
+
+
 def _window(value: Any) -> timedelta:
     return timedelta(seconds=_between(30, 900)(value))
 
@@ -275,6 +286,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "signature_window": _window,
     "rsa_bits": _rsa_bits,
     "ca_file": _text,
+    "scan_command": _command,
     "smtp_host": _host,
     "smtp_port": _between(1, 65_535),
     "smtp_user": _text,
@@ -299,6 +311,7 @@ _EXPECTED: Final = {
     "signature_window": "a number of seconds from 30 to 900",
     "rsa_bits": "2048, 3072 or 4096",
     "ca_file": "the path of a PEM file, or nothing",
+    "scan_command": 'a list of words, the first an absolute path, such as ["/usr/bin/clamdscan", "--stream", "-"]',
     "smtp_host": "a host name, such as mail.esanum.example, or nothing",
     "smtp_port": "a port from 1 to 65535",
     "smtp_user": "a short text, or nothing",

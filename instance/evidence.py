@@ -3,7 +3,7 @@
 Each file has a random key of its own; that key, wrapped by the secret `evidence_kek`, lies apart from the bytes and the
 database (instance.evidence_files). Whoever destroys the wrapped key has destroyed the file, wherever copies lie.
 
-    put        checked and made anew (media) ▸ key ▸ bytes ▸ row            a crash leaves what nobody can name: swept
+    put        checked, looked at (scanning), made anew (media) ▸ key ▸ bytes ▸ row    a crash leaves what is swept
     page       row ▸ the view is recorded ▸ key, bytes ▸ picture
     destroy    record of erasures ▸ key ▸ bytes ▸ row                       a crash is gone on with at the next start
     sweep      what is due is claimed in a unit of work ▸ destroy           put off before: kept; after: too late
@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import hashlib
-import os
 import re
 import secrets
 import sqlite3
@@ -31,9 +30,10 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from federation.ports import Clock
-from instance import media
+from instance import media, scanning
 from instance.config import Config
 from instance.evidence_files import ErasureLog, Orphans, SealedFiles, WrappedKeys
+from instance.evidence_kek import OPEN, EvidenceKekRotation, Rewrapped, examine, wrapping
 from instance.evidence_rows import EvidenceFile, belongs_to, of_row
 from instance.ids import new_ulid
 from instance.metrics import Metrics
@@ -41,16 +41,15 @@ from instance.services.errors import Missing, Rejected
 from instance.storage.errors import StorageUnavailable
 from instance.storage.store import Store, Transaction
 from instance.times import to_ms
-from instance.vault import EVIDENCE_KEK, BadSecret, CannotOpen, Vault, find_secret, read_kek
+from instance.vault import EVIDENCE_KEK, CannotOpen, Vault, find_secret
 from verification.documents import HEAD, BadFile, FileFault, FileRules, accept
 
 __all__ = ["CLOSED", "CODES", "KEPT", "OPEN", "EvidenceFile", "EvidenceVault"]
 
 CODES: Final = (
     "vault_closed", "evidence_damaged", "evidence_gone", "files_busy", "not_found", "inside_data", "beside_evidence",
-    *(fault.value for fault in FileFault),
+    *scanning.CODES, *(fault.value for fault in FileFault),
 )  # fmt: skip
-OPEN: Final = "open"
 #: Why the vault is closed.
 CLOSED: Final = (
     "evidence_key_missing", "evidence_key_exposed", "evidence_key_unusable", "evidence_key_wrong", "evidence_keys_lost",
@@ -94,6 +93,7 @@ class EvidenceVault:
         self._erased = ErasureLog(config.data / "evidence-erased.log")
         self._orphans = Orphans(config.data / "evidence-orphans.log")
         self._vault: Vault | None = None
+        self._scanner = scanning.Scanner(config.scan_command, log, metrics)
         self._state, self._alarmed = "evidence_key_missing", False
         self._step: Callable[[str], object] = lambda _name: None
 
@@ -117,7 +117,7 @@ class EvidenceVault:
     async def look(self) -> str:
         """Read the secret again: a vault closes when it is exposed, and opens when it is mended. Return `state`."""
         used = await self._store.one("evidence.any_live") is not None
-        state, self._vault = await asyncio.to_thread(self._examine, used)
+        state, self._vault = await asyncio.to_thread(examine, self._config, self._sealed, self._keys, used=used)
         self._state = state
         self._metrics.evidence_open.set(state == OPEN)
         if state != OPEN:
@@ -126,32 +126,6 @@ class EvidenceVault:
             self._log.info("vault_open")
         self._alarmed = state != OPEN
         return state
-
-    def _examine(self, used: bool) -> tuple[str, Vault | None]:
-        path = find_secret(self._config, EVIDENCE_KEK)
-        try:
-            vault = Vault(read_kek(path))
-        except BadSecret as bad:
-            return _what_is_wrong(path, bad), None
-        try:
-            self._sealed.prepare()
-            return self._fits(vault, used)
-        except sqlite3.Error:
-            return "evidence_keys_damaged", None
-        except OSError:
-            return "evidence_disk", None
-
-    def _fits(self, vault: Vault, used: bool) -> tuple[str, Vault | None]:
-        if not self._keys.there:
-            if used:
-                return "evidence_keys_lost", None
-            self._keys.create(vault.seal(EVIDENCE_KEK.encode(), _CHECK))
-        check = self._keys.check()
-        try:
-            vault.open(check or b"", _CHECK)
-        except CannotOpen:
-            return "evidence_key_wrong", None
-        return OPEN, vault
 
     def _close(self, code: str, fault: BaseException) -> None:
         self._state, self._vault, self._alarmed = code, None, True
@@ -170,6 +144,8 @@ class EvidenceVault:
             found.append(f"{find_secret(self._config, EVIDENCE_KEK)}: the evidence vault is closed ({self._state})")
         elif lost := await self._lost():
             found.append(f"{lost} files of evidence have lost their key or their bytes: restore evidence-keys.db")
+        if not await self._scanner.works():
+            found.append("scan_command: it does not call a harmless text clean, so no file is taken")
         if (unnamed := await self._unnamed()) >= MANY:
             found.append(f"{unnamed} files of evidence are named by no row: is this the right database?")
         return found
@@ -183,12 +159,13 @@ class EvidenceVault:
         """Keep a file of a dossier; `declared` is the media type that came with it, or empty.
 
         It is destroyed after 30 days unless `destroy_at` or `schedule` says otherwise. Raises BadFile with the first
-        thing against it, Rejected(vault_closed, files_busy), StorageUnavailable.
+        thing against it, Rejected(vault_closed, files_busy, scan_failed), StorageUnavailable.
         """
         self._require()
         plain = content if isinstance(content, bytes) else await self._gathered(content)
         row = await self._store.one("evidence.number_of_dossier", dossier=dossier)
         media_kind = accept(plain[:HEAD], len(plain), declared, row["number"] if row else 0, self.rules)
+        await self._scanner.look(plain)
         cleaned = await media.clean(plain, media_kind, self.rules)
         now = self._clock()
         file = EvidenceFile(
@@ -260,7 +237,7 @@ class EvidenceVault:
 
     def _seal(self, vault: Vault, file: EvidenceFile, plain: bytes) -> None:
         key, nonce, aad = AESGCM.generate_key(256), secrets.token_bytes(_NONCE), belongs_to(file)
-        self._keys.add(file.id, vault.seal(key, aad))
+        self._keys.add(file.id, wrapping(vault, key, aad))
         self._step("put: key")
         self._sealed.write(file.id, _VERSION + nonce + AESGCM(key).encrypt(nonce, plain, aad))
         self._step("put: bytes")
@@ -443,7 +420,14 @@ class EvidenceVault:
         orphans = len(there - {row["id"] for row in await self._store.all("evidence.live")})
         return orphans if 2 * orphans > len(there) else 0
 
-    # ── copies ──
+    # ── keys and copies ──
+
+    async def rotate_kek(self) -> Rewrapped:
+        """Wrap every key anew under another secret, and destroy the old one; go on with what was begun.
+
+        Raises Rejected(vault_closed), BadSecret, CannotOpen; whatever interrupts it, every file can be opened.
+        """
+        return await EvidenceKekRotation(self._config, self._store, self._keys, self._require()).run()
 
     async def copy_to(self, folder: Path) -> int:
         """Bring a copy of the sealed files up to date, with the record of erasures; return how many were added.
@@ -472,9 +456,6 @@ class EvidenceVault:
             raise Rejected("inside_data")
 
 
-_CHECK: Final = b"check of evidence_kek"
-
-
 async def _claim(ids: list[str], now: int, tx: Transaction) -> list[str]:
     """Take what is still due: from here on nothing puts it off any more, and a crash is gone on with."""
     return [id for id in ids if await tx.run("evidence.claim", id=id, now=now)]
@@ -482,12 +463,6 @@ async def _claim(ids: list[str], now: int, tx: Transaction) -> list[str]:
 
 def _ms(span: timedelta) -> int:
     return span // timedelta(milliseconds=1)
-
-
-def _what_is_wrong(path: Path, bad: BadSecret) -> str:
-    if not os.path.lexists(path):
-        return "evidence_key_missing"
-    return "evidence_key_exposed" if "readable by others" in str(bad) else "evidence_key_unusable"
 
 
 def _unavailable(fault: Exception) -> StorageUnavailable:

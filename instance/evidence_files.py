@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,9 @@ _TABLES: Final = (
     "create table if not exists wrapped_keys (id text not null primary key, wrapped blob not null) without rowid",
     "create table if not exists checks (one integer not null primary key check (one = 1), sealed blob not null)",
 )
+
+
+_OTHERWISE: Final = "select id, wrapped from wrapped_keys where substr(wrapped, 1, 5) <> ? order by id"
 
 
 class SealedFiles:
@@ -121,10 +124,25 @@ class WrappedKeys:
             row = connection.execute("select sealed from checks").fetchone()
         return None if row is None else bytes(row[0])
 
-    def add(self, id: str, wrapped: bytes) -> None:
-        """Keep a new key."""
+    def add(self, id: str, wrap: Callable[[bytes], bytes]) -> None:
+        """Keep a new key, wrapped while nobody else is at the file; `wrap` is given what `check` returns then."""
         with self._changing() as connection:
-            connection.execute("insert into wrapped_keys values (?, ?)", (id, wrapped))
+            (check,) = connection.execute("select sealed from checks").fetchone()
+            connection.execute("insert into wrapped_keys values (?, ?)", (id, wrap(check)))
+
+    def rewrap(
+        self, head: bytes, check: bytes, wrap: Callable[[str, bytes], bytes | None], most: int
+    ) -> tuple[int, int]:  # fmt: skip
+        """Wrap so many keys anew that do not begin with this head, and put another check in its place, at once.
+
+        Return how many were wrapped, and how many were left as they are because `wrap` returned None.
+        """
+        with self._changing() as connection:
+            connection.execute("update checks set sealed = ?", (check,))
+            found = connection.execute(_OTHERWISE, (head,)).fetchmany(most)
+            new = [(wrapped, id) for id, old in found if (wrapped := wrap(id, bytes(old))) is not None]
+            connection.executemany("update wrapped_keys set wrapped = ? where id = ?", new)
+        return len(new), len(found) - len(new)
 
     def get(self, id: str) -> bytes | None:
         """Return a wrapped key, or None."""

@@ -27,7 +27,12 @@ class EvidenceFile:
 
 def belongs_to(file: EvidenceFile) -> bytes:
     """What sealed bytes and their key belong to: neither opens as another file's or another dossier's."""
-    return b"\0".join((b"evidence", file.id.encode(), file.dossier.encode()))
+    return bound_to(file.id, file.dossier)
+
+
+def bound_to(id: str, dossier: str) -> bytes:
+    """The same of a file's id and its dossier."""
+    return b"\0".join((b"evidence", id.encode(), dossier.encode()))
 
 
 def of_row(row: Row) -> EvidenceFile:

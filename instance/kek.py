@@ -1,4 +1,4 @@
-"""From one key-encryption key to the next: `esanum keys rotate-kek`.
+"""From one key-encryption key to the next: `esanum keys rotate-kek`; evidence_kek.py goes the same way.
 
     kek          kek.new      kek.old      rows under      a start now
     A            -            -            A               opens A
@@ -25,9 +25,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from instance.config import credentials_folder
+from instance.config import Config, credentials_folder
 from instance.storage.store import Transaction
 from instance.vault import (
+    EVIDENCE_KEK_NEW,
+    EVIDENCE_KEK_OLD,
     KEK,
     KEK_NEW,
     KEK_OLD,
@@ -59,26 +61,16 @@ class Resealed:
     left_behind: str
 
 
-class KekRotation:
-    """The steps, in their order; `run` takes them all. Raises BadSecret or CannotOpen, and nothing is lost by it."""
+class KekFiles:
+    """The files of a key-encryption key, and how the next one takes its place; see the table above."""
 
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._kek, self._new, self._old = (find_secret(node.config, name) for name in (KEK, KEK_NEW, KEK_OLD))
-
-    async def run(self) -> Resealed:
-        """Make a new key-encryption key, or go on with the one begun; return when no row needs the old one."""
-        with self._alone():
-            if not self.begun:
-                await self._require_in_force()
-                self.prepare()
-                self.swap()
-            pairs, others = await self.reseal(), await self.reseal_others()
-            return Resealed(pairs, others, await self.finish())
+    def __init__(self, config: Config, names: tuple[str, str, str], read_anew: Callable[[], object]) -> None:
+        self._names, self._read_anew = names, read_anew
+        self._kek, self._new, self._old = (find_secret(config, name) for name in names)
 
     @property
     def begun(self) -> bool:
-        """Whether an earlier key-encryption key lies beside the one in force: then rows may need both."""
+        """Whether an earlier key-encryption key lies beside the one in force: then something may need both."""
         kek = read_kek(self._kek)
         return os.path.lexists(self._old) and read_kek(self._old) != kek
 
@@ -93,9 +85,73 @@ class KekRotation:
 
     def swap(self) -> None:
         """Put it in force; the one before stays beside it."""
-        write_kek(self._old, read_kek(self._kek))
+        self._keep_old()
         move_secret(self._new, self._kek)
-        self._node.vault.read_anew()
+        self._read_anew()
+
+    def _keep_old(self) -> None:
+        write_kek(self._old, read_kek(self._kek))
+
+    def _in_force(self) -> str:
+        """The key in the file, which outlives this process; raise BadSecret where it cannot be used."""
+        return kek_id(read_kek(self._kek))
+
+    def _destroy_old(self) -> str:
+        if not os.path.lexists(self._old):
+            return ""
+        if self._old.parent == credentials_folder():
+            return str(self._old)
+        self._old.unlink()
+        sync_folder(self._old.parent)
+        self._read_anew()
+        return ""
+
+    def _require_writable(self) -> None:
+        """Raise BadSecret unless the key lies in a folder that is ours to write in, and nobody else's."""
+        folder = self._kek.parent
+        if folder == credentials_folder():
+            current, _, old = self._names
+            raise BadSecret(
+                f"{self._kek}: lent by systemd, which alone can change it; lend the new key as {current} and this one"
+                f" as {old}, restart, and run this again"
+            )
+        found = folder.stat()
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise BadSecret(f"{folder}: others may write in it; run chmod 700 on it")
+        if found.st_uid != os.geteuid():
+            raise BadSecret(f"{folder}: belongs to another user")
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the folder of the secrets; raise BadSecret where another process is at it."""
+        descriptor = os.open(self._kek.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise BadSecret(f"{self._kek.parent}: another rotation is at work") from None
+        try:
+            yield
+        finally:
+            os.close(descriptor)
+
+
+class KekRotation(KekFiles):
+    """The steps for the rows, in their order; `run` takes them all. Raises BadSecret or CannotOpen; nothing is lost."""
+
+    def __init__(self, node: Node) -> None:
+        super().__init__(node.config, (KEK, KEK_NEW, KEK_OLD), node.vault.read_anew)
+        self._node = node
+
+    async def run(self) -> Resealed:
+        """Make a new key-encryption key, or go on with the one begun; return when no row needs the old one."""
+        with self._alone():
+            if not self.begun:
+                await self._require_in_force()
+                self.prepare()
+                self.swap()
+            pairs, others = await self.reseal(), await self.reseal_others()
+            return Resealed(pairs, others, await self.finish())
 
     async def reseal(self, most: int = AT_ONCE) -> int:
         """Seal anew what is sealed under another key, in transactions of so many pairs; return how many there were."""
@@ -131,52 +187,11 @@ class KekRotation:
                 " again"
             )
 
-    def _in_force(self) -> str:
-        """The key in the file, which outlives this process; raise BadSecret where it cannot be used."""
-        return kek_id(read_kek(self._kek))
 
-    def _destroy_old(self) -> str:
-        if not os.path.lexists(self._old):
-            return ""
-        if self._old.parent == credentials_folder():
-            return str(self._old)
-        self._old.unlink()
-        sync_folder(self._old.parent)
-        self._node.vault.read_anew()
-        return ""
-
-    def _require_writable(self) -> None:
-        """Raise BadSecret unless the key lies in a folder that is ours to write in, and nobody else's."""
-        folder = self._kek.parent
-        if folder == credentials_folder():
-            raise BadSecret(
-                f"{self._kek}: lent by systemd, which alone can change it; lend the new key as {KEK} and this one as"
-                f" {KEK_OLD}, restart, and run this again"
-            )
-        found = folder.stat()
-        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise BadSecret(f"{folder}: others may write in it; run chmod 700 on it")
-        if found.st_uid != os.geteuid():
-            raise BadSecret(f"{folder}: belongs to another user")
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the folder of the secrets; raise BadSecret where another process is at it."""
-        descriptor = os.open(self._kek.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise BadSecret(f"{self._kek.parent}: another rotation is at work") from None
-        try:
-            yield
-        finally:
-            os.close(descriptor)
-
-
-def left_behind(node: Node) -> Path | None:
+def left_behind(config: Config) -> Path | None:
     """Return the file of a key that a rotation has not come to its end with, or None."""
-    return next((path for name in (KEK_OLD, KEK_NEW) if os.path.lexists(path := find_secret(node.config, name))), None)
+    names = (KEK_OLD, KEK_NEW, EVIDENCE_KEK_OLD, EVIDENCE_KEK_NEW)
+    return next((path for name in names if os.path.lexists(path := find_secret(config, name))), None)
 
 
 async def _seal_one(sealed: Reseal, kek: str, tx: Transaction) -> int:

@@ -10,16 +10,19 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import orjson
 
 from instance.services.errors import Rejected
 from verification.documents import BadFile, FileFault, FileKind, FileRules
+
+T = TypeVar("T")
 
 AT_A_TIME: Final = 2
 WAITING: Final = 16
@@ -69,20 +72,25 @@ async def render_page(content: bytes, kind: FileKind, page: int, watermark: str,
 
 
 async def _opened(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+    answer, made = await in_turn(_in_a_process, order, content, seconds)
+    if "fault" in answer:
+        raise BadFile(FileFault(answer["fault"]))
+    return answer, made
+
+
+async def in_turn(work: Callable[..., T], *values: Any) -> T:
+    """Do what takes a process and some time for one file, two at a time; raise Rejected(files_busy) where many wait."""
     global _in_hand
     with _COUNTING:
         if _in_hand >= AT_A_TIME + WAITING:
             raise Rejected("files_busy", status=503)
         _in_hand += 1
-    job = _POOL.submit(_in_a_process, order, content, seconds)
+    job = _POOL.submit(work, *values)
     # Counted until the process is done, even where the caller, or the whole event loop, has gone before.
     job.add_done_callback(_done)
     waiting = asyncio.wrap_future(job)
     waiting.add_done_callback(_seen)
-    answer, made = await asyncio.shield(waiting)
-    if "fault" in answer:
-        raise BadFile(FileFault(answer["fault"]))
-    return answer, made
+    return await asyncio.shield(waiting)
 
 
 def _done(_: Future[Any]) -> None:

@@ -28,6 +28,16 @@ class Metrics:
         self.evidence_open = Gauge(
             "esanum_evidence_vault_open", "1 while evidence can be taken and shown", registry=self.registry
         )
+        self.audit_holds = Gauge(
+            "esanum_audit_log_holds", "1 while every entry of the audit log is what it was", registry=self.registry
+        )
+        self.audit_holds.set(1)
+        self.signing = Gauge(
+            "esanum_signing", "1 while credentials and status lists are signed", registry=self.registry
+        )
+        self.scans = Counter(
+            "esanum_scans", "Files looked at for malware, by outcome", ["outcome"], registry=self.registry
+        )
         self.late = Gauge(
             "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
         )

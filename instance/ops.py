@@ -40,12 +40,15 @@ async def health(node: Node) -> dict[str, Any]:
     """Say whether this instance can do its work: rows readable and writable, allowlist readable, workers at work.
 
     One that is slow does its work, late: it is said, and is no reason to end it. Nor is an evidence vault that is
-    closed: `evidence` is `open`, or says why not.
+    closed: `evidence` is `open`, or says why not; nor one whose log is behind, `signing` says so (`current`).
     """
     parts = {"database": await _writable(node), "allowlist": node.allowlist.readable, "workers": node.workers.alive}
     slow = node.workers.late > LATE
     evidence, siblings = node.evidence.state, len(node.allowlist())
-    return {"ok": all(parts.values()), "parts": parts, "evidence": evidence, "slow": slow, "siblings": siblings}
+    return {
+        "ok": all(parts.values()), "parts": parts, "evidence": evidence, "signing": node.dossiers.restoring.state,
+        "slow": slow, "siblings": siblings,
+    }  # fmt: skip
 
 
 async def count(node: Node) -> None:

@@ -4,7 +4,7 @@
 file that is missing, short, a known default, or readable by others stops the start and is named; none is ever made anew
 silently. `evidence_kek` wraps the keys of what applicants show; it stops the evidence vault alone (evidence.py). While
 `esanum keys rotate-kek` is at work (kek.py) another key-encryption key lies beside the first: `kek.new` until it is in
-force, `kek.old` while rows are sealed under it.
+force, `kek.old` while rows are sealed under it; and so beside `evidence_kek`.
 """
 
 from __future__ import annotations
@@ -36,6 +36,8 @@ KEK_NEW: Final = "kek.new"
 KEK_OLD: Final = "kek.old"
 ISSUER: Final = "issuer.pem"
 EVIDENCE_KEK: Final = "evidence_kek"
+EVIDENCE_KEK_NEW: Final = "evidence_kek.new"
+EVIDENCE_KEK_OLD: Final = "evidence_kek.old"
 SMTP_LOGIN: Final = "smtp_password"
 #: What `esanum init` makes, or finds.
 SECRETS: Final = (KEK, ISSUER, EVIDENCE_KEK)
@@ -114,6 +116,10 @@ class Vault:
             self.read_anew()
         return head[1:] in self._keys.all
 
+    def reseal(self, sealed: bytes, aad: bytes, under: str) -> bytes:
+        """Return the same sealed under this key-encryption key; raise CannotOpen."""
+        return self.seal(self.open(sealed, aad), aad, under)
+
     def read_anew(self) -> None:
         """Hold what lies in the files now; raise BadSecret where one of them cannot be used."""
         if self._reread is not None:
@@ -160,10 +166,18 @@ def have_secrets(config: Config) -> bool:
 
 def open_vault(config: Config) -> Vault:
     """Read the key-encryption key, and others beside it; raise BadSecret naming the file and what is wrong."""
+    return _open(config, KEK, KEK_OLD, KEK_NEW)
 
+
+def open_evidence_kek(config: Config) -> Vault:
+    """The same for the key that wraps the keys of evidence."""
+    return _open(config, EVIDENCE_KEK, EVIDENCE_KEK_OLD, EVIDENCE_KEK_NEW)
+
+
+def _open(config: Config, name: str, *beside: str) -> Vault:
     def read() -> list[bytes]:
-        kek = read_kek(find_secret(config, KEK))
-        return [kek, *filter(None, (_read_beside(find_secret(config, name)) for name in (KEK_OLD, KEK_NEW)))]
+        kek = read_kek(find_secret(config, name))
+        return [kek, *filter(None, (_read_beside(find_secret(config, other)) for other in beside))]
 
     return Vault(*read(), reread=read)
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +17,7 @@ from federation.lanes import Lanes
 from federation.ports import Delivery
 from federation.uri import Uri
 from instance.services import standings
+from instance.services.dossiers import segments
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
 from instance.storage.sqlite_care import MOST_WAL, wal_size
@@ -176,9 +178,12 @@ class Workers:
     def _all_chores(self) -> tuple[tuple[str, timedelta, Chore], ...]:
         node = self._node
         return (
+            ("heads held", timedelta(seconds=TICK), node.dossiers.restoring.tick),
             ("credentials", timedelta(hours=1), node.people.renew_due),
             ("status lists", timedelta(seconds=TICK), node.directory.lists.poll_due),
             ("dossiers", timedelta(minutes=1), node.dossiers.tick),
+            ("audit log", timedelta(hours=1), node.dossiers.checking.daily),
+            ("audit months", timedelta(hours=1), partial(segments.tidy, node)),
             ("audit head", timedelta(hours=1), node.dossiers.heads.tell),
             ("sessions", timedelta(minutes=10), node.people.sweep),
             ("challenges", timedelta(minutes=10), node.factors.sweep),

@@ -54,7 +54,7 @@ ACTS: Final = frozenset(
         "erasure.finished", "campaign.proposed", "campaign.started", "campaign.enrolled", "key.made", "key.retired",
         "credential.issued", "list.adopted", "list.signed", "policy.changed", "country.proposed",
         "country.changed", "country.withdrawn", "staff.invited",
-        "staff.removed", "export.made", "audit.segment_destroyed",
+        "staff.removed", "export.made", "audit.segment_destroyed", "audit.resumed",
     }
 )  # fmt: skip
 #: Reasons that are not reasons of a decision.
@@ -165,13 +165,14 @@ def _chained(document: Json, previous: bytes) -> bytes:
 
 
 class Fault(StrEnum):
-    """What is wrong with a log."""
+    """What is wrong with a log; `gone`: a whole part of it, before its day or without a word."""
 
     UNREADABLE = "unreadable"
     MISSING = "missing"
     CHANGED = "changed"
     FORKED = "forked"
     CUT = "cut"
+    GONE = "gone"
 
 
 @dataclass(frozen=True, slots=True)

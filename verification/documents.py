@@ -36,6 +36,7 @@ class FileFault(StrEnum):
     PIXELS = "file_pixels"
     ENCRYPTED = "file_encrypted"
     BROKEN = "file_broken"
+    INFECTED = "file_infected"
 
 
 class BadFile(NotAllowed):

@@ -94,6 +94,11 @@ def destroy_on(thing: Thing, dossier: Dossier) -> datetime | None:
     return None
 
 
+def draft_kept() -> timedelta:
+    """How long the evidence of a draft stays after its last change."""
+    return next(row.after for row in TABLE if row.thing is Thing.EVIDENCE and State.DRAFT in row.states)
+
+
 def annex_evidence_on(annex: Annex, dossier: Dossier) -> datetime | None:
     """The same for what was shown with an annex: a month after it was decided, and never later than the dossier's."""
     if dossier.state in _LEFT:

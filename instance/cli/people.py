@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from instance.cli.tools import Context, show_json, show_table, who
+from instance.cli.tools import Context, Failure, show_json, show_table, who
 
 _reason = click.option("--reason", required=True, help="Why; it is kept with the act.")
 
@@ -126,11 +126,17 @@ def rotate_instance(context: Context, days: int, reason: str) -> None:
 @_reason
 @click.pass_obj
 def rotate_kek(context: Context, reason: str) -> None:
-    """Seal every private key anew under another key-encryption key; one that was interrupted goes on."""
+    """Seal every private key and every key of evidence anew under another key; one that was interrupted goes on."""
     done = context.run("keys.rotate_kek", by=who(), reason=reason)
     click.echo(f"{done['pairs']} private keys sealed anew; 0 left under the old key.")
     if done["others"]:
         click.echo(f"{done['others']} other sealed secrets were sealed anew as well.")
-    if done["left_behind"]:
-        click.echo(f"{done['left_behind']} is needed no more: take it out of the unit of the service.")
+    if "keys" in done["evidence"]:
+        click.echo(f"{done['evidence']['keys']} keys of evidence wrapped anew; 0 left under the old key.")
+    elif "closed" in done["evidence"]:
+        click.echo(f"evidence_kek is as it was: the vault is closed ({done['evidence']['closed']}).")
+    for left in filter(None, (done["left_behind"], done["evidence"].get("left_behind"))):
+        click.echo(f"{left} is needed no more: take it out of the unit of the service.")
+    if "fault" in done["evidence"]:
+        raise Failure(f"evidence_kek: {done['evidence']['fault']}")
     click.echo("Back the secrets up now. Back-ups of the database made before need the key of their time.")

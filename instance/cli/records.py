@@ -22,15 +22,29 @@ def audit() -> None:
 )  # fmt: skip
 @click.pass_obj
 def verify(context: Context, heads: tuple[str, ...]) -> None:
-    """Recompute the log from its first entry, and hold it against the heads that siblings keep of it."""
+    """Recompute the log from the first head that is kept, and hold it against the heads that siblings keep of it."""
     found = context.run("audit.verify", heads=list(heads))
     for alarm in found["alarms"]:
         click.echo(f"warning: {alarm} has shown two logs (audit_fork)")
+    for part in found["gone"]:
+        why = "their time had come" if part["why"] == "destroyed" else "a restored back-up did not hold them"
+        click.echo(f"entries {part['first']} to {part['last']} are gone: {why}")
     if found["broken"] is not None:
         raise Failure(f"the log is broken at entry {found['broken']['at']} ({found['broken']['fault']})")
     click.echo(f"{found['entries']} entries hold; the head is {found['entries']} {found['head']}")
     if not found["held"]:
         click.echo("No head of it is held elsewhere: whether its end was cut off cannot be told.")
+
+
+@audit.command()
+@click.option("--reason", required=True, help="Why; kept with the order.")
+@click.pass_obj
+def resume(context: Context, reason: str) -> None:
+    """Sign again after an old back-up was put back, once what is lost has been done again (docs/operate/backup.md)."""
+    done = context.run("audit.resume", by=who(), reason=reason)
+    if done["lost_to"]:
+        click.echo(f"entries {done['lost_from']} to {done['lost_to']} are lost: siblings hold the head behind them.")
+    click.echo(f"The log goes on with entry {done['entry']}; credentials and status lists are signed again.")
 
 
 @click.group()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from quart import Blueprint
+from quart import Blueprint, Response
 from quart.typing import ResponseReturnValue
 
 from federation.integrity import read_instant
 from instance.routes import guard, shell
-from instance.services.dossiers import chain
+from instance.services.dossiers import chain, exporting, segments
 from instance.services.dossiers.values import HistoryLine
 from instance.times import to_ms
 from instance.views import desk
@@ -25,15 +25,26 @@ _ERASED: Final = ("evidence.erased", "facts.erased", "decision.erased")
 @routes.get("/desk/audit")
 @guard.staff_required(StaffRole.DPO)
 async def audit(_actor: Actor) -> ResponseReturnValue:
-    """Recompute the log, and show its head, what is past its day, and what was destroyed of late."""
+    """Recompute what is new in the log; show its head, what is past its day, and what was destroyed of late."""
     node = guard.node()
-    held, broken = await chain.verify(node.store)
-    head = await chain.head(node.store)
+    report, head = await node.dossiers.checking.newest(), await chain.head(node.store)
+    gone = [part for part in await segments.all_of(node.store) if part.gone]
     late = await node.store.all("evidence.due", now=to_ms(node.clock()), most=_LATE)
     return await shell.page(
-        "desk_audit.html", here="me", counted=False, held=held, broken=broken, head=head, late=len(late),
-        alarms=await node.dossiers.heads.alarms(), erased=await _erased(head.sequence), act_of=desk.act_of,
+        "desk_audit.html", here="me", counted=False, report=report, head=head, late=len(late), gone=gone,
+        signing=node.dossiers.restoring.state, alarms=await node.dossiers.heads.alarms(),
+        erased=await _erased(head.sequence), act_of=desk.act_of,
     )  # fmt: skip
+
+
+@routes.post("/desk/audit/export")
+@guard.staff_required(StaffRole.DPO)
+async def export(actor: Actor) -> ResponseReturnValue:
+    """Hand out the log as a file of lines; that it was taken is its last entry."""
+    node = guard.node()
+    answer = Response(await exporting.begin(node, actor), content_type="application/x-ndjson")
+    answer.headers["Content-Disposition"] = f'attachment; filename="audit-{node.clock():%Y-%m-%d}.jsonl"'
+    return answer
 
 
 async def _erased(last: int) -> list[HistoryLine]:

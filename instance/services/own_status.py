@@ -74,9 +74,10 @@ class OwnStatus:
         return await self._mark(tx, doctor, Purpose.REVOCATION, "status.set_revoked")
 
     async def document(self, purpose: str, number: str) -> bytes:
-        """Return the signed list as it is now; raise NotFound where there is no such list."""
+        """Return the signed list as it is now; raise NotFound where there is no such list, or SigningStopped."""
         if purpose not in set(Purpose) or not number.isascii() or not number.isdigit() or number.startswith("0"):
             raise NotFound
+        await self._node.dossiers.restoring.require_for_sibling()
         asked, wanted = Purpose(purpose), int(number[:9])
         row = await self._node.store.known("status.version")
         version, now = int(row["value"]) if row is not None else 0, self._node.clock()

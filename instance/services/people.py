@@ -154,6 +154,8 @@ class People(Descriptions):
 
     async def renew_due(self) -> int:
         """Renew the credentials that are due, each with its `Update` in one transaction; return how many."""
+        if not await self._node.dossiers.restoring.may_sign():
+            return 0
         now = self._node.clock()
         rows = await self._store.all("people.to_renew", now=to_ms(now), count=_RENEWED_AT_ONCE)
         renewed = 0
@@ -241,6 +243,7 @@ class People(Descriptions):
         return [key.multikey for key in await self._node.keys.published(uri) if key.algorithm == "ed25519"]
 
     async def _issued(self, row: Row, multikeys: Sequence[str], reverify: datetime | None) -> dict[str, Any]:
+        await self._node.dossiers.restoring.require()
         place = await self._node.own_status.place_of(Uri.parse(row["uri"]))
         try:
             signed: SignedCredential = doctors.issue(self._node, row, multikeys, reverify, place)

@@ -108,7 +108,9 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "marie   specialist  FR       suspended" in ok("doctors", "list")
         ok("doctors", "reinstate", "marie", *REASON)
         ok("keys", "rotate", "marie", *REASON)
-        assert "6 private keys sealed anew; 0 left" in ok("keys", "rotate-kek", *REASON)
+        rotated = ok("keys", "rotate-kek", *REASON)
+        assert "6 private keys sealed anew; 0 left" in rotated
+        assert "0 keys of evidence wrapped anew; 0 left" in rotated
         assert f"repin {Served.origin(fr)}" in ok("keys", "rotate-instance", "--days", "2", *REASON)
         assert "what it shows is pinned now" in ok("siblings", "repin", origin, "--fingerprint", fingerprint, *REASON)
         touched = ok("siblings", "pause", origin, "--yes", *REASON)
@@ -137,7 +139,7 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
 
 def test_every_command_has_been_thought_of() -> None:
     """A new command needs a line in the day above, or a reason to be missing there."""
-    without = {"deliveries.show", "siblings.show"}  # these two are tested with their refusals below
+    without = {"deliveries.show", "siblings.show", "audit.resume"}  # these are tested with their refusals below
     without |= {f"staff.{act}" for act in ("invite", "list", "end", "withdraw", "reset_factors")}  # test_staff_commands
     without |= {"policy.show"}  # test_policy_commands
 
@@ -396,3 +398,11 @@ def test_help_is_quick() -> None:
     )
 
     assert "" == found.stdout.strip()
+
+
+def test_nothing_is_resumed_where_nothing_is_behind(run: Run, fr: Path) -> None:
+    """Without a restore the order is refused by a sentence; without a reason it is none."""
+    said, silent = run("-c", fr, "audit", "resume", *REASON), run("-c", fr, "audit", "resume")
+
+    assert (1, 2) == (said.status, silent.status)
+    assert "no sibling holds a longer log" in said.err

@@ -35,6 +35,8 @@ WRONG: dict[str, list[Any]] = {
     "signature_window": [29, 901, "300", 300.0, True],
     "rsa_bits": [1024, 2047, 8192, 3072.0, "3072", True],
     "ca_file": ["/nowhere/ca.pem", "a\nb", 7],
+    "scan_command": ["/usr/bin/clamscan -", ["clamscan", "-"], ["/usr/bin/clamscan", ""], ["/usr/bin/clamscan", 7],
+                     ["/usr/bin/clamscan", "a\nb"], ["/bin/x"] * 21, 7],
     "smtp_host": ["a b", "mail.example:25", "-a.example", "a\nb", 7],
     "smtp_port": [0, 65_536, "587", 587.0, True],
     "smtp_user": ["a\nb", "x" * 201, 7],
@@ -76,7 +78,7 @@ def test_nothing_opens_federation() -> None:
     assert (
         "origin", "country", "name", "data", "database", "secrets", "contact", "language", "may_issue_for", "listen",
         "metrics", "server", "trusted_proxies", "max_message", "signature_window", "rsa_bits", "ca_file",
-        "smtp_host", "smtp_port", "smtp_user", "mail_from",
+        "scan_command", "smtp_host", "smtp_port", "smtp_user", "mail_from",
     ) == settings()  # fmt: skip
 
 

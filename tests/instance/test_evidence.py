@@ -190,7 +190,7 @@ async def test_files_cannot_be_exchanged(held: Keeper) -> None:
 
     wrapped = held.vault._keys.get(one.id) or b""
     held.vault._keys.destroy([two.id])
-    held.vault._keys.add(two.id, wrapped)
+    held.vault._keys.add(two.id, lambda _check: wrapped)
     assert "evidence_damaged" == (await refused(held.see(two))).code
 
     async def moved(tx: Transaction) -> None:
@@ -198,7 +198,7 @@ async def test_files_cannot_be_exchanged(held: Keeper) -> None:
 
     await held.store.write(moved)
     shutil.copy(folder / f"{one.id}.sealed", folder / f"{one.id[:-1]}Z.sealed")
-    held.vault._keys.add(one.id[:-1] + "Z", wrapped)
+    held.vault._keys.add(one.id[:-1] + "Z", lambda _check: wrapped)
     assert (
         "evidence_damaged" == (await refused(held.vault.page(one.id[:-1] + "Z", 1, watermark=READER, record=_yes))).code
     )
@@ -260,7 +260,7 @@ async def test_no_byte_of_a_destroyed_key_is_left(held: Keeper) -> None:
     extra = [f"{files[0].id[:-4]}{number:04}" for number in range(400)]
     wrapped = {id: os.urandom(65) for id in extra}
     for id in extra:
-        held.vault._keys.add(id, wrapped[id])
+        held.vault._keys.add(id, lambda _check, id=id: wrapped[id])
     wrapped |= {file.id: held.vault._keys.get(file.id) or b"" for file in files}
     gone = [*extra[::2], files[1].id]
     for at in range(0, len(gone), 7):

@@ -315,7 +315,7 @@ from typing import Any
 from instance.evidence_files import WrappedKeys
 keys = WrappedKeys(Path(sys.argv[1]))
 keys.create(b"check")
-keys.add("kept", b"K" * 65)
+keys.add("kept", lambda _check: b"K" * 65)
 with keys._changing() as connection:
     connection.execute("pragma cache_size = 1")
     connection.execute("pragma cache_spill = 1")

@@ -2,8 +2,9 @@
 
 Read in this order: values (what goes in and comes out), rows (rows to values and back), cases (the use cases),
 carrying (an outcome becomes rows), admitting (a doctor is made), pieces (claims and findings), numbers (sealed and
-found again), retention, calendar, chain (the audit log), heads (how far it goes, and those of siblings), registers
-(imported files), campaigns, reading (queue and figures).
+found again), retention, calendar, chain (the audit log), segments (its months), checking (recomputing it), heads (how
+far it goes, and those of siblings), restoring (whether this log is the newest), registers (imported files), campaigns,
+reading (queue and figures).
 `Dossiers` is the door: nobody becomes a doctor by another.
 """
 
@@ -28,15 +29,19 @@ from instance.services.dossiers import (
     errors,
     pieces,
     registers,
+    restoring,
+    retention,
     rows,
 )
 from instance.services.dossiers.campaigns import Campaigns
 from instance.services.dossiers.cases import Cases
+from instance.services.dossiers.checking import Checking
 from instance.services.dossiers.errors import mapped
 from instance.services.dossiers.heads import Heads
 from instance.services.dossiers.numbers import Numbers
 from instance.services.dossiers.reading import Reading
 from instance.services.dossiers.registers import Registers
+from instance.services.dossiers.restoring import Restoring
 from instance.services.dossiers.values import (
     Claim,
     Figures,
@@ -70,7 +75,8 @@ __all__ = [
 
 CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
-    "has_dossier", "bad_role", "students_not_admitted", "bad_email", "country_not_allowed", "country_not_admitted",
+    *restoring.CODES, "has_dossier", "bad_role", "students_not_admitted", "bad_email", "country_not_allowed",
+    "country_not_admitted",
     "too_many_pieces", "decided_already", "not_found",
 )  # fmt: skip
 MAX_PIECES: Final = 12
@@ -86,7 +92,8 @@ class Dossiers(Cases):
         self.node = node
         super().__init__(self)
         self.numbers, self.registers, self.reading = Numbers(node), Registers(self), Reading(self)
-        self.heads, self.campaigns = Heads(node), Campaigns(self)
+        self.heads, self.checking, self.campaigns = Heads(node), Checking(node), Campaigns(self)
+        self.restoring = Restoring(node, self.heads)
         self.queue, self.figures = self.reading.queue, self.reading.figures
         self.history, self.notices = self.reading.history, self.reading.notices
 
@@ -152,6 +159,7 @@ class Dossiers(Cases):
 
         async def further(tx: Transaction) -> None:
             await tx.run("dossiers.say", id=dossier_id, **columns)
+            await retention.keep_draft(self.node, tx, dossier_id, self.now())
 
         return await self.carry(dossier_id, decide, seen=seen, further=further)
 
@@ -204,6 +212,7 @@ class Dossiers(Cases):
             held = await tx.all("dossiers.files", dossier=dossier_id)
             if (file_id, piece) not in {(each["file"], each["piece"]) for each in held}:
                 raise Missing()
+            await retention.keep_draft(self.node, tx, dossier_id, self.now())
 
         await self.node.store.write(work)
 

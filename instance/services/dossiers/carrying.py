@@ -25,6 +25,7 @@ from instance.ids import new_ulid
 from instance.services import doctors, sending, standing_changes
 from instance.services.dossiers import admitting, chain, retention, rows
 from instance.services.dossiers.admitting import Ready
+from instance.services.dossiers.restoring import CURRENT
 from instance.services.dossiers.values import File
 from instance.services.errors import Rejected
 from instance.storage.store import Row, Transaction
@@ -81,6 +82,9 @@ async def carry_out(
     for act in acts:
         if isinstance(act, Record):
             await carrying.do(act)
+    if outcome.having(SetBit) and node.dossiers.restoring.state == CURRENT:
+        # A sibling that reads the changed list knows a log with the act in it (decision 25).
+        await node.dossiers.heads.tell_in(tx)
 
 
 class _Carrying:

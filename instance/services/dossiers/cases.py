@@ -16,7 +16,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from instance.services.dossiers import admitting, chain, pieces, rows
+from instance.services.dossiers import admitting, chain, pieces, retention, rows
 from instance.services.dossiers.admitting import Ready, TryAgain
 from instance.services.dossiers.carrying import NOTHING_MORE, Extra, Further, carry_out
 from instance.services.dossiers.errors import mapped
@@ -240,13 +240,17 @@ class Cases:
             if ready is not None:
                 self._node.keys.forget(ready.uri)
             self._node.wake.deliveries.set()
+            await retention.destroy_at_once(self._node, after)
             return after
         raise Rejected("changed_meanwhile", status=409)
 
     async def _ready(self, dossier_id: str, decide: Decide, seen: int | None) -> Ready | None:
         file = await self._dossiers.file(dossier_id)
         decision = self._decided(file, decide, seen)
-        return await admitting.prepare(self._node, file) if decision.outcome.having(Issue) else None
+        if not decision.outcome.having(Issue):
+            return None
+        await self._dossiers.restoring.require()
+        return await admitting.prepare(self._node, file)
 
     async def _unit(
         self, dossier_id: str, decide: Decide, seen: int | None, ready: Ready | None, further: Further | None,

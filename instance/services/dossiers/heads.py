@@ -9,7 +9,9 @@ Everything here is for siblings alone; entries never leave.
 
 from __future__ import annotations
 
-from datetime import datetime
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -21,21 +23,36 @@ from federation.uri import Uri
 from federation.vocabulary import Update
 from instance.services import sending
 from instance.services.dossiers import chain
-from instance.services.fetching import Fetcher, NotReached, NotThere
+from instance.services.fetching import Fetcher, NotThere
 from instance.services.judging import issuer_of
 from instance.services.status_lists import VC_ACCEPT
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification import audit
-from verification.audit import AuditHead, Head, Judgement
+from verification.audit import START, AuditHead, Head, Judgement
 from verification.errors import BadHead
+from verification.issuers import Issuer, IssuerKey, MemberStatus
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
+#: A sibling that lists us and holds nothing, or has shut us out: neither will say more.
+_HOLDS_NONE: Final = frozenset({"status 404", "status 403"})
+#: After a restore our own clock may be wrong as well.
+_AHEAD: Final = timedelta(days=366)
 FOLDER: Final = "/audit/heads/"
 HELD: Final = "/audit/held"
 _TOLD: Final = "audit head told"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What a sibling says it holds of our log; `signed`: it showed our own signature over that head."""
+
+    sibling: str
+    head: Head
+    answered: bool
+    signed: bool = False
 
 
 class Heads:
@@ -47,25 +64,28 @@ class Heads:
     async def tell(self) -> bool:
         """Tell siblings of the newest head, unless they were told; a chore. Return whether there was anything new."""
 
-        async def work(tx: Transaction) -> bool:
-            head, told = await chain.head(tx), await tx.one("settings.get", name=_TOLD)
-            if head.sequence < 1 or (told is not None and int(told["value"]) >= head.sequence):
-                return False
-            await tx.run("settings.set", name=_TOLD, value=str(head.sequence))
-            await sending.to_all_siblings(
-                self._node, tx, Update, actor=self._node.actor, object=self._address(head.sequence),
-                priority=Priority.REST,
-            )  # fmt: skip
-            return True
-
-        new = await self._node.store.write(work)
+        if not await self._node.dossiers.restoring.may_sign():
+            return False
+        new = await self._node.store.write(self.tell_in)
         self._node.wake.deliveries.set()
         return new
+
+    async def tell_in(self, tx: Transaction) -> bool:
+        """The same in the caller's transaction, after the last entry: with every change of a status list."""
+        head, told = await chain.head(tx), await tx.one("settings.get", name=_TOLD)
+        if head.sequence < 1 or (told is not None and int(told["value"]) >= head.sequence):
+            return False
+        await tx.run("settings.set", name=_TOLD, value=str(head.sequence))
+        await sending.to_all_siblings(
+            self._node, tx, Update, actor=self._node.actor, object=self._address(head.sequence), priority=Priority.REST
+        )
+        return True
 
     async def document(self, number: str) -> bytes:
         """Return one of our heads, signed; raise NotFound where the log does not go so far."""
         if not number.isascii() or not number.isdigit() or number.startswith("0") or len(number) > 15:
             raise NotFound
+        await self._node.dossiers.restoring.require_for_sibling()
         row = await self._node.store.one("audit.head", n=int(number))
         if row is None:
             raise NotFound
@@ -81,16 +101,19 @@ class Heads:
         except BadHead as fault:
             self._node.log.warning("audit_head", sibling=sibling.origin, code=fault.code)
             return None
-        return await self._node.store.write(lambda tx: self._judged(tx, new, sibling, now))
+        signed = orjson.dumps(document).decode()
+        return await self._node.store.write(lambda tx: self._judged(tx, new, signed, sibling, now))
 
-    async def _judged(self, tx: Transaction, new: AuditHead, sibling: Sibling, now: datetime) -> Judgement:
+    async def _judged(
+        self, tx: Transaction, new: AuditHead, signed: str, sibling: Sibling, now: datetime
+    ) -> Judgement:  # fmt: skip
         await tx.take_turn(f"head of {new.issuer}")
         row = await tx.one("audit.known_head", issuer=new.issuer)
         verdict = audit.judge(new, None if row is None else _known(row))
         if verdict is Judgement.OK:
             await tx.run(
                 "audit.keep_head", issuer=new.issuer, sequence=new.head.sequence, hash=new.head.hash,
-                signed_at=to_ms(new.at), received_at=to_ms(now),
+                signed_at=to_ms(new.at), received_at=to_ms(now), document=signed,
             )  # fmt: skip
         elif verdict is Judgement.FORK:
             await tx.run("audit.raise_alarm", issuer=new.issuer, alarm=verdict.value)
@@ -98,23 +121,43 @@ class Heads:
         return verdict
 
     async def held(self, sibling: Sibling) -> bytes:
-        """Return which head of a sibling's own log is held here; raise NotFound where none is."""
+        """Return which head of a sibling's own log is held here, as signed there; raise NotFound where none is."""
         row = await self._node.store.one("audit.known_head", issuer=sibling.actor)
         if row is None:
             raise NotFound
         known = _known(row)
-        return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head)})
+        signed = {"signed": orjson.loads(row["document"])} if row["document"] else {}
+        return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head), **signed})
 
     async def held_by_siblings(self) -> list[Head]:
         """Ask every sibling which head of our log it holds; those that do not answer say nothing."""
-        found = []
-        for sibling in self._node.allowlist():
-            try:
-                url = Uri.parse(sibling.origin + HELD)
-                found.append(_read(await Fetcher(self._node).json(url, sibling, VC_ACCEPT)))
-            except (Refused, NotReached, NotThere, ValueError, KeyError, TypeError) as fault:
-                self._node.log.info("audit_head", sibling=sibling.origin, code=type(fault).__name__)
-        return found
+        asked = await asyncio.gather(*(self.held_by(sibling) for sibling in self._node.allowlist()))
+        return [each.head for each in asked if each.head.sequence > 0]
+
+    async def held_by(self, sibling: Sibling) -> Held:
+        """Ask one sibling which head of our log it holds, and whether it can show our signature over it."""
+        try:
+            url = Uri.parse(sibling.origin + HELD)
+            document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT)
+            head = _read(document)
+        except NotThere as fault:
+            return Held(sibling.origin, START, answered=fault.reason in _HOLDS_NONE)
+        except (Refused, ValueError, KeyError, TypeError) as fault:
+            self._node.log.info("audit_head", sibling=sibling.origin, code=type(fault).__name__)
+            return Held(sibling.origin, START, answered=False)
+        return Held(sibling.origin, head, answered=True, signed=self._is_ours(head, document.get("signed")))
+
+    def _is_ours(self, head: Head, signed: Any) -> bool:
+        """Whether this is that head, signed with our issuer key: nobody else can make up a log of ours."""
+        keys, now = self._node.keys, self._node.clock()
+        own = Issuer(
+            self._node.actor, self._node.authority, MemberStatus.ACTIVE, frozenset(),
+            (IssuerKey.read(keys.issuer_id, keys.issuer_multikey),),
+        )  # fmt: skip
+        try:
+            return audit.read_head(signed, own, now=now + _AHEAD).head == head
+        except BadHead:
+            return False
 
     async def alarms(self) -> list[str]:
         """The siblings that have shown two logs."""

@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
-from instance.services.dossiers import chain
+from instance.services.dossiers import chain, rows
 from instance.storage.store import Reader, Transaction
 from instance.times import to_ms
 from verification.acts import Schedule
+from verification.dossier import Dossier
+from verification.moves import State
 from verification.people import SYSTEM
-from verification.retention import Thing
+from verification.retention import Thing, destroy_on, draft_kept
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -44,6 +46,12 @@ async def schedule(node: Node, tx: Transaction, dossier: str, act: Schedule) -> 
         await tx.run("dossiers.schedule", dossier=dossier, thing=act.thing.value, at=to_ms(act.on))
 
 
+async def keep_draft(node: Node, tx: Transaction, dossier: str, now: datetime) -> None:
+    """Say that something of a draft was changed now: all its files go by that day, and not by their own."""
+    if (await rows.require(tx, dossier))["state"] == State.DRAFT:
+        await node.evidence.schedule(tx, dossier, now + draft_kept())
+
+
 async def _schedule_files(node: Node, tx: Transaction, dossier: str, at: datetime | None, annex: str | None) -> None:
     if annex is None:
         await node.evidence.schedule(tx, dossier, at)
@@ -51,6 +59,20 @@ async def _schedule_files(node: Node, tx: Transaction, dossier: str, at: datetim
     for row in await tx.all("dossiers.files", dossier=dossier):
         if row["annex"] == annex:
             await node.evidence.schedule_file(tx, row["file"], at)
+
+
+async def destroy_at_once(node: Node, dossier: Dossier) -> None:
+    """Destroy the files of a dossier whose day this is: whoever leaves need not wait for the hourly sweep.
+
+    What fails here is logged, and is due for the sweep.
+    """
+    day = destroy_on(Thing.EVIDENCE, dossier)
+    if day is None or day > node.clock():
+        return
+    try:
+        await node.evidence.destroy_dossier(dossier.id, "retention")
+    except Exception as fault:
+        node.log.error("evidence_not_destroyed_at_once", id=dossier.id, error=type(fault).__name__)
 
 
 async def due(rows: Reader, thing: Thing, now: datetime, most: int = _AT_ONCE) -> list[Doomed]:

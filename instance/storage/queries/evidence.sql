@@ -30,6 +30,10 @@ where id = :id and destroyed_at is null and destroy_at <= :now;
 -- name: live
 select id from evidence_files where destroyed_at is null order by id;
 
+-- name: belonging
+-- What each file belongs to, which its key is bound to; also where destroying it was begun.
+select id, dossier from evidence_files where destroyed_at is null;
+
 -- name: any_live
 select id from evidence_files where destroyed_at is null limit 1;
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from instance.services.dossiers import chain
+from instance.services.dossiers import chain, checking
 from instance.services.errors import Rejected
 from instance.storage.store import Transaction
 from tests.instance.dossiers.applying import APPROVE, RITA, Applicant
@@ -30,7 +30,7 @@ def damage(place: Place, *statements: str) -> None:
 
 async def found(place: Place, *held: Head) -> tuple[int, Fault] | None:
     """Where the log is broken."""
-    _, broken = await chain.verify(place.node.store, held)
+    _, broken = await checking.recompute(place.node.store, held)
     return None if broken is None else (broken.at, broken.fault)
 
 
@@ -118,7 +118,7 @@ async def test_a_log_written_anew_is_found(fr: Place) -> None:
 async def test_pages_of_the_log_follow_each_other(fr: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     """A log longer than what is read at once is one chain; held heads are looked for in the right page."""
     head = await a_log(fr)
-    monkeypatch.setattr(chain, "_PAGE", 2)
+    monkeypatch.setattr(checking, "PAGE", 2)
     whole = await found(fr, head)
     damage(fr, "update audit set entry = replace(entry, 'staff-1', 'staff-9') where n = 3")
 
@@ -140,7 +140,9 @@ async def test_two_at_once_make_one_chain(fr: Place) -> None:
 
     await asyncio.gather(*(add(number) for number in range(1, 21)))
 
-    assert (20, None) == await chain.verify(fr.node.store)
+    last, broken = await checking.recompute(fr.node.store)
+
+    assert (20, None) == (last.sequence, broken)
 
 
 # ── siblings ──

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pikepdf
 import pytest
 
+from instance.scanning import Scanner
 from instance.views.application import expected
 from tests.instance.dossiers.applying import RENE, RITA, Applicant
 from tests.instance.files import archive, image, pdf
@@ -253,6 +254,31 @@ async def test_a_file_that_cannot_be_kept_costs_nothing_else(door, content, kind
     assert [] == kept
     assert 303 == better.status_code
     assert 1 == len(await rows(door.node, "select * from evidence_files"))
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "words"),
+    [(("/bin/false",), 422, "Check your device"), (("/nowhere",), 503, "cannot be checked for malware")],
+    ids=["infected", "no answer"],
+)
+async def test_a_file_that_the_scanner_does_not_let_in_costs_nothing_else(door, command, status, words):
+    """What was found is said with what to do; a scanner away is our fault, and the piece waits for another try."""
+    eliane = await door.joins()
+    await eliane.post("/application/add/diploma", proof="licence")
+    piece = await eliane.piece()
+    evidence, unscanned = door.node.evidence, door.node.evidence._scanner
+    evidence._scanner = Scanner(command, door.node.log, door.node.metrics)
+    answer = await eliane.sends(f"/application/pieces/{piece}/files", pdf())
+    page = await page_of(answer)
+    kept = await rows(door.node, "select * from evidence_files")
+    evidence._scanner = unscanned
+    later = await eliane.sends(f"/application/pieces/{piece}/files", pdf())
+
+    assert status == answer.status_code
+    assert f'href="#file-{piece}"' in page
+    assert words in page
+    assert [] == kept
+    assert 303 == later.status_code
 
 
 async def test_without_its_document_nothing_is_handed_in(door):

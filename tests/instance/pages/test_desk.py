@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from federation.integrity import canonical
 from tests.instance.dossiers.applying import RITA
 from tests.instance.pages.desk_house import ROLES, Desk, known, open_desk, seen
 from tests.instance.pages.house import OWN_PAGE, Visitor
@@ -69,7 +72,7 @@ async def test_each_role_reaches_its_own_pages_and_no_other(desk: Desk) -> None:
         for rule, method in DESK_PAGES:
             path = rule.replace("<dossier>", made.id).replace("<file>", file).replace("<number>", "1")
             status = await send(somebody, method, re.sub(r"<[^>]+>", "x", path))
-            own = {"/desk/suspend": {"administrator"}, "/desk/audit": {"dpo"}}
+            own = {"/desk/suspend": {"administrator"}, "/desk/audit": {"dpo"}, "/desk/audit/export": {"dpo"}}
             allowed = own.get(rule, {"reviewer", "lead"})
             if (status != 403) != (role in allowed):
                 wrong.append((role, method, rule, status))
@@ -445,7 +448,42 @@ async def test_the_data_protection_officer_reads_the_chain(desk: Desk) -> None:
     assert "Evidence destroyed" in page
     assert "Vauquelin" not in page
     assert "Every entry holds" not in broken
-    assert "no longer what it was" in broken
+    assert "no longer what it was: it cannot be read" in broken
+
+
+async def test_the_data_protection_officer_takes_the_log_away(desk: Desk) -> None:
+    """Line by line, with the hashes that another program needs; that it was taken is its last line. Nobody else may."""
+    await desk.applicant()
+    dora = await desk.staff("dora", "dpo")
+    page = await dora.text("/desk/audit")
+    answer = await dora.post("/desk/audit/export")
+    lines = [json.loads(line) for line in (await answer.get_data()).splitlines()]
+    start, broken = bytes(32), []
+    for line in lines:
+        start = hashlib.sha256(canonical(line["entry"]) + start).digest()
+        if line["hash"] != f"sha256:{start.hex()}":
+            broken.append(line)
+    rita = await desk.staff("rita", "reviewer")
+
+    assert "Download the log" in page
+    assert (200, "application/x-ndjson") == (answer.status_code, answer.content_type)
+    assert "attachment; filename=" in answer.headers["Content-Disposition"]
+    assert [] == broken
+    assert list(range(1, len(lines) + 1)) == [line["entry"]["n"] for line in lines]
+    assert "export.made" == lines[-1]["entry"]["act"]
+    assert b"Vauquelin" not in await answer.get_data()
+    assert 403 == (await rita.post("/desk/audit/export")).status_code
+
+
+async def test_the_officer_reads_that_nothing_is_signed(desk: Desk) -> None:
+    """And what is gone of the log, with its numbers."""
+    dora = await desk.staff("dora", "dpo")
+    desk.node.dossiers.restoring._state = "behind"
+    behind = await dora.text("/desk/audit")
+    desk.node.dossiers.restoring._state = "current"
+
+    assert "esanum audit resume" in behind
+    assert "esanum audit resume" not in await dora.text("/desk/audit")
 
 
 async def _spoil(tx: Any) -> None:
