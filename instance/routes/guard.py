@@ -95,6 +95,8 @@ async def load_session() -> None:
     """Find out who asks, once per request."""
     token = request.cookies.get(cookie_name("session"), "")
     g.session = await node().people.entered(token) if token else None
+    if g.session is not None and g.session.reads:
+        node().admission.reader_came()
 
 
 async def go_on_as(token: str) -> None:

@@ -99,6 +99,12 @@ class Session:
         """The address of the doctor, where there is one."""
         return None if self.doctor is None else str(self.doctor["uri"])
 
+    @property
+    def reads(self) -> bool:
+        """Whether room is kept for this person: a doctor who may read, or staff; anybody can have an account."""
+        verified = self.doctor is not None and self.closed is None
+        return self.stage is Stage.WHOLE and (verified or bool(self.roles))
+
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
