@@ -72,7 +72,8 @@ class Workers:
         """Begin to work; whatever was in flight when the last process ended is sent again."""
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
-            ("chores", self._chores), ("mails", self._mails), ("beat", self._beat),
+            ("chores", self._chores), ("status lists", self._status_lists), ("mails", self._mails),
+            ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -82,6 +83,7 @@ class Workers:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await self._node.directory.lists.stop()
         if self._stopped:
             return
         self._stopped = True
@@ -113,6 +115,7 @@ class Workers:
         """Do every chore now."""
         for name, _, chore in self._all_chores():
             await self._do(name, chore)
+        await self._node.directory.lists.poll_due()
 
     # ── loops ──
 
@@ -139,6 +142,12 @@ class Workers:
             wake.clear()
             if not await self._node.mails.send_due():
                 await _woken(wake)
+
+    async def _status_lists(self) -> None:
+        """Apart from the chores, and without waiting for anybody: an issuer may hang."""
+        while True:
+            self._node.directory.lists.begin_due()
+            await asyncio.sleep(TICK)
 
     async def _leases(self) -> None:
         """Apart from the chores, of which one may take longer than a lease lasts."""
@@ -177,7 +186,6 @@ class Workers:
         node = self._node
         return (
             ("credentials", timedelta(hours=1), node.people.renew_due),
-            ("status lists", timedelta(seconds=TICK), node.directory.lists.poll_due),
             ("dossiers", timedelta(minutes=1), node.dossiers.tick),
             ("audit head", timedelta(hours=1), node.dossiers.heads.tell),
             ("sessions", timedelta(minutes=10), node.people.sweep),
