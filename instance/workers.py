@@ -36,6 +36,8 @@ PAUSE: Final = 1.0
 GRACE: Final = 7.0
 #: A third of the lease of a lane.
 TICK: Final = 10.0
+#: How often it is looked which credentials are due.
+RENEWALS: Final = 3_600.0
 #: How often it is looked whether this process still keeps its times, and over how many looks it is remembered.
 BEAT, BEATS = 0.25, 40
 #: Seconds by which it may be late on average; beyond that everybody waits, and its health says so.
@@ -72,8 +74,8 @@ class Workers:
         """Begin to work; whatever was in flight when the last process ended is sent again."""
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
-            ("chores", self._chores), ("status lists", self._status_lists), ("mails", self._mails),
-            ("beat", self._beat),
+            ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
+            ("mails", self._mails), ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -115,6 +117,7 @@ class Workers:
         """Do every chore now."""
         for name, _, chore in self._all_chores():
             await self._do(name, chore)
+        await self._do("credentials", self._node.people.renew_due)
         await self._node.directory.lists.poll_due()
 
     # ── loops ──
@@ -142,6 +145,12 @@ class Workers:
             wake.clear()
             if not await self._node.mails.send_due():
                 await _woken(wake)
+
+    async def _credentials(self) -> None:
+        """Apart from the chores: of a great many that are due at once the last may be renewed hours later."""
+        while True:
+            await self._do("credentials", self._node.people.renew_due)
+            await asyncio.sleep(RENEWALS)
 
     async def _status_lists(self) -> None:
         """Apart from the chores, and without waiting for anybody: an issuer may hang."""
@@ -185,7 +194,6 @@ class Workers:
     def _all_chores(self) -> tuple[tuple[str, timedelta, Chore], ...]:
         node = self._node
         return (
-            ("credentials", timedelta(hours=1), node.people.renew_due),
             ("dossiers", timedelta(minutes=1), node.dossiers.tick),
             ("audit head", timedelta(hours=1), node.dossiers.heads.tell),
             ("sessions", timedelta(minutes=10), node.people.sweep),
