@@ -200,6 +200,7 @@ class Workers:
             ("challenges", timedelta(minutes=10), node.factors.sweep),
             ("invitations", timedelta(hours=1), node.staff.sweep),
             ("sign-ups", timedelta(minutes=10), node.joining.sweep),
+            ("codes", timedelta(minutes=10), node.addresses.sweep),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),

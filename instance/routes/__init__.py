@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from instance.routes import (
     account,
+    addresses,
     application,
     colleagues,
     desk,
@@ -19,6 +20,7 @@ from instance.routes import (
     posts,
     public,
     reactions,
+    recover,
     security,
     staff,
     write,
@@ -27,6 +29,7 @@ from instance.routes import (
 BLUEPRINTS = (
     public.routes,
     account.routes,
+    recover.routes,
     join.routes,
     application.routes,
     security.routes,
@@ -37,6 +40,7 @@ BLUEPRINTS = (
     reactions.routes,
     colleagues.routes,
     notices.routes,
+    addresses.routes,
     staff.routes,
     emergency.routes,
     desk_audit.routes,

@@ -95,7 +95,7 @@ values (:id, :login, :password, :doctor, :roles, :language, :now)
 on conflict do nothing;
 
 -- name: account_for_sign_in
-select id, login, password, doctor, roles, disabled_at from accounts where login = :login;
+select id, login, password, doctor, roles, disabled_at, unsafe from accounts where login = :login;
 
 -- name: account
 select id, login, password, doctor, roles, language, appearance, disabled_at from accounts where id = :id;

@@ -13,7 +13,19 @@ from instance import evidence, i18n, rendering
 from instance.routes import shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
-from instance.services import dossiers, follows, joining, people, publishing, second_factor, siblings, staff, standings
+from instance.services import (
+    addresses,
+    dossiers,
+    follows,
+    joining,
+    people,
+    publishing,
+    recovery,
+    second_factor,
+    siblings,
+    staff,
+    standings,
+)
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -119,6 +131,8 @@ CODES = {
     *second_factor.CODES,
     *staff.CODES,
     *joining.CODES,
+    *addresses.CODES,
+    *recovery.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
