@@ -66,7 +66,9 @@ def renew(context: Context, country: str, all_: bool, signed_with: str, reason: 
         "credentials.renew", "credentials.progress", _show_renewed, country=country, all=all_, signed_with=signed_with,
         by=who(), reason=reason,
     )  # fmt: skip
-    click.echo(f"{done['renewed']} credentials were issued anew; siblings are being told. {done['kept']} stay as they are.")
+    click.echo(
+        f"{done['renewed']} credentials were issued anew; siblings are being told. {done['kept']} stay as they are."
+    )
     if done["failed"]:
         click.echo(f"{done['failed']} could not be issued; the log names them (not_renewed).")
 

@@ -105,6 +105,7 @@ async def _appoint(country: Country, login: str, role: str) -> str:
         Invite(email=f"{login}@chamber.example", roles=(role,), countries=(code,)), by="demo"
     )  # fmt: skip
     account = await node.staff.accept(invited.link.rpartition("/")[2], login, PASSWORD)
+    await _prove(country, account, f"{login}@chamber.example")
     begun = await node.people.begin(account, "", enrols=True)
     session = await node.people.entered(begun.token)
     if session is None:
@@ -117,6 +118,16 @@ async def _appoint(country: Country, login: str, role: str) -> str:
     before = pyotp.TOTP(waiting.secret.replace(" ", "")).at(node.clock(), counter_offset=-1)
     await node.factors.confirm_app(session, before)
     return waiting.secret
+
+
+async def _prove(country: Country, account: str, email: str) -> None:
+    """Let an address count as proved: nobody reads the mail of people who are made up."""
+
+    async def work(tx: Transaction) -> None:
+        await tx.run("joining.set_address", account=account, email=email)
+        await tx.run("codes.drop_claim", account=account)
+
+    await country.node.store.write(work)
 
 
 def _licence(name: str) -> bytes:

@@ -1,10 +1,10 @@
 """Who is asking, and may they? Sessions, the CSRF check, and the marks every route must carry.
 
 A route is `public` by name, or needs an account (`account_required`), a doctor in good standing (`doctor_required`), or
-a member of staff with a second factor (`staff_required`). Two marks open what a session that is not whole is for: its
-second step (`second_step`), the enrolment that staff owe (`enrolling`), and the question whose the factors of an account
-are that was taken over (`factors_in_question`). One without a mark is refused when the
-application is made. Beneath its mark a route may ask for a factor of the last five minutes (`fresh_factor`).
+a member of staff with a second factor (`staff_required`). Three marks open what a session that is not whole is for: its
+second step (`second_step`), the enrolment that staff owe (`enrolling`), and the question whose the factors are of an
+account that was taken over (`factors_in_question`). One without a mark is refused when the application is made. Beneath
+its mark a route may ask for a factor of the last five minutes (`fresh_factor`).
 """
 
 from __future__ import annotations
@@ -124,9 +124,7 @@ def keep_cookie(answer: Response, token: str) -> None:
 def keep(answer: Response, kind: str, token: str, seconds: int) -> None:
     """Let the browser keep the token of something that it has begun."""
     secure = node().origin.startswith("https://")
-    answer.set_cookie(
-        cookie_name(kind), token, max_age=seconds, secure=secure, httponly=True, samesite="Lax", path="/"
-    )
+    answer.set_cookie(cookie_name(kind), token, max_age=seconds, secure=secure, httponly=True, samesite="Lax", path="/")
 
 
 def kept(kind: str) -> str:

@@ -36,7 +36,7 @@ class Purpose(StrEnum):
     """What a code is for."""
 
     ADDRESS = "address"
-    PASSWORD = "password"
+    PASSWORD = "password"  # noqa: S105  # what it is for
 
 
 class Said(StrEnum):

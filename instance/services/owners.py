@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Final
 
 from instance.ids import new_ulid
 from instance.storage.store import Transaction

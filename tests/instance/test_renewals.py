@@ -52,7 +52,9 @@ async def renewed(fr: Place) -> set[str]:
 async def written(fr: Place) -> tuple[int, int]:
     """How many audit entries tell of a credential, and how many Updates of doctors were queued."""
     entries = [json.loads(row["entry"])["act"] for row in await rows(fr.node, "select entry from audit")]
-    updates = await rows(fr.node, "select id from deliveries d join activities a on a.uri = d.activity where a.type = 'Update'")
+    updates = await rows(
+        fr.node, "select id from deliveries d join activities a on a.uri = d.activity where a.type = 'Update'"
+    )
     return entries.count("credential.issued"), len(updates)
 
 
@@ -92,7 +94,9 @@ async def test_a_doctor_of_the_desk_is_named_by_the_dossier(fr, town):
     await fr.node.people.renew_due()
     entries = [json.loads(row["entry"]) for row in await rows(fr.node, "select entry from audit order by n")]
 
-    assert [eliane.id] == [each["dossier"] for each in entries if each["act"] == "credential.issued" and "dossier" in each]
+    assert [eliane.id] == [
+        each["dossier"] for each in entries if each["act"] == "credential.issued" and "dossier" in each
+    ]
     assert "vauquelin" not in json.dumps(entries)
 
 

@@ -30,7 +30,20 @@ from instance.services.dossiers.values import File
 from instance.services.errors import Rejected
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
-from verification.acts import Act, EndSessions, Issue, Notify, Outcome, Push, Record, Schedule, SetBit, Stop, VoidAccess, Whom
+from verification.acts import (
+    Act,
+    EndSessions,
+    Issue,
+    Notify,
+    Outcome,
+    Push,
+    Record,
+    Schedule,
+    SetBit,
+    Stop,
+    VoidAccess,
+    Whom,
+)
 from verification.moves import RENEWABLE, State
 from verification.names import fold
 from verification.statuslist import Purpose

@@ -314,7 +314,10 @@ async def test_the_question_whose_the_factors_are_comes_before_everything_else(d
     """Every address leads there; a form to another changes nothing; a program learns the code."""
     _, secret = await taken_over(door)
     somebody = await recovers(door, secret)
-    ways = [(await somebody.get(path)).headers.get("Location") for path in ("/me", "/application", "/me/security", "/sign-in")]
+    ways = [
+        (await somebody.get(path)).headers.get("Location")
+        for path in ("/me", "/application", "/me/security", "/sign-in")
+    ]
     page = await somebody.text("/sign-in/factors")
     refused = await somebody.post("/me/preferences", language="fr", appearance="")
 
