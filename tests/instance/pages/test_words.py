@@ -179,6 +179,15 @@ def test_languages_ask_for_the_same_values():
     assert shape("en") == shape("de") == shape("fr")
 
 
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_no_text_stands_twice(language):
+    """Of two texts under one key one would be shown in the place of the other."""
+    text = (ROOT / f"locale/{language}/LC_MESSAGES/messages.po").read_text("utf-8")
+    keys = re.findall(r'^msgid "(.+)"$', text, re.MULTILINE)
+
+    assert [] == sorted({key for key in keys if keys.count(key) > 1})
+
+
 def test_no_text_is_empty():
     """An untranslated text does not pass for a translated one."""
     empty = [
