@@ -115,7 +115,9 @@ async def test_an_address_can_be_proved_by_everybody(here, axe, look):
         await page.wait_for_url("**/me/security")
 
     assert [] == wrong
-    assert "rita@chamber.example" == (await door.node.store.one("joining.address_of", account=await _rita(door)))["email"]
+    assert (
+        "rita@chamber.example" == (await door.node.store.one("joining.address_of", account=await _rita(door)))["email"]
+    )
 
 
 async def _rita(door) -> str:
