@@ -88,7 +88,7 @@ class SiblingAdmission:
         lane.inside -= 1
 
     def reader_came(self) -> None:
-        """Note that a doctor reads: siblings that send much leave room."""
+        """Note that somebody with a living session reads: siblings that send much leave room. No stranger counts."""
         self._turns.came("")
 
     def _over(self, lane: _Lane) -> str:

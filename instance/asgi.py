@@ -131,10 +131,8 @@ class FederationApp:
         first, *rest = path[1:].split("/")
         match first, rest:
             case "api", ["feed"]:
-                self._node.admission.reader_came()
                 await self._feed.document(scope, send, query)
             case "feed", []:
-                self._node.admission.reader_came()
                 if not await self._feed.page(scope, send, query, message.headers.get("accept-language", "")):
                     await self._page(scope, receive, send)
             case "inbox", []:
@@ -229,7 +227,6 @@ class FederationApp:
                 event = {**event, "headers": [*kept, SERVER, *close]}
             await send(event)
 
-        self._node.admission.reader_came()
         await self._pages(scope, receive, dressed)
 
     # ── the rest ──

@@ -19,6 +19,7 @@ from instance.kek import KekRotation, left_behind
 from instance.services import rotation
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.dossiers import chain, segments
+from instance.services.renewals import Cohort
 from instance.services.sibling_changes import check_order
 from instance.services.staff import Invite
 from instance.storage.store import Transaction
@@ -183,6 +184,18 @@ async def keys_rotate(node: Node, handle: str, by: str, reason: str) -> Any:
 async def keys_rotate_instance(node: Node, by: str, reason: str, days: int) -> Any:
     """Rotate the instance's own message keys with overlap, and tell the siblings."""
     return _plain(await rotation.rotate_instance(node, by, reason, timedelta(days=days)))
+
+
+async def credentials_renew(node: Node, country: str, all: bool, signed_with: str, by: str, reason: str) -> Any:
+    """Issue credentials anew for a cohort; the same order goes on where it was interrupted."""
+    return _plain(
+        await node.people.renewals.renew(Cohort(country=country, all=all, signed_with=signed_with), by, reason)
+    )
+
+
+async def credentials_progress(node: Node) -> Any:
+    """How far the order is that is at work."""
+    return _plain(node.people.renewals.progress)
 
 
 async def keys_rotate_kek(node: Node, by: str, reason: str) -> Any:
@@ -371,6 +384,8 @@ ALL: Final[dict[str, Command]] = {
     "deliveries.list": deliveries_list,
     "deliveries.show": deliveries_show,
     "deliveries.retry": deliveries_retry,
+    "credentials.renew": credentials_renew,
+    "credentials.progress": credentials_progress,
     "keys.show": keys_show,
     "keys.rotate": keys_rotate,
     "keys.rotate_instance": keys_rotate_instance,

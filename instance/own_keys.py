@@ -99,6 +99,11 @@ class OwnKeys:
         rings = await self._rings_of(owner)
         return tuple(key for ring in rings.values() for key in federation_keys.published(ring, now))
 
+    async def shown(self, owner: Uri) -> tuple[PublicKey, ...]:
+        """The same as `published`, read from the public halves: for whoever asks for thousands of owners once."""
+        rows = await self._store.few("own_keys.public_of_owner", owner=owner, now=to_ms(self._clock()))
+        return tuple(PublicKey.from_spki(Uri.parse(row["id"]), owner, bytes(row["spki"])) for row in rows)
+
     async def make(self, owner: Uri, version: int = 1) -> tuple[PrivateKey, PrivateKey]:
         """Make an RSA and an Ed25519 pair, off the loop; nothing is stored yet (see `add`)."""
         return await asyncio.to_thread(self._make, owner, version)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from instance.evidence import EvidenceVault
     from instance.outbox import Outbox
     from instance.queue import Queue
+    from instance.services.addresses import Addresses
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
+    from instance.services.recovery import Recovery
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -86,6 +88,8 @@ class Node:
     policies: Policies
     dossiers: Dossiers
     joining: Joining
+    addresses: Addresses
+    recovery: Recovery
     mails: Mails
     factors: SecondFactors
     staff: Staff
@@ -199,6 +203,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.evidence import EvidenceVault
     from instance.outbox import Outbox
     from instance.queue import Queue
+    from instance.services.addresses import Addresses
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
@@ -212,6 +217,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
+    from instance.services.recovery import Recovery
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -236,6 +242,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.dossiers = Dossiers(node)
     node.joining, node.mails = Joining(node), Mails(node)
+    node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)

@@ -38,6 +38,8 @@ PAUSE: Final = 1.0
 GRACE: Final = 7.0
 #: A third of the lease of a lane.
 TICK: Final = 10.0
+#: How often it is looked which credentials are due.
+RENEWALS: Final = 3_600.0
 #: How often it is looked whether this process still keeps its times, and over how many looks it is remembered.
 BEAT, BEATS = 0.25, 40
 #: Seconds by which it may be late on average; beyond that everybody waits, and its health says so.
@@ -74,7 +76,8 @@ class Workers:
         """Begin to work; whatever was in flight when the last process ended is sent again."""
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
-            ("chores", self._chores), ("mails", self._mails), ("beat", self._beat),
+            ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
+            ("mails", self._mails), ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -84,6 +87,7 @@ class Workers:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await self._node.directory.lists.stop()
         if self._stopped:
             return
         self._stopped = True
@@ -115,6 +119,8 @@ class Workers:
         """Do every chore now."""
         for name, _, chore in self._all_chores():
             await self._do(name, chore)
+        await self._do("credentials", self._node.people.renew_due)
+        await self._node.directory.lists.poll_due()
 
     # ── loops ──
 
@@ -141,6 +147,18 @@ class Workers:
             wake.clear()
             if not await self._node.mails.send_due():
                 await _woken(wake)
+
+    async def _credentials(self) -> None:
+        """Apart from the chores: of a great many that are due at once the last may be renewed hours later."""
+        while True:
+            await self._do("credentials", self._node.people.renew_due)
+            await asyncio.sleep(RENEWALS)
+
+    async def _status_lists(self) -> None:
+        """Apart from the chores, and without waiting for anybody: an issuer may hang."""
+        while True:
+            self._node.directory.lists.begin_due()
+            await asyncio.sleep(TICK)
 
     async def _leases(self) -> None:
         """Apart from the chores, of which one may take longer than a lease lasts."""
@@ -179,8 +197,6 @@ class Workers:
         node = self._node
         return (
             ("heads held", timedelta(seconds=TICK), node.dossiers.restoring.tick),
-            ("credentials", timedelta(hours=1), node.people.renew_due),
-            ("status lists", timedelta(seconds=TICK), node.directory.lists.poll_due),
             ("dossiers", timedelta(minutes=1), node.dossiers.tick),
             ("audit log", timedelta(hours=1), node.dossiers.checking.daily),
             ("audit months", timedelta(hours=1), partial(segments.tidy, node)),
@@ -189,6 +205,7 @@ class Workers:
             ("challenges", timedelta(minutes=10), node.factors.sweep),
             ("invitations", timedelta(hours=1), node.staff.sweep),
             ("sign-ups", timedelta(minutes=10), node.joining.sweep),
+            ("codes", timedelta(minutes=10), node.addresses.sweep),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),

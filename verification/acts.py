@@ -6,6 +6,7 @@
     Stop         the actor is served without a credential
     Push         the queued `Update` of the doctor, and of each list that changed
     EndSessions  sessions, streams and tokens of the doctor's account end
+    VoidAccess   its password opens nothing any more, and its factors are in question
     Notify       one mail and notice, by code; nothing of the evidence is in it
     Schedule     when the evidence is destroyed; None: not while this goes on
 
@@ -107,6 +108,11 @@ class EndSessions:
     """Whoever is signed in as this doctor is so no longer, within five seconds."""
 
 
+@dataclass(frozen=True, slots=True)
+class VoidAccess:
+    """The account was in other hands: its password opens nothing, and its owner says which factors are theirs."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notify:
     """One mail and one notice; `grounds` are the coded reasons to be shown, `until` the day that counts."""
@@ -126,7 +132,7 @@ class Schedule:
     annex: str | None = None
 
 
-Act: TypeAlias = "Record | SetBit | Issue | Stop | Push | EndSessions | Notify | Schedule"
+Act: TypeAlias = "Record | SetBit | Issue | Stop | Push | EndSessions | VoidAccess | Notify | Schedule"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Final
 
 from verification import terms, timing
-from verification.acts import Notice, Outcome, Whom, outcome, record, step, tell
+from verification.acts import Notice, Outcome, VoidAccess, Whom, outcome, record, step, tell
 from verification.dossier import Dossier, Emergency, Evidence, Proposal, Role, Vote
 from verification.errors import BadGround, NoSuchMove, NotYours, OpenHit, SamePerson
 from verification.grounds import ENOUGH, EXPLAINED, SHORTCOMINGS, Ground, grounds_for
@@ -261,7 +261,8 @@ def suspend(dossier: Dossier, by: Actor, ground: Ground, now: datetime) -> Outco
     after = replace(moved, emergency=Emergency(by=by.id, at=now, until=now + EMERGENCY))
     told = tell(Notice.SUSPENDED, ground, until=now + EMERGENCY)
     others = tell(Notice.SECOND_NEEDED, ground, until=now + EMERGENCY, whom=Whom.REVIEWERS)
-    return outcome(dossier, after, entry, told, others)
+    void = (VoidAccess(),) if ground is Ground.ACCOUNT_COMPROMISED else ()
+    return outcome(dossier, after, entry, *void, told, others)
 
 
 def confirm(dossier: Dossier, by: Actor, now: datetime) -> Outcome:

@@ -8,7 +8,7 @@ import sys
 import click
 
 from instance.cli.evidence import evidence
-from instance.cli.people import deliveries, doctors, keys
+from instance.cli.people import credentials, deliveries, doctors, keys
 from instance.cli.policy import policy
 from instance.cli.records import audit, registers
 from instance.cli.run import backup, check, demo, init, serve, version, work
@@ -29,8 +29,8 @@ def esanum(context: click.Context, path: str) -> None:
 
 
 _COMMANDS = (
-    init, serve, work, check, version, demo, backup, evidence, siblings, doctors, staff, policy, registers, deliveries,
-    keys, audit,
+    init, serve, work, check, version, demo, backup, evidence, siblings, doctors, credentials, staff, policy,
+    registers, deliveries, keys, audit,
 )  # fmt: skip
 for command in _COMMANDS:
     esanum.add_command(command)

@@ -1,6 +1,8 @@
-"""`esanum doctors`, `esanum deliveries` and `esanum keys`."""
+"""`esanum doctors`, `esanum credentials`, `esanum deliveries` and `esanum keys`."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import click
 
@@ -42,6 +44,39 @@ def reinstate(context: Context, handle: str, reason: str) -> None:
     """Give HANDLE's standing back."""
     context.run("doctors.reinstate", handle=handle, by=who(), reason=reason)
     click.echo(f"{handle} is in good standing again; siblings are being told.")
+
+
+@click.group()
+def credentials() -> None:
+    """The credentials of the doctors of this instance."""
+
+
+@credentials.command("renew")
+@click.option("--country", default="", metavar="CC", help="Only those for this country (ISO 3166).")
+@click.option("--all", "all_", is_flag=True, help="Also those that the issuer key in force has signed.")
+@click.option("--signed-with", default="", metavar="KEY", help="Only those that this public key (z6Mk…) has signed.")
+@_reason
+@click.pass_obj
+def renew(context: Context, country: str, all_: bool, signed_with: str, reason: str) -> None:
+    """Issue credentials anew, and tell every sibling: those that the issuer key in force has not signed.
+
+    Whatever interrupts it, the same command goes on where it was.
+    """
+    done = context.run_long(
+        "credentials.renew", "credentials.progress", _show_renewed, country=country, all=all_, signed_with=signed_with,
+        by=who(), reason=reason,
+    )  # fmt: skip
+    click.echo(
+        f"{done['renewed']} credentials were issued anew; siblings are being told. {done['kept']} stay as they are."
+    )
+    if done["failed"]:
+        click.echo(f"{done['failed']} could not be issued; the log names them (not_renewed).")
+
+
+def _show_renewed(progress: Any) -> None:
+    seen = progress["renewed"] + progress["kept"] + progress["failed"]
+    if progress["of"]:
+        click.echo(f"  {100 * seen // progress['of']:3} %  {progress['renewed']} issued", err=True)
 
 
 @click.group()

@@ -35,6 +35,7 @@ async def appoint(node: Node, login: str, role: str) -> Login:
         Invite(email=f"{login}@chamber.example", roles=(role,), countries=(node.config.country,)), by="demo"
     )  # fmt: skip
     account = await node.staff.accept(invited.link.rpartition("/")[2], login, PASSWORD)
+    await _prove(node, account, f"{login}@chamber.example")
     begun = await node.people.begin(account, "", enrols=True)
     session = await node.people.entered(begun.token)
     if session is None:
@@ -47,6 +48,16 @@ async def appoint(node: Node, login: str, role: str) -> Login:
     before = pyotp.TOTP(waiting.secret.replace(" ", "")).at(node.clock(), counter_offset=-1)
     await node.factors.confirm_app(session, before)
     return Login(login, PASSWORD, role, waiting.secret)
+
+
+async def _prove(node: Node, account: str, email: str) -> None:
+    """Let an address count as proved: nobody reads the mail of people who are made up."""
+
+    async def work(tx: Transaction) -> None:
+        await tx.run("joining.set_address", account=account, email=email)
+        await tx.run("codes.drop_claim", account=account)
+
+    await node.store.write(work)
 
 
 async def actor(node: Node, login: str) -> Actor:

@@ -73,7 +73,10 @@ class HomeFeed:
 
     async def _session(self, cookies: Mapping[str, str]) -> Session | None:
         token = cookies.get(self._session_cookie, "")
-        return await self._node.people.session(token) if token else None
+        session = await self._node.people.session(token) if token else None
+        if session is not None and session.reads:
+            self._node.admission.reader_came()
+        return session
 
 
 def _cookies(scope: Mapping[str, Any]) -> Mapping[str, str]:

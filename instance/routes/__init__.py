@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from instance.routes import (
     account,
+    addresses,
     application,
     colleagues,
     countries,
@@ -20,6 +21,7 @@ from instance.routes import (
     posts,
     public,
     reactions,
+    recover,
     security,
     staff,
     write,
@@ -28,6 +30,7 @@ from instance.routes import (
 BLUEPRINTS = (
     public.routes,
     account.routes,
+    recover.routes,
     join.routes,
     application.routes,
     security.routes,
@@ -38,6 +41,7 @@ BLUEPRINTS = (
     reactions.routes,
     colleagues.routes,
     notices.routes,
+    addresses.routes,
     staff.routes,
     countries.routes,
     emergency.routes,

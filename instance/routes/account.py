@@ -33,7 +33,7 @@ async def sign_in_form() -> ResponseReturnValue:
     """Show the form; whoever is signed in goes on."""
     onward = guard.own_path(request.args.get("next", ""), _FEED)
     if (present := guard.entered()) is not None:
-        return redirect(_way_on(present.stage, onward), code=303)
+        return redirect(way_on(present.stage, onward), code=303)
     return await _sign_in_page(onward, "", [])
 
 
@@ -51,7 +51,7 @@ async def sign_in() -> ResponseReturnValue:
         return await _sign_in_page(onward, login, [mistake(error)], error.status)
     if onward == _FEED and begun.stage is Stage.WHOLE:
         onward = _beginning(await guard.node().people.entered(begun.token))
-    answer = redirect(_way_on(begun.stage, onward), code=303)
+    answer = redirect(way_on(begun.stage, onward), code=303)
     guard.keep_cookie(answer, begun.token)
     return answer
 
@@ -66,8 +66,10 @@ def _beginning(present: Session | None) -> str:
     return "/desk" if reviews else "/me"
 
 
-def _way_on(stage: Stage, onward: str) -> str:
+def way_on(stage: Stage, onward: str) -> str:
     """Where somebody goes who has just shown the password."""
+    if stage is Stage.FACTORS:
+        return guard.WHOSE_FACTORS
     if stage is Stage.ENROL:
         return onward if onward.startswith("/me/security/enrol/") else "/me/security"
     return onward if stage is Stage.WHOLE else f"{guard.SECOND_STEP}?next={quote(onward, safe='/')}"
@@ -91,6 +93,38 @@ async def second_step(present: Session) -> ResponseReturnValue:
         return await _second_step_page(present, onward, [mistake(error)], error.status)
     await guard.go_on_as(renewed.token)
     return redirect(_beginning(guard.session()) if onward == _FEED else onward, code=303)
+
+
+@routes.get("/sign-in/factors")
+@guard.factors_in_question
+async def whose_factors(present: Session) -> ResponseReturnValue:
+    """Ask which factors are the owner's, after the account was in somebody else's hands."""
+    return await _factors_page(present, [])
+
+
+@routes.post("/sign-in/factors")
+@guard.factors_in_question
+@guard.fresh_factor
+async def say_whose(present: Session) -> ResponseReturnValue:
+    """Take the others away; the session is whole, and recovery codes are new."""
+    form = await request.form
+    try:
+        renewed = await guard.node().factors.say_whose(present, form.getlist("not_mine"))
+    except FactorNeeded:
+        raise
+    except Rejected as error:
+        return await _factors_page(present, [mistake(error)], error.status)
+    await guard.go_on_as(renewed.token)
+    if not renewed.codes:
+        return redirect("/me/security", code=303)
+    return await shell.page("codes.html", here="me", codes=renewed.codes)
+
+
+async def _factors_page(present: Session, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
+    return await shell.page(
+        "factors.html", status=status, here="sign-in", mistakes=mistakes,
+        factors=await guard.node().factors.of(present.account_id),
+    )  # fmt: skip
 
 
 async def _second_step_page(
@@ -144,6 +178,7 @@ async def _me_page(
         here="me",
         open=guard.allows(Action.READ),
         factors=await node.factors.of(present.account_id),
+        to_prove=await node.addresses.waiting(present.account_id),
         applies=await applications.state_of(node.store, present.account_id) is not None,
         administers=StaffRole.ADMINISTRATOR.value in present.roles,
         reads_audit=StaffRole.DPO.value in present.roles,
@@ -201,7 +236,7 @@ async def change_password(present: Session) -> ResponseReturnValue:
     except Rejected:
         # The password is changed all the same; only a new session is not to be had right now.
         return redirect("/sign-in", code=303)
-    answer = redirect(_way_on(begun.stage, "/me?saved=password"), code=303)
+    answer = redirect(way_on(begun.stage, "/me?saved=password"), code=303)
     guard.keep_cookie(answer, begun.token)
     return answer
 

@@ -1,9 +1,10 @@
 """Who is asking, and may they? Sessions, the CSRF check, and the marks every route must carry.
 
 A route is `public` by name, or needs an account (`account_required`), a doctor in good standing (`doctor_required`), or
-a member of staff with a second factor (`staff_required`). Two marks open what a session that is not whole is for: its
-second step (`second_step`), and the enrolment that staff owe (`enrolling`). One without a mark is refused when the
-application is made. Beneath its mark a route may ask for a factor of the last five minutes (`fresh_factor`).
+a member of staff with a second factor (`staff_required`). Three marks open what a session that is not whole is for: its
+second step (`second_step`), the enrolment that staff owe (`enrolling`), and the question whose the factors are of an
+account that was taken over (`factors_in_question`). One without a mark is refused when the application is made. Beneath
+its mark a route may ask for a factor of the last five minutes (`fresh_factor`).
 """
 
 from __future__ import annotations
@@ -40,9 +41,10 @@ _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 #: Fields in which people write at length.
 WRITTEN: Final = ("title", "text", "summary", "named")
 #: What `access` of a route may be.
-MARKS: Final = ("public", "account", "doctor", "staff", "enrolling", "second step")
+MARKS: Final = ("public", "account", "doctor", "staff", "enrolling", "second step", "factors in question")
 SIGN_IN: Final = "account.sign_in"
 SECOND_STEP: Final = "/sign-in/second"
+WHOSE_FACTORS: Final = "/sign-in/factors"
 #: The fields in which a form brings a factor along.
 FACTOR: Final = ("factor_code", "factor_credential", "factor_password")
 #: Files that one account may bring in a quarter of an hour, those that are refused among them.
@@ -97,6 +99,8 @@ async def load_session() -> None:
     """Find out who asks, once per request."""
     token = request.cookies.get(cookie_name("session"), "")
     g.session = await node().people.entered(token) if token else None
+    if g.session is not None and g.session.reads:
+        node().admission.reader_came()
 
 
 async def admit_files() -> ResponseReturnValue | None:
@@ -135,6 +139,23 @@ def keep_cookie(answer: Response, token: str) -> None:
     answer.set_cookie(
         cookie_name("session"), token, max_age=_KEPT, secure=secure, httponly=True, samesite="Lax", path="/"
     )
+
+
+def keep(answer: Response, kind: str, token: str, seconds: int) -> None:
+    """Let the browser keep the token of something that it has begun."""
+    secure = node().origin.startswith("https://")
+    answer.set_cookie(cookie_name(kind), token, max_age=seconds, secure=secure, httponly=True, samesite="Lax", path="/")
+
+
+def kept(kind: str) -> str:
+    """The token that the browser keeps of this kind; empty where it keeps none."""
+    return request.cookies.get(cookie_name(kind), "")
+
+
+def drop(answer: Response, kind: str) -> None:
+    """Let the browser forget it."""
+    secure = node().origin.startswith("https://")
+    answer.delete_cookie(cookie_name(kind), path="/", secure=secure, httponly=True, samesite="Lax")
 
 
 async def refuse_foreign_forms() -> None:
@@ -238,7 +259,7 @@ def enrolling(view: View) -> View:
     @wraps(view)
     async def guarded(**values: Any) -> ResponseReturnValue:
         present = entered()
-        if present is None or present.stage is Stage.SECOND_STEP:
+        if present is None or present.stage not in (Stage.WHOLE, Stage.ENROL):
             return await to_sign_in()
         return await view(present, **values)
 
@@ -259,6 +280,22 @@ def second_step(view: View) -> View:
         return await view(present, **values)
 
     guarded.access = "second step"  # type: ignore[attr-defined]
+    return cast(View, guarded)
+
+
+def factors_in_question(view: View) -> View:
+    """Mark a route as open to whoever has still to say which factors are theirs; others are led on."""
+
+    @wraps(view)
+    async def guarded(**values: Any) -> ResponseReturnValue:
+        present = entered()
+        if present is None or present.stage is Stage.SECOND_STEP:
+            return await to_sign_in()
+        if present.stage is not Stage.FACTORS:
+            return redirect("/me", code=303)
+        return await view(present, **values)
+
+    guarded.access = "factors in question"  # type: ignore[attr-defined]
     return cast(View, guarded)
 
 
@@ -349,6 +386,8 @@ async def to_sign_in() -> ResponseReturnValue:
     begun = entered()
     if begun is not None and begun.stage is Stage.ENROL:
         raise Forbidden("factor_missing")
+    if begun is not None and begun.stage is Stage.FACTORS and wants_page():
+        return redirect(WHOSE_FACTORS, code=303)
     form = await request.form if may_be_read() else {}
     written = any(form.get(name, "").strip() for name in WRITTEN)
     if written or not wants_page():

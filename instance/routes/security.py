@@ -54,6 +54,7 @@ async def _page(
     return await shell.page(
         "security.html", status=status, here=_here(present), mistakes=mistakes, saved=saved,
         factors=await factors.of(present.account_id), options=await factors.ask_for_new(present),
+        to_prove=await guard.node().addresses.waiting(present.account_id),
         owed=present.stage is Stage.ENROL, closed=not may_enrol(present), enrolment=enrolment, longest=MAX_LABEL,
     )  # fmt: skip
 

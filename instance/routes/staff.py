@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
-from instance.routes import guard, shell
+from instance.routes import addresses, guard, shell
 from instance.routes.account import device_name
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Session, Stage
-from instance.services.errors import Rejected
+from instance.services.errors import Missing, Rejected
 from instance.services.staff import Invite, Invited
 from verification.people import Actor, StaffRole
 
@@ -112,8 +114,10 @@ async def accept(token: str) -> ResponseReturnValue:
         return await _invitation_page(token, login, [mistake(error)], error.status)
     device = device_name(request.headers.get("User-Agent", ""))
     begun = await guard.node().people.begin(account, device, enrols=True)
-    answer = redirect("/me/security" if begun.stage is Stage.ENROL else guard.SECOND_STEP, code=303)
+    answer = redirect(addresses.PATH if begun.stage is Stage.ENROL else guard.SECOND_STEP, code=303)
     guard.keep_cookie(answer, begun.token)
+    with suppress(Missing, Rejected):  # one who comes back may have proved it before; the page sends another
+        await addresses.send(answer, account)
     return answer
 
 
@@ -125,4 +129,7 @@ async def _accept_as(present: Session, token: str, login: str) -> ResponseReturn
     if not goes_on:
         return redirect("/sign-in?next=/me/security", code=303)
     await guard.go_on_as(goes_on)
-    return redirect("/me/security", code=303)
+    answer = redirect(addresses.PATH, code=303)
+    with suppress(Missing, Rejected):
+        await addresses.send(answer, present.account_id)
+    return answer

@@ -20,6 +20,7 @@ from instance.ids import new_ulid
 from instance.services import attempts, passwords
 from instance.services.attempts import DAY, PER_ACCOUNT, PER_ADDRESS
 from instance.services.errors import Missing, Rejected
+from instance.services.owners import PASSWORD_CHANGED, tell_owner
 from instance.services.standings import is_student, standing_of
 from instance.storage.store import Row, StorageUnavailable, Transaction
 from instance.times import from_ms, to_ms
@@ -29,11 +30,13 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 CODES: Final = (
-    *attempts.CODES, "wrong_credentials", "too_busy", "password_too_short", "password_too_long",
+    *attempts.CODES, "wrong_credentials", "password_void", "too_busy", "password_too_short", "password_too_long",
     "password_common", "bad_language", "bad_appearance", "not_found",
 )  # fmt: skip
 
 APPEARANCES: Final = ("", "auto", "light", "dark")
+#: Of an account that was taken over: its password opens nothing, its factors may be somebody else's.
+_VOID, _IN_QUESTION = "password", "factors"
 _TOUCH_AFTER: Final = timedelta(minutes=1)
 _MAX_DEVICE: Final = 200
 #: The time for the second step of a sign-in.
@@ -64,11 +67,13 @@ class SignIn:
 
 
 class Stage(StrEnum):
-    """What a session opens: everything, or the second step alone, or the enrolment of a factor alone."""
+    """What a session opens: everything, or one thing alone, which is still to be done."""
 
     WHOLE = "whole"
     SECOND_STEP = "second_step"
     ENROL = "enrol"
+    #: After an account was taken over: saying which of its factors are the owner's.
+    FACTORS = "factors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,12 @@ class Session:
     def doctor_uri(self) -> str | None:
         """The address of the doctor, where there is one."""
         return None if self.doctor is None else str(self.doctor["uri"])
+
+    @property
+    def reads(self) -> bool:
+        """Whether room is kept for this person: a doctor who may read, or staff; anybody can have an account."""
+        verified = self.doctor is not None and self.closed is None
+        return self.stage is Stage.WHOLE and (verified or bool(self.roles))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +142,8 @@ class Accounts:
             raise
         if account is None or not fits:
             raise Rejected("wrong_credentials", "password")
+        if account["unsafe"] == _VOID:
+            raise Rejected("password_void", "password", status=403)
         return await self._open_session(account, name, attempt, device)
 
     async def begin(self, account_id: str, device: str = "", *, enrols: bool = False) -> SignIn:
@@ -197,6 +210,7 @@ class Accounts:
             await tx.run("sessions.end_all", account=account_id)
             await attempts.forget(tx, attempt)
             await self._record(tx, "password_changed", account["login"], account["login"], "")
+            await tell_owner(tx, account_id, PASSWORD_CHANGED, self._node.clock())
 
         await self._store.write(change)
 
@@ -240,6 +254,8 @@ class Accounts:
             await tx.take_turn(factors_of(account["id"]))
             found = await tx.one("factors.of_account", account=account["id"])
             owes = found is not None and bool(found["passkeys"] or found["apps"])
+            if found is not None and found["unsafe"] == _VOID:
+                raise Rejected("password_void", "password", status=403)
             roles = found["roles"] if found else "[]"
             stage = Stage.SECOND_STEP if owes else _stage(roles, None)
             ends = now + (_SECOND_STEP if owes else lifetime(roles).absolute)
@@ -273,7 +289,7 @@ def factors_of(account_id: str) -> str:
 
 
 def _alive(row: Row, now: datetime) -> bool:
-    if row["disabled_at"] is not None or now >= from_ms(row["expires_at"]):
+    if row["disabled_at"] is not None or row["unsafe"] == _VOID or now >= from_ms(row["expires_at"]):
         return False
     return now - from_ms(row["last_seen_at"]) < lifetime(row["roles"]).idle
 
@@ -282,9 +298,8 @@ def _session(row: Row, policy: Policy, now: datetime) -> Session:
     doctor = row if row["uri"] is not None else None
     closed = why_not(Action.READ, standing_of(doctor), policy, now) if doctor is not None else None
     factor_at = row["factor_at"]
-    stage = Stage.SECOND_STEP if row["owes_factor"] else _stage(row["roles"], factor_at)
     return Session(
-        key=bytes(row["token"]), stage=stage, expires_at=from_ms(row["expires_at"]),
+        key=bytes(row["token"]), stage=_stage_of(row), expires_at=from_ms(row["expires_at"]),
         password_at=from_ms(row["password_at"]), factor_at=None if factor_at is None else from_ms(factor_at),
         account_id=row["account"], login=row["login"], doctor=doctor, roles=tuple(json.loads(row["roles"])),
         csrf=row["csrf"], enrols=bool(row["enrols"]),
@@ -297,6 +312,13 @@ def _info(row: Row, current: bytes) -> SessionInfo:
         id=bytes(row["token"]).hex(), device=row["device"], created_at=from_ms(row["created_at"]),
         last_seen_at=from_ms(row["last_seen_at"]), current=bytes(row["token"]) == current,
     )  # fmt: skip
+
+
+def _stage_of(row: Row) -> Stage:
+    if row["owes_factor"]:
+        return Stage.SECOND_STEP
+    stage = _stage(row["roles"], row["factor_at"])
+    return Stage.FACTORS if stage is Stage.WHOLE and row["unsafe"] == _IN_QUESTION else stage
 
 
 def _stage(roles: str, factor_at: int | None) -> Stage:

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from instance.ids import new_ulid
 from instance.services import attempts, code_apps, passkeys, passwords
 from instance.services.accounts import Session, Stage, factors_of, hashed, lifetime
 from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.owners import GUESSED, tell_owner
 from instance.services.passkeys import NotShown, Party
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -38,8 +38,6 @@ FRESH: Final = timedelta(minutes=5)
 #: The time a browser has for what a passkey is asked.
 CHALLENGE: Final = timedelta(minutes=5)
 
-#: What the owner of an account is told by mail, and to whom such a mail goes.
-ADDED, GUESSED, OWNER = "factor_added", "factor_guessed", "owner"
 #: At the third wrong one of a day behind the right password.
 _GUESSES: Final = 3
 
@@ -299,14 +297,6 @@ class FactorShowing:
                 await tell_owner(tx, session.account_id, GUESSED, self._node.clock())
 
         await self._store.write(work)
-
-
-async def tell_owner(tx: Transaction, account: str, what: str, now: datetime) -> None:
-    """Write a mail to the owner of an account about its factors, to the address it has by then."""
-    await tx.run(
-        "mails.add", id=new_ulid(now), whom=OWNER, account=account, country="", notice=what, language="", at=to_ms(now),
-        address="", sealed=None,
-    )  # fmt: skip
 
 
 def _tried(session: Session, per: str = "") -> str:

@@ -6,23 +6,21 @@ one; a mail alone says so. No right comes of an address, its domain included. Co
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
 import re
 import secrets
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from instance.ids import new_ulid
-from instance.services import attempts, passwords
+from instance.services import attempts, mailed_codes, passwords
 from instance.services.accounts import hashed
 from instance.services.dossiers.values import NewApplication
 from instance.services.errors import Rejected
+from instance.services.mailed_codes import Said, bound, new_code
 from instance.services.mails import CODE, CODE_HOLDS, HAS_ACCOUNT, sealed_for
 from instance.storage.store import Row, Transaction
-from instance.times import from_ms, to_ms
+from instance.times import to_ms
 from verification.dossier import Country, Role
 from verification.people import Actor, DoctorId
 
@@ -32,10 +30,6 @@ if TYPE_CHECKING:
 CODES: Final = (
     *attempts.CODES, "bad_email", "code_wrong", "code_past", "code_used_up", "sign_up_gone", "students_not_admitted",
 )  # fmt: skip
-#: How often a code can be typed.
-TRIES: Final = 5
-#: Mails to one address, and sign-ups from one client, in a quarter of an hour.
-PER_EMAIL, PER_CLIENT = 3, 20
 _DIGITS: Final = 6
 #: One mailbox that every program reads alike: no quotes, comments, routes (% and !), no addresses in numbers.
 _LOCAL: Final = re.compile(r"[A-Za-z0-9_+'=-]+(?:\.[A-Za-z0-9_+'=-]+)*\Z")
@@ -58,16 +52,6 @@ class SignUp:
         return NewApplication(
             name=self.name, country=self.country, role=self.role, specialties=self.specialties, email=email
         )
-
-
-class _Said(StrEnum):
-    """What came of a code."""
-
-    GONE = "sign_up_gone"
-    PAST = "code_past"
-    USED_UP = "code_used_up"
-    WRONG = "code_wrong"
-    RIGHT = "right"
 
 
 class Joining:
@@ -98,8 +82,8 @@ class Joining:
         email = read_address(new.email)
         await self._node.dossiers.check(new.application(email))
         passwords.check_password(new.password, email, email.partition("@")[0])
-        await self._count(email, client)
-        stored, token, code = await self._node.hash_password(new.password), secrets.token_urlsafe(32), _new_code()
+        await mailed_codes.count(self._node, email, client)
+        stored, token, code = await self._node.hash_password(new.password), secrets.token_urlsafe(32), new_code(_DIGITS)
         said = {
             "name": new.name, "country": new.country, "role": new.role, "specialties": new.specialties,
         }  # fmt: skip
@@ -107,7 +91,7 @@ class Joining:
         async def work(tx: Transaction) -> None:
             await tx.run(
                 "joining.begin", token=hashed(token), email=email, password=stored, said=json.dumps(said),
-                language=language, code=_bound(token, code), now=to_ms(self._node.clock()),
+                language=language, code=bound(token, code), now=to_ms(self._node.clock()),
             )  # fmt: skip
             await self._mail(tx, email, code, language)
 
@@ -118,12 +102,12 @@ class Joining:
     async def again(self, token: str, client: str) -> None:
         """Send another code; the one before no longer fits. Raises Rejected: sign_up_gone, too_many_attempts."""
         row = await self._row(token)
-        await self._count(row["email"], client)
-        code = _new_code()
+        await mailed_codes.count(self._node, row["email"], client)
+        code = new_code(_DIGITS)
 
         async def work(tx: Transaction) -> None:
             changed = await tx.run(
-                "joining.new_code", token=hashed(token), code=_bound(token, code), now=to_ms(self._node.clock())
+                "joining.new_code", token=hashed(token), code=bound(token, code), now=to_ms(self._node.clock())
             )
             if not changed:
                 raise _gone()
@@ -148,19 +132,19 @@ class Joining:
         """
         account = new_ulid(self._node.clock())
 
-        async def work(tx: Transaction) -> tuple[_Said, Row | None]:
+        async def work(tx: Transaction) -> tuple[Said, Row | None]:
             await tx.take_turn(f"sign-up {hashed(token).hex()}")
             row = await tx.one("joining.get", token=hashed(token))
-            said = self._judge(row, token, typed)
-            if said is _Said.WRONG:
+            said = mailed_codes.judge(row, token, typed, self._node.clock())
+            if said is Said.WRONG:
                 await tx.run("joining.count_try", token=hashed(token))
-            if said is not _Said.RIGHT or row is None:
+            if said is not Said.RIGHT or row is None:
                 return said, row
-            return (said if await self._make(tx, row, token, account) else _Said.WRONG), row
+            return (said if await self._make(tx, row, token, account) else Said.WRONG), row
 
         said, row = await self._store.write(work)
-        if said is not _Said.RIGHT or row is None:
-            raise _gone() if said is _Said.GONE else Rejected(said.value, "code")
+        if said is not Said.RIGHT or row is None:
+            raise _gone() if said is Said.GONE else Rejected(said.value, "code")
         await self._node.dossiers.open(account, _application(row))
         return account
 
@@ -179,21 +163,6 @@ class Joining:
         if row is None:
             raise _gone()
         return row
-
-    async def _count(self, email: str, client: str) -> None:
-        """Every mail counts, whether the address has an account or not."""
-        subjects = [(attempts.subject("mail to", email), PER_EMAIL), (attempts.subject("mail for", client), PER_CLIENT)]
-        await attempts.count(self._node, subjects)
-
-    def _judge(self, row: Row | None, token: str, typed: str) -> _Said:
-        if row is None:
-            return _Said.GONE
-        if self._node.clock() - from_ms(row["code_at"]) >= CODE_HOLDS:
-            return _Said.PAST
-        if row["tries"] >= TRIES:
-            return _Said.USED_UP
-        fits = hmac.compare_digest(bytes(row["code"]), _bound(token, "".join(typed.split())))
-        return _Said.RIGHT if fits else _Said.WRONG
 
     async def _make(self, tx: Transaction, row: Row, token: str, account: str) -> bool:
         """Make the account; False where somebody has one under this address."""
@@ -238,15 +207,6 @@ def _application(row: Row) -> NewApplication:
         name=said["name"], country=said["country"], role=said["role"], specialties=tuple(said["specialties"]),
         email=row["email"],
     )  # fmt: skip
-
-
-def _new_code() -> str:
-    return f"{secrets.randbelow(10**_DIGITS):0{_DIGITS}}"
-
-
-def _bound(token: str, code: str) -> bytes:
-    """What is kept of a code; the token makes it long."""
-    return hashlib.sha256(f"{token} {code}".encode()).digest()
 
 
 def _gone() -> Rejected:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 from instance.i18n import LANGUAGES, Catalogue, catalogue
 from instance.ids import new_ulid
 from instance.mail_ways import NotSent, way_of
-from instance.services.factor_showing import ADDED, GUESSED, OWNER
+from instance.services.owners import ADDED, GUESSED, OWNER, PASSWORD_CHANGED
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, CannotOpen
@@ -28,8 +28,13 @@ if TYPE_CHECKING:
 
 #: A code for somebody who signs up, and the word to one who has an account already.
 CODE, HAS_ACCOUNT = "join_code", "join_has_account"
+#: A code that proves an address of an account, and one with which its password is renewed.
+ADDRESS_CODE, PASSWORD_CODE = "address_code", "password_code"
 #: What mails can be about.
-SUBJECTS: Final = (CODE, HAS_ACCOUNT, ADDED, GUESSED, *(notice.value for notice in Notice))
+SUBJECTS: Final = (
+    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, ADDED, GUESSED, PASSWORD_CHANGED,
+    *(notice.value for notice in Notice),
+)  # fmt: skip
 #: How long a code holds.
 CODE_HOLDS: Final = timedelta(minutes=15)
 #: How long the next try waits, by how many there were.
@@ -38,6 +43,7 @@ BACK_OFF: Final = (
     timedelta(hours=12),
 )  # fmt: skip
 GIVEN_UP: Final = timedelta(days=3)
+_CODES: Final = frozenset({CODE, ADDRESS_CODE, PASSWORD_CODE})
 _AT_ONCE: Final = 20
 _PARTS: Final = {
     Whom.REVIEWERS: StaffRole.REVIEWER, Whom.LEADS: StaffRole.LEAD, Whom.ADMINISTRATORS: StaffRole.ADMINISTRATOR,
@@ -122,15 +128,13 @@ class Mails:
 
     def _lines(self, words: Catalogue, row: Row) -> list[str]:
         lines, origin = [words.text("mail.hello")], self._node.origin
-        if row["notice"] == CODE:
+        if row["notice"] in _CODES:
             code = self._node.vault.open(bytes(row["sealed"]), sealed_for(row["id"])).decode()
-            lines += [words.text("mail.join_code"), code, words.text("mail.not_you")]
+            lines += [_of_code(words, row["notice"]), code, words.text("mail.not_you")]
         elif row["notice"] == HAS_ACCOUNT:
             lines += [words.text("mail.join_has_account"), f"{origin}/sign-in", words.text("mail.not_you")]
         elif row["whom"] == OWNER:
-            added = row["notice"] == ADDED
-            said = words.text("mail.factor_added") if added else words.text("mail.factor_guessed")
-            lines += [said, f"{origin}/me/security"]
+            lines += [_to_owner(words, row["notice"]), f"{origin}/me/security"]
         elif row["whom"] == Whom.APPLICANT.value:
             lines += [words.text(f"told.{row['notice']}"), words.text("mail.read_more"), f"{origin}/application"]
         else:
@@ -157,7 +161,19 @@ def sealed_for(id: str) -> bytes:
 
 
 def _kept(notice: str) -> timedelta:
-    return CODE_HOLDS if notice == CODE else GIVEN_UP
+    return CODE_HOLDS if notice in _CODES else GIVEN_UP
+
+
+def _of_code(words: Catalogue, notice: str) -> str:
+    if notice == ADDRESS_CODE:
+        return words.text("mail.address_code")
+    return words.text("mail.password_code") if notice == PASSWORD_CODE else words.text("mail.join_code")
+
+
+def _to_owner(words: Catalogue, notice: str) -> str:
+    if notice == PASSWORD_CHANGED:
+        return words.text("mail.password_changed")
+    return words.text("mail.factor_added") if notice == ADDED else words.text("mail.factor_guessed")
 
 
 def _subject(words: Catalogue, row: Row) -> str:

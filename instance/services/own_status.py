@@ -56,7 +56,12 @@ class OwnStatus:
         return self._place(row)
 
     async def place_in(self, tx: Transaction, doctor: Uri, *, anew: bool) -> StatusPlace:
-        """The same in the caller's transaction; `anew` gives a new place, since a new dossier has a new one."""
+        """The same in the caller's transaction; `anew` gives a new place, since a new dossier has a new one.
+
+        The place before it is revoked with that, where it is not: what was issued for it is believed no more.
+        """
+        if anew:
+            await self.revoke(tx, doctor)
         return self._place(await self._allot(tx, doctor, anew=anew))
 
     async def suspend(self, tx: Transaction, doctor: str, *, suspended: bool = True) -> bool:

@@ -16,11 +16,21 @@ from federation.keys import PrivateKey
 from federation.uri import Uri
 from federation.vocabulary import Doctor
 from instance.ids import new_ulid
-from instance.services import accounts, descriptions, doctors, new_doctors, passwords, staff, standing_changes
+from instance.services import (
+    accounts,
+    descriptions,
+    doctors,
+    new_doctors,
+    passwords,
+    renewals,
+    staff,
+    standing_changes,
+)
 from instance.services.accounts import Lifetime, Session, SessionInfo, SignIn
 from instance.services.descriptions import Descriptions, later
 from instance.services.doctors import NewDoctor
 from instance.services.errors import Missing, Rejected
+from instance.services.renewals import Renewals
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification.credential import SignedCredential
@@ -32,13 +42,13 @@ CODES: Final = (
     *doctors.CODES,
     *accounts.CODES,
     *descriptions.CODES,
+    *renewals.CODES,
     "reason_missing",
     "not_suspended",
     "not_in_order",
     "not_renewable",
     "decided_at_the_desk",
 )
-_RENEWED_AT_ONCE: Final = 100
 _REMEMBERED: Final = 4_096
 
 
@@ -58,6 +68,7 @@ class People(Descriptions):
 
     def __init__(self, node: Any) -> None:
         super().__init__(node)
+        self.renewals = Renewals(node)
         self._documents: dict[Uri, tuple[tuple[Any, ...], Doctor]] = {}
 
     # ── adding ──
@@ -148,25 +159,14 @@ class People(Descriptions):
             await self._record(tx, "doctor_reinstated", by, row["uri"], reason)
             await self._node.own_status.suspend(tx, row["uri"], suspended=False)
             await standing_changes.ask_siblings_to_read_anew(self._node, tx, Uri.parse(row["uri"]))
+            await renewals.record(tx, row["uri"], self._node)
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
 
     async def renew_due(self) -> int:
-        """Renew the credentials that are due, each with its `Update` in one transaction; return how many."""
-        if not await self._node.dossiers.restoring.may_sign():
-            return 0
-        now = self._node.clock()
-        rows = await self._store.all("people.to_renew", now=to_ms(now), count=_RENEWED_AT_ONCE)
-        renewed = 0
-        for found in rows:
-            if not doctors.renewal_due(found, now):
-                continue
-            try:
-                renewed += await self._renew(Uri.parse(found["uri"]))
-            except (Rejected, ValueError) as fault:  # one who cannot be renewed keeps no other from it
-                self._node.log.error("not_renewed", doctor=found["uri"], exc_info=fault)
-        return renewed
+        """Renew the credentials that are due; return how many."""
+        return await self.renewals.renew_due()
 
     async def rotate_keys(self, handle: str, by: str, reason: str) -> None:
         """Give the doctor new message keys, bound by a new credential in the same transaction; old ones overlap."""
@@ -185,6 +185,7 @@ class People(Descriptions):
             await self._node.keys.rotate(tx, uri, pairs)
             await self._record(tx, "keys_rotated", by, uri, reason)
             await self._tell_siblings(tx, doctors.document({**row, **issued, "updated_at": now}, keys, self._authority))
+            await renewals.record(tx, uri, self._node)
 
         await self._store.write(work)
         self._node.keys.forget(uri)
@@ -250,26 +251,6 @@ class People(Descriptions):
         except NotIssuable:
             raise Rejected("not_renewable") from None
         return {"credential": json.dumps(signed, ensure_ascii=False), **doctors.validity(signed)}
-
-    async def _renew(self, uri: Uri) -> int:
-        row = await self._store.one("people.doctor", uri=uri)
-        if row is None:
-            return 0
-        keys = await self._node.keys.published(uri)
-        multikeys = [key.multikey for key in keys if key.algorithm == "ed25519"]
-        issued = await self._issued(row, multikeys, _reverify_at(row))
-
-        async def work(tx: Transaction) -> int:
-            now = later(row, to_ms(self._node.clock()))
-            changed = await tx.run("people.renew", uri=uri, now=now, seen=row["updated_at"], **issued)
-            if changed:
-                document = doctors.document({**row, **issued, "updated_at": now}, keys, self._authority)
-                await self._tell_siblings(tx, document)
-            return changed
-
-        renewed = await self._store.write(work)
-        self._node.wake.deliveries.set()
-        return renewed
 
 
 def _reverify_at(row: Row) -> datetime | None:

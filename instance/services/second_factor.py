@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,14 +20,13 @@ from instance.services import code_apps, factor_showing, passkeys
 from instance.services.accounts import Session, Stage, factors_of, hashed
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.factor_showing import (
-    ADDED,
     FactorNeeded,
     FactorShowing,
     Renewed,
     is_fresh,
     sealed_as,
-    tell_owner,
 )
+from instance.services.owners import ADDED, tell_owner
 from instance.services.passkeys import NewPasskey, NotShown
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -178,6 +177,27 @@ class SecondFactors(FactorShowing):
 
         return await self._change(session, "passkey_removed", remove)
 
+    # ── an account that was taken over ──
+
+    async def say_whose(self, session: Session, not_hers: Collection[str]) -> Renewed:
+        """Take away what its owner does not know (ids of passkeys, `app`) and open the account; recovery codes are new.
+
+        Raises Missing where nobody asks; Rejected(last_factor) where staff would be left without a factor.
+        """
+        if session.stage is not Stage.FACTORS:
+            raise Missing()
+
+        async def settle(tx: Transaction) -> None:
+            if "app" in not_hers:
+                await tx.run("factors.drop_apps", account=session.account_id)
+            for row in await tx.all("factors.passkeys", account=session.account_id):
+                if bytes(row["id"]).hex() in not_hers:
+                    await tx.run("factors.drop_passkey", id=bytes(row["id"]), account=session.account_id)
+            await tx.run("factors.drop_recovery_codes", account=session.account_id)
+            await tx.run("codes.factors_are_hers", account=session.account_id)
+
+        return await self._change(session, "factors_confirmed", settle)
+
     # ── recovery codes ──
 
     async def new_codes(self, session: Session) -> Renewed:
@@ -211,6 +231,7 @@ class SecondFactors(FactorShowing):
                 at=to_ms(now),
             )  # fmt: skip
             await tx.run("factors.drop_enrolments", account=id)
+            await tx.run("codes.factors_are_hers", account=id)
             found = await tx.one("factors.of_account", account=id)
             if found is None or not json.loads(found["roles"]):
                 return ""

@@ -78,16 +78,42 @@ async def forget_object(tx: Transaction, uri: str, now: int) -> None:
     await tx.run("notifications.drop_about", object=uri)
 
 
-async def to_all_siblings(
-    node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
-) -> None:
-    """Queue an activity about one of our doctors for every sibling."""
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An activity for every sibling, with its bytes: written before the transaction that queues it."""
+
+    activity: Any
+    about: Uri
+    body: bytes
+    priority: Priority
+    targets: Sequence[Target]
+
+
+def written_to_all_siblings(
+    node: Node, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
+) -> Written:  # fmt: skip
+    """Write an activity about one of our doctors for every sibling; `queue` sends it on its way."""
     about = object if isinstance(object, Uri) else object.id
     activity: Any = kind(
         id=activity_id(node), actor=actor, to=(VERIFIED_DOCTORS,), published=node.clock(), object=object
     )  # type: ignore[call-arg]
     targets = [_shared(sibling) for sibling in node.allowlist() if _is_told(sibling)]
-    await send(node, tx, Message(activity, about, Audience.FEDERATION.value, priority), targets)
+    return Written(activity, about, render.activity(activity), priority, targets)
+
+
+async def queue(node: Node, tx: Transaction, written: Written) -> None:
+    """Queue what was written before, in the caller's transaction."""
+    await node.outbox.publish(
+        tx, written.activity, audience=Audience.FEDERATION.value, object=written.about, priority=written.priority,
+        targets=written.targets, body=written.body,
+    )  # fmt: skip
+
+
+async def to_all_siblings(
+    node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
+) -> None:
+    """Write an activity about one of our doctors, and queue it for every sibling."""
+    await queue(node, tx, written_to_all_siblings(node, kind, actor=actor, object=object, priority=priority))
 
 
 # ── who is told ──

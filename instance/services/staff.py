@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from instance.config import Config
 from instance.ids import new_ulid
-from instance.services import passwords
+from instance.services import addresses, passwords
 from instance.services.accounts import STAFF, Session, Stage, factors_of, hashed
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.storage.store import Reader, Row, Transaction
@@ -323,7 +323,7 @@ class Staff:
             raise _gone()
         roles, countries, sites = (json.loads(row[name]) for name in ("roles", "countries", "sites"))
         await appoint(tx, account, roles, countries, now, sites=sites, invited_by=row["invited_by"])
-        await tx.run("joining.set_address", account=account, email=row["email"])
+        await addresses.claim(tx, account, row["email"], now)
         await self._record(tx, "staff_appointed", row["id"], f"staff of {account}", "")
 
     async def _record(self, tx: Transaction, act: str, by: str, subject: str, reason: str) -> None:

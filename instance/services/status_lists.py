@@ -8,6 +8,7 @@ the list.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -42,6 +43,8 @@ FIRST_RETRY: Final = timedelta(seconds=30)
 _AT_ITS_WORD: Final = 6
 #: Lists of one issuer that are read because a credential names them: room for millions of doctors.
 MOST: Final = 64
+#: Issuers whose lists are read at the same time because they are due.
+AT_ONCE: Final = 8
 #: From this age of a list on, nobody's mark is shown who stands in it.
 NO_MARK: Final = timedelta(hours=72)
 VC_ACCEPT: Final = "application/vc, application/json"
@@ -64,6 +67,8 @@ class StatusLists:
         self._lists: dict[Uri, StatusList] = {}
         self._issuers: dict[str, _Issuer] = {}
         self._flights = SingleFlight()
+        self._polls: dict[str, asyncio.Task[object]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
         self._told = Budget(_AT_ITS_WORD)
         self._rng = Random()  # noqa: S311  # spreads retries, guards nothing
 
@@ -138,15 +143,37 @@ class StatusLists:
         return await self._flights.do(origin, lambda: self._read_all(sibling, self._of(origin)))
 
     async def poll_due(self) -> None:
-        """Read what has become due, and forget whoever is no sibling any more.
+        """Read what has become due, and wait for it."""
+        await asyncio.gather(*self.begin_due())
 
-        One issuer that does not answer keeps no other from being read.
+    def begin_due(self) -> tuple[asyncio.Task[object], ...]:
+        """Begin to read what has become due, and forget whoever is no sibling any more; return what is being read.
+
+        So many issuers are read at once, those that answered last time first; one that hangs keeps no other waiting.
         """
-        for origin in self.origins():
+        now = self._node.clock()
+        for origin in sorted(self.origins(), key=lambda each: (self._state(each).failures, each)):
             if self._node.allowlist().find(origin) is None:
                 self.forget(origin)
-            elif self._state(origin).due_at <= self._node.clock():
+            elif origin not in self._polls and self._state(origin).due_at <= now:
+                self._polls[origin] = asyncio.create_task(self._poll(origin))
+        return tuple(self._polls.values())
+
+    async def stop(self) -> None:
+        """Read nothing more because it is due."""
+        polls = list(self._polls.values())
+        for poll in polls:
+            poll.cancel()
+        await asyncio.gather(*polls, return_exceptions=True)
+
+    async def _poll(self, origin: str) -> None:
+        try:
+            async with self._places:
                 await self.refresh(origin)
+        except Exception as fault:  # nobody may be waiting for it
+            self._node.log.error("worker_fault", where="status lists", error=type(fault).__name__, exc_info=fault)
+        finally:
+            del self._polls[origin]
 
     def forget(self, origin: str) -> None:
         """Forget an issuer's lists in memory; rows are the caller's to delete."""

@@ -16,11 +16,12 @@ from tests.bench.calibrate import calibrate
 from tests.bench.delivering import delivery, restart
 from tests.bench.flood import flood
 from tests.bench.ground import Ground, make_ground
+from tests.bench.renewing import renewing
 from tests.bench.report import Figure, as_json, table
 from tests.bench.scenes import Bench, floor, inbound, reading
 
 SERVERS = ("hypercorn", "uvicorn", "granian")
-SCENES = ("floor", "inbound", "reading", "flood", "delivery", "restart")
+SCENES = ("floor", "inbound", "reading", "flood", "renewing", "delivery", "restart")
 
 
 def main(arguments: list[str]) -> int:
@@ -62,6 +63,7 @@ def _scenes(bench: Bench, grounds: dict[int, Ground]) -> dict[str, Callable[[], 
         "inbound": lambda: inbound(bench),
         "reading": lambda: reading(bench),
         "flood": lambda: flood(bench),
+        "renewing": lambda: renewing(bench),
         "delivery": lambda: delivery(bench, grounds),
         "restart": lambda: restart(bench),
     }
@@ -71,7 +73,7 @@ def _options() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description="What it costs.")
     parser.add_argument("--server", choices=(*SERVERS, "all"), default="hypercorn")
     parser.add_argument("--quick", action="store_true", help="a quarter of the messages")
-    parser.add_argument("--full", action="store_true", help="the feed at 1,000,000 posts besides")
+    parser.add_argument("--full", action="store_true", help="the feed at 1,000,000 posts and 83,000 doctors besides")
     parser.add_argument("--only", choices=SCENES, action="append", help="may be repeated")
     parser.add_argument("--json", metavar="FILE", help="write the figures there, too")
     parser.add_argument("--profile", metavar="PREFIX", default="", help="run the server under cProfile")

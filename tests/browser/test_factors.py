@@ -219,8 +219,8 @@ async def test_every_page_of_factors_and_staff_can_be_used_by_everybody(here, ax
         for field in ("#password", "#again"):
             await visit.page.fill(field, PASSWORD)
         await visit.page.click("main form button")
-        await visit.page.wait_for_url("**/me/security")
-        wrong += await check(visit, axe, ["/me/security", "/me"])
+        await visit.page.wait_for_url("**/invitation/confirm")
+        wrong += await check(visit, axe, ["/invitation/confirm", "/me/security", "/me"])
         await visit.open("/me/security")
         await visit.page.click("form[action='/me/security/app'] button")
         wrong += await check_here(visit, axe)

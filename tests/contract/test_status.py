@@ -151,8 +151,14 @@ async def test_who_has_no_place_is_due_for_renewal(rows: Store) -> None:
                 await tx.run("status.allot", list=1, place=number, doctor=uri, now=1)
 
     await rows.write(fill)
-    young = await rows.all("people.to_renew", now=30 * day, count=9)
-    old = await rows.all("people.to_renew", now=60 * day, count=9)
+    first = {"ends": 0, "after": ""}
+    young = await rows.all("people.to_renew", now=30 * day, count=9, **first)
+    old = await rows.all("people.to_renew", now=60 * day, count=9, **first)
+    page = await rows.all("people.to_renew", now=60 * day, count=1, **first)
+    next_page = await rows.all(
+        "people.to_renew", now=60 * day, count=9, ends=page[0]["valid_until"], after=page[0]["uri"]
+    )
 
     assert [(f"{MARIE}-1", 0), (f"{MARIE}-2", 0)] == [(row["uri"], row["placed"]) for row in young]
     assert [0, 1, 2] == sorted(int(row["uri"][-1]) for row in old)
+    assert [row["uri"] for row in old] == [row["uri"] for row in [*page, *next_page]]

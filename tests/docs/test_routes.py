@@ -16,16 +16,17 @@ from tests.tools.docs_parts import page_routes
 PUBLIC: Final = frozenset(
     {
         "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
-        "/invitation/<token>", "/join", "/join/again", "/join/confirm",
+        "/invitation/<token>", "/recover", "/recover/again", "/recover/confirm", "/join", "/join/again", "/join/confirm",
         "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest",
     }
 )  # fmt: skip
-#: What opens before a session is whole: each shows nothing but the own account's factors. To add one is a decision.
+#: What opens before a session is whole: each shows nothing but the own account's factors and address. To add one is a decision.
 HALF_OPEN: Final = frozenset(
     {
         "/sign-in/second", "/me/confirm", "/me/security", "/me/security/app", "/me/security/app/confirm",
         "/me/security/app/remove", "/me/security/codes", "/me/security/passkeys", "/me/security/passkeys/remove",
-        "/me/security/enrol", "/me/security/enrol/<token>",
+        "/me/security/enrol", "/me/security/enrol/<token>", "/sign-in/factors", "/invitation/confirm",
+        "/invitation/confirm/again",
     }
 )  # fmt: skip
 
@@ -44,7 +45,7 @@ def test_every_other_route_is_closed() -> None:
 
 def test_what_half_a_session_opens_is_named() -> None:
     """Who has shown the password alone reaches the second step; staff without a factor reach its enrolment."""
-    found = {rule for rule, _, access in page_routes() if access in ("enrolling", "second step")}
+    found = {rule for rule, _, access in page_routes() if access in ("enrolling", "second step", "factors in question")}
 
     assert HALF_OPEN == found
     assert ["/sign-in/second"] * 2 == [rule for rule, _, access in page_routes() if access == "second step"]

@@ -108,6 +108,8 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "marie   specialist  FR       suspended" in ok("doctors", "list")
         ok("doctors", "reinstate", "marie", *REASON)
         ok("keys", "rotate", "marie", *REASON)
+        assert "0 credentials were issued anew; siblings are being told. 1 stay" in ok("credentials", "renew", *REASON)
+        assert "1 credentials were issued anew" in ok("credentials", "renew", "--all", "--country", "FR", *REASON)
         rotated = ok("keys", "rotate-kek", *REASON)
         assert "6 private keys sealed anew; 0 left" in rotated
         assert "0 keys of evidence wrapped anew; 0 left" in rotated
@@ -124,15 +126,16 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         register.write_text(REGISTER, "utf-8")
         assert "1 doctors are in force" in ok("registers", "import", "rpps", register)
         assert "rpps      FR       1" in ok("registers", "list")
-        assert "1 entries hold; the head is 1 sha256:" in ok("audit", "verify")
+        assert "4 entries hold; the head is 4 sha256:" in ok("audit", "verify")
         assert "the evidence vault is open" in ok("evidence", "show")
         assert "0 file(s) added" in ok("backup", tmp_path / "copy.db", "--evidence", tmp_path / "copies" / "evidence")
         assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777
         with sqlite3.connect(tmp_path / "copy.db") as copy:
             acts = [act for (act,) in copy.execute("select act from staff_acts order by at, id")]
         assert ["doctor_added", "doctor_suspended", "doctor_reinstated", "keys_rotated"] == acts[:4]
-        assert ["kek_rotation_ordered", "instance_keys_rotated"] == acts[4:6]
-        assert ["deliveries_retried", "register_import_ordered", "backup_ordered"] == acts[6:]
+        assert ["credentials_renewal_ordered"] * 2 == acts[4:6]
+        assert ["kek_rotation_ordered", "instance_keys_rotated"] == acts[6:8]
+        assert ["deliveries_retried", "register_import_ordered", "backup_ordered"] == acts[8:]
         assert "seven days" in ok("evidence", "backup-keys", tmp_path / "keys.db")
         assert 0o600 == (tmp_path / "keys.db").stat().st_mode & 0o777
 
@@ -148,8 +151,19 @@ def test_every_command_has_been_thought_of() -> None:
         "siblings.list", "siblings.compare", "siblings.repin", "doctors.list", "doctors.suspend",
         "doctors.reinstate", "deliveries.list", "deliveries.retry", "keys.show", "keys.rotate", "keys.rotate_instance",
         "keys.rotate_kek", "backup", "check", "evidence.show", "evidence.back_up_keys",
-        "registers.import", "registers.list", "registers.progress", "audit.verify",
+        "registers.import", "registers.list", "registers.progress", "audit.verify", "credentials.renew",
+        "credentials.progress",
     } == set(commands.ALL) - without  # fmt: skip
+
+
+def test_an_order_that_cannot_be_is_refused_in_a_sentence(run: Run, fr: Path) -> None:
+    """No key, both at once, a country that is not ours: nothing is issued, and the exit status says so."""
+    orders = (["--signed-with", "vc-1"], ["--signed-with", "z6Mk", "--all"], ["--country", "XX"])
+    said = [run("-c", fr, "credentials", "renew", *order, *REASON) for order in orders]
+
+    assert [1, 1, 1] == [each.status for each in said]
+    for each, code in zip(said, ("bad_key", "one_or_the_other", "country_not_allowed"), strict=True):
+        assert f"({code})" in each.err
 
 
 def test_a_register_that_is_none_is_told_by_its_line(tmp_path: Path, run: Run, fr: Path) -> None:

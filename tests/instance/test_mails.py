@@ -16,6 +16,7 @@ from instance.config import BadConfig, read
 from instance.mail_ways import Folder, NotSent, Smtp
 from instance.services.mails import BACK_OFF, GIVEN_UP
 from instance.services.staff import Invite
+from instance.storage.store import Transaction
 from tests.instance.dossiers.applying import Applicant
 from tests.town import PASSWORD, Network, rows
 from verification.acts import Notice
@@ -148,10 +149,15 @@ async def test_somebody_without_an_address_gets_none(fr):
 
 
 async def staff(place, login: str, role: str, country: str = "FR") -> None:
-    """Somebody of the staff, invited by mail."""
+    """Somebody of the staff, invited by mail, who has proved the address."""
     new = Invite(email=f"{login}@chamber.example", roles=(role,), countries=(country,))
     invited = await place.node.staff.invite(new, by="test")
-    await place.node.staff.accept(invited.link.rpartition("/")[2], login, PASSWORD)
+    account = await place.node.staff.accept(invited.link.rpartition("/")[2], login, PASSWORD)
+
+    async def prove(tx: Transaction) -> None:
+        await tx.run("joining.set_address", account=account, email=new.email)
+
+    await place.node.store.write(prove)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from instance.services.errors import Forbidden
 from tests.doorway import a_create, says
-from tests.instance.dossiers.applying import ADMIN, APPROVE, REMY, RENE, RITA, ROSE, Applicant
+from tests.instance.dossiers.applying import ADMIN, APPROVE, REMY, RENE, RITA, ROSE, Applicant, application
 from tests.network.scene import without_trace
 from tests.town import Network, Person, Place, rows
 from verification.countries import Proof
@@ -204,3 +204,24 @@ async def test_nothing_of_the_dossier_leaves_home(town: Network) -> None:
     assert b"liane Vauquelin" in sent
     for secret in (b"10001234565", b"mail.example", b"staff-1", b"attestation", eliane.id.encode(), b"1980"):
         assert secret not in sent
+
+
+async def test_whoever_comes_back_with_a_new_dossier_is_believed_again(town: Network, de: Place) -> None:
+    """Her old place stays revoked; abroad she is gone when she leaves, and back with the new credential."""
+    eliane, doctor = await applied(town)
+    await eliane.does("withdraw")
+    await town.settle()
+    gone = await known(de, doctor)
+    town.clock.move(days=1)
+    node = town["fr"].node
+    again = Applicant(node, eliane.account, await node.dossiers.open(eliane.account, application()))
+    await again.shows()
+    await again.does("submit")
+    await again.is_approved()
+    await town.settle()
+    await doctor.posts("Back with a new dossier")
+    await town.settle()
+
+    assert "revoked" == gone[3]
+    assert "ok" == (await known(de, doctor))[3]
+    assert "Back with a new dossier" in await de.titles()

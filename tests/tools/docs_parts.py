@@ -293,6 +293,7 @@ _WHO: Final = {
     "staff": "staff with a second factor",
     "enrolling": "whoever is signed in, and staff who owe a second factor",
     "second step": "whoever has shown the password and owes the second factor",
+    "factors in question": "whoever has still to say which factors are theirs, after the account was taken over",
 }
 
 

@@ -6,6 +6,7 @@ Issue        → the doctor, made or renewed, with a credential
 Stop         → the standing goes, what waits to be sent is dropped
 Push         → an `Update` of the doctor, queued
 EndSessions  → the sessions of the account
+VoidAccess   → its password is void, and codes on their way to it
 Notify       → a notice, and a mail of a code and a language
 Schedule     → the vault is told when files go; a row of `retention` says it of what stands in rows
 """
@@ -30,7 +31,20 @@ from instance.services.dossiers.values import File
 from instance.services.errors import Rejected
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
-from verification.acts import Act, EndSessions, Issue, Notify, Outcome, Push, Record, Schedule, SetBit, Stop, Whom
+from verification.acts import (
+    Act,
+    EndSessions,
+    Issue,
+    Notify,
+    Outcome,
+    Push,
+    Record,
+    Schedule,
+    SetBit,
+    Stop,
+    VoidAccess,
+    Whom,
+)
 from verification.moves import RENEWABLE, State
 from verification.names import fold
 from verification.statuslist import Purpose
@@ -40,7 +54,7 @@ if TYPE_CHECKING:
 
 _ENDED: Final = frozenset({State.CLOSED, State.REVOKED, State.WITHDRAWN, State.DECEASED, State.MOVED})
 #: Records come last: whoever has the turn of the audit log holds everybody else up.
-_ORDER: Final = (Issue, Stop, SetBit, Push, EndSessions, Schedule, Notify, Record)
+_ORDER: Final = (Issue, Stop, SetBit, Push, VoidAccess, EndSessions, Schedule, Notify, Record)
 
 
 #: Rows that belong to the same unit of work, written before the audit log.
@@ -117,6 +131,9 @@ class _Carrying:
                 await self._push(act)
             case EndSessions():
                 await self._tx.run("sessions.end_all", account=self._file.account)
+            case VoidAccess():
+                await self._tx.run("codes.make_unsafe", account=self._file.account)
+                await self._tx.run("codes.drop_of", account=self._file.account, purpose="password")
             case Notify():
                 await notify(self._node, self._tx, self._file, act, self._now)
             case Schedule():

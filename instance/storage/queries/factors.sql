@@ -6,7 +6,7 @@ select
     (select count(*) from passkeys p where p.account = a.id) as passkeys,
     (select count(*) from totp t where t.account = a.id and t.confirmed_at is not null) as apps,
     (select count(*) from recovery_codes r where r.account = a.id and r.used_at is null) as codes,
-    a.roles
+    a.roles, a.unsafe, a.login
 from accounts a where a.id = :account;
 
 -- name: passkeys

@@ -3,6 +3,12 @@ select id, owner, algorithm, private, not_before, drop_after from keys
 where owner = :owner and private is not null
 order by not_before, id;
 
+-- name: public_of_owner
+-- The public halves alone: no private key has to be opened to show them.
+select id, owner, spki from keys
+where owner = :owner and private is not null and (drop_after is null or drop_after > :now)
+order by algorithm desc, not_before desc, id desc;
+
 -- name: add
 insert into keys (id, owner, origin, algorithm, spki, private, purpose, not_before, drop_after, fetched_at)
 values (:id, :owner, :origin, :algorithm, :spki, :private, 'http', :not_before, null, :now);

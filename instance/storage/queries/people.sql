@@ -1,10 +1,12 @@
 -- Our own doctors and their accounts.
 
--- name: doctor
-select d.uri, d.handle, d.name, d.role, d.country, d.specialties, d.assurance, d.languages, d.summary, d.standing,
+-- fragment: own_doctor
+d.uri, d.handle, d.name, d.role, d.country, d.specialties, d.assurance, d.languages, d.summary, d.standing,
     d.valid_from, d.valid_until, d.inbox, d.outbox, d.followers, d.following, d.credential, d.approves_followers,
     d.created_at, d.updated_at, d.gone_at, r.due_at as reverify_at
-from doctors d left join reverifications r on r.doctor = d.uri
+
+-- name: doctor
+select {{own_doctor}} from doctors d left join reverifications r on r.doctor = d.uri
 where d.uri = :uri and d.local = 1;
 
 -- name: standing
@@ -53,17 +55,31 @@ update doctors set credential = :credential, valid_from = :valid_from, valid_unt
 where uri = :uri and local = 1;
 
 -- name: to_renew
--- The earliest moment jitter allows (61 % of the life); who is really due is decided by the caller.
+-- The earliest moment jitter allows (61 % of the life); who is really due is decided by the caller. A page at a time,
+-- whoever ends first coming first, so that those who are passed over keep nobody from being found.
 -- Whoever has no place in the status lists is given one with the next credential, at once: siblings demand one.
-select d.uri, d.handle, d.valid_from, d.valid_until, r.due_at as reverify_at,
+select {{own_doctor}},
     case when exists (select 1 from status_places s where s.doctor = d.uri) then 1 else 0 end as placed
 from doctors d left join reverifications r on r.doctor = d.uri
 where d.local = 1 and d.standing = 'ok' and d.gone_at is null
+  and d.valid_until >= :ends and (d.valid_until > :ends or d.uri > :after)
   and (d.valid_from + (d.valid_until - d.valid_from) * 61 / 100 <= :now
        or not exists (select 1 from status_places s where s.doctor = d.uri))
   and (r.due_at is null or (r.due_at > :now
        and (r.due_at > d.valid_until or not exists (select 1 from status_places s where s.doctor = d.uri))))
 order by d.valid_until, d.uri limit :count;
+
+-- name: of_cohort
+-- Everybody who stands, or those of one country, by address: an order that no renewal changes.
+select {{own_doctor}} from doctors d left join reverifications r on r.doctor = d.uri
+where d.local = 1 and d.standing = 'ok' and d.gone_at is null and d.uri > :after
+  and (:country = '' or d.country = :country)
+order by d.uri limit :count;
+
+-- name: number_of_cohort
+select count(*) as number from doctors d
+where d.local = 1 and d.standing = 'ok' and d.gone_at is null and d.uri > :after
+  and (:country = '' or d.country = :country);
 
 -- name: raise_standing_version
 update versions set value = value + 1 where name = 'standing';
@@ -79,7 +95,7 @@ values (:id, :login, :password, :doctor, :roles, :language, :now)
 on conflict do nothing;
 
 -- name: account_for_sign_in
-select id, login, password, doctor, roles, disabled_at from accounts where login = :login;
+select id, login, password, doctor, roles, disabled_at, unsafe from accounts where login = :login;
 
 -- name: account
 select id, login, password, doctor, roles, language, appearance, disabled_at from accounts where id = :id;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from typing import Any
 
 import pytest
@@ -368,6 +369,35 @@ async def test_whoever_comes_back_has_a_new_place_in_the_lists(fr: Place) -> Non
     assert ("revoked", "ok") == (gone["standing"], back["standing"])
     assert gone["uri"] == back["uri"]
     assert [(1,), (0,)] == places
+
+
+async def test_a_place_that_was_left_open_is_revoked_when_the_next_is_given(fr: Place) -> None:
+    """In one transaction with the new credential; siblings are told of the list, and a renewal revokes nothing."""
+    eliane = await Applicant.submits(fr.node)
+    await eliane.is_approved()
+    await eliane.does("withdraw")
+
+    doctor = (await eliane.file()).doctor
+    with sqlite3.connect(fr.config.database.removeprefix("sqlite:///")) as file:
+        file.execute("update status_places set revoked = 0, allotted_at = 1 where doctor = ?", [doctor])
+    fr.network.clock.move(days=1)
+    again = Applicant(fr.node, eliane.account, await fr.node.dossiers.open(eliane.account, application()))
+    await again.shows()
+    await again.does("submit")
+    before = await rows(fr.node, "select value from versions where name = 'status'")
+    await again.is_approved()
+    after = await rows(fr.node, "select value from versions where name = 'status'")
+    await again.shows()
+    annex = (await again.does("hand_in", AnnexKind.RENEWAL)).annexes[-1].id
+    await again.does("take_annex", annex, by=RITA)
+    await again.is_found(RITA)
+    await again.does("vote_annex", annex, *APPROVE, by=RITA)
+    await again.is_found(RENE)
+    await again.does("vote_annex", annex, *APPROVE, by=RENE)
+    places = [tuple(row) for row in await rows(fr.node, "select revoked from status_places order by allotted_at")]
+
+    assert [(1,), (0,)] == places
+    assert before[0]["value"] + 1 == after[0]["value"]
 
 
 async def test_ranks_are_claimed_before_and_found_after(fr: Place) -> None:

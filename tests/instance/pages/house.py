@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from quart import Quart, Response
 from quart.typing import TestClientProtocol
 
+from federation.admission import SiblingAdmission
 from instance.app import make_app
 from instance.config import Config
 from instance.evidence import EvidenceVault
 from instance.own_keys import OwnKeys
+from instance.services.addresses import Addresses
 from instance.services.allowlist_cache import AllowlistCache
 from instance.services.directory import Directory
 from instance.services.dossiers import Dossiers
@@ -29,6 +31,7 @@ from instance.services.mails import Mails
 from instance.services.people import People
 from instance.services.policies import Policies
 from instance.services.publishing import Publishing
+from instance.services.recovery import Recovery
 from instance.services.second_factor import SecondFactors
 from instance.services.staff import Staff
 from instance.storage import open_store
@@ -129,6 +132,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
+    node.addresses, node.recovery, node.admission = Addresses(node), Recovery(node), SiblingAdmission(clock)
     house.app = make_app(node)
     return house
 

@@ -38,7 +38,7 @@ async def appointed(house: House, login: str = "ada", *roles: str) -> tuple[Visi
     somebody = house.visitor()
     await somebody.get(path)
     answer = await somebody.post(path, login=login, password=PASSWORD, again=PASSWORD)
-    assert (303, "/me/security") == (answer.status_code, answer.headers["Location"])
+    assert (303, "/invitation/confirm") == (answer.status_code, answer.headers["Location"])
     return somebody, await enrol(somebody, house.now)
 
 
@@ -385,7 +385,7 @@ async def test_a_signed_in_doctor_accepts_with_her_account(house):
     offered = await marie.text("/me/security")
 
     assert 'name="password"' not in page
-    assert (303, "/me/security") == (answer.status_code, answer.headers["Location"])
+    assert (303, "/invitation/confirm") == (answer.status_code, answer.headers["Location"])
     assert ('action="/me/security/app"' in offered, 'name="enrolment"' in offered) == (True, False)
     assert 303 == (await elsewhere.get("/feed")).status_code
     assert [403, 403] == [(await one.get("/feed")).status_code for one in (marie, again)]

@@ -14,12 +14,14 @@ from instance.routes import shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
 from instance.services import (
+    addresses,
     dossiers,
     follows,
     joining,
     people,
     policies,
     publishing,
+    recovery,
     second_factor,
     siblings,
     staff,
@@ -139,6 +141,8 @@ CODES = {
     *staff.CODES,
     *joining.CODES,
     *policies.CODES,
+    *addresses.CODES,
+    *recovery.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
@@ -184,6 +188,15 @@ def test_languages_ask_for_the_same_values():
         return {key: set(fields.findall(text if isinstance(text, str) else text[1])) for key, text in texts.items()}
 
     assert shape("en") == shape("de") == shape("fr")
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_no_text_stands_twice(language):
+    """Of two texts under one key one would be shown in the place of the other."""
+    text = (ROOT / f"locale/{language}/LC_MESSAGES/messages.po").read_text("utf-8")
+    keys = re.findall(r'^msgid "(.+)"$', text, re.MULTILINE)
+
+    assert [] == sorted({key for key in keys if keys.count(key) > 1})
 
 
 def test_no_text_is_empty():
