@@ -8,6 +8,7 @@ from __future__ import annotations
 from instance.routes import (
     account,
     application,
+    campaigns,
     colleagues,
     desk,
     desk_audit,
@@ -40,5 +41,6 @@ BLUEPRINTS = (
     staff.routes,
     emergency.routes,
     desk_audit.routes,
+    campaigns.routes,
     desk.routes,
 )

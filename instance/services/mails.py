@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from instance.i18n import LANGUAGES, Catalogue, catalogue
 from instance.ids import new_ulid
 from instance.mail_ways import NotSent, way_of
+from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.factor_showing import ADDED, GUESSED, OWNER
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 #: A code for somebody who signs up, and the word to one who has an account already.
 CODE, HAS_ACCOUNT = "join_code", "join_has_account"
 #: What mails can be about.
-SUBJECTS: Final = (CODE, HAS_ACCOUNT, ADDED, GUESSED, *(notice.value for notice in Notice))
+SUBJECTS: Final = (CODE, HAS_ACCOUNT, ADDED, GUESSED, WAITING, OVERDUE, *(notice.value for notice in Notice))
 #: How long a code holds.
 CODE_HOLDS: Final = timedelta(minutes=15)
 #: How long the next try waits, by how many there were.
@@ -134,7 +135,9 @@ class Mails:
         elif row["whom"] == Whom.APPLICANT.value:
             lines += [words.text(f"told.{row['notice']}"), words.text("mail.read_more"), f"{origin}/application"]
         else:
-            lines += [words.text("mail.desk"), f"{origin}/desk"]
+            of_this = f"mail.desk.{row['notice']}"
+            lines += [words.text(of_this)] if words.has(of_this) else []
+            lines += [words.text("mail.desk"), f"{origin}/desk{'/overdue' if row['notice'] == OVERDUE else ''}"]
         foot = words.text("mail.foot")
         return [*lines, f"{foot} {self._node.config.name}"]
 

@@ -1,4 +1,4 @@
-"""What the review desk shows: the queue by its filters, figures as bars, a dossier beside what it rests on.
+"""What the review desk shows of a dossier, beside what it rests on; `desk_queue` has the lists.
 
 Whoever calls has asked whether this person may see it (`dossiers.open_to`). Nothing of the network is in here, and
 `held`, which administrators see, has nothing of an applicant but the handle they asked for.
@@ -6,7 +6,6 @@ Whoever calls has asked whether this person may see it (`dossiers.open_to`). Not
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from instance.services.dossiers.pieces import Grade, kind_of
 from instance.services.dossiers.values import (
-    Figures,
     File,
     Findings,
     HistoryLine,
-    QueueLine,
     RegisterAnswer,
     ShownPiece,
 )
@@ -34,10 +31,6 @@ if TYPE_CHECKING:
     from instance.evidence import EvidenceFile
     from instance.wiring import Node
 
-#: What the queue can be narrowed by.
-FILTERS: Final = ("kind", "role", "country")
-#: What a line of the queue can be about.
-KINDS: Final = ("application", "renewal", "specialist", "name", "together", "register")
 #: What the history has words of its own for; moves of the dossier are said by the state they led to.
 ACTS: Final = (
     "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "register.changed",
@@ -45,73 +38,7 @@ ACTS: Final = (
     "proposal.approved", "proposal.revoked", "proposal.deceased",
     "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
 )  # fmt: skip
-AGES: Final = ("under_a_day", "under_two_days", "under_a_week", "longer")
 _REVIEWING: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
-_HEIGHT: Final = 60
-
-
-# ── the queue ──
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One value a filter can take: how many lines it leaves, and whether it is chosen."""
-
-    value: str
-    number: int
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """The lines that the chosen filters leave, and for each filter its values with counts."""
-
-    lines: Sequence[QueueLine]
-    total: int
-    chosen: Mapping[str, str]
-    filters: Mapping[str, Sequence[Choice]]
-
-
-def kind_of_line(line: QueueLine) -> str:
-    """What a line is about, one of KINDS."""
-    if line.annex_kind is not None:
-        return line.annex_kind.value
-    return {"propose": "together", "confirm": "together", "register": "register"}.get(line.wants, "application")
-
-
-def narrowed(lines: Sequence[QueueLine], asked: Mapping[str, str]) -> Queue:
-    """Narrow the queue; a filter's counts are of the lines that the other filters leave."""
-    facts = [{"kind": kind_of_line(line), "role": line.role.value, "country": line.country} for line in lines]
-    known = {name: {each[name] for each in facts} for name in FILTERS}
-    chosen = {name: asked[name] for name in FILTERS if asked.get(name) in known[name]}
-
-    def left(but: str = "") -> list[int]:
-        wanted = {name: value for name, value in chosen.items() if name != but}
-        return [place for place, each in enumerate(facts) if wanted.items() <= each.items()]
-
-    filters = {}
-    for name in FILTERS:
-        counts = Counter(facts[place][name] for place in left(name))
-        filters[name] = [
-            Choice(value=value, number=counts[value], chosen=chosen.get(name) == value) for value in sorted(known[name])
-        ]
-    return Queue(lines=[lines[place] for place in left()], total=len(lines), chosen=chosen, filters=filters)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One bar of the small chart: which age, how many, and how high of sixty."""
-
-    age: str
-    number: int
-    height: int
-
-
-def bars(figures: Figures) -> list[Bar]:
-    """The waiting by age; the longest bar has the full height, none has no height."""
-    numbers = {age: int(getattr(figures, age)) for age in AGES}
-    most = max(1, *numbers.values())
-    return [Bar(age=age, number=number, height=round(_HEIGHT * number / most)) for age, number in numbers.items()]
 
 
 # ── a dossier ──

@@ -3,7 +3,7 @@
 Read in this order: values (what goes in and comes out), rows (rows to values and back), cases (the use cases),
 carrying (an outcome becomes rows), admitting (a doctor is made), pieces (claims and findings), numbers (sealed and
 found again), retention, calendar, chain (the audit log), heads (how far it goes, and those of siblings), registers
-(imported files), campaigns, reading (queue and figures).
+(imported files), campaigns, waiting (the queue, and what is late), reminders, reading (figures and histories).
 `Dossiers` is the door: nobody becomes a doctor by another.
 """
 
@@ -22,6 +22,7 @@ from instance.services import doctors
 from instance.services.dossiers import (
     admitting,
     calendar,
+    campaigns,
     carrying,
     cases,
     chain,
@@ -48,6 +49,7 @@ from instance.services.dossiers.values import (
     QueueLine,
     RegisterAnswer,
 )
+from instance.services.dossiers.waiting import Waiting
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import to_ms
@@ -70,6 +72,7 @@ __all__ = [
 
 CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
+    *campaigns.CODES,
     "has_dossier", "bad_role", "bad_email", "country_not_allowed", "country_not_admitted", "too_many_pieces",
     "decided_already", "not_found",
 )  # fmt: skip
@@ -87,7 +90,8 @@ class Dossiers(Cases):
         super().__init__(self)
         self.numbers, self.registers, self.reading = Numbers(node), Registers(self), Reading(self)
         self.heads, self.campaigns = Heads(node), Campaigns(self)
-        self.queue, self.figures = self.reading.queue, self.reading.figures
+        self.waiting = Waiting(self)
+        self.queue, self.figures = self.waiting.queue, self.reading.figures
         self.history, self.notices = self.reading.history, self.reading.notices
         self._countries: Countries | None = None
 
@@ -280,6 +284,8 @@ class Dossiers(Cases):
             require_reviewer(file.dossier, actor)
         except ValueError:
             raise Missing() from None
+        if file.dossier.state is State.DRAFT:  # not handed in: nobody's to look at yet
+            raise Missing()
         return file
 
     async def of_account(self, account_id: str) -> File | None:

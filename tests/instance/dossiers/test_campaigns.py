@@ -63,13 +63,15 @@ async def test_members_become_due_by_the_deadline_and_numbers_follow(fr: Place) 
 async def test_a_campaign_takes_two_who_are_not_in_question(fr: Place) -> None:
     """Neither one person twice, nor whose decisions are in doubt, nor another country's, nor one who is no lead."""
     campaigns = fr.node.dossiers.campaigns
+    member = await Applicant.submits(fr.node)
+    await member.is_approved()
     made = await campaigns.propose("FR", BY_RITA, Ground.SPOT_CHECK, LEA, within=timedelta(days=14))
 
     assert "same_person" == await refused(campaigns.start(made, LEA))
     assert "not_yours" == await refused(campaigns.start(made, RITA))
     assert "not_yours" == await refused(campaigns.start(made, GERMAN))
     assert "not_yours" == await refused(campaigns.propose("FR", BY_RITA, Ground.SPOT_CHECK, REMY))
-    assert "no_such_move" == await refused(campaigns.propose("FR", Cohort(), Ground.SPOT_CHECK, LEA))
+    assert "empty_cohort" == await refused(campaigns.propose("FR", Cohort(), Ground.SPOT_CHECK, LEA))
     assert "not_yours" == await refused(campaigns.preview("FR", BY_RITA, GERMAN))
     assert [False] == [line.enrolling for line in await campaigns.overview("FR")]
 

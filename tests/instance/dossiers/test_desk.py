@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from instance.services.dossiers.reading import overdue
 from instance.services.dossiers.values import Findings
+from instance.services.dossiers.waiting import overdue
 from instance.services.errors import Missing, Rejected
 from tests.instance.dossiers.applying import (
     ADMIN,

@@ -10,10 +10,11 @@ import pytest
 
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
-from instance.routes import shell
+from instance.routes import campaign_form, shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
 from instance.services import dossiers, follows, joining, people, publishing, second_factor, siblings, staff, standings
+from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -26,12 +27,12 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import application, desk, feed
+from instance.views import application, desk, desk_queue, feed
 from verification.acts import Notice
 from verification.countries import Proof
-from verification.dossier import Assurance, Role
+from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
 from verification.evidence import Control
-from verification.grounds import SHORTCOMINGS, Ground, grounds_for
+from verification.grounds import DOUBTS, SHORTCOMINGS, Ground, grounds_for
 from verification.moves import Choice, State
 from verification.people import StaffRole
 from verification.registers.numbers import Check
@@ -44,10 +45,12 @@ SINGLE_CALL = re.compile(r"""(?:\.text|\.count|say)\("([a-z0-9_.-]+)"[,)]""")
 #: What an applicant may be told of: both reviews look alike to them.
 APPLICATION_STATES = [state.value for state in State if state is not State.SECOND_REVIEW]
 #: The reasons that are shown to an applicant.
-SHOWN_GROUNDS = SHORTCOMINGS | grounds_for(State.APPROVED, State.SUSPENDED) | grounds_for(State.APPROVED, State.REVOKED)
+SHOWN_GROUNDS = (
+    SHORTCOMINGS | DOUBTS | grounds_for(State.APPROVED, State.SUSPENDED) | grounds_for(State.APPROVED, State.REVOKED)
+)
 #: Where a key is put together from a value: the values it can take.
 FAMILIES: dict[str, Iterable[str]] = {
-    "nav.": ["application", "feed", "colleagues", "write", "notices", "me"],
+    "nav.": ["application", "feed", "colleagues", "write", "notices", "me", "desk", "overdue", "campaigns"],
     "kind.": [kind.value for kind in PostKind],
     "role.": [role.value for role in Role],
     "audience.": [audience.value for audience in Audience if audience is not Audience.NATIONAL],
@@ -66,10 +69,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
-    "desk.filter.": desk.FILTERS,
-    "desk.all.": desk.FILTERS,
-    "desk.kind.": desk.KINDS,
-    "desk.wants.": ["take", "review", "second", "decide", "annex", "propose", "confirm", "register"],
+    "desk.filter.": desk_queue.FILTERS,
+    "desk.all.": desk_queue.FILTERS,
+    "desk.kind.": desk_queue.KINDS,
+    "desk.wants.": ["take", "review", "second", "decide", "annex", "propose", "confirm", "register", "others"],
     "desk.state.": [state.value for state in State],
     "desk.annex_state.": ["submitted", "in_review", "second_review"],
     "desk.ground.": [ground.value for ground in Ground],
@@ -80,7 +83,14 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.control.": [control.value for control in Control],
     "desk.check.": [check.value for check in Check],
     "desk.assurance.": [assurance.value for assurance in Assurance],
-    "desk.bar.": desk.AGES,
+    "desk.bar.": desk_queue.AGES,
+    "desk.late.": desk_queue.LATE,
+    "desk.late_text.": desk_queue.LATE,
+    "desk.late_none.": desk_queue.LATE,
+    "desk.cohort.": [*campaign_form.TICKED, "since", "until"],
+    "desk.rank.": [rank.value for rank in EvidenceClass],
+    "desk.evidence_kind.": [kind.value for kind in EvidenceKind],
+    "mail.desk.": [WAITING, OVERDUE, "disagreement", "second_needed", "appeal_overdue", "appeal_received"],
     "desk.act.": [*desk.ACTS, "other"],
     "desk.choice.": [choice.value for choice in Choice],
     "desk.vote_": [choice.value for choice in Choice],
@@ -122,7 +132,7 @@ CODES = {
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
-    *("dossier_changed", "bad_day", "bad_ground"),
+    *("dossier_changed", "bad_day", "bad_ground", "bad_period"),
 }
 
 
