@@ -33,12 +33,12 @@ _FIELDS = {"bad_deadline": "days", "bad_ground": "ground", "nobody_in_cohort": "
 async def campaigns(actor: Actor) -> ResponseReturnValue:
     """List the campaigns of the own countries with their numbers, the newest first."""
     node = guard.node()
-    found = [
-        line for country in sorted(actor.countries) for line in await node.dossiers.campaigns.overview(country, actor)
-    ]
+    held, found = node.dossiers.campaigns, []
+    for country in sorted(each for each in actor.countries if actor.is_reviewer_of(each)):
+        found += await held.overview(country, actor)
     found.sort(key=lambda line: line.campaign.proposed_at, reverse=True)
     return await shell.page(
-        "desk_campaigns.html", here="campaigns", counted=False, campaigns=found, people=await _people(),
+        "desk_campaigns.html", here="campaigns", counted=False, campaigns=found, people=await desk.people(node),
         numbers=_numbers(actor), leads=StaffRole.LEAD in actor.roles,
     )  # fmt: skip
 
@@ -93,11 +93,12 @@ async def start(actor: Actor, campaign: str) -> ResponseReturnValue:
 
 
 async def _page(actor: Actor, campaign: str, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
-    held = guard.node().dossiers.campaigns
+    node = guard.node()
+    held = node.dossiers.campaigns
     line = await held.one(campaign, actor)
     return await shell.page(
         "desk_campaign.html", status=status, here="campaigns", counted=False, line=line, mistakes=mistakes,
-        meant=await held.preview(line.country, line.campaign.cohort, actor), people=await _people(),
+        meant=await held.preview(line.country, line.campaign.cohort, actor), people=await desk.people(node),
         numbers=_numbers(actor), own=actor.id == line.campaign.proposed_by,
     )  # fmt: skip
 
@@ -105,15 +106,15 @@ async def _page(actor: Actor, campaign: str, mistakes: list[Mistake], status: in
 async def _form(
     actor: Actor, form: CampaignForm, mistakes: list[Mistake], status: int = 200
 ) -> ResponseReturnValue:  # fmt: skip
-    held, people = guard.node().dossiers.campaigns, await _people()
-    counts = form.asked and not form.mistakes()
+    node, meant = guard.node(), None
+    if form.asked and not form.mistakes():
+        meant = await node.dossiers.campaigns.preview(form.country, form.cohort(), actor)
     return await shell.page(
         "desk_campaign_new.html", status=status, here="campaigns", counted=False, form=form, mistakes=mistakes,
-        meant=await held.preview(form.country, form.cohort(), actor) if counts else None, people=people,
-        voters=await _voters(actor), numbers=_numbers(actor), countries=sorted(actor.countries),
-        ranks=[each.value for each in EvidenceClass], kinds=[each.value for each in EvidenceKind],
-        doubts=desk.in_order(DOUBTS), least=MIN_DEADLINE.days, most=MAX_DEADLINE.days,
-        kept=desk_forms.Kept(act="propose"),
+        meant=meant, people=await desk.people(node), voters=await _voters(actor), numbers=_numbers(actor),
+        countries=sorted(actor.countries), ranks=[each.value for each in EvidenceClass],
+        kinds=[each.value for each in EvidenceKind], doubts=desk.in_order(DOUBTS), least=MIN_DEADLINE.days,
+        most=MAX_DEADLINE.days, kept=desk_forms.Kept(act="propose"),
     )  # fmt: skip
 
 
@@ -126,11 +127,6 @@ async def _voters(actor: Actor) -> list[str]:
     held = guard.node().dossiers.campaigns
     found = {voter for country in actor.countries for voter in await held.voters(country)}
     return sorted(found - {actor.id}, key=lambda each: (len(each), each))
-
-
-async def _people() -> Mapping[str, str]:
-    """What members of staff, also those who have left, are called here, by id."""
-    return {row["id"]: row["login"] for row in await guard.node().store.all("campaigns.people")}
 
 
 def _numbers(actor: Actor) -> Mapping[str, str]:

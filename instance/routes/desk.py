@@ -77,7 +77,7 @@ async def _page(
         changed=[line for line in view.history if line.n > chosen.known] if stale else None,
         enough=desk.in_order(ENOUGH), shortcomings=desk.in_order(SHORTCOMINGS), explained=desk.in_order(EXPLAINED),
         reasons=desk.reasons(file.dossier.state), grounds=set(Ground), proposed=desk.proposed(view.proposals),
-        ticked=desk_forms.TICKED, days=desk_forms.DAYS,
+        ticked=desk_forms.TICKED, days=desk_forms.DAYS, people=await desk.people(node),
         controls=[each.value for each in Control],
     )  # fmt: skip
 

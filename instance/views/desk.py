@@ -36,7 +36,7 @@ ACTS: Final = (
     "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "register.changed",
     "register.unchanged", "register.looked_at", "dossier.retired", "dossier.suspension_confirmed",
     "proposal.approved", "proposal.revoked", "proposal.deceased",
-    "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
+    "campaign.enrolled", "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
 )  # fmt: skip
 _REVIEWING: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
 
@@ -54,6 +54,8 @@ class PieceView:
     answer: RegisterAnswer | None
     found: Findings
     looked: bool
+    #: Whether what it was shown for is not decided yet.
+    open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,6 +112,7 @@ async def _piece(
     answer = None if piece.number is None else await node.dossiers.register_answer(file.dossier.id, piece.id)
     return PieceView(
         shown=piece, kind=kind_of(piece.proof).value, answer=answer, looked=actor.id in piece.findings,
+        open=piece.annex in reviewed(file.dossier),
         files=[kept[each] for each in piece.files if each in kept and each in visible],
         found=piece.findings.get(actor.id, Findings()),
     )  # fmt: skip
@@ -138,10 +141,19 @@ async def _linked(node: Node, file: File, actor: Actor) -> frozenset[str]:
 
 def visible_files(file: File) -> frozenset[str]:
     """The files a review needs now: of an application while it is looked at, of an annex until it is decided."""
-    reviewed = {each.id for each in file.dossier.annexes if each.open}
-    if file.dossier.state in OPEN:
-        reviewed.add("")
-    return frozenset(id for piece in file.pieces if piece.counts and piece.annex in reviewed for id in piece.files)
+    now = reviewed(file.dossier)
+    return frozenset(id for piece in file.pieces if piece.counts and piece.annex in now for id in piece.files)
+
+
+def reviewed(dossier: Dossier) -> frozenset[str]:
+    """What of a dossier is not decided: annexes by id, the application by an empty one."""
+    application = {""} if dossier.state in OPEN else set()
+    return frozenset({each.id for each in dossier.annexes if each.open} | application)
+
+
+async def people(node: Node) -> Mapping[str, str]:
+    """What members of staff, also those who have left, are called here, by id in small letters."""
+    return {row["id"].lower(): row["login"] for row in await node.store.all("desk.people")}
 
 
 def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:

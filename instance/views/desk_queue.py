@@ -24,7 +24,6 @@ LATE: Final = ("waiting", "reverify", "campaign", "register")
 AGES: Final = ("under_a_day", "under_two_days", "under_a_week", "longer")
 #: How many lines stand on one page.
 PER_PAGE: Final = 50
-_HEIGHT: Final = 60
 _OF_LINE: Final = {"propose": "together", "confirm": "together", "register": "register"}
 
 Lines: TypeAlias = "Sequence[QueueLine | DueLine]"
@@ -169,15 +168,15 @@ def _lists(queue: Sequence[QueueLine], due: Sequence[DueLine]) -> dict[str, Line
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bar:
-    """One bar of the small chart: which age, how many, and how high of sixty."""
+    """One bar of the small chart: which age, how many, and how long of a hundred."""
 
     age: str
     number: int
-    height: int
+    length: int
 
 
 def bars(figures: Figures) -> list[Bar]:
-    """The waiting by age; the longest bar has the full height, none has no height."""
+    """The waiting by age; the longest bar has the full length, none has no length."""
     numbers = {age: int(getattr(figures, age)) for age in AGES}
     most = max(1, *numbers.values())
-    return [Bar(age=age, number=number, height=round(_HEIGHT * number / most)) for age, number in numbers.items()]
+    return [Bar(age=age, number=number, length=round(100 * number / most)) for age, number in numbers.items()]

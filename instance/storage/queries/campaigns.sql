@@ -61,6 +61,3 @@ group by m.campaign, d.state, case when d.verified_at > c.started_at then 1 else
 -- name: voters
 -- Who has ever voted on somebody of a country.
 select distinct v.reviewer from votes v join dossiers d on d.id = v.dossier where d.country = :country;
-
--- name: people
-select s.id, a.login from staff s join accounts a on a.id = s.account;

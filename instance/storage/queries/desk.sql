@@ -66,3 +66,6 @@ delete from proposals where at < :before;
 -- name: drop_old_campaigns
 -- Nobody has started them in time.
 delete from campaigns where started_at is null and proposed_at < :before;
+
+-- name: people
+select s.id, a.login from staff s join accounts a on a.id = s.account;

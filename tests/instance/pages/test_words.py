@@ -84,6 +84,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.check.": [check.value for check in Check],
     "desk.assurance.": [assurance.value for assurance in Assurance],
     "desk.bar.": desk_queue.AGES,
+    "desk.by.": ["applicant", "system"],
     "desk.late.": desk_queue.LATE,
     "desk.late_text.": desk_queue.LATE,
     "desk.late_none.": desk_queue.LATE,
