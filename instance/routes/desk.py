@@ -124,9 +124,10 @@ async def take(actor: Actor, dossier: str) -> ResponseReturnValue:
 @routes.post("/desk/<dossier>/findings")
 @_reviewers
 async def findings(actor: Actor, dossier: str) -> ResponseReturnValue:
-    """Keep what this reviewer found in one thing."""
+    """Keep what this reviewer found in one thing; 404 once it is decided."""
     piece, opened = await text_of("piece"), await guard.node().dossiers.open_to(dossier, actor)
-    shown = next((each for each in opened.pieces if each.id == piece and each.counts), None)
+    undecided = desk.reviewed(opened.dossier)
+    shown = next((each for each in opened.pieces if each.id == piece and each.counts and each.annex in undecided), None)
     if shown is None:
         raise Missing
 

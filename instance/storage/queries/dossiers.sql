@@ -31,10 +31,12 @@ order by d.id limit :most;
 select id from dossiers where due_at <= :now order by due_at, id limit :most;
 
 -- name: waiting
--- Since when those wait whose turn is the desk's.
-select id, coalesce(handed_at, changed_at) as since from dossiers
-where country = :country and state in ('submitted', 'in_review', 'second_review', 'appealed')
-order by changed_at;
+-- Since when those wait whose turn is the desk's: applications, and what was added to a verification that runs.
+select d.id, coalesce(d.handed_at, d.changed_at) as since from dossiers d
+where d.country = :country and d.state in ('submitted', 'in_review', 'second_review', 'appealed')
+union all
+select a.id, a.submitted_at as since from annexes a join dossiers d on d.id = a.dossier
+where {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
 
 -- name: decided
 select submitted_at, decided_at from dossiers

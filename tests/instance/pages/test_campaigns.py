@@ -273,7 +273,10 @@ async def test_colleagues_are_named_and_findings_closed_once_it_is_decided(desk:
     for each in by:
         await made.is_voted(each)
     page = await rene.text(f"/desk/{made.id}")
+    piece = (await made.file()).pieces[0].id
+    late = await rene.post(f"/desk/{made.id}/findings", piece=piece, same_name="1")
 
+    assert 404 == late.status_code
     assert f'action="/desk/{made.id}/findings"' in open_page
     assert f'action="/desk/{made.id}/findings"' not in page
     assert "Round 1, rita: Approve" in page
