@@ -11,12 +11,14 @@ from instance.services.accounts import Stage
 from instance.times import to_ms
 from instance.views import notices
 from instance.views.marks import moment
+from verification.people import StaffRole
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session
     from instance.wiring import Node
 
 APPEARANCES: Final = ("", "light", "dark")
+_DESK: Final = frozenset({StaffRole.REVIEWER.value, StaffRole.LEAD.value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,11 @@ def is_applicant(session: Session | None) -> bool:
     return session is not None and session.doctor is None and not session.roles
 
 
+def is_at_desk(session: Session | None) -> bool:
+    """Whether this is somebody who is here to review, and is no doctor of this instance."""
+    return session is not None and session.doctor is None and bool(_DESK & set(session.roles))
+
+
 async def framed(
     node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, counted: bool = True, **values: Any
 ) -> str:
@@ -75,6 +82,7 @@ async def framed(
         csrf=session.csrf if session else "",
         signed_in=whole,
         applicant=whole and is_applicant(session),
+        at_desk=whole and is_at_desk(session),
         me=doctor,
         unread=unread,
         back=look.back,

@@ -46,6 +46,7 @@ class Notice(StrEnum):
     WITHDRAWN = "withdrawn"
     MOVED = "moved"
     REVERIFY_DUE = "reverify_due"
+    CAMPAIGN_DUE = "campaign_due"
     REVERIFY_REMINDER = "reverify_reminder"
     RENEWED = "renewed"
     EXPIRED = "expired"

@@ -13,7 +13,16 @@ from typing import Final
 
 from verification.acts import Act, Notice, Outcome, outcome, record, step, tell
 from verification.dossier import Dossier, Evidence, EvidenceClass, EvidenceKind
-from verification.errors import BadGround, NoSuchMove, NotYours, SamePerson, TooLate
+from verification.errors import (
+    BadDeadline,
+    BadGround,
+    EmptyCohort,
+    NoSuchMove,
+    NotYours,
+    SamePerson,
+    TooLate,
+    Unmoved,
+)
 from verification.grounds import DOUBTS, Ground
 from verification.moves import AnnexKind, State
 from verification.people import SYSTEM, Actor, Part, StaffId, StaffRole, require_other
@@ -30,6 +39,7 @@ class Cohort:
     """Whom a campaign is about: every condition that is named holds. With none named it is nobody.
 
     `since` and `before` are about the last time a person voted; a register that is read again does not move that.
+    `numbers` are kinds of register numbers: of who issued what was shown, no more than that is kept.
     """
 
     reviewers: frozenset[StaffId] = frozenset()
@@ -37,11 +47,12 @@ class Cohort:
     before: datetime | None = None
     ranks: frozenset[EvidenceClass] = frozenset()
     kinds: frozenset[EvidenceKind] = frozenset()
+    numbers: frozenset[str] = frozenset()
 
     @property
     def empty(self) -> bool:
         """Whether no condition is named."""
-        return not (self.reviewers or self.since or self.before or self.ranks or self.kinds)
+        return self == Cohort()
 
     def holds(self, dossier: Dossier) -> bool:
         """Whether this doctor is one of them: verified now, and on such grounds."""
@@ -58,8 +69,9 @@ class Cohort:
         return (self.since is None or moment >= self.since) and (self.before is None or moment < self.before)
 
     def _of(self, evidence: Evidence) -> bool:
-        """One piece of evidence is of such a class and of such a kind."""
-        return (not self.ranks or evidence.rank in self.ranks) and (not self.kinds or evidence.kind in self.kinds)
+        """One piece of evidence is of such a class, of such a kind, and with such a number."""
+        named = ((self.ranks, evidence.rank), (self.kinds, evidence.kind), (self.numbers, evidence.number))
+        return all(not wanted or found in wanted for wanted, found in named)
 
 
 def _accepted(dossier: Dossier) -> tuple[Evidence, ...]:
@@ -93,6 +105,10 @@ class Numbers:
     open: int = 0
     failed: int = 0
 
+    def __add__(self, other: Numbers) -> Numbers:
+        """Both together."""
+        return Numbers(self.done + other.done, self.open + other.open, self.failed + other.failed)
+
 
 def propose(
     campaign_id: str, cohort: Cohort, ground: Ground, by: Actor, now: datetime, *, within: timedelta = DEADLINE
@@ -103,8 +119,10 @@ def propose(
     _require_impartial(cohort, by)
     if ground not in DOUBTS:
         raise BadGround("not a reason for a campaign")
-    if cohort.empty or not MIN_DEADLINE <= within <= MAX_DEADLINE:
-        raise NoSuchMove("a campaign names a cohort, and gives it 7 to 60 days")
+    if cohort.empty:
+        raise EmptyCohort("a campaign names a cohort")
+    if not MIN_DEADLINE <= within <= MAX_DEADLINE:
+        raise BadDeadline("a campaign gives its members 7 to 60 days")
     return Campaign(id=campaign_id, cohort=cohort, ground=ground, proposed_by=by.id, proposed_at=now, within=within)
 
 
@@ -141,19 +159,30 @@ def enrol(campaign: Campaign, dossier: Dossier, now: datetime) -> Outcome:
     if kept.state is State.APPROVED:
         kept, entry = step(kept, State.REVERIFY_DUE, at=now, by=SYSTEM, ground=Ground.CAMPAIGN)
         acts.append(entry)
-    return outcome(dossier, kept, *acts, tell(Notice.REVERIFY_DUE, campaign.ground, until=day))
+    return outcome(dossier, kept, *acts, tell(Notice.CAMPAIGN_DUE, campaign.ground, until=day))
 
 
 def numbers(campaign: Campaign, members: Iterable[Dossier]) -> Numbers:
     """Count the dossiers that were enrolled."""
-    done = waiting = failed = 0
+    found = Numbers()
     for each in members:
-        if each.campaign != campaign.id or campaign.started_at is None:
-            continue
-        if each.verified_at is not None and each.verified_at > campaign.started_at:
-            done += 1
-        elif each.state is State.REVERIFY_DUE:
-            waiting += 1
-        else:
-            failed += 1
-    return Numbers(done, waiting, failed)
+        if each.campaign == campaign.id and campaign.started_at is not None:
+            again = each.verified_at is not None and each.verified_at > campaign.started_at
+            found += counted(each.state, 1, again=again)
+    return found
+
+
+def counted(state: State, number: int, *, again: bool) -> Numbers:
+    """Where so many members are counted; `again`: verified since it was started."""
+    if again:
+        return Numbers(done=number)
+    return Numbers(open=number) if state is State.REVERIFY_DUE else Numbers(failed=number)
+
+
+def may_start(campaign: Campaign, by: Actor, now: datetime) -> bool:
+    """Whether this person could start it now."""
+    try:
+        start(campaign, by, now)
+    except Unmoved:
+        return False
+    return True

@@ -73,6 +73,7 @@ class Evidence:
     """What a dossier remembers of something shown: an id, a kind, a class, since when; never what it says.
 
     `automatic`: the authority's own system proved it, no person read it. `matched`: a register knows the doctor.
+    `number`: the kind of register number that came with it, which says who gave it; never the number.
     """
 
     id: str
@@ -81,6 +82,7 @@ class Evidence:
     at: datetime
     automatic: bool = False
     matched: bool = False
+    number: str = ""
 
 
 def proved_electronically(evidence: tuple[Evidence, ...]) -> bool:

@@ -18,6 +18,8 @@ NotAllowed
 │   └── YearEndMissing       nobody has said when the academic year ends
 └── Unmoved          a dossier stays as it is
     ├── NoSuchMove       the table knows no such move
+    │   ├── EmptyCohort      a campaign about nobody in particular
+    │   └── BadDeadline      a campaign that leaves too little time, or too much
     ├── BadGround        not a reason that may stand with it
     ├── NotYours         another role, another country, or not this person's turn
     ├── InConflict       somebody who must not judge this applicant
@@ -102,6 +104,18 @@ class NoSuchMove(Unmoved):
     """The table knows no move from this state to that one."""
 
     code = "no_such_move"
+
+
+class EmptyCohort(NoSuchMove):
+    """A campaign names whom it is about by one condition at least."""
+
+    code = "empty_cohort"
+
+
+class BadDeadline(NoSuchMove):
+    """A campaign gives its members 7 to 60 days."""
+
+    code = "bad_deadline"
 
 
 class BadGround(Unmoved):

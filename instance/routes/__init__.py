@@ -9,6 +9,7 @@ from instance.routes import (
     account,
     addresses,
     application,
+    campaigns,
     colleagues,
     countries,
     desk,
@@ -46,5 +47,6 @@ BLUEPRINTS = (
     countries.routes,
     emergency.routes,
     desk_audit.routes,
+    campaigns.routes,
     desk.routes,
 )

@@ -19,7 +19,7 @@ from instance.routes.desk_forms import Kept
 from instance.routes.forms import mistake, text_of
 from instance.services.dossiers.pieces import kind_of
 from instance.services.errors import Missing, Rejected
-from instance.views import desk
+from instance.views import desk, desk_queue
 from verification.evidence import Control
 from verification.grounds import ENOUGH, EXPLAINED, SHORTCOMINGS, Ground
 from verification.people import Actor, StaffRole
@@ -37,13 +37,24 @@ Act = Callable[[], Awaitable[object]]
 async def queue(actor: Actor) -> ResponseReturnValue:
     """List what waits for this person, the longest waiting first; leads see figures."""
     dossiers = guard.node().dossiers
-    found = desk.narrowed(await dossiers.queue(actor), request.args)
+    found = desk_queue.narrowed(await dossiers.queue(actor), request.args)
     countries = sorted(actor.countries) if StaffRole.LEAD in actor.roles else []
     figures = [(country, await dossiers.figures(country)) for country in countries]
     return await shell.page(
-        "desk.html", here="me", counted=False, queue=found, kind_of=desk.kind_of_line,
-        figures=[(country, each, desk.bars(each)) for country, each in figures],
+        "desk.html", here="desk", counted=False, page=found, kind_of=desk_queue.kind_of_line,
+        figures=[(country, each, desk_queue.bars(each)) for country, each in figures],
     )  # fmt: skip
+
+
+@routes.get("/desk/overdue")
+@_reviewers
+async def overdue(actor: Actor) -> ResponseReturnValue:
+    """List what has waited too long or soon runs out in the own countries, whoever's turn it is."""
+    waiting = guard.node().dossiers.waiting
+    found = desk_queue.late(await waiting.all_of(actor), await waiting.due(actor), request.args)
+    return await shell.page(
+        "desk_overdue.html", here="overdue", counted=False, late=found, kind_of=desk_queue.kind_of_line
+    )
 
 
 @routes.get("/desk/<dossier>")
@@ -61,12 +72,12 @@ async def _page(
     view, chosen = await desk.dossier(node, file, actor), kept or Kept()
     stale = error is not None and error.code == "dossier_changed"
     return await shell.page(
-        "desk_dossier.html", status=error.status if error else 200, here="me", counted=False, view=view, file=file,
+        "desk_dossier.html", status=error.status if error else 200, here="desk", counted=False, view=view, file=file,
         dossier=file.dossier, kept=chosen, mistakes=[mistake(error)] if error else [], act_of=desk.act_of,
         changed=[line for line in view.history if line.n > chosen.known] if stale else None,
         enough=desk.in_order(ENOUGH), shortcomings=desk.in_order(SHORTCOMINGS), explained=desk.in_order(EXPLAINED),
         reasons=desk.reasons(file.dossier.state), grounds=set(Ground), proposed=desk.proposed(view.proposals),
-        ticked=desk_forms.TICKED, days=desk_forms.DAYS,
+        ticked=desk_forms.TICKED, days=desk_forms.DAYS, people=await desk.people(node),
         controls=[each.value for each in Control],
     )  # fmt: skip
 
@@ -94,12 +105,12 @@ async def _do(actor: Actor, dossier: str, name: str, act: Act) -> ResponseReturn
     await guard.node().dossiers.open_to(dossier, actor)
     kept = await desk_forms.kept(name)
     try:
-        await act()
+        after = await act()
     except Rejected as error:
         if error.status in _ELSEWHERE:
             raise
         return await _page(actor, dossier, desk_forms.placed(error), kept)
-    return shell.done(f"desk_{name.partition('-')[0]}", f"/desk/{dossier}")
+    return shell.done(desk_forms.done(name.partition("-")[0], after), f"/desk/{dossier}")
 
 
 @routes.post("/desk/<dossier>/take")
@@ -113,9 +124,10 @@ async def take(actor: Actor, dossier: str) -> ResponseReturnValue:
 @routes.post("/desk/<dossier>/findings")
 @_reviewers
 async def findings(actor: Actor, dossier: str) -> ResponseReturnValue:
-    """Keep what this reviewer found in one thing."""
+    """Keep what this reviewer found in one thing; 404 once it is decided."""
     piece, opened = await text_of("piece"), await guard.node().dossiers.open_to(dossier, actor)
-    shown = next((each for each in opened.pieces if each.id == piece and each.counts), None)
+    undecided = desk.reviewed(opened.dossier)
+    shown = next((each for each in opened.pieces if each.id == piece and each.counts and each.annex in undecided), None)
     if shown is None:
         raise Missing
 
@@ -177,9 +189,9 @@ async def confirm(actor: Actor, dossier: str) -> ResponseReturnValue:
 async def lift(actor: Actor, dossier: str) -> ResponseReturnValue:
     """End a suspension, or propose it."""
 
-    async def act() -> None:
+    async def act() -> object:
         ground = await desk_forms.ground()
-        await guard.node().dossiers.lift(dossier, actor, ground, seen=await desk_forms.seen())
+        return await guard.node().dossiers.lift(dossier, actor, ground, seen=await desk_forms.seen())
 
     return await _do(actor, dossier, "lift", act)
 
@@ -190,9 +202,9 @@ async def lift(actor: Actor, dossier: str) -> ResponseReturnValue:
 async def revoke(actor: Actor, dossier: str) -> ResponseReturnValue:
     """End a recognition for ever, or propose it."""
 
-    async def act() -> None:
+    async def act() -> object:
         ground = await desk_forms.ground()
-        await guard.node().dossiers.revoke(dossier, actor, ground, seen=await desk_forms.seen())
+        return await guard.node().dossiers.revoke(dossier, actor, ground, seen=await desk_forms.seen())
 
     return await _do(actor, dossier, "revoke", act)
 

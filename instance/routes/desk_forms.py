@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any, Final
 
@@ -12,9 +12,10 @@ from quart import request
 from instance.routes.forms import text_of, version_seen
 from instance.services.dossiers.values import Findings
 from instance.services.errors import Rejected
+from verification.dossier import Dossier
 from verification.evidence import Control
 from verification.grounds import Ground
-from verification.moves import Choice
+from verification.moves import Choice, State
 
 #: What is found or not, by kind of evidence: what the form asks, and nothing else is read.
 TICKED: Final[Mapping[str, tuple[str, ...]]] = {
@@ -33,6 +34,12 @@ _MEDICINE: Final = {"yes": True, "no": False}
 _FIELDS: Final = {"bad_ground": "ground", "open_hit": "hit"}
 #: What a refusal is called here: elsewhere its sentence speaks of texts.
 _CALLED: Final = {"changed_meanwhile": "dossier_changed", "bad_reason": "bad_ground"}
+
+#: In which states what takes two was proposed and not done.
+_TWO: Final[Mapping[str, Callable[[State], bool]]] = {
+    "lift": lambda state: state is State.SUSPENDED, "revoke": lambda state: state is not State.REVOKED,
+    "death": lambda state: state is not State.DECEASED,
+}  # fmt: skip
 
 
 class Kept(Struct, frozen=True, kw_only=True):
@@ -85,6 +92,12 @@ def placed(error: Rejected) -> Rejected:
     """The refusal in the desk's words, with the field at which it is mended."""
     code = _CALLED.get(error.code, error.code)
     return Rejected(code, error.field or _FIELDS.get(code), error.status)
+
+
+def done(act: str, after: object) -> str:
+    """What is said once an act is carried out; of one that takes two, whether it was proposed or done."""
+    proposed = act in _TWO and isinstance(after, Dossier) and _TWO[act](after.state)
+    return "desk_proposed" if proposed else f"desk_{act}"
 
 
 async def findings(kind: str) -> Findings:

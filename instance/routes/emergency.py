@@ -15,6 +15,8 @@ from instance.views import desk
 from verification.people import Actor, StaffRole
 
 routes = Blueprint("emergency", __name__)
+#: So many that wait for a second person are listed, the longest waiting first.
+_LISTED: Final = 50
 _ACTS: Final = ("suspend", "confirm", "lift", "revoke")
 
 
@@ -35,21 +37,20 @@ async def act(actor: Actor) -> ResponseReturnValue:
     kept = await desk_forms.kept(name if name in _ACTS else "")
     try:
         found = await desk.held(guard.node(), actor, handle)
-        await _carried_out(actor, name, found.dossier)
+        after = await _carried_out(actor, name, found.dossier)
     except Rejected as error:
         return await _page(actor, handle, desk_forms.placed(error), kept)
-    return shell.done(f"desk_{name}", f"/desk/suspend?handle={handle}")
+    return shell.done(desk_forms.done(name, after), f"/desk/suspend?handle={handle}")
 
 
-async def _carried_out(actor: Actor, name: str, dossier: str) -> None:
+async def _carried_out(actor: Actor, name: str, dossier: str) -> object:
     dossiers, seen = guard.node().dossiers, await desk_forms.seen()
     if name == "confirm":
-        await dossiers.confirm(dossier, actor, seen=seen)
-        return
+        return await dossiers.confirm(dossier, actor, seen=seen)
     acts = {"suspend": dossiers.suspend, "lift": dossiers.lift, "revoke": dossiers.revoke}
     if name not in acts:
         raise Rejected("bad_ground", "ground")
-    await acts[name](dossier, actor, await desk_forms.ground(), seen=seen)
+    return await acts[name](dossier, actor, await desk_forms.ground(), seen=seen)
 
 
 async def _page(
@@ -60,7 +61,8 @@ async def _page(
     return await shell.page(
         "desk_suspend.html", status=error.status if error else 200, here="me", counted=False, handle=handle,
         held=found, kept=kept or Kept(), mistakes=[mistake(_at_handle(error))] if error else [],
-        waiting=[await desk.held_of(node, actor, each) for each in waiting],
+        waiting=[await desk.held_of(node, actor, each) for each in list(waiting)[:_LISTED]],
+        people=await desk.people(node),
         reasons=desk.reasons(found.state) if found else {}, proposed=desk.proposed(found.proposals) if found else {},
     )  # fmt: skip
 

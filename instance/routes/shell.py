@@ -31,7 +31,8 @@ DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
     "unfollow", "accept", "reject", "block", "unblock", "profile",
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
-    "desk_task", "desk_suspend", "policy_changed", "policy_proposed", "policy_confirmed", "policy_withdrawn",
+    "desk_task", "desk_suspend", "desk_proposed", "desk_propose", "desk_start", "policy_changed", "policy_proposed",
+    "policy_confirmed", "policy_withdrawn",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from instance.i18n import LANGUAGES, Catalogue, catalogue
 from instance.ids import new_ulid
 from instance.mail_ways import NotSent, way_of
+from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.owners import ADDED, GUESSED, OWNER, PASSWORD_CHANGED
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -32,7 +33,7 @@ CODE, HAS_ACCOUNT = "join_code", "join_has_account"
 ADDRESS_CODE, PASSWORD_CODE = "address_code", "password_code"
 #: What mails can be about.
 SUBJECTS: Final = (
-    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, ADDED, GUESSED, PASSWORD_CHANGED,
+    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
     *(notice.value for notice in Notice),
 )  # fmt: skip
 #: How long a code holds.
@@ -138,7 +139,9 @@ class Mails:
         elif row["whom"] == Whom.APPLICANT.value:
             lines += [words.text(f"told.{row['notice']}"), words.text("mail.read_more"), f"{origin}/application"]
         else:
-            lines += [words.text("mail.desk"), f"{origin}/desk"]
+            of_this = f"mail.desk.{row['notice']}"
+            lines += [words.text(of_this)] if words.has(of_this) else []
+            lines += [words.text("mail.desk"), f"{origin}/desk{'/overdue' if row['notice'] == OVERDUE else ''}"]
         foot = words.text("mail.foot")
         return [*lines, f"{foot} {self._node.config.name}"]
 

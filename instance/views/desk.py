@@ -1,4 +1,4 @@
-"""What the review desk shows: the queue by its filters, figures as bars, a dossier beside what it rests on.
+"""What the review desk shows of a dossier, beside what it rests on; `desk_queue` has the lists.
 
 Whoever calls has asked whether this person may see it (`dossiers.open_to`). Nothing of the network is in here, and
 `held`, which administrators see, has nothing of an applicant but the handle they asked for.
@@ -6,7 +6,6 @@ Whoever calls has asked whether this person may see it (`dossiers.open_to`). Not
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,11 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from instance.services.dossiers.pieces import Grade, kind_of
 from instance.services.dossiers.values import (
-    Figures,
     File,
     Findings,
     HistoryLine,
-    QueueLine,
     RegisterAnswer,
     ShownPiece,
 )
@@ -34,84 +31,14 @@ if TYPE_CHECKING:
     from instance.evidence import EvidenceFile
     from instance.wiring import Node
 
-#: What the queue can be narrowed by.
-FILTERS: Final = ("kind", "role", "country")
-#: What a line of the queue can be about.
-KINDS: Final = ("application", "renewal", "specialist", "name", "together", "register")
 #: What the history has words of its own for; moves of the dossier are said by the state they led to.
 ACTS: Final = (
     "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "register.changed",
     "register.unchanged", "register.looked_at", "dossier.retired", "dossier.suspension_confirmed",
     "proposal.approved", "proposal.revoked", "proposal.deceased",
-    "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
+    "campaign.enrolled", "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
 )  # fmt: skip
-AGES: Final = ("under_a_day", "under_two_days", "under_a_week", "longer")
 _REVIEWING: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
-_HEIGHT: Final = 60
-
-
-# ── the queue ──
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """One value a filter can take: how many lines it leaves, and whether it is chosen."""
-
-    value: str
-    number: int
-    chosen: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """The lines that the chosen filters leave, and for each filter its values with counts."""
-
-    lines: Sequence[QueueLine]
-    total: int
-    chosen: Mapping[str, str]
-    filters: Mapping[str, Sequence[Choice]]
-
-
-def kind_of_line(line: QueueLine) -> str:
-    """What a line is about, one of KINDS."""
-    if line.annex_kind is not None:
-        return line.annex_kind.value
-    return {"propose": "together", "confirm": "together", "register": "register"}.get(line.wants, "application")
-
-
-def narrowed(lines: Sequence[QueueLine], asked: Mapping[str, str]) -> Queue:
-    """Narrow the queue; a filter's counts are of the lines that the other filters leave."""
-    facts = [{"kind": kind_of_line(line), "role": line.role.value, "country": line.country} for line in lines]
-    known = {name: {each[name] for each in facts} for name in FILTERS}
-    chosen = {name: asked[name] for name in FILTERS if asked.get(name) in known[name]}
-
-    def left(but: str = "") -> list[int]:
-        wanted = {name: value for name, value in chosen.items() if name != but}
-        return [place for place, each in enumerate(facts) if wanted.items() <= each.items()]
-
-    filters = {}
-    for name in FILTERS:
-        counts = Counter(facts[place][name] for place in left(name))
-        filters[name] = [
-            Choice(value=value, number=counts[value], chosen=chosen.get(name) == value) for value in sorted(known[name])
-        ]
-    return Queue(lines=[lines[place] for place in left()], total=len(lines), chosen=chosen, filters=filters)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One bar of the small chart: which age, how many, and how high of sixty."""
-
-    age: str
-    number: int
-    height: int
-
-
-def bars(figures: Figures) -> list[Bar]:
-    """The waiting by age; the longest bar has the full height, none has no height."""
-    numbers = {age: int(getattr(figures, age)) for age in AGES}
-    most = max(1, *numbers.values())
-    return [Bar(age=age, number=number, height=round(_HEIGHT * number / most)) for age, number in numbers.items()]
 
 
 # ── a dossier ──
@@ -127,6 +54,8 @@ class PieceView:
     answer: RegisterAnswer | None
     found: Findings
     looked: bool
+    #: Whether what it was shown for is not decided yet.
+    open: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +112,7 @@ async def _piece(
     answer = None if piece.number is None else await node.dossiers.register_answer(file.dossier.id, piece.id)
     return PieceView(
         shown=piece, kind=kind_of(piece.proof).value, answer=answer, looked=actor.id in piece.findings,
+        open=piece.annex in reviewed(file.dossier),
         files=[kept[each] for each in piece.files if each in kept and each in visible],
         found=piece.findings.get(actor.id, Findings()),
     )  # fmt: skip
@@ -211,10 +141,19 @@ async def _linked(node: Node, file: File, actor: Actor) -> frozenset[str]:
 
 def visible_files(file: File) -> frozenset[str]:
     """The files a review needs now: of an application while it is looked at, of an annex until it is decided."""
-    reviewed = {each.id for each in file.dossier.annexes if each.open}
-    if file.dossier.state in OPEN:
-        reviewed.add("")
-    return frozenset(id for piece in file.pieces if piece.counts and piece.annex in reviewed for id in piece.files)
+    now = reviewed(file.dossier)
+    return frozenset(id for piece in file.pieces if piece.counts and piece.annex in now for id in piece.files)
+
+
+def reviewed(dossier: Dossier) -> frozenset[str]:
+    """What of a dossier is not decided: annexes by id, the application by an empty one."""
+    application = {""} if dossier.state in OPEN else set()
+    return frozenset({each.id for each in dossier.annexes if each.open} | application)
+
+
+async def people(node: Node) -> Mapping[str, str]:
+    """What members of staff, also those who have left, are called here, by id in small letters."""
+    return {row["id"].lower(): row["login"] for row in await node.store.all("desk.people")}
 
 
 def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:

@@ -4,7 +4,7 @@ Read in this order: values (what goes in and comes out), rows (rows to values an
 carrying (an outcome becomes rows), admitting (a doctor is made), pieces (claims and findings), numbers (sealed and
 found again), retention, calendar, chain (the audit log), segments (its months), checking (recomputing it), heads (how
 far it goes, and those of siblings), restoring (whether this log is the newest), registers (imported files), campaigns,
-reading (queue and figures).
+waiting (the queue, and what is late), reminders, reading (figures and histories).
 `Dossiers` is the door: nobody becomes a doctor by another.
 """
 
@@ -23,6 +23,7 @@ from instance.services import doctors
 from instance.services.dossiers import (
     admitting,
     calendar,
+    campaigns,
     carrying,
     cases,
     chain,
@@ -53,6 +54,7 @@ from instance.services.dossiers.values import (
     QueueLine,
     RegisterAnswer,
 )
+from instance.services.dossiers.waiting import Waiting
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import to_ms
@@ -75,9 +77,8 @@ __all__ = [
 
 CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
-    *restoring.CODES, "has_dossier", "bad_role", "students_not_admitted", "bad_email", "country_not_allowed",
-    "country_not_admitted",
-    "too_many_pieces", "decided_already", "not_found",
+    *restoring.CODES, *campaigns.CODES, "has_dossier", "bad_role", "students_not_admitted", "bad_email",
+    "country_not_allowed", "country_not_admitted", "too_many_pieces", "decided_already", "not_found",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
@@ -93,8 +94,8 @@ class Dossiers(Cases):
         super().__init__(self)
         self.numbers, self.registers, self.reading = Numbers(node), Registers(self), Reading(self)
         self.heads, self.checking, self.campaigns = Heads(node), Checking(node), Campaigns(self)
-        self.restoring = Restoring(node, self.heads)
-        self.queue, self.figures = self.reading.queue, self.reading.figures
+        self.restoring, self.waiting = Restoring(node, self.heads), Waiting(self)
+        self.queue, self.figures = self.waiting.queue, self.reading.figures
         self.history, self.notices = self.reading.history, self.reading.notices
 
     @property
@@ -288,6 +289,8 @@ class Dossiers(Cases):
             require_reviewer(file.dossier, actor)
         except ValueError:
             raise Missing() from None
+        if file.dossier.state is State.DRAFT:  # not handed in: nobody's to look at yet
+            raise Missing()
         return file
 
     async def of_account(self, account_id: str) -> File | None:

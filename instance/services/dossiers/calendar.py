@@ -1,4 +1,4 @@
-"""What the calendar does to dossiers: reminders, closing, lifting, coming due, running out; and what is destroyed.
+"""What the calendar does to dossiers: reminders, closing, lifting, coming due, running out; what is destroyed.
 
 Each dossier in a transaction of its own: whatever a crash leaves undone is still due, and what is done is not done
 twice. One that cannot be done keeps no other from it, and no part keeps the next from it.
@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
-from instance.services.dossiers import retention
+from instance.services.dossiers import reminders, retention
 from instance.services.dossiers.cases import Decision
 from instance.services.dossiers.values import File
 from instance.times import to_ms
@@ -32,7 +32,11 @@ async def tick(dossiers: Dossiers) -> int:
             done += 1
         except Exception as fault:
             node.log.error("dossier_not_settled", dossier=row["id"], exc_info=fault)
-    for part in (dossiers.campaigns.enrol, partial(retention.destroy_rows, node)):
+    parts = (
+        dossiers.campaigns.enrol, dossiers.campaigns.tidy, partial(retention.destroy_rows, node),
+        partial(reminders.remind, node),
+    )  # fmt: skip
+    for part in parts:
         try:
             done += await part()
         except Exception as fault:

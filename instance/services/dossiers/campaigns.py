@@ -5,14 +5,15 @@ Enrolling goes on where it was after a crash: a member is enrolled once. Sibling
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from instance.services.dossiers import chain, rows
+from instance.services.dossiers import chain
 from instance.services.dossiers.cases import Decision
 from instance.services.dossiers.errors import mapped
 from instance.services.dossiers.values import File
@@ -21,27 +22,37 @@ from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification import campaign
 from verification.campaign import DEADLINE, Campaign, Cohort, Numbers
-from verification.dossier import Country, Dossier
+from verification.dossier import Country
 from verification.grounds import Ground
+from verification.moves import State
 from verification.people import Actor, StaffId
+from verification.ways import PROPOSAL
 
 if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
 
-CODES: Final = ("no_such_move", "not_yours", "same_person", "not_found")
+CODES: Final = (
+    "no_such_move", "not_yours", "same_person", "same_inviter", "not_found", "empty_cohort", "bad_deadline",
+    "nobody_in_cohort", "bad_reason",
+)  # fmt: skip
 _PAGE: Final = 200
+#: For so long a proposal that nobody has started is listed.
+KEPT: Final = timedelta(days=30)
+_EVER: Final = (0, 2**62)
 #: What is said of whom was enrolled before a crash, is no member any more, or comes too late.
 _NO_MEMBER: Final = frozenset({"no_such_move", "too_late"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CampaignLine:
-    """One campaign of a country, and how far it is."""
+    """One campaign of a country, and how far it is; `may_start`: this person could start it now."""
 
     campaign: Campaign
     country: str
     numbers: Numbers
     enrolling: bool
+    may_start: bool = False
+    lapsed: bool = False
 
 
 class Campaigns:
@@ -53,16 +64,25 @@ class Campaigns:
     async def preview(self, country: str, cohort: Cohort, actor: Actor) -> int:
         """Count whom a cohort is about; raise Rejected(not_yours) for anybody but a reviewer of the country."""
         _require_country(actor, country)
-        return len([each async for each in self._verified(country, "") if cohort.holds(each)])
+        if cohort.empty:
+            return 0
+        row = await self._store.one("campaigns.count", **_columns(country, cohort))
+        return 0 if row is None else int(row["number"])
 
     async def propose(
         self, country: str, cohort: Cohort, ground: Ground, actor: Actor, *, within: timedelta = DEADLINE
     ) -> str:
-        """Propose a campaign, as a lead; return its id."""
+        """Propose a campaign, as a lead; return its id.
+
+        Raises Rejected: not_yours, empty_cohort, bad_deadline, bad_reason, and nobody_in_cohort where it would be about
+        nobody at this moment.
+        """
         _require_country(actor, country)
         now, id = self._dossiers.now(), self._dossiers.new_id("c")
         with mapped():
             made = campaign.propose(id, cohort, ground, actor, now, within=within)
+        if not await self.preview(country, cohort, actor):
+            raise Rejected("nobody_in_cohort", "cohort")
 
         async def work(tx: Transaction) -> None:
             await tx.run(
@@ -92,21 +112,49 @@ class Campaigns:
 
         await self._store.write(work)
 
-    async def overview(self, country: str) -> list[CampaignLine]:
-        """The campaigns of a country, the newest first."""
-        found = []
-        for row in await self._store.all("campaigns.of_country", country=country):
-            members = [await self._dossiers.get(each["id"]) for each in await self._members(row["id"])]
-            made = _campaign(row)
-            found.append(
-                CampaignLine(
-                    campaign=made,
-                    country=country,
-                    numbers=campaign.numbers(made, members),
-                    enrolling=row["started_at"] is not None and row["place"] is not None,
-                )
-            )
+    async def overview(self, country: str, actor: Actor | None = None) -> list[CampaignLine]:
+        """The campaigns of a country, the newest first; with what `actor` may do about them."""
+        numbers = await self._numbers(country)
+        found = await self._store.all("campaigns.of_country", country=country)
+        return [self._line(row, numbers.get(row["id"], Numbers()), actor) for row in found]
+
+    async def one(self, campaign_id: str, actor: Actor) -> CampaignLine:
+        """One campaign for a reviewer of its country; Missing for everybody else."""
+        row = await self._store.one("campaigns.one", id=campaign_id)
+        if row is None or not actor.is_reviewer_of(Country(row["country"])):
+            raise Missing()
+        numbers = await self._numbers(row["country"])
+        return self._line(row, numbers.get(campaign_id, Numbers()), actor)
+
+    def _line(self, row: Row, numbers: Numbers, actor: Actor | None) -> CampaignLine:
+        made, now = _campaign(row), self._dossiers.now()
+        return CampaignLine(
+            campaign=made, country=row["country"], numbers=numbers,
+            enrolling=made.started_at is not None and row["place"] is not None,
+            may_start=actor is not None and campaign.may_start(made, actor, now),
+            lapsed=made.started_at is None and now > made.proposed_at + PROPOSAL,
+        )  # fmt: skip
+
+    async def _numbers(self, country: str) -> dict[str, Numbers]:
+        """How far the campaigns of a country are; of members only state and time are looked at."""
+        found: dict[str, Numbers] = defaultdict(Numbers)
+        for row in await self._store.all("campaigns.numbers", country=country):
+            found[row["campaign"]] += campaign.counted(State(row["state"]), row["number"], again=bool(row["again"]))
         return found
+
+    async def voters(self, country: str) -> frozenset[str]:
+        """Whose decisions a cohort can be about: everybody who has ever voted there, also who has left since."""
+        return frozenset(row["reviewer"] for row in await self._store.all("campaigns.voters", country=country))
+
+    async def tidy(self) -> int:
+        """Drop the proposals, of campaigns and of what takes two, that nobody can agree with any more; a chore."""
+        now = self._dossiers.now()
+
+        async def work(tx: Transaction) -> int:
+            old = await tx.run("desk.drop_old_proposals", before=to_ms(now - PROPOSAL))
+            return old + await tx.run("desk.drop_old_campaigns", before=to_ms(now - KEPT))
+
+        return await self._store.write(work)
 
     async def enrol(self) -> int:
         """Enrol the members of every campaign that runs; a part of the calendar. Return how many were enrolled."""
@@ -116,9 +164,9 @@ class Campaigns:
         return number
 
     async def _enrol_all(self, running: Campaign, country: str, place: str) -> int:
-        """Go through the country; where one could not be asked, the next round begins there again."""
+        """Go through the cohort; where one could not be asked, the next round begins there again."""
         number, again = 0, None
-        while found := await self._page(country, place):
+        while found := await self._page(running, country, place):
             for each in found:
                 try:
                     number += await self._enrol_one(running, each["id"])
@@ -137,8 +185,11 @@ class Campaigns:
         def decide(file: File, now: datetime) -> Decision:
             return Decision(outcome=campaign.enrol(running, file.dossier, now))
 
+        async def further(tx: Transaction) -> None:
+            await tx.run("campaigns.enrolled", campaign=running.id, dossier=dossier_id)
+
         try:
-            await self._dossiers.carry(dossier_id, decide, seen=None)
+            await self._dossiers.carry(dossier_id, decide, seen=None, further=further)
         except Rejected as refusal:
             if refusal.code not in _NO_MEMBER:
                 raise
@@ -151,17 +202,25 @@ class Campaigns:
 
         await self._store.write(work)
 
-    async def _verified(self, country: str, after: str) -> AsyncIterator[Dossier]:
-        while found := await self._page(country, after):
-            for each in found:
-                after = each["id"]
-                yield await rows.value_of(self._store, await rows.require(self._store, after))
+    async def _page(self, running: Campaign, country: str, after: str) -> list[Row]:
+        wanted = _columns(country, running.cohort)
+        return await self._store.all("campaigns.cohort", after=after, most=_PAGE, **wanted)
 
-    async def _page(self, country: str, after: str) -> list[Row]:
-        return await self._store.all("campaigns.verified", country=country, after=after, most=_PAGE)
 
-    async def _members(self, campaign_id: str) -> list[Row]:
-        return await self._store.all("campaigns.members", campaign=campaign_id)
+def _columns(country: str, cohort: Cohort) -> dict[str, Any]:
+    """A cohort as its query wants it."""
+    since, until = _EVER
+    return {
+        "country": country, "reviewers": _list(cohort.reviewers), "ranks": _list(cohort.ranks),
+        "kinds": _list(cohort.kinds), "numbers": _list(cohort.numbers),
+        "since": since if cohort.since is None else to_ms(cohort.since),
+        "until": until if cohort.before is None else to_ms(cohort.before) - 1,
+    }  # fmt: skip
+
+
+def _list(codes: Iterable[str]) -> str:
+    """Codes between bars; empty where there is none."""
+    return "".join(f"|{each}" for each in sorted(codes)) + "|" if codes else ""
 
 
 def _require_country(actor: Actor, country: str) -> None:

@@ -208,11 +208,15 @@ async def tell(
     node: Node, tx: Transaction, *, whom: str, dossier: str, account: str, country: str, notice: str,
     grounds: list[str], until: int | None, now: datetime,
 ) -> None:  # fmt: skip
-    """Keep a notice, and a mail that says no more than that there is one."""
+    """Keep a notice for the applicant, and a mail that says no more than that there is something.
+
+    The desk has its queue: what its people are told of is a mail alone.
+    """
     common = {"whom": whom, "account": account, "country": country, "notice": notice, "at": to_ms(now)}
-    await tx.run(
-        "dossiers.notice", id=new_ulid(now), dossier=dossier, grounds=json.dumps(grounds), until=until, **common
-    )
+    if account:
+        await tx.run(
+            "dossiers.notice", id=new_ulid(now), dossier=dossier, grounds=json.dumps(grounds), until=until, **common
+        )
     row = await tx.one("dossiers.account", id=account) if account else None
     language = (row["language"] if row is not None else "") or node.config.language
     await tx.run("dossiers.mail", id=new_ulid(now), language=language if account else "", **common)

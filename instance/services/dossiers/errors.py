@@ -9,10 +9,12 @@ from typing import Final
 from instance.services.errors import Rejected
 from verification.countries import CountryNotAdmitted
 from verification.errors import (
+    BadDeadline,
     BadGround,
     BadName,
     BadTerms,
     DecidedBefore,
+    EmptyCohort,
     InConflict,
     NoEvidence,
     NoSuchMove,
@@ -34,7 +36,7 @@ _STATUS: Final[dict[type[NotAllowed], int]] = {
     NotYours: 403, InConflict: 403, SamePerson: 403, SameInviter: 403, DecidedBefore: 403,
     NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409,
     BadGround: 422, NoEvidence: 422, OpenHit: 422, BadTerms: 422, BadName: 422, NotIssuable: 409,
-    CountryNotAdmitted: 422, BeyondProfile: 422, NothingChanges: 409,
+    CountryNotAdmitted: 422, BeyondProfile: 422, NothingChanges: 409, EmptyCohort: 422, BadDeadline: 422,
     TrainingEndMissing: 422, YearEndMissing: 422,
 }  # fmt: skip
 CODES: Final = tuple(refusal.code for refusal in _STATUS)

@@ -83,7 +83,8 @@ def new_evidence(id: str, claim: Claim, policy: CountryPolicy, number: Number | 
     found = evidence.rank(hoped, policy, matched=False, now=now)
     rank = found if isinstance(found, EvidenceClass) else EvidenceClass.E4
     automatic = claim.answer is not None and claim.proof is Proof.ELECTRONIC_IDENTITY
-    return Evidence(id=id, kind=kind_of(claim.proof), rank=rank, at=now, automatic=automatic)
+    kind, number_kind = kind_of(claim.proof), "" if number is None else number.kind
+    return Evidence(id=id, kind=kind, rank=rank, at=now, automatic=automatic, number=number_kind)
 
 
 def stated(pieces: Iterable[ShownPiece], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
@@ -130,7 +131,7 @@ def _graded(shown: ShownPiece, piece: Piece, policy: CountryPolicy, worth: Asses
     rank = found if isinstance(found, EvidenceClass) else EvidenceClass.E4
     return Evidence(
         id=shown.id, kind=piece.kind, rank=rank, at=shown.at, automatic=shown.automatic and rank is EvidenceClass.E1,
-        matched=worth.matched,
+        matched=worth.matched, number="" if shown.number is None else shown.number.kind,
     )  # fmt: skip
 
 

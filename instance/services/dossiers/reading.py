@@ -1,35 +1,24 @@
-"""What the desk reads: the queue, the figures of a country, the history of a dossier, what the register says."""
+"""What the desk reads beside the queue: the figures of a country, the history of a dossier, what was told."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from federation.integrity import read_instant
-from instance.services.dossiers import rows
-from instance.services.dossiers.values import Figures, HistoryLine, NoticeLine, QueueLine
+from instance.services.dossiers.values import Figures, HistoryLine, NoticeLine
+from instance.services.dossiers.waiting import late_before
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
-from verification.acts import Whom
-from verification.dossier import Dossier
-from verification.errors import Unmoved
 from verification.grounds import Ground
-from verification.moves import AnnexState, State
-from verification.people import Actor, StaffRole, conflict
-from verification.ways import PROPOSAL, disagreed, require_person, require_reviewer
 
 if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
 
-#: Within so many working days somebody begins to look, and decides.
-TARGET: Final = 2
 #: Decisions of so many days are counted.
 _LOOKED_BACK: Final = timedelta(days=90)
-_LISTED: Final = 300
-_SATURDAY: Final = 5
 _DAY: Final = timedelta(days=1)
 
 
@@ -39,45 +28,12 @@ class Reading:
     def __init__(self, dossiers: Dossiers) -> None:
         self._dossiers, self._node = dossiers, dossiers.node
 
-    async def queue(self, actor: Actor) -> list[QueueLine]:
-        """Everything this person may do something about, the longest waiting first; nobody sees what is too near."""
-        found: list[QueueLine] = []
-        config = self._node.config
-        every = {config.country, *config.may_issue_for} if actor.is_administrator() else set()
-        for country in sorted(actor.countries | every):
-            for row in await self._node.store.all("dossiers.open_of_country", country=country, most=_LISTED):
-                found += await self._lines(row, actor)
-        return sorted(found, key=lambda line: (line.since, line.dossier))
-
-    async def _lines(self, row: Row, actor: Actor) -> list[QueueLine]:
-        dossier = await rows.value_of(self._node.store, row)
-        if conflict(actor, dossier.doctor, dossier.sites):
-            return []
-        now = self._node.clock()
-        since = from_ms(row["handed_at"] or row["changed_at"])
-        found = list(_wanted(dossier, since, actor, now))
-        tasks = await self._node.store.all("dossiers.tasks", dossier=dossier.id)
-        if actor.is_reviewer_of(dossier.country):
-            found += [("register", from_ms(each["at"]), "") for each in tasks if each["closed_at"] is None]
-        return [self._line(row, dossier, wants, since, annex, actor, now) for wants, since, annex in found]
-
-    def _line(
-        self, row: Row, dossier: Dossier, wants: str, since: datetime, annex: str, actor: Actor, now: datetime
-    ) -> QueueLine:
-        kind = next((each.kind for each in dossier.annexes if each.id == annex), None)
-        # Administrators see no more of an applicant than they need to suspend or agree.
-        name = row["name"] if actor.is_reviewer_of(dossier.country) else ""
-        return QueueLine(
-            dossier=dossier.id, version=row["version"], wants=wants, country=dossier.country, role=dossier.role,
-            state=dossier.state, since=since, age=now - since, overdue=overdue(since, now), name=name, annex=annex,
-            annex_kind=kind, open_hit=dossier.open_hit, mine=row["taken_by"] == actor.id,
-        )  # fmt: skip
-
     async def figures(self, country: str) -> Figures:
         """Count what waits by age, and how long the decisions of the last ninety days took."""
         now = self._node.clock()
         waiting = await self._node.store.all("dossiers.waiting", country=country)
-        ages = [now - from_ms(row["since"]) for row in waiting]
+        late, began = late_before(now), [from_ms(row["since"]) for row in waiting]
+        ages = [now - each for each in began]
         since = to_ms(now - _LOOKED_BACK)
         decided = await self._node.store.all("dossiers.decided", country=country, since=since)
         took = [from_ms(row["decided_at"]) - from_ms(row["submitted_at"]) for row in decided]
@@ -85,7 +41,7 @@ class Reading:
             waiting=len(ages), under_a_day=sum(age < _DAY for age in ages),
             under_two_days=sum(_DAY <= age < 2 * _DAY for age in ages),
             under_a_week=sum(2 * _DAY <= age < 7 * _DAY for age in ages),
-            longer=sum(age >= 7 * _DAY for age in ages), overdue=sum(overdue(now - age, now) for age in ages),
+            longer=sum(age >= 7 * _DAY for age in ages), overdue=sum(each < late for each in began),
             oldest=max(ages, default=None), decided=len(took), median=_median(took),
         )  # fmt: skip
 
@@ -110,26 +66,9 @@ class Reading:
         found = await self._node.store.all("dossiers.notices_of_account", account=account, most=most)
         return [_notice(row, read=row["read_at"] is not None) for row in found]
 
-    async def desk_notices(self, whom: Whom, country: str, most: int = 50) -> list[NoticeLine]:
-        """What a part of the desk was told, the newest first."""
-        found = await self._node.store.all("dossiers.notices_of_desk", whom=whom.value, country=country, most=most)
-        return [_notice(row, read=False) for row in found]
-
 
 def _median(took: list[timedelta]) -> timedelta | None:
     return timedelta(seconds=median(each.total_seconds() for each in took)) if took else None
-
-
-def overdue(since: datetime, now: datetime) -> bool:
-    """Whether more than two working days have passed; Saturdays and Sundays (UTC) do not count."""
-    spent, moment = timedelta(0), since
-    while moment < now and spent <= TARGET * _DAY:
-        midnight = moment.replace(hour=0, minute=0, second=0, microsecond=0) + _DAY
-        until = min(midnight, now)
-        if moment.weekday() < _SATURDAY:
-            spent += until - moment
-        moment = until
-    return spent > TARGET * _DAY
 
 
 def _notice(row: Row, *, read: bool) -> NoticeLine:
@@ -138,60 +77,3 @@ def _notice(row: Row, *, read: bool) -> NoticeLine:
         grounds=tuple(Ground(each) for each in json.loads(row["grounds"])),
         until=None if row["until"] is None else from_ms(row["until"]),
     )  # fmt: skip
-
-
-# ── what is wanted of whom ──
-
-_Want = tuple[str, datetime, str]
-
-
-def _wanted(dossier: Dossier, since: datetime, actor: Actor, now: datetime) -> Iterator[_Want]:
-    if _holds(require_reviewer, dossier, actor):
-        yield from _of_application(dossier, since, actor)
-        yield from _of_annexes(dossier, actor)
-    if _holds(require_person, dossier, actor):
-        yield from _of_two(dossier, actor, now)
-
-
-def _of_application(dossier: Dossier, since: datetime, actor: Actor) -> Iterator[_Want]:
-    voted = any(vote.reviewer == actor.id for vote in dossier.votes_now())
-    if dossier.state in (State.SUBMITTED, State.APPEALED):
-        yield "take", since, ""
-    elif disagreed(dossier.votes_now()):
-        if StaffRole.LEAD in actor.roles and not voted:
-            yield "decide", since, ""
-    elif dossier.state is State.IN_REVIEW:
-        yield "review", since, ""
-    elif dossier.state is State.SECOND_REVIEW and not voted:
-        yield "second", since, ""
-
-
-def _of_annexes(dossier: Dossier, actor: Actor) -> Iterator[_Want]:
-    """While a dossier is suspended or has run out its annexes rest."""
-    if not dossier.renewable:
-        return
-    for annex in dossier.annexes:
-        voted = any(vote.reviewer == actor.id for vote in annex.votes)
-        waits_for_lead = disagreed(annex.votes)
-        if annex.open and not voted and (not waits_for_lead or StaffRole.LEAD in actor.roles):
-            wants = "decide" if waits_for_lead else "annex"
-            yield wants if annex.state is not AnnexState.SUBMITTED else "annex", annex.submitted_at, annex.id
-
-
-def _of_two(dossier: Dossier, actor: Actor, now: datetime) -> Iterator[_Want]:
-    for proposal in dossier.proposals:
-        if proposal.by != actor.id and now <= proposal.at + PROPOSAL:
-            yield "propose", proposal.at, ""
-    emergency = dossier.emergency if dossier.state is State.SUSPENDED else None
-    if emergency is None or emergency.confirmed or emergency.by == actor.id:
-        return
-    if now < emergency.until:
-        yield "confirm", emergency.at, ""
-
-
-def _holds(rule: object, dossier: Dossier, actor: Actor) -> bool:
-    try:
-        rule(dossier, actor)  # type: ignore[operator]
-    except Unmoved:
-        return False
-    return True

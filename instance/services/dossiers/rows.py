@@ -133,7 +133,7 @@ def _said(row: Row) -> Said:
 def _evidence(row: Row) -> Evidence:
     return Evidence(
         id=row["id"], kind=EvidenceKind(row["kind"]), rank=EvidenceClass(row["rank"]), at=from_ms(row["at"]),
-        automatic=bool(row["automatic"]), matched=bool(row["matched"]),
+        automatic=bool(row["automatic"]), matched=bool(row["matched"]), number=row["number_kind"],
     )  # fmt: skip
 
 

@@ -158,7 +158,7 @@ class File:
 class QueueLine:
     """One line of the desk: what is wanted of this person, since when, and the version seen.
 
-    `wants`: take | review | second | decide | annex | propose | confirm | register.
+    `wants`: take | review | second | decide | annex | propose | confirm | register; others, where it waits for those.
     """
 
     dossier: str
@@ -175,6 +175,20 @@ class QueueLine:
     annex_kind: AnnexKind | None = None
     open_hit: bool = False
     mine: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueLine:
+    """A doctor whose verification ends soon, or has ended of late; `handed`: a renewal waits at the desk."""
+
+    dossier: str
+    name: str
+    country: str
+    role: Role
+    state: State
+    on: datetime
+    campaign: str
+    handed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,10 +26,38 @@ update campaigns set place = :place where id = :id;
 -- Those that still run go through the country anew: somebody is verified again who was not.
 update campaigns set place = '' where country = :country and started_at + within_days * 86400000 > :now;
 
--- name: verified
--- The verified doctors of a country, a page at a time.
-select id from dossiers
-where country = :country and state in ('approved', 'reverify_due') and id > :after order by id limit :most;
+-- fragment: cohort
+-- verification.campaign.Cohort.holds in SQL: lists are codes between bars, and an empty one asks for nothing.
+d.country = :country and d.state in ('approved', 'reverify_due')
+    and (:reviewers = '' or exists (select 1 from votes v left join annexes a on a.dossier = v.dossier and a.id = v.annex
+        where v.dossier = d.id and (v.annex = '' or a.state = 'accepted')
+            and :reviewers like '%|' || v.reviewer || '|%'))
+    and coalesce((select max(v.at) from votes v left join annexes a on a.dossier = v.dossier and a.id = v.annex
+        where v.dossier = d.id and (v.annex = '' or a.state = 'accepted')), d.verified_at)
+        between cast(:since as bigint) and cast(:until as bigint)
+    and exists (select 1 from evidence_pieces e left join annexes a on a.dossier = e.dossier and a.id = e.annex
+        where e.dossier = d.id and e.place >= 0 and (e.annex = '' or a.state = 'accepted')
+            and (:ranks = '' or :ranks like '%|' || e.rank || '|%')
+            and (:kinds = '' or :kinds like '%|' || e.kind || '|%')
+            and (:numbers = '' or (e.number_kind <> '' and :numbers like '%|' || e.number_kind || '|%')))
 
--- name: members
-select id from dossiers where campaign = :campaign order by id;
+-- name: count
+select count(*) as number from dossiers d where {{cohort}};
+
+-- name: cohort
+-- Whom a cohort is about, a page at a time.
+select d.id from dossiers d where {{cohort}} and d.id > :after order by d.id limit :most;
+
+-- name: enrolled
+insert into campaign_members (campaign, dossier) values (:campaign, :dossier) on conflict do nothing;
+
+-- name: numbers
+-- How far those are that a country has started.
+select m.campaign, d.state, case when d.verified_at > c.started_at then 1 else 0 end as again, count(*) as number
+from campaigns c join campaign_members m on m.campaign = c.id join dossiers d on d.id = m.dossier
+where c.country = :country and c.started_at is not null
+group by m.campaign, d.state, case when d.verified_at > c.started_at then 1 else 0 end;
+
+-- name: voters
+-- Who has ever voted on somebody of a country.
+select distinct v.reviewer from votes v join dossiers d on d.id = v.dossier where d.country = :country;

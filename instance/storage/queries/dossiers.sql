@@ -21,16 +21,6 @@ select {{dossier}} from dossiers d where d.doctor = :doctor order by d.created_a
 -- Whether some dossier has ever been approved for this doctor: an application that is only begun decides nothing.
 select id from dossiers where doctor = :doctor and approved_at is not null order by created_at desc, id desc limit 1;
 
--- name: open_of_country
--- Whatever somebody at the desk may have to do something about, the longest waiting first.
-select {{dossier}} from dossiers d
-where d.country = :country and (d.state in ('submitted', 'in_review', 'second_review', 'appealed')
-    or exists (select 1 from annexes a where a.dossier = d.id and a.state not in ('accepted', 'refused'))
-    or exists (select 1 from proposals p where p.dossier = d.id)
-    or (d.state = 'suspended' and d.emergency_confirmed = 0 and d.emergency_until is not null)
-    or exists (select 1 from register_tasks t where t.dossier = d.id and t.closed_at is null))
-order by d.changed_at, d.id limit :most;
-
 -- name: of_register
 -- The verified doctors whose number is of this kind, a page at a time.
 select distinct d.id from dossiers d join evidence_pieces e on e.dossier = d.id
@@ -41,10 +31,12 @@ order by d.id limit :most;
 select id from dossiers where due_at <= :now order by due_at, id limit :most;
 
 -- name: waiting
--- Since when those wait whose turn is the desk's.
-select id, coalesce(handed_at, changed_at) as since from dossiers
-where country = :country and state in ('submitted', 'in_review', 'second_review', 'appealed')
-order by changed_at;
+-- Since when those wait whose turn is the desk's: applications, and what was added to a verification that runs.
+select d.id, coalesce(d.handed_at, d.changed_at) as since from dossiers d
+where d.country = :country and d.state in ('submitted', 'in_review', 'second_review', 'appealed')
+union all
+select a.id, a.submitted_at as since from annexes a join dossiers d on d.id = a.dossier
+where {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
 
 -- name: decided
 select submitted_at, decided_at from dossiers
@@ -270,10 +262,6 @@ values (:id, :whom, :dossier, :account, :country, :notice, :grounds, :until, :at
 -- name: notices_of_account
 select id, dossier, notice, grounds, until, at, read_at from dossier_notices
 where whom = 'applicant' and account = :account order by id desc limit :most;
-
--- name: notices_of_desk
-select id, whom, dossier, notice, grounds, until, at from dossier_notices
-where whom = :whom and country = :country order by id desc limit :most;
 
 -- name: read_notices
 update dossier_notices set read_at = :now where whom = 'applicant' and account = :account and read_at is null;

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from instance.services.dossiers.reading import overdue
 from instance.services.dossiers.values import Findings
+from instance.services.dossiers.waiting import overdue
 from instance.services.errors import Missing, Rejected
 from tests.instance.dossiers.applying import (
     ADMIN,
@@ -93,12 +93,13 @@ async def test_an_annex_is_in_the_queue_until_it_is_decided(fr: Place) -> None:
     before = await wanted(fr, RITA)
     await eliane.shows()
     annex = (await eliane.does("hand_in", AnnexKind.RENEWAL)).annexes[0].id
-    lines = await fr.node.dossiers.queue(RITA)
+    lines, figures = await fr.node.dossiers.queue(RITA), await fr.node.dossiers.figures("FR")
     await eliane.does("take_annex", annex, by=RITA)
     await eliane.is_found(RITA)
     await eliane.does("vote_annex", annex, *APPROVE, by=RITA)
 
     assert [] == before
+    assert (1, 0) == (figures.waiting, figures.overdue)
     assert [("annex", annex, AnnexKind.RENEWAL)] == [(line.wants, line.annex, line.annex_kind) for line in lines]
     assert [[], ["annex"]] == [await wanted(fr, by) for by in (RITA, RENE)]
 

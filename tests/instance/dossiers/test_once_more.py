@@ -244,7 +244,8 @@ async def test_a_task_is_closed_by_who_may_judge_and_once(fr: Place) -> None:
 async def test_whoever_is_lifted_is_enrolled_then(fr: Place) -> None:
     """A suspension is no way around a campaign that runs."""
     campaigns = fr.node.dossiers.campaigns
-    member = await approved(fr)
+    member, other = await approved(fr), await Applicant.submits(fr.node, "luc", name="Dr Luc Marin", birth_date=None)
+    await other.is_approved()
     await member.does("suspend", Ground.MISCONDUCT, by=ADMIN)
     made = await campaigns.propose("FR", BY_RITA, Ground.REVIEWER_IN_DOUBT, LEA)
     await campaigns.start(made, REMY)

@@ -12,7 +12,6 @@ from quart import Response
 from werkzeug.datastructures import FileStorage
 
 from instance.app import make_app
-from tests.instance.dossiers.applying import Applicant
 from tests.instance.files import pdf
 from tests.instance.pages.house import OWN_PAGE, House, Visitor
 from tests.instance.pages.rows import FR
@@ -101,13 +100,6 @@ class Door:
         assert (303, "/application") == (answer.status_code, answer.headers["Location"])
         await somebody.get("/application")
         return somebody
-
-    async def applicant(self) -> Applicant:
-        """The one who has joined last, to the services."""
-        rows = await self.node.store.all("dossiers.open_of_country", country="FR") or []
-        found = rows[-1] if rows else None
-        assert found is not None
-        return Applicant(self.node, found["account"], found["id"])
 
 
 async def open_door(folder: Path, origin: str = FR) -> Door:

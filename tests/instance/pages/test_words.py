@@ -10,7 +10,7 @@ import pytest
 
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
-from instance.routes import shell
+from instance.routes import campaign_form, shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
 from instance.services import (
@@ -27,6 +27,7 @@ from instance.services import (
     staff,
     standings,
 )
+from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -39,12 +40,12 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import application, countries, desk, feed
+from instance.views import application, countries, desk, desk_queue, feed
 from verification.acts import Notice
 from verification.countries import ProfileFault, Proof
-from verification.dossier import Assurance, Role
+from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
 from verification.evidence import Control
-from verification.grounds import SHORTCOMINGS, Ground, grounds_for
+from verification.grounds import DOUBTS, SHORTCOMINGS, Ground, grounds_for
 from verification.moves import Choice, State
 from verification.overlay import PERIODS, StudentRight
 from verification.people import StaffRole
@@ -58,10 +59,12 @@ SINGLE_CALL = re.compile(r"""(?:\.text|\.count|say)\("([a-z0-9_.-]+)"[,)]""")
 #: What an applicant may be told of: both reviews look alike to them.
 APPLICATION_STATES = [state.value for state in State if state is not State.SECOND_REVIEW]
 #: The reasons that are shown to an applicant.
-SHOWN_GROUNDS = SHORTCOMINGS | grounds_for(State.APPROVED, State.SUSPENDED) | grounds_for(State.APPROVED, State.REVOKED)
+SHOWN_GROUNDS = (
+    SHORTCOMINGS | DOUBTS | grounds_for(State.APPROVED, State.SUSPENDED) | grounds_for(State.APPROVED, State.REVOKED)
+)
 #: Where a key is put together from a value: the values it can take.
 FAMILIES: dict[str, Iterable[str]] = {
-    "nav.": ["application", "feed", "colleagues", "write", "notices", "me"],
+    "nav.": ["application", "feed", "colleagues", "write", "notices", "me", "desk", "overdue", "campaigns"],
     "kind.": [kind.value for kind in PostKind],
     "role.": [role.value for role in Role],
     "audience.": [audience.value for audience in Audience if audience is not Audience.NATIONAL],
@@ -87,10 +90,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "country.says.": ["students", "students_out", "proof_taken", "proof_refused", "degree_doctor", "degree_trainee"],
     "country.reason.": countries.REASONS,
     "country.state.": countries.STATES,
-    "desk.filter.": desk.FILTERS,
-    "desk.all.": desk.FILTERS,
-    "desk.kind.": desk.KINDS,
-    "desk.wants.": ["take", "review", "second", "decide", "annex", "propose", "confirm", "register"],
+    "desk.filter.": desk_queue.FILTERS,
+    "desk.all.": desk_queue.FILTERS,
+    "desk.kind.": desk_queue.KINDS,
+    "desk.wants.": ["take", "review", "second", "decide", "annex", "propose", "confirm", "register", "others"],
     "desk.state.": [state.value for state in State],
     "desk.annex_state.": ["submitted", "in_review", "second_review"],
     "desk.ground.": [ground.value for ground in Ground],
@@ -101,7 +104,15 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.control.": [control.value for control in Control],
     "desk.check.": [check.value for check in Check],
     "desk.assurance.": [assurance.value for assurance in Assurance],
-    "desk.bar.": desk.AGES,
+    "desk.bar.": desk_queue.AGES,
+    "desk.by.": ["applicant", "system"],
+    "desk.late.": desk_queue.LATE,
+    "desk.late_text.": desk_queue.LATE,
+    "desk.late_none.": desk_queue.LATE,
+    "desk.cohort.": [*campaign_form.TICKED, "since", "until"],
+    "desk.rank.": [rank.value for rank in EvidenceClass],
+    "desk.evidence_kind.": [kind.value for kind in EvidenceKind],
+    "mail.desk.": [WAITING, OVERDUE, "disagreement", "second_needed", "appeal_overdue", "appeal_received"],
     "desk.act.": [*desk.ACTS, "other"],
     "desk.choice.": [choice.value for choice in Choice],
     "desk.vote_": [choice.value for choice in Choice],
@@ -146,7 +157,7 @@ CODES = {
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
-    *("dossier_changed", "bad_day", "bad_ground", "handle_unknown"),
+    *("dossier_changed", "bad_day", "bad_ground", "bad_period", "handle_unknown"),
     *("bad_change", "bad_months", "reading_missing", "policy_reason_missing", "proposal_gone"),
 }
 
