@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from instance.routes import (
     account,
+    annexes,
     application,
     colleagues,
     desk,
@@ -20,6 +21,7 @@ from instance.routes import (
     public,
     reactions,
     security,
+    showing,
     staff,
     write,
 )
@@ -29,6 +31,8 @@ BLUEPRINTS = (
     account.routes,
     join.routes,
     application.routes,
+    annexes.routes,
+    showing.routes,
     security.routes,
     own.routes,
     feed.routes,

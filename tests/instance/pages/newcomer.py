@@ -21,7 +21,7 @@ from tests.town import PASSWORD, Network, Place
 EMAIL = "Eliane.Vauquelin@mail.example"
 FORM: dict[str, str | list[str]] = {
     "email": EMAIL, "password": PASSWORD, "again": PASSWORD, "name": "Dr Éliane Vauquelin", "country": "FR",
-    "role": "specialist", "specialty": "cardiology",
+    "role": "specialist", "specialty": "cardiology", "birth_day": "3", "birth_month": "2", "birth_year": "1980",
 }  # fmt: skip
 PDF = "application/pdf"
 
@@ -44,11 +44,11 @@ class Newcomer(Visitor):
         return str(re.findall(r'name="seen" value="(\d+)"', await self.text("/application"))[-1])
 
     async def shows(self, proof: str = "licence", form: str = "diploma", **fields: str) -> str:
-        """Add something with a document."""
-        await self.get(f"/application/add/{form}")
+        """Add something with a document; `for` names the annex it is for."""
+        await self.get(f"/application/add/{form}?for={fields.get('for', '')}")
         added = await self.post(f"/application/add/{form}", proof=proof, **fields)
         assert 303 == added.status_code, await added.get_data(as_text=True)
-        piece = await self.piece()
+        piece = added.headers["Location"].partition("#")[2]
         kept = await self.sends(f"/application/pieces/{piece}/files", pdf())
         assert 303 == kept.status_code, await kept.get_data(as_text=True)
         return piece
