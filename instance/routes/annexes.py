@@ -44,11 +44,11 @@ async def show_annex(kind: AnnexKind, file: File, mistakes: list[Mistake], statu
     kept, policy = await node.evidence.files(file.dossier.id), node.dossiers.policy(file.dossier.country)
     against = view.against(kind.value, file.dossier, node.clock())
     if against and not mistakes:
-        mistakes, status = [Mistake(against)], 409
+        status = 409
     shown = file.said.specialties if file.dossier.role is Role.SPECIALIST else ()
     return await shell.page(
         "application_annex.html", status=status, here="application", kind=kind.value, mistakes=mistakes,
-        closed=bool(against), pieces=view.waiting(kind, file, kept), forms=view.forms(kind, file, policy),
+        closed=against, pieces=view.waiting(kind, file, kept), forms=view.forms(kind, file, policy),
         most_bytes=node.evidence.rules.bytes, version=file.version, present=file.said.name,
         typed=await text_of("name"), chosen=await text_of("specialty"),
         choices=[each for each in specialty_choices(guard.language()) if each[0] not in shown],
@@ -92,12 +92,12 @@ def _anew(code: str) -> str:
 @routes.post("/application/annexes/take-back")
 @guard.account_required
 async def take_back(present: Session) -> ResponseReturnValue:
-    """Let go of an annex that is not decided."""
+    """Let go of an annex that is not decided; the form names no version, from which a first vote could be read."""
     file, annex = await own(present), await text_of("annex")
     if annex not in {each.id for each in file.dossier.annexes}:
         raise Missing()
     try:
-        await guard.node().dossiers.take_back(file.dossier.id, applicant(present.account_id), annex, seen=await _seen())
+        await guard.node().dossiers.take_back(file.dossier.id, applicant(present.account_id), annex, seen=file.version)
     except Rejected as error:
         return await show(present, [Mistake(_anew(error.code))], error.status)
     return shell.done("annex_taken_back", "/application")
@@ -133,9 +133,9 @@ async def retire(present: Session) -> ResponseReturnValue:
 async def _retire_page(file: File, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
     against = view.against(view.RETIRE, file.dossier, guard.node().clock())
     if against and not mistakes:
-        mistakes, status = [Mistake(against)], 409
+        status = 409
     return await shell.page(
-        "application_retire.html", status=status, here="application", mistakes=mistakes, closed=bool(against),
+        "application_retire.html", status=status, here="application", mistakes=mistakes, closed=against,
         version=file.version,
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from quart import Response
 from werkzeug.datastructures import FileStorage
@@ -110,8 +111,8 @@ class Door:
         return Applicant(self.node, found["account"], found["id"])
 
 
-async def open_door(folder: Path, origin: str = FR) -> Door:
+async def open_door(folder: Path, origin: str = FR, **config: Any) -> Door:
     """Open the instance."""
     network = await Network.open(folder)
-    place = await network.add(folder, "fr", origin=origin, language="en")
+    place = await network.add(folder, "fr", origin=origin, language="en", **config)
     return Door(network, place, House(place.node, make_app(place.node), network.clock.now))
