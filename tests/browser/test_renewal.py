@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ YES = (Choice.APPROVE, Ground.EVIDENCE_HOLDS)
 
 
 @pytest.fixture
-async def ended(served: tuple[Shown, Door]) -> AsyncIterator[tuple[Shown, Door, Applicant]]:
+async def ended(served: tuple[Shown, Door]) -> tuple[Shown, Door, Applicant]:
     """An instance at which somebody was verified, and is no longer."""
     shown, door = served
     _, made = await verified(door)
@@ -37,7 +36,7 @@ async def ended(served: tuple[Shown, Door]) -> AsyncIterator[tuple[Shown, Door, 
     await door.node.evidence.sweep()  # what was shown at first has been destroyed long since
     door.house.now = door.network.clock.now
     assert "expired" == (await made.file()).dossier.state
-    yield shown, door, made
+    return shown, door, made
 
 
 async def signs_in(visit: Visit, onward: str = "/feed") -> None:

@@ -93,7 +93,7 @@ async def test_a_birth_date_that_cannot_be_is_none(door, changes, code):
     page = await page_of(answer)
 
     assert 422 == answer.status_code
-    assert f'href="#birth_date">' in page
+    assert 'href="#birth_date">' in page
     assert f"({code})" in page
     assert 'value="Dr Éliane Vauquelin"' in page
     assert [] == await rows(door.node, "select * from sign_ups")
