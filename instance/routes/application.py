@@ -168,13 +168,17 @@ async def _already(present: Session) -> ResponseReturnValue:
 async def withdraw_form(present: Session) -> ResponseReturnValue:
     """Ask once more."""
     file = await own(present)
+    if file.dossier.approved_at is not None:
+        return await show(present, [Mistake("no_such_move")], 409)
     return await shell.page("application_withdraw.html", here="application", version=file.version)
 
 
 @routes.post("/application/withdraw")
 @guard.account_required
 async def withdraw(present: Session) -> ResponseReturnValue:
-    """Take the application back."""
+    """Take the application back; whoever was verified leaves by no form that speaks of an application."""
+    if (await own(present)).dossier.approved_at is not None:
+        return await show(present, [Mistake("no_such_move")], 409)
     return await _do(present, "withdraw", State.WITHDRAWN)
 
 

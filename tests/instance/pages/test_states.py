@@ -149,7 +149,8 @@ async def refuses_the_rest(somebody, made: Applicant, allowed: set[str]) -> None
     before = await made.file()
     seen = str(before.version)
     forms = {
-        "submit": ("/application/submit", {}), "appeal": ("/application/appeal", {}),
+        "submit": ("/application/submit", {}), "withdraw": ("/application/withdraw", {}),
+        "appeal": ("/application/appeal", {}),
         "correct": ("/application/edit", {"name": "Dr Anna Autre", "role": "generalist", "country": "FR",
                     "specialty": "cardiology", "birth_day": "1", "birth_month": "1", "birth_year": "1970"}),
         "annexes": ("/application/annexes/renewal", {}), "retire": ("/application/retire", {"understood": "1"}),
