@@ -59,6 +59,16 @@ def is_at_desk(session: Session | None) -> bool:
     return session is not None and session.doctor is None and bool(_DESK & set(session.roles))
 
 
+def is_barred(session: Session | None) -> bool:
+    """Whether this is a doctor of ours who may not read now: suspended, revoked, or verified too long ago."""
+    return session is not None and session.doctor is not None and session.closed is not None
+
+
+def is_outside(session: Session | None) -> bool:
+    """Whether this is somebody to whom the network is closed, and who does not work here."""
+    return is_applicant(session) or is_barred(session)
+
+
 async def framed(
     node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, counted: bool = True, **values: Any
 ) -> str:
@@ -83,6 +93,7 @@ async def framed(
         signed_in=whole,
         applicant=whole and is_applicant(session),
         at_desk=whole and is_at_desk(session),
+        barred=whole and is_barred(session),
         me=doctor,
         unread=unread,
         back=look.back,

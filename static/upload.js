@@ -18,6 +18,14 @@ function send(form) {
     said.textContent = form.dataset.failed;
     delete form.dataset.busy;
   };
+  const large = form.querySelector("[type=file]").files[0]?.size > Number(form.dataset.most);
+  if (large) {
+    // The server would hang up in the middle of it, and nobody could tell that from a lost line.
+    said.hidden = false;
+    said.textContent = form.dataset.large;
+    delete form.dataset.busy;
+    return;
+  }
   request.open("POST", form.action);
   request.setRequestHeader("Accept", "text/html");
   said.textContent = form.dataset.sending;
@@ -28,7 +36,7 @@ function send(form) {
   });
   request.upload.addEventListener("load", () => { said.textContent = form.dataset.kept; });
   request.addEventListener("load", () => {
-    if (request.status < 300) location.assign("/application");
+    if (request.status < 300) location.assign(form.dataset.back || "/application");
     else show(request.responseText);
   });
   request.addEventListener("error", lost);

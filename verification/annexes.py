@@ -58,12 +58,16 @@ def hand_in(dossier: Dossier, by: Actor, annex: Annex, now: datetime) -> Outcome
 
 def _require_possible(dossier: Dossier, annex: Annex) -> None:
     taken = any(each.id == annex.id or (each.open and each.kind is annex.kind) for each in dossier.annexes)
-    done = annex.kind is AnnexKind.SPECIALIST and dossier.role is Role.SPECIALIST
-    if taken or done:
+    if taken or (annex.kind is AnnexKind.SPECIALIST and not _can_specialise(dossier, annex)):
         raise NoSuchMove("no such annex now")
     by_authority = any(each.rank in _AUTHORITY for each in annex.evidence)
     if not annex.evidence or (annex.kind is not AnnexKind.RENEWAL and not by_authority):
         raise NoEvidence("nothing was shown that counts for this")
+
+
+def _can_specialise(dossier: Dossier, annex: Annex) -> bool:
+    """A specialist adds a further specialty, by its name; whoever has retired adds none."""
+    return dossier.role is not Role.RETIRED and (dossier.role is not Role.SPECIALIST or bool(annex.specialty))
 
 
 def take_back(dossier: Dossier, by: Actor, annex_id: str, now: datetime) -> Outcome:
@@ -190,7 +194,12 @@ def _accepted(
 
 
 def _specialist(dossier: Dossier, shown: terms.Shown, now: datetime) -> Dossier:
-    """A new role. A verification that is due all the same stays due: only the certificate was looked at."""
+    """A new role. A verification that is due all the same stays due: only the certificate was looked at.
+
+    So it is with a further specialty: the day on which a specialist is verified again does not move.
+    """
+    if dossier.role is Role.SPECIALIST:
+        return dossier
     if dossier.state is State.REVERIFY_DUE:
         return replace(dossier, role=Role.SPECIALIST)
     ends = terms.reverify_on(Role.SPECIALIST, shown, now)
@@ -314,8 +323,9 @@ def new(
     *,
     training_ends: datetime | None = None,
     year_ends: datetime | None = None,
+    specialty: str = "",
 ) -> Annex:
-    """An annex to hand in, with the days that are stated in it."""
+    """An annex to hand in, with the days that are stated in it and the specialty it is about."""
     return Annex(
         id=annex_id,
         kind=kind,
@@ -325,4 +335,5 @@ def new(
         submitted_at=now,
         training_ends=training_ends,
         year_ends=year_ends,
+        specialty=specialty,
     )

@@ -128,7 +128,10 @@ class Emergency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annex:
-    """A renewal, a specialist certificate or a change of name, with the evidence and the votes on it alone."""
+    """A renewal, a specialist certificate or a change of name, with the evidence and the votes on it alone.
+
+    `specialty` is the slug of what a certificate is about, where it was said.
+    """
 
     id: str
     kind: AnnexKind
@@ -139,6 +142,7 @@ class Annex:
     votes: tuple[Vote, ...] = ()
     training_ends: datetime | None = None
     year_ends: datetime | None = None
+    specialty: str = ""
 
     @property
     def accepted(self) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from instance.routes import (
     account,
     addresses,
+    annexes,
     application,
     campaigns,
     colleagues,
@@ -24,6 +25,7 @@ from instance.routes import (
     reactions,
     recover,
     security,
+    showing,
     staff,
     write,
 )
@@ -34,6 +36,8 @@ BLUEPRINTS = (
     recover.routes,
     join.routes,
     application.routes,
+    annexes.routes,
+    showing.routes,
     security.routes,
     own.routes,
     feed.routes,

@@ -15,8 +15,7 @@ from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Stage
 from instance.services.errors import Missing, Rejected
 from instance.services.factor_showing import FactorNeeded, is_fresh
-from instance.views import account
-from instance.views import application as applications
+from instance.views import account, annexes
 from verification.people import StaffRole
 from verification.standing import Action
 
@@ -172,6 +171,7 @@ async def _me_page(
     present: Session, mistakes: list[Mistake], status: int = 200, saved: str = ""
 ) -> ResponseReturnValue:
     node = guard.node()
+    file = await node.dossiers.of_account(present.account_id)
     return await shell.page(
         "me.html",
         status=status,
@@ -179,7 +179,8 @@ async def _me_page(
         open=guard.allows(Action.READ),
         factors=await node.factors.of(present.account_id),
         to_prove=await node.addresses.waiting(present.account_id),
-        applies=await applications.state_of(node.store, present.account_id) is not None,
+        applies=file is not None,
+        acts=() if file is None else annexes.possible(file, node.clock()),
         administers=StaffRole.ADMINISTRATOR.value in present.roles,
         reads_audit=StaffRole.DPO.value in present.roles,
         reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),

@@ -1,65 +1,47 @@
-"""The own application: where it stands, what is shown, and everything its owner can do with it."""
+"""The own application: where it stands, what is said of oneself in it, and the moves its owner can make."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-from quart import Blueprint, redirect, request
+from msgspec import structs
+from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, mistake, specialty_choices, text_of, version_seen
-from instance.routes.join import specialties_of
-from instance.services.dossiers.values import Claim, NewApplication
+from instance.routes.forms import Mistake, mistake, text_of, version_seen
+from instance.routes.oneself import OneselfForm, offered, oneself_form, said_before, today
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
+from instance.views import annexes
 from instance.views import application as view
 from verification.countries import Proof
-from verification.documents import BadFile
-from verification.dossier import EvidenceKind
-from verification.moves import State
-from verification.registers import numbers
-from verification.registers.numbers import Check
+from verification.moves import AnnexKind, State
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session
-    from instance.services.dossiers.values import File
-    from verification.countries import CountryPolicy
+    from instance.services.dossiers.values import File, ShownPiece
 
 routes = Blueprint("application", __name__)
 _HAND_IN: Final = {State.DRAFT: "submit", State.NEEDS_INFO: "answer", State.EXPIRED: "renew_expired"}
 #: What came of a form that was sent twice: nothing but what was wanted.
 _DONE: Final = frozenset({"changed_meanwhile", "no_such_move"})
-
-
-class ClaimForm(Struct, frozen=True, kw_only=True):
-    """What the form of one piece holds, as typed."""
-
-    proof: str = ""
-    number_kind: str = ""
-    number: str = ""
-    issued_on: str = ""
-    valid_until: str = ""
-    training_ends: str = ""
-    year_ends: str = ""
-    medicine: str = ""
-    specialist: bool = False
-    #: A number whose check digit does not fit, once the page has said so.
-    warned: str = ""
+#: What a refusal is called here: elsewhere its sentence speaks of texts.
+_CALLED: Final = {"changed_meanwhile": "application_changed"}
+NOTHING_SAID: Final = OneselfForm()
 
 
 @routes.get("/application")
 @guard.account_required
 async def application(present: Session) -> ResponseReturnValue:
     """Show where the application stands."""
-    return await _page(present, [])
+    return await show(present, [])
 
 
-async def _page(
-    present: Session, mistakes: list[Mistake], status: int = 200, at: str = ""
-) -> ResponseReturnValue:  # fmt: skip
+async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
+    """Show where the application stands, with what is to be mended."""
     node = guard.node()
     file = await node.dossiers.of_account(present.account_id)
     if file is None:
@@ -67,7 +49,10 @@ async def _page(
     told, kept = await node.dossiers.notices(present.account_id), await node.evidence.files(file.dossier.id)
     shown = view.application(file, told, kept, node.dossiers.policy(file.dossier.country))
     return await shell.page(
-        "application.html", status=status, here="application", shown=shown, mistakes=mistakes, at=at,
+        "application.html", status=status, here="application" if not shown.verified else "me", shown=shown,
+        mistakes=mistakes, authority=node.authority, most_bytes=node.evidence.rules.bytes,
+        rows=annexes.rows(file, kept),
+        acts=annexes.possible(file, node.clock()),
     )  # fmt: skip
 
 
@@ -90,166 +75,69 @@ async def begin(present: Session) -> ResponseReturnValue:
     """Begin an application, where there is none that goes on."""
     if present.doctor is not None or present.roles:
         raise Rejected("has_dossier", status=409)
-    new = NewApplication(
-        name=await text_of("name"), country=await text_of("country"), role=await text_of("role"),
-        specialties=await specialties_of(), email=await guard.node().joining.address_of(present.account_id),
-    )  # fmt: skip
+    typed, node = await oneself_form(), guard.node()
     try:
-        await guard.node().dossiers.open(present.account_id, new)
+        new = typed.application(await node.joining.address_of(present.account_id), today())
+        await node.dossiers.open(present.account_id, new)
     except Rejected as error:
-        return await _begin_page(present, [mistake(error)], error.status, new)
+        return await _begin_page(present, [mistake(error)], error.status, typed)
     return redirect("/application", code=303)
 
 
 async def _begin_page(
-    present: Session, mistakes: list[Mistake], status: int = 200, form: NewApplication | None = None
+    present: Session, mistakes: list[Mistake], status: int = 200, form: OneselfForm = NOTHING_SAID
 ) -> ResponseReturnValue:
-    joining = guard.node().joining
-    await guard.node().policies.look()
-    empty = NewApplication(name="", country="", role="", specialties=(), email="")
     return await shell.page(
-        "application_new.html", status=status, here="application", form=form or empty, mistakes=mistakes,
-        closed=present.doctor is not None or bool(present.roles), countries=joining.countries(),
-        roles=joining.roles(), choices=specialty_choices(guard.language()),
+        "application_new.html", status=status, here="application", mistakes=mistakes,
+        closed=present.doctor is not None or bool(present.roles), **await offered(form),
     )  # fmt: skip
 
 
-# ── what is shown ──
+# ── correcting ──
 
 
-@routes.get("/application/add/<form>")
+@routes.get("/application/edit")
 @guard.account_required
-async def add_form(present: Session, form: str) -> ResponseReturnValue:
-    """Show the form of one kind of evidence."""
-    file, policy = await _own(present), await _policy(present)
-    return await _add_page(form, _offered(form, file, policy), policy, ClaimForm(), [])
+async def correct_form(present: Session) -> ResponseReturnValue:
+    """Show what was said, to be mended while nobody is looking."""
+    file = await own(present)
+    if not view.may_correct(file):
+        return await show(present, [Mistake("decided_already")], 409)
+    return await _correct_page(file, said_before(file), [])
 
 
-@routes.post("/application/add/<form>")
+@routes.post("/application/edit")
 @guard.account_required
-async def add(present: Session, form: str) -> ResponseReturnValue:
-    """Add a piece; its document comes next. A number whose check digit fails is asked about once."""
-    file, policy, typed = await _own(present), await _policy(present), await _claim_form()
-    offered = _offered(form, file, policy)
+async def correct(present: Session) -> ResponseReturnValue:
+    """Keep what is said anew; what a reviewer has spoken on stays."""
+    file, typed, seen = await own(present), await oneself_form(), version_seen(await text_of("seen"))
+    if file.dossier.votes_now():
+        typed = structs.replace(
+            typed, name=file.said.name, role=file.dossier.role.value, birth_day="", birth_month="", birth_year=""
+        )
     try:
-        claim = _claim(typed, offered, form)
-        if _is_odd(claim, policy) and typed.warned != typed.number:
-            return await _add_page(form, offered, policy, typed, [Mistake("number_odd", "number")], 422)
-        piece = await guard.node().dossiers.add_piece(file.dossier.id, applicant(present.account_id), claim)
+        new = typed.application(file.said.email, today(), born=False)
+        new = replace(new, sites=tuple(sorted(file.dossier.sites)))
+        await guard.node().dossiers.say(
+            file.dossier.id, applicant(present.account_id), new, seen=-1 if seen is None else seen
+        )
     except Rejected as error:
-        return await _add_page(form, offered, policy, typed, [mistake(error)], error.status)
-    return redirect(f"/application#{piece}", code=303)
+        if error.code == "changed_meanwhile" or not view.may_correct(file):
+            return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)
+        return await _correct_page(file, typed, [mistake(error)], error.status)
+    return shell.done("application_said", "/application")
 
 
-def _offered(form: str, file: File, policy: CountryPolicy) -> tuple[str, ...]:
-    offered = view.proofs(form, file, policy) if form in view.FORMS else ()
-    if not offered:
-        raise Missing()
-    return offered
-
-
-async def _add_page(
-    form: str, offered: tuple[str, ...], policy: CountryPolicy, typed: ClaimForm, mistakes: list[Mistake],
-    status: int = 200,
-) -> ResponseReturnValue:  # fmt: skip
-    odd = any(found.code == "number_odd" for found in mistakes)
+async def _correct_page(
+    file: File, form: OneselfForm, mistakes: list[Mistake], status: int = 200
+) -> ResponseReturnValue:
+    values = await offered(form)
+    if not view.may_change_country(file):
+        values["countries"] = (file.dossier.country,)
     return await shell.page(
-        "application_add.html", status=status, here="application", what=form, offered=offered, typed=typed,
-        mistakes=mistakes, kinds=list(policy.kinds.values()), warned=typed.number if odd else "",
-        term=policy.term.local,
+        "application_edit.html", status=status, here="application", mistakes=mistakes, version=file.version,
+        locked=bool(file.dossier.votes_now()), **values,
     )  # fmt: skip
-
-
-async def _claim_form() -> ClaimForm:
-    names = [name for name in ClaimForm.__struct_fields__ if name != "specialist"]
-    return ClaimForm(
-        **{name: (await text_of(name))[:200] for name in names}, specialist=await text_of("specialist") == "1"
-    )
-
-
-def _claim(typed: ClaimForm, offered: tuple[str, ...], form: str) -> Claim:
-    """The claim; what the form of this kind does not ask for is not taken."""
-    if typed.proof not in offered:
-        raise Rejected("proof_missing", "proof")
-    proof = Proof(typed.proof)
-    match view.FORMS[form]:
-        case EvidenceKind.DIPLOMA:
-            return Claim(proof=proof)
-        case EvidenceKind.REGISTRATION:
-            return Claim(
-                proof=proof, number_kind=typed.number_kind, number=typed.number, specialist=typed.specialist,
-                issued_on=_day(typed, "issued_on"), valid_until=_day(typed, "valid_until"),
-            )  # fmt: skip
-        case EvidenceKind.STUDENT_CARD:
-            return Claim(
-                proof=proof, medicine={"yes": True, "no": False}.get(typed.medicine),
-                residency=proof is not Proof.STUDENT_CARD, year_ends=_year(typed.year_ends),
-                training_ends=_day(typed, "training_ends"),
-            )  # fmt: skip
-
-
-def _day(typed: ClaimForm, name: str) -> date | None:
-    text = getattr(typed, name)
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise Rejected("bad_day", name) from None
-
-
-def _year(text: str) -> int | None:
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) == 4):
-        raise Rejected("bad_claim", "year_ends")
-    return int(text)
-
-
-def _is_odd(claim: Claim, policy: CountryPolicy) -> bool:
-    """Whether the check digit does not fit; a hint, never a refusal."""
-    if not claim.number.strip() or claim.number_kind not in policy.kinds:
-        return False
-    try:
-        return numbers.read(claim.number_kind, claim.number, {**numbers.KINDS, **policy.kinds}).check is Check.FAILED
-    except ValueError:
-        return False
-
-
-@routes.post("/application/pieces/<piece>/files")
-@guard.account_required
-async def upload(present: Session, piece: str) -> ResponseReturnValue:
-    """Take the document of a piece."""
-    file, node = await _own(present), guard.node()
-    if piece not in {each.id for each in file.waiting()}:
-        raise Missing()
-    sent = (await request.files).get("file")
-    content = sent.read() if sent is not None else b""
-    declared = (sent.mimetype or "") if sent is not None else ""
-    kind = next(each.proof.value for each in file.waiting() if each.id == piece)
-    try:
-        kept = await node.evidence.put(file.dossier.id, kind, declared, content)
-    except BadFile as bad:
-        return await _page(present, [Mistake(bad.fault.value, f"file-{piece}")], 422, piece)
-    except Rejected as error:
-        return await _page(present, [Mistake(error.code, f"file-{piece}")], error.status, piece)
-    try:
-        await node.dossiers.attach(file.dossier.id, applicant(present.account_id), piece, kept.id)
-    except Rejected:
-        # Taken back in another tab meanwhile: nobody is to see this file.
-        await node.evidence.destroy(kept.id, "piece_dropped")
-        raise
-    return redirect(f"/application#{piece}", code=303)
-
-
-@routes.post("/application/pieces/drop")
-@guard.account_required
-async def drop(present: Session) -> ResponseReturnValue:
-    """Take back what was added and not handed in, with its documents."""
-    file, node, piece = await _own(present), guard.node(), await text_of("piece")
-    files = next((each.files for each in file.waiting() if each.id == piece), ())
-    await node.dossiers.drop_piece(file.dossier.id, applicant(present.account_id), piece)
-    for id in files:
-        await node.evidence.destroy(id, "piece_dropped")
-    return redirect("/application", code=303)
 
 
 # ── moves ──
@@ -259,35 +147,38 @@ async def drop(present: Session) -> ResponseReturnValue:
 @guard.account_required
 async def submit(present: Session) -> ResponseReturnValue:
     """Hand in a draft, give what was asked for, or apply anew after the verification has run out."""
-    file = await _own(present)
+    file = await own(present)
     act = _HAND_IN.get(file.dossier.state)
     if act is None:
         return await _already(present)
-    shown = [each for each in file.waiting() if not each.files and each.proof is not Proof.REGISTER_NUMBER]
-    if shown:
-        return await _page(present, [Mistake("document_missing", f"file-{each.id}") for each in shown], 422)
+    if owing := without_document(file.waiting(AnnexKind.RENEWAL)):
+        return await show(present, owing, 422)
     return await _do(present, act, State.SUBMITTED)
 
 
 async def _already(present: Session) -> ResponseReturnValue:
-    file = await _own(present)
+    file = await own(present)
     if file.dossier.state in (State.SUBMITTED, State.IN_REVIEW, State.SECOND_REVIEW):
         return redirect("/application", code=303)
-    return await _page(present, [Mistake("application_changed")], 409)
+    return await show(present, [Mistake("application_changed")], 409)
 
 
 @routes.get("/application/withdraw")
 @guard.account_required
 async def withdraw_form(present: Session) -> ResponseReturnValue:
     """Ask once more."""
-    file = await _own(present)
+    file = await own(present)
+    if file.dossier.approved_at is not None:
+        return await show(present, [Mistake("no_such_move")], 409)
     return await shell.page("application_withdraw.html", here="application", version=file.version)
 
 
 @routes.post("/application/withdraw")
 @guard.account_required
 async def withdraw(present: Session) -> ResponseReturnValue:
-    """Take the application back."""
+    """Take the application back; whoever was verified leaves by no form that speaks of an application."""
+    if (await own(present)).dossier.approved_at is not None:
+        return await show(present, [Mistake("no_such_move")], 409)
     return await _do(present, "withdraw", State.WITHDRAWN)
 
 
@@ -300,27 +191,28 @@ async def appeal(present: Session) -> ResponseReturnValue:
 
 async def _do(present: Session, act: str, to: State) -> ResponseReturnValue:
     """Carry a move out on the version the page showed; of a form that was sent twice the second changes nothing."""
-    node, file, seen = guard.node(), await _own(present), version_seen(await text_of("seen"))
+    node, file, seen = guard.node(), await own(present), version_seen(await text_of("seen"))
     try:
         await getattr(node.dossiers, act)(
             file.dossier.id, applicant(present.account_id), seen=-1 if seen is None else seen
         )
     except Rejected as error:
-        if error.code in _DONE and (await _own(present)).dossier.state is to:
+        if error.code in _DONE and (await own(present)).dossier.state is to:
             return redirect("/application", code=303)
-        code = "application_changed" if error.code == "changed_meanwhile" else error.code
-        return await _page(present, [Mistake(code)], error.status)
+        return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)
     node.wake.mails.set()
     return redirect("/application", code=303)
 
 
-async def _own(present: Session) -> File:
+def without_document(waiting: Iterable[ShownPiece]) -> list[Mistake]:
+    """What waits and says nothing without a document, each at its field."""
+    owing = [each for each in waiting if not each.files and each.proof is not Proof.REGISTER_NUMBER]
+    return [Mistake("document_missing", f"file-{each.id}") for each in owing]
+
+
+async def own(present: Session) -> File:
     """The own application; Missing where there is none."""
     file = await guard.node().dossiers.of_account(present.account_id)
     if file is None:
         raise Missing()
     return file
-
-
-async def _policy(present: Session) -> CountryPolicy:
-    return guard.node().dossiers.policy((await _own(present)).dossier.country)

@@ -7,14 +7,16 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.account import device_name
-from instance.routes.forms import Mistake, mistake, specialty_choices, text_of
+from instance.routes.forms import Mistake, mistake, text_of
+from instance.routes.oneself import OneselfForm, offered, oneself_form, today
+from instance.services.dossiers.values import NewApplication
 from instance.services.errors import Rejected
 from instance.services.joining import SignUp
 
 routes = Blueprint("join", __name__)
 _COOKIE = "join"
 _KEPT = 3_600
-_EMPTY = SignUp(email="", password="", name="", country="", role="", specialties=())
+_EMPTY = OneselfForm()
 
 
 @routes.get("/join")
@@ -28,17 +30,14 @@ async def join_form() -> ResponseReturnValue:
 @guard.public
 async def join() -> ResponseReturnValue:
     """Keep what was said and send a code; nothing else of the form counts."""
-    form = await request.form
-    new = SignUp(
-        email=await text_of("email"), password=form.get("password", ""), name=await text_of("name"),
-        country=await text_of("country"), role=await text_of("role"), specialties=await specialties_of(),
-    )  # fmt: skip
-    if new.password != form.get("again", ""):
-        return await _page(new, [Mistake("passwords_differ", "again")], 422)
+    form, typed, email = await request.form, await oneself_form(), await text_of("email")
+    if form.get("password", "") != form.get("again", ""):
+        return await _page(typed, [Mistake("passwords_differ", "again")], 422, email=email)
     try:
+        new = _sign_up(typed.application(email, today()), form.get("password", ""))
         token = await guard.node().joining.begin(new, guard.client_address(), guard.language())
     except Rejected as error:
-        return await _page(new, [mistake(error)], error.status)
+        return await _page(typed, [mistake(error)], error.status, email=email)
     answer = redirect("/join/confirm", code=303)
     secure = guard.node().origin.startswith("https://")
     answer.set_cookie(
@@ -47,19 +46,20 @@ async def join() -> ResponseReturnValue:
     return answer
 
 
-async def _page(form: SignUp, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
-    joining = guard.node().joining
-    await guard.node().policies.look()
-    return await shell.page(
-        "join.html", status=status, here="join", form=form, mistakes=mistakes, countries=joining.countries(),
-        roles=joining.roles(), choices=specialty_choices(guard.language()),
+def _sign_up(said: NewApplication, password: str) -> SignUp:
+    return SignUp(
+        email=said.email, password=password, name=said.name, country=said.country, role=said.role,
+        specialties=said.specialties, languages=said.languages, handle=said.handle, birth_date=said.birth_date,
     )  # fmt: skip
 
 
-async def specialties_of() -> tuple[str, ...]:
-    """The specialties that a form names, each once."""
-    form = await request.form
-    return tuple(dict.fromkeys(slug for slug in form.getlist("specialty") if slug))
+async def _page(
+    form: OneselfForm, mistakes: list[Mistake], status: int = 200, *, email: str = ""
+) -> ResponseReturnValue:  # fmt: skip
+    return await shell.page(
+        "join.html", status=status, here="join", mistakes=mistakes, email=email, locked=False, dated=True,
+        **await offered(form),
+    )  # fmt: skip
 
 
 @routes.get("/join/confirm")

@@ -8,6 +8,7 @@ from quart import Blueprint, Response, abort, g, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance import assets
+from instance.frame import is_outside
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import text_of
@@ -20,9 +21,9 @@ _YEAR = 31_536_000
 @routes.get("/")
 @guard.public
 async def home() -> ResponseReturnValue:
-    """Show the landing page; whoever is signed in goes on to the feed."""
-    if guard.session() is not None:
-        return redirect("/feed", code=303)
+    """Show the landing page; whoever is signed in goes on to the feed, or to what opens it."""
+    if (present := guard.session()) is not None:
+        return redirect("/application" if is_outside(present) else "/feed", code=303)
     return await shell.page("home.html")
 
 

@@ -13,7 +13,7 @@ from quart import Response, g, make_response, redirect, request
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
-from instance.frame import Look, framed, is_applicant
+from instance.frame import Look, framed, is_outside
 from instance.headers import PAGE
 from instance.routes import guard
 from instance.routes.forms import Mistake
@@ -30,6 +30,7 @@ from instance.views import application
 DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
     "unfollow", "accept", "reject", "block", "unblock", "profile",
+    "application_said", "annex_handed_in", "annex_taken_back", "retired",
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
     "desk_task", "desk_suspend", "desk_proposed", "desk_propose", "desk_start", "policy_changed", "policy_proposed",
     "policy_confirmed", "policy_withdrawn",
@@ -125,15 +126,15 @@ async def error_page(error: Rejected) -> ResponseReturnValue:
 
 
 def _refused_look(error: Rejected) -> Look:
-    """To somebody who is not verified every address looks alike: the page does not repeat it."""
+    """To somebody who is not verified, or no longer, every address looks alike: the page does not repeat it."""
     seen = look()
-    return replace(seen, back="/application") if error.status == 403 and is_applicant(seen.session) else seen
+    return replace(seen, back="/application") if error.status == 403 and is_outside(seen.session) else seen
 
 
 async def _applied(error: Rejected) -> str | None:
     """Where the application of whoever is refused stands."""
     present = guard.session()
-    if error.status != 403 or present is None or not is_applicant(present):
+    if error.status != 403 or present is None or not is_outside(present):
         return None
     with suppress(StorageUnavailable):
         return await application.state_of(guard.node().store, present.account_id)

@@ -10,7 +10,8 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
 
 from instance.ids import new_ulid
 from instance.services import attempts, mailed_codes, passwords
@@ -46,12 +47,16 @@ class SignUp:
     country: str
     role: str
     specialties: tuple[str, ...]
+    languages: tuple[str, ...] = ()
+    handle: str = ""
+    birth_date: date | None = None
 
     def application(self, email: str) -> NewApplication:
         """The application that comes of it."""
         return NewApplication(
-            name=self.name, country=self.country, role=self.role, specialties=self.specialties, email=email
-        )
+            name=self.name, country=self.country, role=self.role, specialties=self.specialties, email=email,
+            languages=self.languages, handle=self.handle, birth_date=self.birth_date,
+        )  # fmt: skip
 
 
 class Joining:
@@ -84,9 +89,7 @@ class Joining:
         passwords.check_password(new.password, email, email.partition("@")[0])
         await mailed_codes.count(self._node, email, client)
         stored, token, code = await self._node.hash_password(new.password), secrets.token_urlsafe(32), new_code(_DIGITS)
-        said = {
-            "name": new.name, "country": new.country, "role": new.role, "specialties": new.specialties,
-        }  # fmt: skip
+        said = await self._said(new)
 
         async def work(tx: Transaction) -> None:
             await tx.run(
@@ -164,6 +167,14 @@ class Joining:
             raise _gone()
         return row
 
+    async def _said(self, new: SignUp) -> dict[str, Any]:
+        """What is kept until the code is typed; of the birth date no more than later: a keyed hash."""
+        identity = await self._node.dossiers.identity(new.name, new.birth_date)
+        return {
+            "name": new.name, "country": new.country, "role": new.role, "specialties": new.specialties,
+            "languages": new.languages, "handle": new.handle, "identity": "" if identity is None else identity.hex(),
+        }  # fmt: skip
+
     async def _make(self, tx: Transaction, row: Row, token: str, account: str) -> bool:
         """Make the account; False where somebody has one under this address."""
         if await tx.one("joining.account_of", email=row["email"]) is not None:
@@ -205,7 +216,8 @@ def _application(row: Row) -> NewApplication:
     said = json.loads(row["said"])
     return NewApplication(
         name=said["name"], country=said["country"], role=said["role"], specialties=tuple(said["specialties"]),
-        email=row["email"],
+        email=row["email"], languages=tuple(said.get("languages", ())), handle=said.get("handle", ""),
+        identity=bytes.fromhex(said.get("identity", "")) or None,
     )  # fmt: skip
 
 

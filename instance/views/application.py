@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import Struct
 
+from instance.services.dossiers.admitting import wished
 from instance.services.dossiers.pieces import kind_of
 from instance.storage.store import Reader
 from instance.times import to_ms
 from verification.acts import Notice
 from verification.countries import SUPPORT, CountryPolicy, Proof
-from verification.dossier import EvidenceKind
+from verification.dossier import Dossier, EvidenceKind, Role
 from verification.evidence import PROOFS
-from verification.moves import FINAL, MOVES, State
-from verification.ways import ANSWER_WITHIN, APPEAL_WITHIN
+from verification.moves import MOVES, AnnexKind, State
+from verification.timing import APPEAL_ANSWERED
+from verification.ways import ANSWER_WITHIN, APPEAL_WITHIN, lifted_from
 
 if TYPE_CHECKING:
     from instance.evidence import EvidenceFile
@@ -32,6 +34,9 @@ _NEVER_TYPED: Final = frozenset({Proof.ELECTRONIC_IDENTITY, Proof.SUPPORTING_LOG
 _WORKING_DAYS: Final = 2
 _SATURDAY: Final = 5
 _GIVEN: Final = frozenset({State.DRAFT, State.NEEDS_INFO, State.EXPIRED})
+_CORRECTED: Final = frozenset({State.DRAFT, State.NEEDS_INFO})
+#: After these one may apply anew; about the other ends one writes to the team.
+_AGAIN: Final = frozenset({State.CLOSED, State.WITHDRAWN})
 _ASKED: Final = frozenset({Notice.MORE_NEEDED.value, Notice.ANSWER_REMINDER.value})
 _REASONED: Final = {
     State.NEEDS_INFO: _ASKED, State.REJECTED: frozenset({Notice.REJECTED.value, Notice.REJECTED_AGAIN.value}),
@@ -61,13 +66,19 @@ class LineRow(Struct, frozen=True, kw_only=True):
 
 
 class Application(Struct, frozen=True, kw_only=True):
-    """The page; `day` is the one the sentence about what comes next speaks of, in milliseconds."""
+    """The page; `next` names the sentence about what comes next, `day` is the one it speaks of, in milliseconds.
+
+    `handle` is the one there would be, before there is a doctor; empty after.
+    """
 
     state: str
+    next: str
     version: int
     name: str
     role: str
     country: str
+    specialties: tuple[str, ...]
+    handle: str
     day: int
     grounds: tuple[str, ...]
     pieces: tuple[PieceRow, ...]
@@ -78,6 +89,8 @@ class Application(Struct, frozen=True, kw_only=True):
     may_appeal: bool
     may_withdraw: bool
     may_begin_again: bool
+    may_correct: bool
+    verified: bool
 
     @property
     def owing(self) -> tuple[PieceRow, ...]:
@@ -91,16 +104,18 @@ def application(
     """Put the page together."""
     dossier, files = file.dossier, {each.id: each for each in kept}
     lines = tuple(_line(each) for each in told if each.dossier == dossier.id)
-    may_add, waiting = dossier.state in _GIVEN, bool(file.waiting())
+    may_add, waiting = dossier.state in _GIVEN, bool(file.waiting(AnnexKind.RENEWAL))
     return Application(
-        state=_shown(dossier.state), version=file.version, name=file.said.name, role=dossier.role.value,
-        country=dossier.country, day=to_ms(_day(file)), grounds=_grounds(dossier.state, lines),
-        pieces=tuple(_piece(each, files) for each in file.pieces if not each.annex), lines=lines,
-        forms=tuple(name for name in FORMS if proofs(name, file, policy)), may_add=may_add,
+        state=_shown(dossier.state), next=_next(dossier), version=file.version, name=file.said.name,
+        role=dossier.role.value, country=dossier.country, specialties=file.said.specialties,
+        handle=wished(file.said) if file.doctor is None else "", day=to_ms(_day(file)),
+        grounds=_grounds(dossier.state, lines), lines=lines, pieces=_pieces(file, files, added=may_add),
+        forms=tuple(name for name in FORMS if proofs(name, dossier.role, policy)), may_add=may_add,
         may_hand_in=may_add and (waiting or dossier.state is State.NEEDS_INFO),
         may_appeal=dossier.state is State.REJECTED and dossier.appealed_at is None,
         may_withdraw=dossier.approved_at is None and State.WITHDRAWN in MOVES[dossier.state],
-        may_begin_again=dossier.state in FINAL and dossier.approved_at is None,
+        may_begin_again=dossier.state in _AGAIN and dossier.approved_at is None,
+        may_correct=may_correct(file), verified=dossier.renewable,
     )  # fmt: skip
 
 
@@ -110,10 +125,20 @@ async def state_of(store: Reader, account_id: str) -> str | None:
     return None if row is None else _shown(State(row["state"]))
 
 
-def proofs(form: str, file: File, policy: CountryPolicy) -> tuple[str, ...]:
-    """The proofs of one form that help this application, in the order of their names' declaration."""
+def may_correct(file: File) -> bool:
+    """Whether what was said can be said anew: in a draft, and when more was asked for; never once verified."""
+    return file.dossier.state in _CORRECTED and file.dossier.approved_at is None
+
+
+def may_change_country(file: File) -> bool:
+    """Whether the country can be said anew: what was added was read by the rules of one."""
+    return file.dossier.state is State.DRAFT and not file.pieces
+
+
+def proofs(form: str, role: Role, policy: CountryPolicy) -> tuple[str, ...]:
+    """The proofs of one form that help somebody who is to have this role, in the order of their names' declaration."""
     kind = FORMS[form]
-    useful = [each for each in Proof if each in PROOFS[kind] - _NEVER_TYPED and policy.accepts(file.dossier.role, each)]
+    useful = [each for each in Proof if each in PROOFS[kind] - _NEVER_TYPED and policy.accepts(role, each)]
     support = [each for each in Proof if each in PROOFS[kind] & SUPPORT - _NEVER_TYPED] if useful else []
     return tuple(each.value for each in [*useful, *support])
 
@@ -137,9 +162,22 @@ def _shown(state: State) -> str:
     return State.IN_REVIEW.value if state is State.SECOND_REVIEW else state.value
 
 
+def _next(dossier: Dossier) -> str:
+    """Which sentence says what comes next; a suspension that nobody has confirmed ends by itself."""
+    if dossier.state is State.SUSPENDED and lifted_from(dossier) is not None:
+        return "suspended_for"
+    retired = dossier.state is State.APPROVED and dossier.role is Role.RETIRED
+    return "approved_retired" if retired else _shown(dossier.state)
+
+
 def _day(file: File) -> datetime:
     dossier = file.dossier
+    appealed = None if dossier.appealed_at is None else dossier.appealed_at + APPEAL_ANSWERED
     match dossier.state:
+        case State.APPEALED | State.SUBMITTED | State.IN_REVIEW | State.SECOND_REVIEW if appealed is not None:
+            return appealed
+        case State.SUSPENDED:
+            return lifted_from(dossier) or dossier.changed_at
         case State.NEEDS_INFO:
             return dossier.changed_at + ANSWER_WITHIN
         case State.REJECTED:
@@ -162,7 +200,15 @@ def _line(told: NoticeLine) -> LineRow:
     return LineRow(notice=told.notice, grounds=tuple(each.value for each in told.grounds), at=to_ms(told.at))
 
 
-def _piece(shown: ShownPiece, kept: dict[str, EvidenceFile]) -> PieceRow:
+def _pieces(file: File, kept: dict[str, EvidenceFile], *, added: bool) -> tuple[PieceRow, ...]:
+    """What the application rests on, or did; with what was added to it since, where something can be added."""
+    waiting = file.waiting(AnnexKind.RENEWAL) if added else ()
+    shown = [each for each in file.pieces if (not each.annex and not each.waiting) or each in waiting]
+    return tuple(piece(each, kept) for each in shown)
+
+
+def piece(shown: ShownPiece, kept: dict[str, EvidenceFile]) -> PieceRow:
+    """One thing that was shown, with those of its files that are not destroyed."""
     files = tuple(kept[id] for id in shown.files if id in kept)
     return PieceRow(
         id=shown.id, proof=shown.proof.value, number="" if shown.number is None else shown.number.value,

@@ -51,7 +51,7 @@ async def join(visit: Visit, door: Door) -> None:
     await visit.open("/join")
     await looked_at(visit, "join")
     page = visit.page
-    for field in ("name", "email", "password", "again"):
+    for field in ("name", "birth_day", "birth_month", "birth_year", "email", "password", "again"):
         await page.fill(f"#{field}", str(FORM[field]))
     await page.check("[name=role][value=resident]")
     await page.select_option("#specialty-0", "cardiology")
@@ -111,7 +111,7 @@ async def test_the_pages_can_be_used_by_everybody(here, axe, tmp_path, language)
     async with shown.visit(language=language, width=360) as visit:
         wrong = await check(visit, axe, ["/join"])
         await join(visit, door)
-        wrong += await check(visit, axe, ["/application", "/application/withdraw", "/feed", "/me"])
+        wrong += await check(visit, axe, ["/application", "/application/edit", "/application/withdraw", "/feed", "/me"])
         wrong += await check(visit, axe, [f"/application/add/{form}" for form in ("diploma", "registration", "card")])
         await visit.open("/application")
         await add(visit, tmp_path, archive(), "bad.png")
@@ -142,4 +142,7 @@ async def test_the_form_of_joining_by_keyboard_alone(here):
                 break
         await visit.page.keyboard.press("Enter")
 
-    assert ["name", "country", "role", "specialty", "email", "password", "again"] == order
+    assert [
+        *("name", "birth_day", "birth_month", "birth_year", "country", "role", "specialty", "spoken", "handle"),
+        *("email", "password", "again"),
+    ] == order

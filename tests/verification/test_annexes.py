@@ -197,6 +197,32 @@ def test_a_resident_becomes_a_specialist() -> None:
     assert (Issue(),) == outcome.having(Issue)
 
 
+def test_a_specialist_adds_a_further_specialty() -> None:
+    """By its name: a new credential, and the day on which everything is looked at again does not move."""
+    before = approved()
+    further = annexes.new("a-1", AnnexKind.SPECIALIST, (E3,), NOW, specialty="geriatrics")
+    handed = annexes.hand_in(before, APPLICANT, further, NOW).dossier
+    outcome = by_two(annexes.take(handed, RITA, "a-1", NOW).dossier, YES, HOLDS)
+
+    assert (Role.SPECIALIST, before.reverify_on, before.verified_at) == (
+        outcome.dossier.role, outcome.dossier.reverify_on, outcome.dossier.verified_at,
+    )  # fmt: skip
+    assert "geriatrics" == outcome.dossier.annexes[0].specialty
+    assert (Issue(),) == outcome.having(Issue)
+
+
+def test_whoever_has_retired_becomes_no_specialist() -> None:
+    """With a named specialty or without: working again is no annex. A new name is."""
+    retired = approved(role=Role.RETIRED)
+
+    for specialty in ("", "geriatrics"):
+        with pytest.raises(NoSuchMove):
+            annexes.hand_in(
+                retired, APPLICANT, annexes.new("a-1", AnnexKind.SPECIALIST, (E3,), NOW, specialty=specialty), NOW
+            )
+    assert annexes.hand_in(retired, APPLICANT, annexes.new("a-1", AnnexKind.NAME, (E3,), NOW), NOW).acts
+
+
 def test_a_certificate_does_not_put_off_a_verification_that_is_due() -> None:
     """The role is new, the day is not."""
     outcome = by_two(handed_in(replace(DUE, role=Role.RESIDENT), AnnexKind.SPECIALIST, E3), YES, HOLDS)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -61,7 +61,7 @@ from instance.times import to_ms
 from verification import acts
 from verification.countries import CountryPolicy
 from verification.dossier import Country, Dossier, DossierId, Role
-from verification.moves import OPEN, AnnexState, State
+from verification.moves import OPEN, AnnexKind, AnnexState, State
 from verification.names import check_name, fold
 from verification.people import Actor, DoctorId, SiteId
 from verification.registers.numbers import KINDS, NumberKind
@@ -79,6 +79,7 @@ CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
     *restoring.CODES, *campaigns.CODES, "has_dossier", "bad_role", "students_not_admitted", "bad_email",
     "country_not_allowed", "country_not_admitted", "too_many_pieces", "decided_already", "not_found",
+    "birth_date_missing",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
@@ -143,19 +144,22 @@ class Dossiers(Cases):
         await self.numbers.secret()
         await self._checked(new)
 
+    async def identity(self, name: str, born: date | None) -> bytes | None:
+        """What is kept of a birth date: the keyed hash of it and the name, or nothing. Raises Rejected(bad_name)."""
+        return await self.numbers.identity(self.checked_name(name), born)
+
     async def say(self, dossier_id: str, actor: Actor, new: NewApplication, *, seen: int) -> Dossier:
         """Say name, specialties and the rest anew, while nobody is looking: in a draft, or when more was asked for.
 
-        Whoever was approved before changes the name by an annex alone.
+        Whoever was approved before changes the name by an annex alone; after a vote, name, role and birth date stay
+        what was voted on. The country can change while nothing was added. A birth date that is not given again stays
+        what it was, as long as the name does: Rejected (birth_date_missing) otherwise.
         """
         columns = await self._checked(new)
 
         def decide(file: File, now: datetime) -> cases.Decision:
             require_applicant(file.dossier, actor)
-            if file.dossier.state not in _SAYING or new.country != file.dossier.country:
-                raise Rejected("decided_already", status=409)
-            if file.dossier.approved_at is not None and columns["name"] != file.said.name:
-                raise Rejected("decided_already", "name", status=409)
+            _require_sayable(file, new, columns["name"])
             return cases.Decision(outcome=acts.Outcome(_said_anew(file.dossier, new, now), ()))
 
         async def further(tx: Transaction) -> None:
@@ -164,10 +168,13 @@ class Dossiers(Cases):
 
         return await self.carry(dossier_id, decide, seen=seen, further=further)
 
-    async def add_piece(self, dossier_id: str, actor: Actor, claim: Claim) -> str:
+    async def add_piece(
+        self, dossier_id: str, actor: Actor, claim: Claim, kind: AnnexKind | None = None
+    ) -> str:  # fmt: skip
         """Add something to show; it waits until it is handed in (`submit`, `answer`, `renew_expired`, `hand_in`).
 
-        Return its id. Raises Rejected: number_missing, number_shape, proof_not_accepted, bad_claim, too_many_pieces.
+        `kind` is the annex it is for, where it is for one. Return its id.
+        Raises Rejected: number_missing, number_shape, proof_not_accepted, bad_claim, too_many_pieces.
         """
         file = await self._own(dossier_id, actor)
         policy, now, piece = self.policy(file.dossier.country), self.now(), self.new_id("e")
@@ -181,8 +188,9 @@ class Dossiers(Cases):
             await tx.take_turn(f"dossier {dossier_id}")
             await self._require_room(tx, dossier_id)
             await tx.run(
-                "dossiers.add_piece", id=piece, dossier=dossier_id, kind=evidence.kind.value, rank=evidence.rank.value,
-                automatic=int(evidence.automatic), claim=kept, number_kind="" if number is None else number.kind,
+                "dossiers.add_piece", id=piece, dossier=dossier_id, annex="" if kind is None else kind.value,
+                kind=evidence.kind.value, rank=evidence.rank.value, automatic=int(evidence.automatic), claim=kept,
+                number_kind="" if number is None else number.kind,
                 number_system="" if number is None else number.system, number_index=index, at=to_ms(now),
             )  # fmt: skip
             if number is not None:
@@ -265,7 +273,8 @@ class Dossiers(Cases):
         shown = next((each for each in file.pieces if each.id == piece), None)
         if shown is None:
             raise Missing()
-        return await self.registers.answer(shown.number, file.dossier.country, file.said.name)
+        name = file.annex_names.get(shown.annex) or file.said.name
+        return await self.registers.answer(shown.number, file.dossier.country, name)
 
     # ── reading ──
 
@@ -387,7 +396,7 @@ class Dossiers(Cases):
             "name": name, "folded": fold(name), "handle": admitting.handle_of(new.handle), "email": new.email,
             "specialties": msgspec.json.encode(new.specialties).decode(),
             "languages": msgspec.json.encode(new.languages).decode(),
-            "identity": await self.numbers.identity(name, new.birth_date),
+            "identity": new.identity or await self.numbers.identity(name, new.birth_date),
         }  # fmt: skip
 
 
@@ -418,6 +427,21 @@ def _viewed_for(file: File, file_id: str) -> str:
     return "second-review" if dossier.state is State.SECOND_REVIEW else "first-review"
 
 
+def _require_sayable(file: File, new: NewApplication, name: str) -> None:
+    """Raise Rejected at the first thing that cannot be said anew where the dossier stands."""
+    dossier, renamed = file.dossier, name != file.said.name
+    elsewhere = new.country != dossier.country and (dossier.state is not State.DRAFT or bool(file.pieces))
+    if dossier.state not in _SAYING or elsewhere:
+        raise Rejected("decided_already", status=409)
+    if renamed and (dossier.approved_at is not None or dossier.votes_now()):
+        raise Rejected("decided_already", "name", status=409)
+    if dossier.votes_now() and (new.role != dossier.role or new.birth_date or new.identity):
+        raise Rejected("decided_already", "role", status=409)
+    if fold(name) != fold(file.said.name) and new.birth_date is None and new.identity is None:
+        raise Rejected("birth_date_missing", "birth_date")
+
+
 def _said_anew(dossier: Dossier, new: NewApplication, now: datetime) -> Dossier:
     at = now if dossier.state is State.DRAFT else dossier.changed_at
-    return replace(dossier, role=Role(new.role), sites=frozenset(SiteId(each) for each in new.sites), changed_at=at)
+    sites = frozenset(SiteId(each) for each in new.sites)
+    return replace(dossier, role=Role(new.role), country=Country(new.country), sites=sites, changed_at=at)

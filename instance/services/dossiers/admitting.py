@@ -18,11 +18,12 @@ from federation.keys import PrivateKey, PublicKey
 from federation.uri import Uri
 from instance.services import doctors, new_doctors
 from instance.services.doctors import NewDoctor
-from instance.services.dossiers.values import File
+from instance.services.dossiers.values import File, Said
 from instance.services.errors import Rejected
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
-from verification.dossier import Dossier
+from verification import specialties
+from verification.dossier import Dossier, Role
 from verification.errors import NotIssuable
 from verification.moves import AnnexKind
 from verification.names import fold
@@ -30,10 +31,17 @@ from verification.names import fold
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = ("not_issuable", "changed_meanwhile")
+CODES: Final = ("not_issuable", "changed_meanwhile", "bad_specialty", "too_many_specialties")
 _LETTERS: Final = {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "ı": "i"}
 _TITLES: Final = frozenset({"dr", "prof", "med", "pr"})
 _LONGEST: Final = 26
+#: Who has one of these would be taken for somebody who works here.
+_RESERVED: Final = frozenset(
+    {
+        "abuse", "actor", "admin", "administrator", "contact", "doctor", "esanum", "help", "info", "moderator",
+        "postmaster", "privacy", "reviewer", "root", "security", "staff", "support", "team", "webmaster",
+    }
+)  # fmt: skip
 
 
 class TryAgain(Exception):
@@ -108,12 +116,36 @@ def renamed(file: File, after: Dossier) -> str:
     return ""
 
 
+def specialised(file: File, after: Dossier) -> str:
+    """The specialty of a certificate accepted just now; empty where there is none."""
+    known = {each.id for each in file.dossier.annexes if each.accepted}
+    return next((each.specialty for each in after.annexes if each.accepted and each.id not in known), "")
+
+
+def check_specialty(slug: str, file: File) -> None:
+    """Raise Rejected for what is no specialty, one a specialist shows already, and one more than can be shown."""
+    shown = file.said.specialties
+    if not slug:
+        return
+    if not specialties.known(slug) or (slug in shown and file.dossier.role is Role.SPECIALIST):
+        raise Rejected("bad_specialty", "specialty")
+    if slug not in shown and len(shown) >= doctors.MAX_SPECIALTIES:
+        raise Rejected("too_many_specialties", "specialty")
+
+
 def _terms(file: File, after: Dossier, row: Row | None, name: str, assurance: str) -> dict[str, Any]:
     held = "" if row is None else row["assurance"]
+    shown = file.said.specialties if row is None else tuple(json.loads(row["specialties"]))
     return {
         "name": name, "role": after.role.value, "country": after.country,
         "assurance": assurance or held or file.assurance,
+        "specialties": json.dumps(with_specialty(shown, specialised(file, after))),
     }  # fmt: skip
+
+
+def with_specialty(shown: Sequence[str], slug: str) -> list[str]:
+    """The specialties with one more, where it is not among them."""
+    return [*shown, *([slug] if slug and slug not in shown else [])]
 
 
 def _new_row(node: Node, file: File, said: dict[str, Any], ready: Ready) -> dict[str, Any]:
@@ -146,6 +178,9 @@ async def _renew(
         await tx.run("dossiers.rename_doctor", uri=uri, name=new["name"], folded=fold(new["name"]), now=at)
         await tx.run("dossiers.drop_words", doctor=uri)
         await doctors.index(tx, uri, json.loads(row["specialties"]), new["name"], row["handle"])
+    if json.loads(new["specialties"]) != json.loads(row["specialties"]):
+        await tx.run("dossiers.specialise_doctor", uri=uri, specialties=new["specialties"], now=at)
+        await doctors.index(tx, uri, json.loads(new["specialties"]), new["name"], row["handle"])
     await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(reverify))
 
 
@@ -154,12 +189,18 @@ async def _renew(
 
 async def _free_handle(node: Node, file: File) -> str:
     """The handle that was wished for or that the name gives; with a number where it is taken."""
-    wish = handle_of(file.said.handle) or handle_of(file.said.name) or "doctor"
+    wish = wished(file.said)
     for number in range(1, 1_000):
         handle = wish if number == 1 else f"{wish}{number}"
         if await node.store.one("people.by_address", address=handle) is None:
             return handle
     raise Rejected("changed_meanwhile", status=409)
+
+
+def wished(said: Said) -> str:
+    """The handle somebody gets where nobody has it: the one wished for, or what the name gives."""
+    found = (handle_of(text) for text in (said.handle, said.name))
+    return next((handle for handle in found if handle and handle not in _RESERVED), "doctor")
 
 
 def handle_of(name: str) -> str:

@@ -84,6 +84,7 @@ async def carry_out(
     await rows.save(tx, file, outcome.dossier, beside, now)
     carrying = _Carrying(node, tx, file, outcome, now, ready, extra)
     await carrying.rename()
+    await carrying.specialise()
     acts = sorted(outcome.acts, key=lambda each: _ORDER.index(type(each)))
     for act in acts:
         if not isinstance(act, Record):
@@ -117,6 +118,13 @@ class _Carrying:
         name = admitting.renamed(self._file, self._after)
         if name:
             await self._tx.run("dossiers.set_name", id=self._after.id, name=name, folded=fold(name))
+
+    async def specialise(self) -> None:
+        """So is the specialty of a certificate that was accepted."""
+        slug, shown = admitting.specialised(self._file, self._after), self._file.said.specialties
+        if slug and slug not in shown:
+            more = json.dumps(admitting.with_specialty(shown, slug))
+            await self._tx.run("dossiers.set_specialties", id=self._after.id, specialties=more)
 
     async def do(self, act: Act) -> None:
         """One act."""

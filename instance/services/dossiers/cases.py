@@ -74,7 +74,7 @@ class Cases:
         """Give what was asked for: everything that was added since."""
 
         def decide(file: File, now: datetime) -> Decision:
-            added = self._evidence(file.waiting(), file, now)
+            added = self._evidence(_for_application(file), file, now)
             more = self._added(file)
             return _only(review.answer(replace(file.dossier, **more), actor, added, now))
 
@@ -84,7 +84,7 @@ class Cases:
         """Apply anew after the verification has run out, with everything that was added since."""
 
         def decide(file: File, now: datetime) -> Decision:
-            added = self._evidence(file.waiting(), file, now)
+            added = self._evidence(_for_application(file), file, now)
             return _only(review.renew_expired(replace(file.dossier, **self._added(file)), actor, added, now))
 
         return await self.carry(dossier_id, decide, seen=seen, further=self._keep_files(dossier_id))
@@ -108,16 +108,21 @@ class Cases:
         return await self.carry(dossier_id, decide, seen=seen)
 
     async def hand_in(
-        self, dossier_id: str, actor: Actor, kind: AnnexKind, *, seen: int, name: str = ""
-    ) -> Dossier:  # fmt: skip
-        """Hand in a renewal, a certificate or a new name (`name`), with everything that was added since."""
+        self, dossier_id: str, actor: Actor, kind: AnnexKind, *, seen: int, name: str = "", specialty: str = ""
+    ) -> Dossier:
+        """Hand in a renewal, a certificate (of `specialty`) or a new name (`name`), with what was added for it since.
+
+        Raises Rejected also: bad_specialty, too_many_specialties, bad_name.
+        """
         annex_id = self._dossiers.new_id("a")
         wanted = self._dossiers.checked_name(name) if kind is AnnexKind.NAME else ""
+        about = specialty if kind is AnnexKind.SPECIALIST else ""
 
         def decide(file: File, now: datetime) -> Decision:
-            shown = self._evidence(file.waiting(), file, now)
-            training, year = pieces.stated(file.waiting(), self._policy(file))
-            annex = annexes.new(annex_id, kind, shown, now, training_ends=training, year_ends=year)
+            admitting.check_specialty(about, file)
+            shown = self._evidence(file.waiting(kind), file, now)
+            training, year = pieces.stated(file.waiting(kind), self._policy(file))
+            annex = annexes.new(annex_id, kind, shown, now, training_ends=training, year_ends=year, specialty=about)
             return _only(annexes.hand_in(_with_hits(file).dossier, actor, annex, now))
 
         async def further(tx: Transaction) -> None:
@@ -303,12 +308,12 @@ class Cases:
         return await self.carry(dossier_id, decide, seen=seen)
 
     def _with_waiting(self, file: File) -> dict[str, Any]:
-        added = self._evidence(file.waiting(), file, self.now())
+        added = self._evidence(_for_application(file), file, self.now())
         return {"evidence": file.dossier.evidence + added, **self._added(file)}
 
     def _added(self, file: File) -> dict[str, Any]:
         """The days stated in what is added (what is not stated stays as it was), and whether somebody is like this."""
-        training, year = pieces.stated(file.waiting(), self._policy(file))
+        training, year = pieces.stated(_for_application(file), self._policy(file))
         days = {"training_ends": training, "year_ends": year}
         return {name: day for name, day in days.items() if day is not None} | {"open_hit": bool(file.hits)}
 
@@ -328,6 +333,11 @@ class Cases:
 
     def _policy(self, file: File) -> CountryPolicy:
         return self._dossiers.policy(Country(file.dossier.country))
+
+
+def _for_application(file: File) -> tuple[ShownPiece, ...]:
+    """What waits for the application itself: also what was added for a renewal before the verification ran out."""
+    return file.waiting(AnnexKind.RENEWAL)
 
 
 def _with_hits(file: File) -> File:

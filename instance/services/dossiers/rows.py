@@ -155,7 +155,7 @@ def _annex(row: Row, evidence: list[Evidence], votes: list[Vote]) -> Annex:
     return Annex(
         id=row["id"], kind=AnnexKind(row["kind"]), state=AnnexState(row["state"]), evidence=tuple(evidence),
         changed_at=from_ms(row["changed_at"]), submitted_at=from_ms(row["submitted_at"]), votes=tuple(votes),
-        training_ends=_time(row["training_ends"]), year_ends=_time(row["year_ends"]),
+        training_ends=_time(row["training_ends"]), year_ends=_time(row["year_ends"]), specialty=row["specialty"],
     )  # fmt: skip
 
 
@@ -272,7 +272,7 @@ async def _save_annexes(tx: Transaction, before: Dossier, after: Dossier) -> Non
         await tx.run(
             "dossiers.put_annex", dossier=after.id, id=each.id, place=place, kind=each.kind.value,
             state=each.state.value, changed_at=to_ms(each.changed_at), submitted_at=to_ms(each.submitted_at),
-            training_ends=_ms(each.training_ends), year_ends=_ms(each.year_ends),
+            training_ends=_ms(each.training_ends), year_ends=_ms(each.year_ends), specialty=each.specialty,
         )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ class NewApplication:
     """What an applicant says at the beginning; `name` as it stands in the document.
 
     `handle` is a wish; `sites` are ids of places of work; the birth date is not kept, only a keyed hash of it.
+    `identity` is that hash, where it was made before (Dossiers.identity); it stands in the place of the date.
     """
 
     name: str
@@ -29,6 +30,7 @@ class NewApplication:
     handle: str = ""
     languages: tuple[str, ...] = ()
     birth_date: date | None = None
+    identity: bytes | None = None
     sites: tuple[str, ...] = ()
 
 
@@ -79,7 +81,10 @@ class Findings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownPiece:
-    """One thing that was shown: the claim, whether it is handed in, and whether it counts now."""
+    """One thing that was shown: the claim, whether it is handed in, and whether it counts now.
+
+    `annex` is the annex it belongs to; while it waits, the kind of annex it was added for, or nothing.
+    """
 
     id: str
     annex: str
@@ -145,9 +150,10 @@ class File:
     decided_at: datetime | None
     created_at: datetime
 
-    def waiting(self) -> tuple[ShownPiece, ...]:
-        """What was added and is not handed in yet."""
-        return tuple(piece for piece in self.pieces if piece.waiting)
+    def waiting(self, kind: AnnexKind | None = None) -> tuple[ShownPiece, ...]:
+        """What was added and is not handed in yet; of what was added for one kind of annex, with what is for none."""
+        waits = [piece for piece in self.pieces if piece.waiting]
+        return tuple(piece for piece in waits if kind is None or piece.annex in ("", kind.value))
 
     def counting(self, annex: str = "") -> tuple[ShownPiece, ...]:
         """What the application, or one annex, rests on now."""

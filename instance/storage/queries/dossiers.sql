@@ -60,9 +60,10 @@ update dossiers set version = version + 1, country = :country, role = :role, sta
 where id = :id and version = :version;
 
 -- name: say
--- What the applicant says, said anew.
+-- What the applicant says, said anew. Under the same name a birth date that is not given again stays what it was.
 update dossiers set name = :name, folded = :folded, handle = :handle, specialties = :specialties,
-    languages = :languages, email = :email, identity = :identity
+    languages = :languages, email = :email,
+    identity = coalesce(:identity, case when folded = :folded then identity end)
 where id = :id;
 
 -- name: set_doctor
@@ -70,6 +71,12 @@ update dossiers set doctor = :doctor where id = :id;
 
 -- name: set_name
 update dossiers set name = :name, folded = :folded where id = :id;
+
+-- name: set_specialties
+update dossiers set specialties = :specialties where id = :id;
+
+-- name: specialise_doctor
+update doctors set specialties = :specialties, updated_at = :now where uri = :uri and local = 1;
 
 -- name: link_account
 update accounts set doctor = :doctor where id = :account;
@@ -95,12 +102,12 @@ update doctors set standing = :standing, updated_at = :now where uri = :uri and 
 -- ── annexes, votes, proposals ──
 
 -- name: annexes
-select dossier, id, place, kind, state, changed_at, submitted_at, training_ends, year_ends, name from annexes
+select dossier, id, place, kind, state, changed_at, submitted_at, training_ends, year_ends, name, specialty from annexes
 where dossier = :dossier order by place;
 
 -- name: put_annex
-insert into annexes (dossier, id, place, kind, state, changed_at, submitted_at, training_ends, year_ends)
-values (:dossier, :id, :place, :kind, :state, :changed_at, :submitted_at, :training_ends, :year_ends)
+insert into annexes (dossier, id, place, kind, state, changed_at, submitted_at, training_ends, year_ends, specialty)
+values (:dossier, :id, :place, :kind, :state, :changed_at, :submitted_at, :training_ends, :year_ends, :specialty)
 on conflict (dossier, id) do update set place = excluded.place, state = excluded.state,
     changed_at = excluded.changed_at, submitted_at = excluded.submitted_at, training_ends = excluded.training_ends,
     year_ends = excluded.year_ends;
@@ -141,9 +148,10 @@ select id, dossier, annex, place, kind, rank, automatic, matched, claim, number_
 from evidence_pieces where dossier = :dossier order by coalesce(place, 1000000), id;
 
 -- name: add_piece
-insert into evidence_pieces (id, dossier, kind, rank, automatic, matched, claim, number_kind, number_system,
+-- While it waits, `annex` is the kind of annex it was added for, or empty.
+insert into evidence_pieces (id, dossier, annex, kind, rank, automatic, matched, claim, number_kind, number_system,
     number_index, at)
-values (:id, :dossier, :kind, :rank, :automatic, 0, :claim, :number_kind, :number_system, :number_index, :at);
+values (:id, :dossier, :annex, :kind, :rank, :automatic, 0, :claim, :number_kind, :number_system, :number_index, :at);
 
 -- name: place_piece
 update evidence_pieces set annex = :annex, place = :place, rank = :rank, automatic = :automatic, matched = :matched,

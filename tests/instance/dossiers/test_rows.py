@@ -121,7 +121,7 @@ async def saved(node: Node, id: str, dossier: Dossier) -> Dossier:
         file = await node.dossiers.load(tx, await dossier_rows.require(tx, id))
         for each in (*dossier.evidence, *(one for annex in dossier.annexes for one in annex.evidence)):
             await tx.run(
-                "dossiers.add_piece", id=each.id, dossier=id, kind=each.kind.value, rank="E4", automatic=0,
+                "dossiers.add_piece", id=each.id, dossier=id, annex="", kind=each.kind.value, rank="E4", automatic=0,
                 claim='{"proof":"licence"}', number_kind="", number_system="", number_index=None, at=0,
             )  # fmt: skip
         whole = replace(dossier, id=DossierId(id), doctor=file.dossier.doctor)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 from quart import Response
 from werkzeug.datastructures import FileStorage
@@ -20,7 +21,7 @@ from tests.town import PASSWORD, Network, Place
 EMAIL = "Eliane.Vauquelin@mail.example"
 FORM: dict[str, str | list[str]] = {
     "email": EMAIL, "password": PASSWORD, "again": PASSWORD, "name": "Dr Éliane Vauquelin", "country": "FR",
-    "role": "specialist", "specialty": "cardiology",
+    "role": "specialist", "specialty": "cardiology", "birth_day": "3", "birth_month": "2", "birth_year": "1980",
 }  # fmt: skip
 PDF = "application/pdf"
 
@@ -43,11 +44,11 @@ class Newcomer(Visitor):
         return str(re.findall(r'name="seen" value="(\d+)"', await self.text("/application"))[-1])
 
     async def shows(self, proof: str = "licence", form: str = "diploma", **fields: str) -> str:
-        """Add something with a document."""
-        await self.get(f"/application/add/{form}")
+        """Add something with a document; `for` names the annex it is for."""
+        await self.get(f"/application/add/{form}?for={fields.get('for', '')}")
         added = await self.post(f"/application/add/{form}", proof=proof, **fields)
         assert 303 == added.status_code, await added.get_data(as_text=True)
-        piece = await self.piece()
+        piece = added.headers["Location"].partition("#")[2]
         kept = await self.sends(f"/application/pieces/{piece}/files", pdf())
         assert 303 == kept.status_code, await kept.get_data(as_text=True)
         return piece
@@ -102,8 +103,8 @@ class Door:
         return somebody
 
 
-async def open_door(folder: Path, origin: str = FR) -> Door:
+async def open_door(folder: Path, origin: str = FR, **config: Any) -> Door:
     """Open the instance."""
     network = await Network.open(folder)
-    place = await network.add(folder, "fr", origin=origin, language="en")
+    place = await network.add(folder, "fr", origin=origin, language="en", **config)
     return Door(network, place, House(place.node, make_app(place.node), network.clock.now))

@@ -131,7 +131,8 @@ async def test_withdrawn_on_a_page_that_asks_once_more(door):
     after = await eliane.text("/application")
     await eliane.get("/application/new")
     begun = await eliane.post("/application/new", name="Dr Éliane Vauquelin", country="FR", role="generalist",
-                              specialty="general-practice")  # fmt: skip
+                              specialty="general-practice", birth_day="3", birth_month="2",
+                              birth_year="1980")  # fmt: skip
 
     assert ("draft", 303, 303) == (before, answer.status_code, led.status_code)
     assert "Withdrawn by you" in after

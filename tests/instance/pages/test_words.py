@@ -40,13 +40,13 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import application, countries, desk, desk_queue, feed
+from instance.views import annexes, application, countries, desk, desk_queue, feed
 from verification.acts import Notice
 from verification.countries import ProfileFault, Proof
 from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
 from verification.evidence import Control
 from verification.grounds import DOUBTS, SHORTCOMINGS, Ground, grounds_for
-from verification.moves import Choice, State
+from verification.moves import AnnexKind, Choice, State
 from verification.overlay import PERIODS, StudentRight
 from verification.people import StaffRole
 from verification.registers.numbers import Check
@@ -119,7 +119,14 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.two.": ["suspend", "confirm", "lift", "revoke", "death"],
     "desk.proposal.": ["approved", "revoked", "deceased"],
     "application.state.": APPLICATION_STATES,
-    "application.next.": APPLICATION_STATES,
+    "application.next.": [*APPLICATION_STATES, "approved_retired", "suspended_for"],
+    "annex.act.": annexes.ACTS,
+    "annex.kind.": [kind.value for kind in AnnexKind],
+    "annex.text.": [kind.value for kind in AnnexKind],
+    "annex.documents.": [kind.value for kind in AnnexKind],
+    "annex.state.": annexes.STATES,
+    "annex.next.": annexes.STATES,
+    "join.birth_": ["day", "month", "year"],
     "add.": ["issued_on", "valid_until", "training_ends"],
     "add.title.": application.FORMS,
     "add.text.": application.FORMS,
@@ -155,6 +162,9 @@ CODES = {
     *addresses.CODES,
     *recovery.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
+    *("bad_birth_date", "bad_wish", "retire_unconfirmed", "retire_not_yet", "retired_already"),
+    *("annex_open", "annex_suspended", "annex_expired", "annex_not_verified"),
+    *("renewal_missing", "certificate_missing", "name_proof_missing"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
     *("dossier_changed", "bad_day", "bad_ground", "bad_period", "handle_unknown"),
@@ -188,6 +198,15 @@ def test_every_put_together_key_is_declared():
     stems = {stem for path in (ROOT / "pages").glob("*.html") for stem in STEM.findall(path.read_text("utf-8"))}
 
     assert set() == stems - set(FAMILIES)
+
+
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
+def test_no_text_stands_there_twice(language):
+    """Of two texts under one key one would never be shown."""
+    source = (ROOT / f"locale/{language}/LC_MESSAGES/messages.po").read_text("utf-8")
+    keys = re.findall(r'^msgid "(.+)"$', source, re.MULTILINE)
+
+    assert [] == sorted({key for key in keys if keys.count(key) > 1})
 
 
 def test_languages_ask_for_the_same_values():

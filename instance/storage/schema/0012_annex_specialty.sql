@@ -1,0 +1,2 @@
+-- The specialty a certificate is about, where an annex shows one.
+alter table annexes add column specialty text not null default '';
