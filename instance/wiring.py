@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.relocation import Relocations
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -88,6 +89,7 @@ class Node:
     staff: Staff
     publishing: Publishing
     follows: Follows
+    relocations: Relocations
     siblings: SiblingAdmin
     serving: Serving
     workers: Workers
@@ -208,6 +210,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.own_status import OwnStatus
     from instance.services.people import People
     from instance.services.publishing import Publishing
+    from instance.services.relocation import Relocations
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -231,6 +234,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.dossiers = Dossiers(node)
     node.joining, node.mails = Joining(node), Mails(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
+    node.relocations = Relocations(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
     node.inbound = InboundQueue(node)

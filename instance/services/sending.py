@@ -79,13 +79,14 @@ async def forget_object(tx: Transaction, uri: str, now: int) -> None:
 
 
 async def to_all_siblings(
-    node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
+    node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority, **more: Any
 ) -> None:
-    """Queue an activity about one of our doctors for every sibling."""
+    """Queue an activity about one of our doctors for every sibling; `more` is what this kind says besides."""
     about = object if isinstance(object, Uri) else object.id
+    said = {"object": object, **more}
     activity: Any = kind(
-        id=activity_id(node), actor=actor, to=(VERIFIED_DOCTORS,), published=node.clock(), object=object
-    )  # type: ignore[call-arg]
+        id=activity_id(node), actor=actor, to=(VERIFIED_DOCTORS,), published=node.clock(), **said
+    )  # fmt: skip
     targets = [_shared(sibling) for sibling in node.allowlist() if _is_told(sibling)]
     await send(node, tx, Message(activity, about, Audience.FEDERATION.value, priority), targets)
 

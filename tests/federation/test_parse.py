@@ -65,7 +65,9 @@ def test_a_move_names_where_from_and_where_to() -> None:
     assert (MARIE, ANNA) == (found.object, found.target)  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("target", [None, str(MARIE), f"{FR}/doctors/somebody", "not an address", 7, [str(ANNA), str(MARIE)]])
+@pytest.mark.parametrize(
+    "target", [None, str(MARIE), f"{FR}/doctors/somebody", "not an address", 7, [str(ANNA), str(MARIE)]]
+)
 def test_a_move_to_nowhere_is_malformed(target: Any) -> None:
     """Without a place to go to, to oneself, inside one instance, or to two places at once nobody moves."""
     with pytest.raises(Malformed):

@@ -146,6 +146,7 @@ async def _renew(
         await tx.run("dossiers.rename_doctor", uri=uri, name=new["name"], folded=fold(new["name"]), now=at)
         await tx.run("dossiers.drop_words", doctor=uri)
         await doctors.index(tx, uri, json.loads(row["specialties"]), new["name"], row["handle"])
+    await tx.run("relocation.came_back", uri=uri)
     await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(reverify))
 
 
