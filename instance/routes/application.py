@@ -68,6 +68,7 @@ async def _page(
     shown = view.application(file, told, kept, node.dossiers.policy(file.dossier.country))
     return await shell.page(
         "application.html", status=status, here="application", shown=shown, mistakes=mistakes, at=at,
+        final=file.dossier.final, elsewhere=await node.relocations.elsewhere(file.dossier.id),
     )  # fmt: skip
 
 
@@ -273,6 +274,18 @@ async def _already(present: Session) -> ResponseReturnValue:
     if file.dossier.state in (State.SUBMITTED, State.IN_REVIEW, State.SECOND_REVIEW):
         return redirect("/application", code=303)
     return await _page(present, [Mistake("application_changed")], 409)
+
+
+@routes.post("/application/elsewhere")
+@guard.account_required
+async def elsewhere(present: Session) -> ResponseReturnValue:
+    """Say at which sibling the applicant is verified already: a support for whoever reviews, and no evidence."""
+    file = await _own(present)
+    try:
+        await guard.node().relocations.say_elsewhere(file.dossier.id, await text_of("elsewhere"))
+    except Rejected as error:
+        return await _page(present, [mistake(error)], error.status)
+    return redirect("/application", code=303)
 
 
 @routes.get("/application/withdraw")

@@ -31,7 +31,7 @@ DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
     "unfollow", "accept", "reject", "block", "unblock", "profile",
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
-    "desk_task", "desk_suspend",
+    "desk_task", "desk_suspend", "move_from", "move_drop",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

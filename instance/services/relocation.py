@@ -195,6 +195,8 @@ class Relocations:
     async def say_elsewhere(self, dossier: str, address: str) -> None:
         """Note where an applicant says they are verified already; an empty address takes it back."""
         address = _plain(address)
+        if address and not self._leads_elsewhere(address):
+            raise Rejected("bad_address", "elsewhere")
 
         async def work(tx: Transaction) -> None:
             if not address:
@@ -202,10 +204,6 @@ class Relocations:
                 return
             await tx.run("relocation.say_elsewhere", dossier=dossier, address=address, now=to_ms(self._node.clock()))
 
-        if address and (
-            address.count("@") != 1 or len(address) > 254 or address.partition("@")[2] == self._node.authority
-        ):
-            raise Rejected("bad_address", "elsewhere")
         await self._store.write(work)
 
     async def elsewhere(self, dossier: str) -> str:
@@ -222,6 +220,10 @@ class Relocations:
         return _shown(found, learned, address, name)
 
     # ── parts ──
+
+    def _leads_elsewhere(self, address: str) -> bool:
+        handle, _, authority = address.partition("@")
+        return bool(handle and authority) and "@" not in authority and authority != self._node.authority
 
     async def _row(self, doctor: str) -> Row:
         row = await self._store.one("relocation.doctor", uri=doctor)

@@ -28,6 +28,7 @@ from instance.services.joining import Joining
 from instance.services.mails import Mails
 from instance.services.people import People
 from instance.services.publishing import Publishing
+from instance.services.relocation import Relocations
 from instance.services.second_factor import SecondFactors
 from instance.services.staff import Staff
 from instance.storage import open_store
@@ -124,6 +125,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     await node.directory.lists.load()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
+    node.relocations = Relocations(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
     house.app = make_app(node)
