@@ -26,7 +26,7 @@ async def _page(
 ) -> ResponseReturnValue:  # fmt: skip
     node = guard.node()
     return await shell.page(
-        "move.html", status=status, here="me", mistakes=mistakes, found=found, old=old, new=new, me=reader.row,
+        "move.html", status=status, here="me", mistakes=mistakes, found=found, old=old, new=new,
         address=f"{reader.row['handle']}@{node.authority}", aliases=await node.relocations.aliases(reader.uri),
     )  # fmt: skip
 

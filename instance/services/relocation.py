@@ -236,8 +236,11 @@ class Relocations:
     ) -> tuple[Doctor, Learned, str]:
         """Look a doctor up at their home, whatever their standing; `known`: it must be known whether it holds."""
         address = _plain(address)
-        if address.partition("@")[2] == self._node.authority:
+        handle, _, authority = address.partition("@")
+        if authority == self._node.authority:
             raise Rejected("same_home", field)
+        if not handle or not authority or "@" in authority:
+            raise Rejected("bad_address", field)
         try:
             uri = await self._node.directory.find_uri(address)
             self._node.allowlist().require(uri.origin, direction)
