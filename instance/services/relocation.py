@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 CODES: Final = (
-    *(reason.value for reason in WhyNot), "bad_address", "doctor_unknown", "home_away", "sibling_closed", "same_home",
+    *(reason.value for reason in WhyNot), "bad_address", "doctor_unknown", "home_away", "home_closed", "same_home",
     "too_many_aliases", "other_handle", "changed_meanwhile", "not_in_order",
 )  # fmt: skip
 #: What a doctor's actor may name (security: limits).
@@ -83,7 +83,7 @@ class Relocations:
         found, learned, address = await self._find(address)
         was = Reason(learned.doctor.standing)
         if found.moved_to is not None and found.moved_to != doctor:
-            raise Rejected(WhyNot.ELSEWHERE.value, "old", status=409)
+            raise Rejected(WhyNot.ELSEWHERE.value, "old")
         if was is not Reason.OK and (was is not Reason.REVOKED or found.moved_to is None):
             raise Rejected(WhyNot.NOT_VERIFIED.value, "old")
         if not same_name(row["name"], found.name):
@@ -159,7 +159,7 @@ class Relocations:
         )  # fmt: skip
         reason = relocation.why_not(old, described(found, learned), now=now)
         if reason is not None:
-            raise Rejected(reason.value, "new", status=409)
+            raise Rejected(reason.value, "new")
         return row, found, learned, address
 
     async def _tell(self, tx: Transaction, old: Uri, new: Uri, learned: Learned) -> None:
@@ -246,15 +246,15 @@ class Relocations:
             self._node.allowlist().require(uri.origin, direction)
             found, learned = await self._node.directory.examine(uri)
         except (NotReached, TooManyRequests):
-            raise Rejected("home_away", field, status=409) from None
+            raise Rejected("home_away", field) from None
         except _CLOSED:
-            raise Rejected("sibling_closed", field, status=409) from None
+            raise Rejected("home_closed", field) from None
         except Refused:
             raise Rejected("doctor_unknown", field) from None
         except (BadUri, ValueError):
             raise Rejected("bad_address", field) from None
         if known and is_deferred(learned.doctor):
-            raise Rejected("home_away", field, status=409)
+            raise Rejected("home_away", field)
         return found, learned, address
 
 

@@ -281,7 +281,7 @@ async def test_nobody_goes_to_a_paused_sibling_or_to_themselves(town: Network, m
     """The allowlist decides where to, and another address here is no other instance."""
     await marie.place.node.siblings.set_policy("https://de.example", "pause", by="test", reason="test")
 
-    await _stays(marie, arrived, "sibling_closed")
+    await _stays(marie, arrived, "home_closed")
     await _stays(marie, Person(town["fr"], "leo", Uri.parse("https://fr.example/doctors/leo")), "same_home")
 
 

@@ -72,13 +72,13 @@ async def test_the_account_of_who_has_gone_opens_nothing_and_says_where(network)
 @pytest.mark.parametrize(
     ("path", "form", "status", "code"),
     [
-        ("/me/move/to", {"new": "marie@de.example"}, 409, "move_unclaimed"),
+        ("/me/move/to", {"new": "marie@de.example"}, 422, "move_unclaimed"),
         ("/me/move/to", {"new": "nobody@de.example"}, 422, "doctor_unknown"),
-        ("/me/move/to", {"new": "marie@nowhere.example"}, 409, "sibling_closed"),
+        ("/me/move/to", {"new": "marie@nowhere.example"}, 422, "home_closed"),
         ("/me/move/to", {"new": "leo@fr.example"}, 422, "same_home"),
         ("/me/move/to", {"new": "marie"}, 422, "bad_address"),
         ("/me/move/to", {"new": ""}, 422, "bad_address"),
-        ("/me/move/leave", {"new": "marie@de.example", "handle": "marie"}, 409, "move_unclaimed"),
+        ("/me/move/leave", {"new": "marie@de.example", "handle": "marie"}, 422, "move_unclaimed"),
         ("/me/move/from", {"old": "berta@de.example"}, 422, "move_other_name"),
         ("/me/move/from", {"old": "marie@fr.example"}, 422, "same_home"),
     ],
@@ -153,7 +153,7 @@ async def test_a_home_that_is_away_is_said(network):
     network.down.add("de")
     answer = await marie.post("/me/move/to", new="marie@de.example")
 
-    assert (409, True) == (answer.status_code, "(home_away)" in await shown(answer))
+    assert (422, True) == (answer.status_code, "(home_away)" in await shown(answer))
 
 
 # ── applying at the new place ──
