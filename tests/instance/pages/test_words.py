@@ -13,7 +13,18 @@ from instance import evidence, i18n, rendering
 from instance.routes import shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
-from instance.services import dossiers, follows, joining, people, publishing, second_factor, siblings, staff, standings
+from instance.services import (
+    dossiers,
+    follows,
+    joining,
+    people,
+    publishing,
+    relocation,
+    second_factor,
+    siblings,
+    staff,
+    standings,
+)
 from instance.services.effects import (
     ANSWER,
     FOLLOW_ACCEPTED,
@@ -21,6 +32,7 @@ from instance.services.effects import (
     FOLLOWED,
     LIKE,
     MENTION,
+    MOVED,
     NAMED,
     RECOMMENDED,
     REPLY,
@@ -61,7 +73,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "withdraw.text.": ["post", "comment"],
     "people.": ["followers", "following", "blocked"],
     "people.none.": ["followers", "following", "blocked"],
-    "standing.": ["suspended", "revoked"],
+    "standing.": ["suspended", "revoked", "moved"],
+    "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
     "policy.": ["inherit", "read-only", "pause", "block"],
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
@@ -102,7 +115,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
-        *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED),
+        *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
         *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
@@ -119,6 +132,7 @@ CODES = {
     *second_factor.CODES,
     *staff.CODES,
     *joining.CODES,
+    *relocation.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
