@@ -71,10 +71,13 @@ class Relocations:
 
     # ── who comes ──
 
-    async def aliases(self, doctor: str) -> list[str]:
-        """The addresses at other instances that this doctor has named."""
-        row = await self._row(doctor)
-        return sorted(aliases_of(row))
+    async def aliases(self, doctor: str) -> list[tuple[Uri, str]]:
+        """The ids at other instances that this doctor has named, each as people write it where that is known."""
+        found = []
+        for uri in sorted(aliases_of(await self._row(doctor))):
+            known = await self._store.one("relocation.destination", uri=uri)
+            found.append((uri, f"@{known['address']}" if known is not None else str(uri)))
+        return found
 
     async def claim(self, doctor: str, address: str) -> Elsewhere:
         """Name the old address: from now on the actor carries it. Raises Rejected where it is not this doctor's."""
@@ -88,7 +91,7 @@ class Relocations:
             raise Rejected(WhyNot.NOT_VERIFIED.value, "old")
         if not same_name(row["name"], found.name):
             raise Rejected(WhyNot.OTHER_NAME.value, "old")
-        await self._set_aliases(row, {*aliases_of(row), found.id})
+        await self._set_aliases(row, {*aliases_of(row), found.id}, learned)
         return _shown(found, learned, address, row["name"])
 
     async def disclaim(self, doctor: str, alias: str) -> None:
@@ -96,7 +99,7 @@ class Relocations:
         row = await self._row(doctor)
         await self._set_aliases(row, {each for each in aliases_of(row) if each != alias})
 
-    async def _set_aliases(self, row: Row, aliases: set[Uri]) -> None:
+    async def _set_aliases(self, row: Row, aliases: set[Uri], learned: Learned | None = None) -> None:
         if len(aliases) > MAX_ALIASES:
             raise Rejected("too_many_aliases", "old")
 
@@ -108,6 +111,8 @@ class Relocations:
             )  # fmt: skip
             if not changed:
                 raise Rejected("changed_meanwhile", status=409)
+            if learned is not None:
+                await self._node.directory.keep(tx, learned)
 
         await self._store.write(work)
 

@@ -105,6 +105,57 @@ async def test_the_page_says_where_and_the_post_says_when(town: Network, marie: 
         assert 1 == told.count("goes on at another instance")
 
 
+async def test_the_whole_way_by_pages_alone(town: Network, marie: Person) -> None:
+    """Three countries, browsers without scripts: the old address there, the new one here, followers in two countries."""
+    there, anton = await town["de"].doctor("marie"), await town["at"].doctor("anton")
+    fleur = await town["fr"].doctor("fleur")
+    at_anton, at_fleur = await Visitor.of(anton), await Visitor.of(fleur)
+    await at_anton.get("/colleagues?q=marie%40fr.example")
+    for visitor, reader in ((at_anton, anton), (at_fleur, fleur)):
+        assert 303 == (await visitor.post(profile_path(marie, reader.place) + "/follow")).status
+    await town.settle()
+    new, old = await Visitor.of(there), await Visitor.of(marie)
+    assert 422 == (await old.post("/me/move/to", new="marie@de.example")).status
+    assert 303 == (await new.post("/me/move/from", old="marie@fr.example")).status
+    assert 200 == (await old.post("/me/move/to", new="marie@de.example")).status
+    assert 422 == (await old.post("/me/move/leave", new="marie@de.example", handle="mario")).status
+    assert 200 == (await old.post("/me/move/leave", new="marie@de.example", handle="marie")).status
+    await town.settle()
+    await there.posts("For colleagues", audience="colleagues")
+    await town.settle()
+
+    assert "/sign-in" in (await old.get("/feed")).headers["location"]
+    for visitor, reader in ((at_anton, anton), (at_fleur, fleur)):
+        assert "has moved to" in await visitor.text(profile_path(marie, reader.place))
+        assert "For colleagues" in await visitor.text("/feed?tab=colleagues")
+    assert 2 == (await new.text("/colleagues/followers")).count('class="card person"')
+
+
+async def test_old_posts_say_that_their_author_was_verified_then(
+    town: Network, marie: Person, arrived: Person
+) -> None:  # fmt: skip
+    """A colleague who reads them later sees no lost mark, but the truth of the day; the twin lost it for a fault."""
+    anton = await follower(town, "at", "anton", marie)
+    berta = await town["fr"].doctor("berta")
+    for author, title in ((marie, "By who has moved"), (berta, "By who was revoked")):
+        await author.posts(title)
+    await town.settle()
+    await goes(marie, arrived)
+    await berta.place.node.people.suspend("berta", "test", "test")
+    await town.settle()
+    visitor = await Visitor.of(anton)
+    feed = await visitor.text("/feed?tab=all")
+    moved = await visitor.text(f"/posts/{await anton.slug_of(await _uri(town, 'By who has moved'))}")
+
+    assert (1, 1) == (feed.count("verified when this was written"), feed.count("no longer verified"))
+    assert "verified when this was written" in moved
+
+
+async def _uri(town: Network, title: str) -> str:
+    found = await rows(town["at"].node, f"select uri from posts where title = '{title}'")
+    return str(found[0]["uri"])
+
+
 async def test_the_approval_rules_of_the_new_one_hold(town: Network, marie: Person, arrived: Person) -> None:
     """Where a follow waits for a yes it waits: having followed before opens nothing."""
     anton = await follower(town, "at", "anton", marie)

@@ -141,7 +141,7 @@ async def test_an_old_address_can_be_taken_back(network):
     await marie.get("/me/move")
     asked = await marie.post("/me/move/to", new="marie@de.example")
 
-    assert "https://fr.example/doctors/marie" in page
+    assert '<p class="handle">@marie@fr.example</p>' in page
     assert ["The old address is not named any more."] == await said(there, answer.headers["Location"])
     assert "(move_unclaimed)" in await shown(asked)
 
