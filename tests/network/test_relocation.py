@@ -12,7 +12,7 @@ from federation.uri import Uri
 from federation.vocabulary import Move
 from instance.services.errors import Forbidden, Rejected
 from tests.doorway import a_create, an_act, bent, kept, says, send_as_instance
-from tests.instance.dossiers.applying import Applicant
+from tests.instance.dossiers.applying import Applicant, application
 from tests.network.scene import Liar, Visitor, befriend, profile_path, refusals, without_trace
 from tests.town import Network, Person, Place, rows
 
@@ -254,6 +254,32 @@ async def test_with_a_dossier_everything_is_one_transaction(town: Network) -> No
     assert new.uri == document.moved_to
     assert document.updated is not None
     assert 0 <= (document.updated - fr.node.clock()).total_seconds() < 1
+
+
+async def test_who_comes_back_is_verified_anew_and_has_not_moved_any_more(town: Network) -> None:
+    """A new dossier at the old home: its doctor speaks again, here and in Austria, under the old address."""
+    fr, at = town["fr"], town["at"]
+    eliane = await Applicant.submits(fr.node)
+    await eliane.is_approved()
+    old, new = await eliane.doctor(fr), await named(town["de"], "eliane", "Dr Éliane Vauquelin")
+    await follower(town, "at", "anton", old)
+    await new.place.node.relocations.claim(new.uri, old.address)
+    await goes(old, new)
+    await town.settle()
+    gone = await believed(at, old)
+    town.clock.move(days=40)
+    again = Applicant(fr.node, eliane.account, await fr.node.dossiers.open(eliane.account, application()))
+    await again.shows()
+    await again.does("submit")
+    await again.is_approved()
+    await town.settle()
+    await old.posts("Back again")
+    await town.settle()
+
+    assert ("revoked", new.uri) == gone
+    assert ("ok", "") == await believed(fr, old) == await believed(at, old)
+    assert ["Back again"] == await at.titles()
+    assert (await fr.node.people.doctor_document(old.handle)).moved_to is None
 
 
 async def named(place: Place, handle: str, name: str) -> Person:
