@@ -9,6 +9,7 @@
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
     │                      KindNotFederated AudienceWidened AuthorAway (503)
+    ├── a move             MoveUnclaimed MoveNotVerified MoveOtherName MoveTooLate MovedElsewhere
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
     └── a request to read  NotFound Gone MethodNotAllowed SigningStopped (503)
 
@@ -232,6 +233,36 @@ class AudienceWidened(Refused):
     """The activity would show an object to more people than its author chose."""
 
     status, code = 403, "audience_widened"
+
+
+class MoveUnclaimed(Refused):
+    """The two actors of a Move do not name each other, in `movedTo` and `alsoKnownAs`, at their homes."""
+
+    status, code = 403, "move_unclaimed"
+
+
+class MoveNotVerified(Refused):
+    """One of the two actors of a Move is no verified doctor: the old one never was, or lost it; the new one is not."""
+
+    status, code = 403, "move_not_verified"
+
+
+class MoveOtherName(Refused):
+    """The two actors of a Move were verified under different names."""
+
+    status, code = 403, "move_other_name"
+
+
+class MoveTooLate(Refused):
+    """The old actor of a Move fell silent more than 30 days ago, or does not say when."""
+
+    status, code = 403, "move_too_late"
+
+
+class MovedElsewhere(Refused):
+    """The old actor of a Move has moved to somebody else before, or the new one has moved on."""
+
+    status, code = 403, "moved_elsewhere"
 
 
 class AuthorAway(Refused):

@@ -47,6 +47,7 @@ from federation.vocabulary import (
     Flag,
     Ignored,
     Instance,
+    Move,
     Post,
     Undo,
     Update,
@@ -314,7 +315,7 @@ def require_own_ids(activity: AnyActivity) -> None:
             owned = thing.id
         case Update(object=Doctor() | Instance() as actor):
             owned = actor.id
-        case Update(object=Uri() as uri) | Delete(object=uri) | Undo(object=uri):
+        case Update(object=Uri() as uri) | Delete(object=uri) | Undo(object=uri) | Move(object=uri):
             owned = uri
         case _:
             return
@@ -341,9 +342,9 @@ def require_open_kind(activity: AnyActivity, sibling: Sibling) -> None:
 
 
 def is_housekeeping(activity: AnyActivity) -> bool:
-    """Whether the instance actor may do this: mend and withdraw what is its origin's, report, and nothing more."""
+    """Whether the instance actor may do this: mend, withdraw and move what is its origin's, report, no more."""
     match activity:
-        case Flag() | Delete() | Ignored():
+        case Flag() | Delete() | Move() | Ignored():
             return True
         case Update(object=thing):
             return not isinstance(thing, Post | Comment)

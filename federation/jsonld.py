@@ -103,7 +103,7 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
             _ADDRESS,
             _AS,
             "actor object attributedTo to cc bto bcc audience inReplyTo context tag attachment href url outbox"
-            " followers following endpoints sharedInbox first next partOf items alsoKnownAs oneOf anyOf",
+            " followers following endpoints sharedInbox first next partOf items alsoKnownAs movedTo oneOf anyOf target",
             **{"@type": "@id"},
         ),
         *_terms(_ADDRESS, "http://www.w3.org/ns/ldp#", "inbox", **{"@type": "@id"}),

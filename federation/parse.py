@@ -58,6 +58,7 @@ from federation.vocabulary import (
     Ignored,
     Instance,
     Like,
+    Move,
     Post,
     Reject,
     Tombstone,
@@ -262,6 +263,13 @@ def _flag(node: Node, head: dict[str, Any]) -> Flag:
     return Flag(objects=objects, reason=reason, **head)
 
 
+def _move(node: Node, head: dict[str, Any]) -> Move:
+    old, new = address(node, "object"), address(node, "target")
+    if old.same_origin(new):
+        raise Malformed("a move leads to another instance")
+    return Move(object=old, target=new, **head)
+
+
 def _ignored(node: Node, head: dict[str, Any]) -> Ignored:
     type_name = type_of(node)
     return Ignored(type_name=type_name if type_name in ACTIVITY_TYPES else "other", **head)
@@ -290,6 +298,7 @@ _BUILDERS: Final[Mapping[str, Callable[[Node, dict[str, Any]], AnyActivity]]] = 
     "Like": _about(Like),
     "Announce": _about(Announce),
     "Flag": _flag,
+    "Move": _move,
 }
 
 
@@ -298,7 +307,7 @@ _BUILDERS: Final[Mapping[str, Callable[[Node, dict[str, Any]], AnyActivity]]] = 
 #: Fields whose addresses must lie on listed origins (step 16 at the door); links inside text are not among them.
 _PROTOCOL_FIELDS: Final = words(
     "id actor object attributedTo inReplyTo context tag attachment href url inbox outbox followers following"
-    " endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs"
+    " endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs movedTo target"
 )
 #: Recipients that are no place: the public address, refused by its own rule, and our collection of all doctors.
 _NOBODY: Final = PUBLIC | {VERIFIED_DOCTORS}

@@ -324,6 +324,8 @@ def read_doctor(node: Node) -> Doctor:
         summary=html.sanitise(text(node, "summary", MAX_CONTENT // 16)),
         languages=_languages(node),
         credential=_opaque(node, "doctorCredential"),
+        also_known_as=addresses(node, "alsoKnownAs"),
+        moved_to=address_or_none(node, "movedTo"),
         published=instant_or_none(node, "published"),
         updated=instant_or_none(node, "updated"),
     )

@@ -39,6 +39,7 @@ from federation.vocabulary import (
     KeyDocument,
     Like,
     Mention,
+    Move,
     Multikey,
     Post,
     Reject,
@@ -229,6 +230,8 @@ def _doctor(word: Doctor) -> _Node:
             "webfinger": word.webfinger or None,
             "language": [*word.languages] or None,
             "doctorCredential": word.credential,
+            "alsoKnownAs": [*word.also_known_as] or None,
+            "movedTo": word.moved_to,
             "published": _time_or_none(word.published),
             "updated": _time_or_none(word.updated),
         }
@@ -299,6 +302,10 @@ def _flag(word: Flag) -> _Node:
     return {**_head(word, "Flag", [*word.objects]), **({"reason": word.reason} if word.reason else {})}
 
 
+def _move(word: Move) -> _Node:
+    return {**_head(word, "Move", word.object), "target": word.target}
+
+
 def _ignored(word: Ignored) -> _Node:
     return _head(word, word.type_name, None)
 
@@ -315,6 +322,7 @@ _WRITERS: Final[Mapping[type, Callable[[Any], _Node]]] = {
     Update: _update,
     **dict.fromkeys((Delete, Follow, Accept, Reject, Undo, Like, Announce), _about),
     Flag: _flag,
+    Move: _move,
     Ignored: _ignored,
 }
 

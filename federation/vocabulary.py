@@ -7,7 +7,7 @@ Comment    an answer in a post's thread, a Note
 Tombstone  what stays of something withdrawn
 Collection a list somebody keeps, or a page of it
 
-Create Update Delete Follow Accept Reject Undo Like Announce Flag, and Ignored for every other activity
+Create Update Delete Follow Accept Reject Undo Like Announce Flag Move, and Ignored for every other activity
 """
 
 from __future__ import annotations
@@ -110,6 +110,10 @@ class Doctor(Thing, frozen=True, kw_only=True):
     languages: tuple[str, ...] = ()
     #: Opaque here; `verification.credential` reads it.
     credential: Json = None
+    #: Addresses elsewhere that this doctor says are, or were, their own; counts where the other side says so too.
+    also_known_as: tuple[Uri, ...] = ()
+    #: Where the doctor has moved to: this address speaks no more, and `updated` is when it fell silent.
+    moved_to: Uri | None = None
     published: datetime | None = None
     updated: datetime | None = None
 
@@ -259,6 +263,13 @@ class Flag(Activity, frozen=True, kw_only=True):
     reason: str = ""
 
 
+class Move(Activity, frozen=True, kw_only=True):
+    """The doctor `object` is from now on the doctor `target` of another instance."""
+
+    object: Uri
+    target: Uri
+
+
 class Ignored(Activity, frozen=True, kw_only=True):
     """An activity of a type this federation does not use: answered 202, counted, not kept."""
 
@@ -266,4 +277,6 @@ class Ignored(Activity, frozen=True, kw_only=True):
 
 
 Object: TypeAlias = Post | Comment
-AnyActivity: TypeAlias = Create | Update | Delete | Follow | Accept | Reject | Undo | Like | Announce | Flag | Ignored
+AnyActivity: TypeAlias = (
+    Create | Update | Delete | Follow | Accept | Reject | Undo | Like | Announce | Flag | Move | Ignored
+)

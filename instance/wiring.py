@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
     from instance.services.recovery import Recovery
+    from instance.services.relocation import Relocations
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -95,6 +96,7 @@ class Node:
     staff: Staff
     publishing: Publishing
     follows: Follows
+    relocations: Relocations
     siblings: SiblingAdmin
     serving: Serving
     workers: Workers
@@ -218,6 +220,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
     from instance.services.recovery import Recovery
+    from instance.services.relocation import Relocations
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -244,6 +247,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
+    node.relocations = Relocations(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
     node.inbound = InboundQueue(node)

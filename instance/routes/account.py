@@ -185,6 +185,7 @@ async def _me_page(
         reads_audit=StaffRole.DPO.value in present.roles,
         reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),
         account=await account.account(node.store, present.account_id),
+        moved=await node.relocations.moved_to(present.doctor["uri"]) if present.doctor else None,
         devices=await node.people.list_sessions(
             present.account_id, request.cookies.get(guard.cookie_name("session"), "")
         ),

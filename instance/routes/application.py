@@ -52,7 +52,8 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
         "application.html", status=status, here="application" if not shown.verified else "me", shown=shown,
         mistakes=mistakes, authority=node.authority, most_bytes=node.evidence.rules.bytes,
         rows=annexes.rows(file, kept),
-        acts=annexes.possible(file, node.clock()),
+        acts=annexes.possible(file, node.clock()), applies=not (file.dossier.final or shown.verified),
+        elsewhere=await node.relocations.elsewhere(file.dossier.id),
     )  # fmt: skip
 
 
@@ -161,6 +162,18 @@ async def _already(present: Session) -> ResponseReturnValue:
     if file.dossier.state in (State.SUBMITTED, State.IN_REVIEW, State.SECOND_REVIEW):
         return redirect("/application", code=303)
     return await show(present, [Mistake("application_changed")], 409)
+
+
+@routes.post("/application/elsewhere")
+@guard.account_required
+async def elsewhere(present: Session) -> ResponseReturnValue:
+    """Say at which sibling the applicant is verified already: a support for whoever reviews, and no evidence."""
+    file = await own(present)
+    try:
+        await guard.node().relocations.say_elsewhere(file.dossier.id, await text_of("elsewhere"))
+    except Rejected as error:
+        return await show(present, [mistake(error)], error.status)
+    return redirect("/application", code=303)
 
 
 @routes.get("/application/withdraw")

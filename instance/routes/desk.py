@@ -71,6 +71,7 @@ async def _page(
     file = await node.dossiers.open_to(dossier, actor)
     view, chosen = await desk.dossier(node, file, actor), kept or Kept()
     stale = error is not None and error.code == "dossier_changed"
+    elsewhere = await node.relocations.elsewhere(dossier)
     return await shell.page(
         "desk_dossier.html", status=error.status if error else 200, here="desk", counted=False, view=view, file=file,
         dossier=file.dossier, kept=chosen, mistakes=[mistake(error)] if error else [], act_of=desk.act_of,
@@ -78,7 +79,7 @@ async def _page(
         enough=desk.in_order(ENOUGH), shortcomings=desk.in_order(SHORTCOMINGS), explained=desk.in_order(EXPLAINED),
         reasons=desk.reasons(file.dossier.state), grounds=set(Ground), proposed=desk.proposed(view.proposals),
         ticked=desk_forms.TICKED, days=desk_forms.DAYS, people=await desk.people(node),
-        controls=[each.value for each in Control],
+        controls=[each.value for each in Control], elsewhere=elsewhere,
     )  # fmt: skip
 
 
@@ -95,6 +96,23 @@ async def picture(actor: Actor, dossier: str, file: str, number: str) -> Respons
         record=partial(node.dossiers.record_view, dossier, actor, file),
     )  # fmt: skip
     return Response(body, content_type=PAGE_TYPE)
+
+
+@routes.get("/desk/<dossier>/sibling")
+@_reviewers
+async def sibling(actor: Actor, dossier: str) -> ResponseReturnValue:
+    """Ask the sibling at which the applicant says they are verified: its answer supports, and approves nothing."""
+    node, found, code = guard.node(), None, ""
+    file = await node.dossiers.open_to(dossier, actor)
+    try:
+        found = await node.relocations.support(dossier, file.said.name)
+    except Rejected as error:
+        code = error.code
+    if found is None and not code:
+        raise Missing
+    return await shell.page(
+        "desk_sibling.html", here="me", counted=False, dossier=file.dossier, found=found, error=code
+    )
 
 
 # ── what is done ──

@@ -158,6 +158,20 @@ def drop(answer: Response, kind: str) -> None:
     answer.delete_cookie(cookie_name(kind), path="/", secure=secure, httponly=True, samesite="Lax")
 
 
+def forget_session(answer: ResponseReturnValue) -> ResponseReturnValue:
+    """Let the browser drop a session that has ended here."""
+    if isinstance(answer, Response):
+        secure = node().origin.startswith("https://")
+        answer.delete_cookie(cookie_name("session"), path="/", secure=secure, httponly=True, samesite="Lax")
+    return answer
+
+
+def session_ended() -> None:
+    """Go on in this request as nobody: every session of the account has ended."""
+    g.session = None
+    g.pop("new_token", None)
+
+
 async def refuse_foreign_forms() -> None:
     """Let a form in only from our own pages, and with the session's token (security: both, neither alone)."""
     if request.method in _READING:

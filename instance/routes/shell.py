@@ -33,7 +33,7 @@ DONE: Final = (
     "application_said", "annex_handed_in", "annex_taken_back", "retired",
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
     "desk_task", "desk_suspend", "desk_proposed", "desk_propose", "desk_start", "policy_changed", "policy_proposed",
-    "policy_confirmed", "policy_withdrawn",
+    "policy_confirmed", "policy_withdrawn", "move_from", "move_drop",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

@@ -33,6 +33,7 @@ from federation.vocabulary import (
     Ignored,
     Instance,
     Like,
+    Move,
     Post,
     Reject,
     Undo,
@@ -43,6 +44,7 @@ from instance.services.dossiers.heads import is_head
 from instance.services.effects import Effects, Incoming
 from instance.services.effects_posts import PostEffects
 from instance.services.effects_relations import RelationEffects
+from instance.services.effects_relocation import RelocationEffects
 from instance.services.forwarding import Answers, Forwarding
 from instance.storage.store import Transaction
 from instance.times import to_ms
@@ -63,6 +65,7 @@ class Apply:
         self._node = node
         self._posts = PostEffects(node.origin, Forwarding(node))
         self._relations = RelationEffects(node.origin, Answers(node))
+        self._relocations = RelocationEffects(node)
 
     def needs_reading(self, activity: AnyActivity) -> bool:
         """Whether the effect needs a look at the sibling, or much time: then the worker does it, not the door.
@@ -74,6 +77,8 @@ class Apply:
                 return isinstance(thing, Uri) and thing not in self._node.directory.lists()
             case Delete(object=uri, actor=actor):
                 return uri == actor or uri.target.startswith("/doctors/")
+            case Move():
+                return True
             case _:
                 return False
 
@@ -81,11 +86,13 @@ class Apply:
         self, activity: AnyActivity, body: bytes, sibling: Sibling, *, forwarded_by: str | None = None
     ) -> Incoming:
         """Gather what the effect needs from outside the transaction; raise Refused where it may not be."""
-        author = None
+        author = relocated = None
+        if isinstance(activity, Move):
+            relocated = await self._relocations.look(activity, sibling)
         learned, fetched = await self._new_version(activity, sibling)
         # A doctor's own new version is judged by itself: the old standing has no say in it. Nor has any in a Delete,
-        # which is never dropped once it was accepted.
-        if activity.actor != sibling.actor and learned is None and not isinstance(activity, Delete):
+        # which is never dropped once it was accepted; and a Move has rules of its own.
+        if activity.actor != sibling.actor and learned is None and not isinstance(activity, Delete | Move):
             author = await self._node.directory.known(activity.actor, sibling)
             if author.role == Role.STUDENT:
                 await self._node.policies.look()
@@ -93,7 +100,7 @@ class Apply:
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
             kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author,
-            forwarded_by=forwarded_by, learned=learned, fetched=fetched,
+            forwarded_by=forwarded_by, learned=learned, fetched=fetched, relocated=relocated,
         )  # fmt: skip
 
     async def __call__(self, tx: Transaction, into: Incoming) -> Effects:
@@ -119,6 +126,8 @@ class Apply:
                 await self._relations.announce(tx, into, activity)
             case Flag():
                 await self._relations.flag(tx, into, activity)
+            case Move():
+                await self._relocations.move(tx, into, activity, effects)
             case Ignored():
                 pass
             case _ as never:
@@ -130,8 +139,8 @@ class Apply:
         directory = self._node.directory
         for uri in effects.forget:
             directory.forget_doctor(uri)
-        if effects.adopt is not None:
-            directory.adopt(effects.adopt)
+        for learned in effects.adopt:
+            directory.adopt(learned)
         if effects.wake_deliveries:
             self._node.wake.deliveries.set()
 
@@ -163,7 +172,7 @@ class Apply:
             raise ActorMismatch("no new version of a doctor")
         if not await self._node.directory.keep(tx, learned):
             raise StandingRefused(learned.doctor.standing)
-        effects.adopt = learned
+        effects.adopt.append(learned)
 
     async def _delete(self, tx: Transaction, into: Incoming, uri: Uri, effects: Effects) -> None:
         doctor = await tx.one("directory.doctor", uri=uri)

@@ -131,8 +131,24 @@ class Directory:
         await self._read_actor(uri, sibling)
         return await self.doctor(uri, sibling)
 
+    async def examine(self, uri: Uri) -> tuple[Doctor, Learned]:
+        """Read a doctor and their home's lists now, and judge them; nothing of it is kept.
+
+        Raise Refused where they cannot be read.
+        """
+        sibling = self._home(uri)
+        await self.lists.refresh(sibling.origin)
+        document = await self._fetcher.document(uri, sibling)
+        doctor = parse.doctor(document)
+        return doctor, await self.learn(document, doctor, sibling)
+
     async def find_handle(self, address: str) -> KnownDoctor:
         """Return the doctor called `handle@authority`, found by a signed WebFinger request at that sibling alone."""
+        uri = await self.find_uri(address)
+        return await self.doctor(uri, self._home(uri))
+
+    async def find_uri(self, address: str) -> Uri:
+        """Return the id of whoever is called `handle@authority`, whatever their standing; raise Refused."""
         account = discovery.read_address(address.strip().removeprefix("acct:"))
         allowlist, secure = self._node.allowlist(), f"https://{account.authority}"
         # On loopback both schemes are possible; elsewhere there is https alone.
@@ -142,7 +158,7 @@ class Directory:
         uri = discovery.read_webfinger(answer, account.uri, origin)
         if uri.origin != sibling.origin:
             raise NotThere("WebFinger leads elsewhere")
-        return await self.doctor(uri, sibling)
+        return uri
 
     async def document(self, url: Uri) -> dict[str, Any]:
         """Return an object's document from its home; raise Refused where it cannot be had."""

@@ -191,9 +191,14 @@ def document(row: Row, keys: Sequence[PublicKey], authority: str) -> Doctor:
         assertion_methods=tuple(Multikey(id=key.id, controller=key.owner, key=key.multikey) for key in ed25519),
         webfinger=f"{row['handle']}@{authority}", summary=row["summary"],
         languages=tuple(json.loads(row["languages"])),
-        credential=_shown(row),
+        credential=_shown(row), moved_to=Uri.parse(row["moved_to"]) if row.get("moved_to") else None,
         published=from_ms(row["created_at"]), updated=from_ms(row["updated_at"]),
     )  # fmt: skip
+
+
+def aliases(row: Row) -> tuple[Uri, ...]:
+    """The addresses elsewhere that an own doctor has named."""
+    return tuple(Uri.parse(text) for text in json.loads(row["also_known_as"]))
 
 
 def _shown(row: Row) -> SignedCredential | None:

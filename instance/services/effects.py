@@ -15,6 +15,7 @@ from instance.times import to_ms
 
 if TYPE_CHECKING:
     from instance.services.directory import Learned
+    from instance.services.effects_relocation import Relocated
     from instance.services.judging import KnownDoctor
 
 #: Kinds of notices, as rows and catalogues name them.
@@ -28,6 +29,7 @@ MENTION: Final = "mention"
 LIKE: Final = "like"
 RECOMMENDED: Final = "recommended"
 REPORTED: Final = "reported"
+MOVED: Final = "moved"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +47,7 @@ class Incoming:
     kinds: frozenset[PostKind]
     #: Kinds that sibling is sent, and may read here.
     kinds_out: frozenset[PostKind]
-    #: The doctor who acts; None where the instance does, and for a Delete, in which nobody's standing has a say.
+    #: The doctor who acts; None where the instance does, and for a Delete or Move, in which their standing has no say.
     author: KnownDoctor | None
     #: Whether a thread's home passed it on.
     forwarded_by: str | None = None
@@ -53,6 +55,8 @@ class Incoming:
     learned: Learned | None = None
     #: The object read at its home, where the activity named only its address (Update).
     fetched: Post | Comment | None = None
+    #: Both ends of a move, as their homes show them (Move); None where nothing is to be done.
+    relocated: Relocated | None = None
 
     @property
     def now_ms(self) -> int:
@@ -64,7 +68,7 @@ class Incoming:
 class Effects:
     """What is left to do once the transaction is on disk."""
 
-    adopt: Learned | None = None
+    adopt: list[Learned] = field(default_factory=list)
     forget: list[Uri] = field(default_factory=list)
     wake_deliveries: bool = False
 

@@ -18,7 +18,7 @@ from federation.allowlist import Direction, Sibling
 from federation.errors import Refused, StandingDeferred, TooManyRequests
 from federation.ports import Arrival
 from federation.uri import Uri
-from federation.vocabulary import AnyActivity, Delete, Update
+from federation.vocabulary import AnyActivity, Delete, Move, Update
 from instance.ids import new_ulid
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
@@ -221,10 +221,10 @@ class InboundQueue:
         return allowlist.require(activity.actor.origin, Direction.IN)
 
     async def _is_held(self, activity: AnyActivity, sibling: Sibling, row: Row) -> bool:
-        """Ask for the standing again, but of who takes back: it may have changed while the message waited."""
+        """Ask for the standing again, but of who takes back or moves: it may have changed while the message waited."""
         from federation.inbox import mends_standing
 
-        if mends_standing(activity) or isinstance(activity, Delete):
+        if mends_standing(activity) or isinstance(activity, Delete | Move):
             return False
         held = (await self._node.directory(activity.actor, sibling)).held
         if held is None:
@@ -261,4 +261,4 @@ class InboundQueue:
 
 def _names_an_address(activity: AnyActivity) -> bool:
     """Whether the effect must be read at its home first."""
-    return isinstance(activity, Update) and isinstance(activity.object, Uri)
+    return isinstance(activity, Move) or (isinstance(activity, Update) and isinstance(activity.object, Uri))

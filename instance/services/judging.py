@@ -50,6 +50,8 @@ class KnownDoctor:
     valid_until: datetime | None = None
     summary: str = ""
     languages: tuple[str, ...] = ()
+    #: Where the document says the doctor has moved to.
+    moved_to: Uri | None = None
     #: `ok`, or the credential reason for which this doctor may not speak.
     standing: str
     speaker: Speaker
@@ -176,6 +178,7 @@ def row_of(doctor: KnownDoctor, document: Mapping[str, Any], doctor_credential: 
         "languages": json.dumps(doctor.languages),
         "credential": orjson.dumps(doctor_credential).decode(),
         "document": orjson.dumps(document).decode(),
+        "claims": doctor.moved_to or "",
         "now": now_ms,
     }
 
@@ -192,7 +195,7 @@ def _bare(doctor: Doctor, standing: str) -> KnownDoctor:
         uri=doctor.id, origin=doctor.id.origin, handle=doctor.handle,
         address=f"{doctor.handle}@{doctor.id.authority}", inbox=doctor.inbox, shared_inbox=doctor.shared_inbox,
         outbox=doctor.outbox, followers=doctor.followers, following=doctor.following, name=doctor.name,
-        summary=doctor.summary, languages=doctor.languages, standing=standing,
+        summary=doctor.summary, languages=doctor.languages, standing=standing, moved_to=doctor.moved_to,
         speaker=Speaker(doctor.id, doctor.followers, held),
     )  # fmt: skip
 

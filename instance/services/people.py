@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from msgspec.structs import replace
+
 from federation.keys import PrivateKey
 from federation.uri import Uri
 from federation.vocabulary import Doctor
@@ -210,7 +212,9 @@ class People(Descriptions):
         if remembered is None or remembered[0] != version:
             if len(self._documents) >= _REMEMBERED:
                 self._documents.clear()
-            remembered = self._documents[uri] = (version, doctors.document(row, keys, self._authority))
+            document = doctors.document(row, keys, self._authority)
+            # Shown where it is read alone: what is sent names nobody at an instance the receiver may not know.
+            remembered = self._documents[uri] = (version, replace(document, also_known_as=doctors.aliases(row)))
         return remembered[1]
 
     # ── parts ──

@@ -20,6 +20,7 @@ from federation.vocabulary import (
     Follow,
     Ignored,
     Like,
+    Move,
     Post,
     Reject,
     Undo,
@@ -59,5 +60,7 @@ def _asked(activity: AnyActivity, fetched: Post | Comment | None) -> Action | No
             return Action.FLAG
         case Accept() | Reject() | Undo() | Delete() | Ignored():
             return None
+        case Move():
+            return None  # nobody speaks in it: what it needs is read from both homes
         case _ as never:
             assert_never(never)

@@ -90,13 +90,14 @@ class Written:
 
 
 def written_to_all_siblings(
-    node: Node, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
-) -> Written:  # fmt: skip
-    """Write an activity about one of our doctors for every sibling; `queue` sends it on its way."""
+    node: Node, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority, **more: Any
+) -> Written:
+    """Write an activity about one of our doctors for every sibling; `more` is what this kind says besides."""
     about = object if isinstance(object, Uri) else object.id
+    said = {"object": object, **more}
     activity: Any = kind(
-        id=activity_id(node), actor=actor, to=(VERIFIED_DOCTORS,), published=node.clock(), object=object
-    )  # type: ignore[call-arg]
+        id=activity_id(node), actor=actor, to=(VERIFIED_DOCTORS,), published=node.clock(), **said
+    )  # fmt: skip
     targets = [_shared(sibling) for sibling in node.allowlist() if _is_told(sibling)]
     return Written(activity, about, render.activity(activity), priority, targets)
 
@@ -110,10 +111,11 @@ async def queue(node: Node, tx: Transaction, written: Written) -> None:
 
 
 async def to_all_siblings(
-    node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority
+    node: Node, tx: Transaction, kind: type[Activity], *, actor: Uri, object: Any, priority: Priority, **more: Any
 ) -> None:
     """Write an activity about one of our doctors, and queue it for every sibling."""
-    await queue(node, tx, written_to_all_siblings(node, kind, actor=actor, object=object, priority=priority))
+    written = written_to_all_siblings(node, kind, actor=actor, object=object, priority=priority, **more)
+    await queue(node, tx, written)
 
 
 # ── who is told ──

@@ -44,6 +44,10 @@ class Profile(Struct, frozen=True, kw_only=True):
     #: 1 where they have blocked the reader, who is offered nothing that would be refused and told nothing of it.
     closed: int
     home: str | None
+    #: Where the doctor goes on, and since when; empty for whoever has not moved.
+    moved_address: str = ""
+    moved_name: str = ""
+    moved_at: int | None = None
 
     def mark(self, at: Moment) -> Mark:
         """Return the mark at this moment."""

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from instance.times import to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
+
+
+#: The standing that queries show of whoever has moved, whatever it is at their old home.
+MOVED: Final = "moved"
 
 
 class Moment(NamedTuple):
@@ -24,6 +28,8 @@ class Mark(NamedTuple):
 
     verified: bool
     silent_since: int | None = None
+    #: Whether the doctor goes on at another instance: verified when what stands here was written.
+    moved: bool = False
 
 
 def moment(node: Node) -> Moment:
@@ -35,6 +41,6 @@ def moment(node: Node) -> Moment:
 def mark(standing: str, valid_until: int | None, address: str, at: Moment) -> Mark:
     """Return the mark of the doctor with this address."""
     if standing != "ok" or valid_until is None or at.now > valid_until:
-        return Mark(verified=False)
+        return Mark(verified=False, moved=standing == MOVED)
     since = at.silent.get(address.partition("@")[2]) if at.silent else None
     return Mark(verified=since is None, silent_since=since)

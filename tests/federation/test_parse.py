@@ -50,12 +50,28 @@ def test_nothing_another_network_wrote_becomes_a_post(path: Path) -> None:
 # ── types ──
 
 
-@pytest.mark.parametrize("name", ["Block", "Move", "Add", "Dislike", "EraseReceipt", "TentativeAccept"])
+@pytest.mark.parametrize("name", ["Block", "Travel", "Add", "Dislike", "EraseReceipt", "TentativeAccept"])
 def test_an_unused_activity_is_ignored(name: str) -> None:
     """An activity of a type we do not use is answered and counted by its type, and nothing of it is read."""
     assert Ignored(id=Uri.parse(f"{FR}/activities/1"), actor=MARIE, type_name=name) == parse.activity_document(
         about(name, {"type": "Group", "x": 1})
     )
+
+
+def test_a_move_names_where_from_and_where_to() -> None:
+    """Both ends of a Move are addresses, on two instances."""
+    found = parse.activity_document(about("Move", str(MARIE), target=str(ANNA)))
+
+    assert (MARIE, ANNA) == (found.object, found.target)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "target", [None, str(MARIE), f"{FR}/doctors/somebody", "not an address", 7, [str(ANNA), str(MARIE)]]
+)
+def test_a_move_to_nowhere_is_malformed(target: Any) -> None:
+    """Without a place to go to, to oneself, inside one instance, or to two places at once nobody moves."""
+    with pytest.raises(Malformed):
+        parse.activity_document(about("Move", str(MARIE), target=target))
 
 
 def test_an_unknown_activity_is_counted_as_other() -> None:

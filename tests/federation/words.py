@@ -25,6 +25,7 @@ from federation.vocabulary import (
     KeyDocument,
     Like,
     Mention,
+    Move,
     Multikey,
     Post,
     PostKind,
@@ -222,6 +223,8 @@ doctors = _origins.flatmap(
         summary=contents,
         languages=st.lists(languages, max_size=3, unique=True).map(tuple),
         credential=opaques,
+        also_known_as=st.lists(uris, max_size=2, unique=True).map(tuple),
+        moved_to=st.none() | uris,
         published=st.none() | times,
         updated=st.none() | times,
     )
@@ -266,6 +269,12 @@ _about = st.sampled_from((Delete, Follow, Accept, Reject, Undo, Like, Announce))
         word, id=uris, actor=uris, to=recipients, cc=recipients, published=st.none() | times, object=uris
     )
 )
+_moves = st.tuples(uris, uris).filter(lambda ends: ends[0].origin != ends[1].origin).flatmap(
+    lambda ends: st.builds(
+        Move, id=uris, actor=uris, to=recipients, published=st.none() | times, object=st.just(ends[0]),
+        target=st.just(ends[1]),
+    )
+)  # fmt: skip
 _flags = st.builds(
     Flag,
     id=uris,
@@ -290,6 +299,6 @@ _alike = (posts | comments).flatmap(
 _updates = st.builds(
     Update, id=uris, actor=uris, to=recipients, published=st.none() | times, object=doctors | instances | uris
 )
-activities = _about | _flags | _alike | _updates
+activities = _about | _moves | _flags | _alike | _updates
 things = posts | comments | doctors | instances | tombstones | collections
 public_spellings = st.sampled_from(sorted(PUBLIC))

@@ -193,9 +193,9 @@ async def _as_home(town: Network, fr: Place, body: bytes) -> Any:
 
 
 async def test_unknown_words_change_nothing(town, anna, fr):
-    """A49: Move, Block, Add, Listen: 202, counted, not kept, no effect."""
+    """A49: Travel, Block, Add, Listen: 202, counted, not kept, no effect."""
     before = await stored(fr)
-    for word in ("Move", "Block", "Add", "Listen", "Arrive"):
+    for word in ("Travel", "Block", "Add", "Listen", "Arrive"):
         body = bent(an_act(anna, Like, object=anna.uri), lambda d, word=word: d.update(type=word))
         assert 202 == (await anna.sends(fr, body)).status
 

@@ -35,6 +35,7 @@ from federation.vocabulary import (
     KeyDocument,
     Like,
     Mention,
+    Move,
     Multikey,
     Post,
     PostKind,
@@ -68,6 +69,7 @@ def ulid(end: str) -> str:
 
 
 MARIE: Final = uri(f"{FR}/doctors/marie.laurent")
+MARIE_THERE: Final = uri(f"{DE}/doctors/marie.laurent")
 JONAS: Final = uri(f"{DE}/doctors/jonas.weber")
 POST: Final = uri(f"{DE}/posts/{ulid('CASE')}")
 THREAD: Final = uri(f"{POST}/context")
@@ -210,6 +212,10 @@ def activities() -> Iterator[tuple[str, AnyActivity]]:
     yield (
         "a report to the home of what is reported; the reporter stays unnamed",
         Flag(objects=(POST,), reason="identity", **head(FR, 11, uri(f"{FR}/actor"))),
+    )
+    yield (
+        "a doctor goes on at another instance; the old home says so, as the doctor may not speak there any more",
+        Move(object=MARIE, target=MARIE_THERE, **head(FR, 12, uri(f"{FR}/actor")), **everyone),
     )
 
 

@@ -181,6 +181,7 @@ async def _renew(
     if json.loads(new["specialties"]) != json.loads(row["specialties"]):
         await tx.run("dossiers.specialise_doctor", uri=uri, specialties=new["specialties"], now=at)
         await doctors.index(tx, uri, json.loads(new["specialties"]), new["name"], row["handle"])
+    await tx.run("relocation.came_back", uri=uri)
     await tx.run("people.set_reverification", doctor=uri, due_at=to_ms(reverify))
 
 

@@ -226,9 +226,13 @@ class Cases:
         """Say that the doctor has died; the first call proposes it."""
         return await self._plain(dossier_id, seen, lambda dossier, now: review.report_death(dossier, actor, now))
 
-    async def depart(self, dossier_id: str) -> Dossier:
-        """End the dossier because the doctor's new home has taken over."""
-        return await self._plain(dossier_id, None, review.depart)
+    async def depart(self, dossier_id: str, further: Further | None = None) -> Dossier:
+        """End the dossier because the doctor's new home has taken over; `further` belongs to the same unit of work."""
+
+        def decide(file: File, now: datetime) -> Decision:
+            return _only(review.depart(file.dossier, now))
+
+        return await self.carry(dossier_id, decide, seen=None, further=further)
 
     # ── carrying out ──
 

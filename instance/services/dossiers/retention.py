@@ -25,6 +25,7 @@ _AT_ONCE: Final = 100
 _FORGOTTEN: Final = (
     "dossiers.forget_numbers", "dossiers.forget_pieces", "dossiers.drop_votes", "dossiers.drop_proposals",
     "dossiers.forget_names", "dossiers.forget_notices", "dossiers.forget_facts",
+    "relocation.drop_elsewhere",
 )  # fmt: skip
 
 
@@ -98,7 +99,11 @@ async def destroy_rows(node: Node) -> int:
 async def _destroy(tx: Transaction, doomed: Doomed, now: datetime) -> None:
     """The entry in the audit log names a pseudonym: it stays, and nobody can tell any more whose it was."""
     await tx.run("dossiers.forget_hashes", dossier=doomed.dossier, nothing=b"")
-    for query in _FORGOTTEN if doomed.thing is Thing.FACTS else ("dossiers.forget_numbers", "dossiers.forget"):
+    for query in (
+        _FORGOTTEN
+        if doomed.thing is Thing.FACTS
+        else ("dossiers.forget_numbers", "relocation.drop_elsewhere", "dossiers.forget")
+    ):
         await tx.run(query, dossier=doomed.dossier)
     await tx.run("dossiers.unschedule", dossier=doomed.dossier, thing=doomed.thing.value)
     act = f"{doomed.thing.value}.erased"

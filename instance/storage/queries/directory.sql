@@ -20,7 +20,8 @@ on conflict (uri) do update set name = excluded.name, folded = excluded.folded, 
     valid_from = excluded.valid_from, valid_until = excluded.valid_until, standing = excluded.standing,
     shared_inbox = excluded.shared_inbox, summary = excluded.summary, languages = excluded.languages,
     credential = excluded.credential, document = excluded.document, fetched_at = excluded.fetched_at,
-    updated_at = excluded.updated_at
+    updated_at = excluded.updated_at,
+    moved_to = case when doctors.moved_to = :claims then doctors.moved_to else '' end
 where doctors.local = 0 and doctors.gone_at is null;
 
 -- name: set_standing

@@ -1,8 +1,12 @@
 -- Lists of posts, newest first, by a cursor over (sort_at, slug): the cost does not grow with the number of posts.
 -- A list says which posts in which version; `cards` tells what is on those that are not remembered.
 
+-- fragment: shown_author
+-- Whoever has moved was verified until then, and is not shown as somebody whose recognition was taken away.
+case when a.moved_to <> '' then 'moved' else a.standing end as standing
+
 -- fragment: listed
-p.uri, p.slug, p.sort_at, p.updated_at, {{answers_seen}} as answers, a.standing, a.valid_until, a.gone_at,
+p.uri, p.slug, p.sort_at, p.updated_at, {{answers_seen}} as answers, {{shown_author}}, a.valid_until, a.gone_at,
 a.updated_at as author_updated_at
 
 -- fragment: card

@@ -5,7 +5,7 @@
 select summary_source as summary, languages, approves_followers from doctors where uri = :reader and local = 1;
 
 -- name: blocked
-select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
+select d.uri, d.address, d.name, d.role, d.country, d.specialties, {{shown_doctor}}, d.valid_until, d.gone_at,
     '' as state, '' as follower, 1 as blocked, d.folded
 from blocks b join doctors d on d.uri = b.blocked
 where b.doctor = :reader and (d.folded, d.uri) > (:after_name, :after_uri)

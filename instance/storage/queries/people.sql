@@ -3,7 +3,7 @@
 -- fragment: own_doctor
 d.uri, d.handle, d.name, d.role, d.country, d.specialties, d.assurance, d.languages, d.summary, d.standing,
     d.valid_from, d.valid_until, d.inbox, d.outbox, d.followers, d.following, d.credential, d.approves_followers,
-    d.created_at, d.updated_at, d.gone_at, r.due_at as reverify_at
+    d.created_at, d.updated_at, d.gone_at, d.also_known_as, d.moved_to, r.due_at as reverify_at
 
 -- name: doctor
 select {{own_doctor}} from doctors d left join reverifications r on r.doctor = d.uri

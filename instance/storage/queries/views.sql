@@ -3,7 +3,7 @@
 -- name: post
 select p.uri, p.slug, p.kind, p.title, p.content, p.source, p.language, p.specialties, p.audience, p.local,
     p.role_then, p.published_at, p.updated_at, p.author,
-    a.address, a.name, a.country, a.specialties as author_specialties, a.standing, a.valid_until, a.gone_at,
+    a.address, a.name, a.country, a.specialties as author_specialties, {{shown_author}}, a.valid_until, a.gone_at,
     case when p.author = :reader then 1 else 0 end as own,
     (select count(*) from likes x where x.object = p.uri and {{actor_unblocked}}) as thanks,
     (select count(*) from recommendations x where x.post = p.uri and {{actor_unblocked}}) as recommendations,
@@ -19,7 +19,7 @@ where m.object = :object order by d.folded;
 
 -- name: comments
 select c.uri, c.slug, c.parent, c.content, c.source, c.language, c.role_then, c.published_at, c.updated_at, c.author,
-    c.local, a.address, a.name, a.country, a.specialties as author_specialties, a.standing, a.valid_until, a.gone_at,
+    c.local, a.address, a.name, a.country, a.specialties as author_specialties, {{shown_author}}, a.valid_until, a.gone_at,
     case when c.author = :reader then 1 else 0 end as own,
     (select count(*) from likes x where x.object = c.uri and {{actor_unblocked}}) as thanks,
     exists (select 1 from likes l where l.object = c.uri and l.actor = :reader) as thanked,
@@ -40,7 +40,9 @@ select title, content, language, at from revisions where object = :object order 
 
 -- name: doctor
 select d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
-    d.valid_from, d.valid_until, d.standing, d.summary, d.languages, d.created_at, d.gone_at,
+    d.valid_from, d.valid_until, {{shown_doctor}}, d.summary, d.languages, d.created_at, d.gone_at,
+    coalesce((select n.address from doctors n where n.uri = d.moved_to), '') as moved_address,
+    coalesce((select n.name from doctors n where n.uri = d.moved_to), '') as moved_name, d.moved_at,
     case when d.uri = :reader then 1 else 0 end as own,
     coalesce((select f.state from follows f where f.follower = :reader and f.followee = d.uri), '') as following,
     coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower,
@@ -59,7 +61,7 @@ where theirs.followee = :reader and theirs.state = 'accepted' and (d.folded, d.u
 order by d.folded, d.uri limit :count;
 
 -- name: following
-select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
+select d.uri, d.address, d.name, d.role, d.country, d.specialties, {{shown_doctor}}, d.valid_until, d.gone_at,
     f.state as state, '' as follower, d.folded
 from follows f join doctors d on d.uri = f.followee
 where f.follower = :reader and f.state in ('pending', 'accepted') and (d.folded, d.uri) > (:after_name, :after_uri)
@@ -67,13 +69,13 @@ order by d.folded, d.uri limit :count;
 
 -- name: requests
 -- The oldest first; when those are answered, the next come up.
-select d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
+select d.uri, d.address, d.name, d.role, d.country, d.specialties, {{shown_doctor}}, d.valid_until, d.gone_at,
     '' as state, 'pending' as follower
 from follows f join doctors d on d.uri = f.follower
 where f.followee = :reader and f.state = 'pending' order by f.asked_at, d.uri limit 50;
 
 -- fragment: found
-d.uri, d.address, d.name, d.role, d.country, d.specialties, d.standing, d.valid_until, d.gone_at,
+d.uri, d.address, d.name, d.role, d.country, d.specialties, {{shown_doctor}}, d.valid_until, d.gone_at,
 coalesce((select f.state from follows f where f.follower = :reader and f.followee = d.uri), '') as state,
 coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower,
 exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked
@@ -143,3 +145,6 @@ select s.origin, s.name, a.type, d.state, d.last_code, d.settled_at,
 from deliveries d join activities a on a.uri = d.activity join siblings s on s.origin = d.origin
     left join lanes l on l.origin = d.origin
 where d.object = :object and a.type in ('Create', 'Update', 'Delete') order by s.name, s.origin, d.id;
+
+-- fragment: shown_doctor
+case when d.moved_to <> '' then 'moved' else d.standing end as standing

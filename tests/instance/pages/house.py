@@ -32,6 +32,7 @@ from instance.services.people import People
 from instance.services.policies import Policies
 from instance.services.publishing import Publishing
 from instance.services.recovery import Recovery
+from instance.services.relocation import Relocations
 from instance.services.second_factor import SecondFactors
 from instance.services.staff import Staff
 from instance.storage import open_store
@@ -130,6 +131,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     await node.policies.look()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
+    node.relocations = Relocations(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
     node.addresses, node.recovery, node.admission = Addresses(node), Recovery(node), SiblingAdmission(clock)
