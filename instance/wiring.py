@@ -244,6 +244,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.people, node.publishing = People(node), Publishing(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.dossiers = Dossiers(node)
+    node.dossiers.restoring.begin()
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)

@@ -62,11 +62,16 @@ class Restoring:
     def __init__(self, node: Node, heads: Heads) -> None:
         self._node, self._heads = node, heads
         self._since = self._asked = node.clock()
-        self._state = ASKING if self._siblings() else CURRENT
+        self._state = ASKING
         self._flights = SingleFlight()
         self._ahead: frozenset[Head] = frozenset()
         self._ticked = False
-        node.metrics.signing.set(self._state == CURRENT)
+        node.metrics.signing.set(0)
+
+    def begin(self) -> None:
+        """Sign at once where there is nobody to ask; the allowlist has to be read by then."""
+        if not self._siblings():
+            self._to(CURRENT)
 
     @property
     def state(self) -> str:
