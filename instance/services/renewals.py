@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
 CODES: Final = ("renewal_under_way", "bad_key", "country_not_allowed", "reason_missing", "one_or_the_other")
 #: Doctors whose credentials are renewed in one transaction: some milliseconds, for which others wait; on an order more.
-AT_ONCE, ORDERED = 4, 16
+AT_ONCE, ORDERED = 2, 16
 #: Doctors read at once.
 PAGE: Final = 256
-#: Silent renewals rest this many times as long as they have worked: a tenth of a core, however many are due.
-REST: Final = 9.0
+#: Silent renewals rest this many times as long as they have worked: a thirtieth of the time, however many are due.
+REST: Final = 30.0
 _ORDER: Final = "credentials order"
 
 

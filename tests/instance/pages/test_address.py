@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 
 import pytest
 
 from instance.services.staff import Invite
+from instance.storage import SCHEMA
 from tests.factors import enrol
 from tests.instance.dossiers.applying import ADMIN, Applicant
 from tests.instance.pages.newcomer import open_door
@@ -183,3 +185,18 @@ async def test_later_is_possible_and_the_own_page_reminds(door):
     assert all(f"<bdi>{RITA}</bdi>" in page and "/invitation/confirm" in page for page in (owed, own))
     assert (303, "/me") == (answer.status_code, answer.headers["Location"])
     assert RITA not in await rita.text("/me")
+
+
+def test_addresses_of_invitations_accepted_before_have_to_be_proved():
+    """Of the version before: what an inviter typed waits to be proved; what somebody joined with stays theirs."""
+    with sqlite3.connect(":memory:") as old:
+        old.execute("create table accounts (id text primary key, login text, email text, created_at bigint)")
+        old.execute("create table doctors (uri text, valid_until bigint, local bigint)")
+        old.execute(f"insert into accounts values ('1', 'rita', '{RITA}', 5), ('2', 'a@b.example', 'a@b.example', 6)")
+        old.execute("insert into accounts values ('3', 'marie', '', 7)")
+        old.executescript((SCHEMA / "0016_accounts.sql").read_text("utf-8"))
+        accounts = old.execute("select id, email from accounts order by id").fetchall()
+        waiting = old.execute("select account, email, at from addresses_to_prove").fetchall()
+
+    assert [("1", ""), ("2", "a@b.example"), ("3", "")] == accounts
+    assert [("1", RITA, 5)] == waiting
