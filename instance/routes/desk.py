@@ -49,7 +49,8 @@ async def queue(actor: Actor) -> ResponseReturnValue:
 @routes.get("/desk/<dossier>")
 @_reviewers
 async def dossier(actor: Actor, dossier: str) -> ResponseReturnValue:
-    """Show claim, evidence, register, duplicates, votes and history side by side."""
+    """Show claim, evidence, register, duplicates, votes and history side by side, once the opening is recorded."""
+    await guard.node().dossiers.record_opening(dossier, actor)
     return await _page(actor, dossier)
 
 
@@ -63,7 +64,7 @@ async def _page(
     return await shell.page(
         "desk_dossier.html", status=error.status if error else 200, here="me", counted=False, view=view, file=file,
         dossier=file.dossier, kept=chosen, mistakes=[mistake(error)] if error else [], act_of=desk.act_of,
-        changed=[line for line in view.history if line.n > chosen.known] if stale else None,
+        changed=desk.since(view.history, chosen.known) if stale else None,
         enough=desk.in_order(ENOUGH), shortcomings=desk.in_order(SHORTCOMINGS), explained=desk.in_order(EXPLAINED),
         reasons=desk.reasons(file.dossier.state), grounds=set(Ground), proposed=desk.proposed(view.proposals),
         ticked=desk_forms.TICKED, days=desk_forms.DAYS,
@@ -90,8 +91,12 @@ async def picture(actor: Actor, dossier: str, file: str, number: str) -> Respons
 
 
 async def _do(actor: Actor, dossier: str, name: str, act: Act) -> ResponseReturnValue:
-    """Do it and lead back to the dossier; where it cannot be done the page says why, with what was chosen."""
-    await guard.node().dossiers.open_to(dossier, actor)
+    """Do it and lead back to the dossier, or to the queue where that is no longer open to this person.
+
+    Where it cannot be done the page says why, with what was chosen.
+    """
+    dossiers = guard.node().dossiers
+    await dossiers.open_to(dossier, actor)
     kept = await desk_forms.kept(name)
     try:
         await act()
@@ -99,7 +104,8 @@ async def _do(actor: Actor, dossier: str, name: str, act: Act) -> ResponseReturn
         if error.status in _ELSEWHERE:
             raise
         return await _page(actor, dossier, desk_forms.placed(error), kept)
-    return shell.done(f"desk_{name.partition('-')[0]}", f"/desk/{dossier}")
+    back = f"/desk/{dossier}" if await dossiers.is_open_to(dossier, actor) else "/desk"
+    return shell.done(f"desk_{name.partition('-')[0]}", back)
 
 
 @routes.post("/desk/<dossier>/take")

@@ -14,10 +14,13 @@ from verification.errors import (
     BadTerms,
     DecidedBefore,
     InConflict,
+    LeaveInstead,
+    LeavingHeld,
     NoEvidence,
     NoSuchMove,
     NotAgreed,
     NotAllowed,
+    NothingNew,
     NotIssuable,
     NotYours,
     OpenHit,
@@ -29,7 +32,8 @@ from verification.errors import (
 
 _STATUS: Final[dict[type[NotAllowed], int]] = {
     NotYours: 403, InConflict: 403, SamePerson: 403, SameInviter: 403, DecidedBefore: 403,
-    NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409,
+    NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409, LeaveInstead: 409, LeavingHeld: 409,
+    NothingNew: 422,
     BadGround: 422, NoEvidence: 422, OpenHit: 422, BadTerms: 422, BadName: 422, NotIssuable: 409,
     CountryNotAdmitted: 422,
 }  # fmt: skip

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from federation.integrity import read_instant
 from instance.services.dossiers import rows
-from instance.services.dossiers.values import Figures, HistoryLine, NoticeLine, QueueLine
-from instance.storage.store import Row
+from instance.services.dossiers.values import Earlier, Figures, File, HistoryLine, NoticeLine, QueueLine
+from instance.storage.store import Reader, Row
 from instance.times import from_ms, to_ms
 from verification.acts import Whom
 from verification.dossier import Dossier
@@ -19,7 +19,7 @@ from verification.errors import Unmoved
 from verification.grounds import Ground
 from verification.moves import AnnexState, State
 from verification.people import Actor, StaffRole, conflict
-from verification.ways import PROPOSAL, disagreed, require_person, require_reviewer
+from verification.ways import PROPOSAL, awaited, disagreed, require_person, require_reviewer, unheard
 
 if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
@@ -29,6 +29,14 @@ TARGET: Final = 2
 #: Decisions of so many days are counted.
 _LOOKED_BACK: Final = timedelta(days=90)
 _LISTED: Final = 300
+#: What an application came to; the entries between say only that somebody was at work.
+_OUTCOMES: Final = frozenset(
+    f"dossier.{state}"
+    for state in (
+        State.NEEDS_INFO, State.REJECTED, State.APPEALED, State.APPROVED, State.EXPIRED, State.SUSPENDED, State.CLOSED,
+        State.REVOKED, State.WITHDRAWN, State.DECEASED, State.MOVED,
+    )
+)  # fmt: skip
 _SATURDAY: Final = 5
 _DAY: Final = timedelta(days=1)
 
@@ -105,6 +113,21 @@ class Reading:
             )
         return found
 
+    async def outcomes(self, dossier_id: str) -> tuple[HistoryLine, ...]:
+        """What an application came to, with the coded reasons: nothing of a vote that has decided nothing."""
+        return tuple(line for line in await self.history(dossier_id) if line.act in _OUTCOMES)
+
+    async def earlier(self, file: File) -> list[Earlier]:
+        """The other applications of the same account that were handed in, the newest first."""
+        found = []
+        for row in await self._node.store.all("dossiers.earlier", account=file.account, dossier=file.dossier.id):
+            lines = await self.history(row["id"])
+            if any(line.act == f"dossier.{State.SUBMITTED}" for line in lines):
+                outcomes, state = tuple(line for line in lines if line.act in _OUTCOMES), State(row["state"])
+                begun = from_ms(row["created_at"])
+                found.append(Earlier(dossier=row["id"], state=state, begun_at=begun, lines=outcomes))
+        return found
+
     async def notices(self, account: str, most: int = 50) -> list[NoticeLine]:
         """What an applicant was told, the newest first."""
         found = await self._node.store.all("dossiers.notices_of_account", account=account, most=most)
@@ -114,6 +137,20 @@ class Reading:
         """What a part of the desk was told, the newest first."""
         found = await self._node.store.all("dossiers.notices_of_desk", whom=whom.value, country=country, most=most)
         return [_notice(row, read=False) for row in found]
+
+
+async def deciders_of(reader: Reader, account: str) -> frozenset[str]:
+    """Who voted on the last application of an account on which anybody did, where it was never approved.
+
+    The audit log says so: votes are facts, and go when an application is withdrawn.
+    """
+    for row in await reader.all("dossiers.earlier", account=account, dossier=""):
+        if row["approved_at"] is not None:
+            return frozenset()
+        entries = [json.loads(each["entry"]) for each in await reader.all("audit.of_dossier", dossier=row["id"])]
+        if found := frozenset(str(entry["by"]) for entry in entries if entry["act"] == "vote.cast"):
+            return found
+    return frozenset()
 
 
 def _median(took: list[timedelta]) -> timedelta | None:
@@ -160,6 +197,8 @@ def _of_application(dossier: Dossier, since: datetime, actor: Actor) -> Iterator
     elif disagreed(dossier.votes_now()):
         if StaffRole.LEAD in actor.roles and not voted:
             yield "decide", since, ""
+    elif unheard(dossier) and not awaited(dossier, actor):
+        return
     elif dossier.state is State.IN_REVIEW:
         yield "review", since, ""
     elif dossier.state is State.SECOND_REVIEW and not voted:
@@ -180,7 +219,9 @@ def _of_annexes(dossier: Dossier, actor: Actor) -> Iterator[_Want]:
 
 def _of_two(dossier: Dossier, actor: Actor, now: datetime) -> Iterator[_Want]:
     for proposal in dossier.proposals:
-        if proposal.by != actor.id and now <= proposal.at + PROPOSAL:
+        # A death is said by two reviewers: nobody else can agree with it.
+        mine = proposal.to is not State.DECEASED or _holds(require_reviewer, dossier, actor)
+        if mine and proposal.by != actor.id and now <= proposal.at + PROPOSAL:
             yield "propose", proposal.at, ""
     emergency = dossier.emergency if dossier.state is State.SUSPENDED else None
     if emergency is None or emergency.confirmed or emergency.by == actor.id:

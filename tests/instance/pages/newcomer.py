@@ -16,7 +16,7 @@ from tests.instance.dossiers.applying import Applicant
 from tests.instance.files import pdf
 from tests.instance.pages.house import OWN_PAGE, House, Visitor
 from tests.instance.pages.rows import FR
-from tests.town import PASSWORD, Network, Place
+from tests.town import PASSWORD, Network, Place, rows
 
 EMAIL = "Eliane.Vauquelin@mail.example"
 FORM: dict[str, str | list[str]] = {
@@ -103,10 +103,8 @@ class Door:
         return somebody
 
     async def applicant(self) -> Applicant:
-        """The one who has joined last, to the services."""
-        rows = await self.node.store.all("dossiers.open_of_country", country="FR") or []
-        found = rows[-1] if rows else None
-        assert found is not None
+        """The one who has begun last, to the services."""
+        found = (await rows(self.node, "select account, id from dossiers order by created_at desc, id desc limit 1"))[0]
         return Applicant(self.node, found["account"], found["id"])
 
 
