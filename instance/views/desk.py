@@ -172,16 +172,16 @@ async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
     async def looked_at(pieces: Iterable[ShownPiece]) -> list[PieceView]:
         return [await _piece(node, file, actor, piece, kept, visible) for piece in pieces]
 
-    tasks = await node.store.all("dossiers.tasks", dossier=file.dossier.id)
+    tasks, earlier = await node.store.all("dossiers.tasks", dossier=file.dossier.id), await node.dossiers.earlier(file)
     return DossierView(
         file=file, pieces=await looked_at(file.counting()),
         annexes=[await _annex(node, file, actor, each, await looked_at(file.counting(each.id))) for each in waiting],
         votes=review.visible_votes(file.dossier, actor), grade=await node.dossiers.worth(file.dossier.id, actor),
         offers=offers(file.dossier, actor), proposals=proposals(file.dossier, node.clock()),
         tasks=[row for row in tasks if row["closed_at"] is None],
-        history=_told_once(await node.dossiers.history(file.dossier.id)), linked=await _linked(node, file, actor),
+        history=_told_once(await node.dossiers.history(file.dossier.id)), linked=await _linked(node, file, earlier, actor),
         outcomes={hit.dossier: await node.dossiers.reading.outcomes(hit.dossier) for hit in file.hits},
-        earlier=await node.dossiers.earlier(file),
+        earlier=earlier,
     )  # fmt: skip
 
 
@@ -205,9 +205,9 @@ async def _annex(node: Node, file: File, actor: Actor, annex: Annex, pieces: Seq
     )  # fmt: skip
 
 
-async def _linked(node: Node, file: File, actor: Actor) -> frozenset[str]:
+async def _linked(node: Node, file: File, earlier: Sequence[Earlier], actor: Actor) -> frozenset[str]:
     """The dossiers of possible duplicates, and earlier ones of the account, that this reviewer may open."""
-    others = {hit.dossier for hit in file.hits} | {each.dossier for each in await node.dossiers.earlier(file)}
+    others = {hit.dossier for hit in file.hits} | {each.dossier for each in earlier}
     return frozenset([each for each in others if await node.dossiers.is_open_to(each, actor)])
 
 

@@ -148,9 +148,15 @@ async def deciders_of(reader: Reader, account: str) -> frozenset[str]:
         if row["approved_at"] is not None:
             return frozenset()
         entries = [json.loads(each["entry"]) for each in await reader.all("audit.of_dossier", dossier=row["id"])]
-        if found := frozenset(str(entry["by"]) for entry in entries if entry["act"] == "vote.cast"):
+        if found := frozenset(_staff(entry["by"]) for entry in entries if entry["act"] == "vote.cast"):
             return found
     return frozenset()
+
+
+def _staff(by: str) -> str:
+    """The id of a member of staff, which the log has in small letters."""
+    kind, _, number = by.partition("-")
+    return f"{kind}-{number.upper()}"
 
 
 def _median(took: list[timedelta]) -> timedelta | None:

@@ -25,6 +25,7 @@ from tests.instance.dossiers.applying import (
     an_account,
     application,
 )  # fmt: skip
+from tests.instance.dossiers.test_audit import damage
 from tests.instance.dossiers.test_cases import refused
 from tests.town import Place, rows
 from verification.countries import Proof
@@ -163,13 +164,12 @@ async def test_days_that_are_stored_already_stop_no_page_and_no_vote(fr: Place) 
     made = await Applicant.begins(fr.node, role="resident")
     await made.shows(Proof.RESIDENT_CARD, year_ends=2027, training_ends=date(2027, 6, 30), residency=True)
     odd = '{"proof":"resident_card","year_ends":0,"training_ends":"9999-12-31","residency":true}'
-    await rows(fr.node, f"update evidence_pieces set claim = '{odd}'")
+    damage(fr, f"update evidence_pieces set claim = '{odd}'")
     await made.does("submit")
     await made.does("take", by=RITA)
     await finds(made, RITA, CARD)
-    await rows(
-        fr.node, 'update findings set facts = \'{"same_name":true,"year_ends":9999,"training_ends":"9999-12-31"}\''
-    )
+    read = '{"same_name":true,"year_ends":9999,"training_ends":"9999-12-31"}'
+    damage(fr, f"update findings set facts = '{read}'")
 
     assert not (await fr.node.dossiers.worth(made.id, RITA)).worth.roles
     assert State.SECOND_REVIEW == (await made.does("vote", *REJECT, by=RITA)).state

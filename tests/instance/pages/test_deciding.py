@@ -11,12 +11,12 @@ import pytest
 
 from instance.services.dossiers.values import Findings
 from tests.factors import enrol
-from tests.instance.dossiers.applying import ADMIN, APPROVE, REJECT, REMY, RENE, RITA, RPPS, Applicant
+from tests.instance.dossiers.applying import ADMIN, APPROVE, REJECT, REMY, RENE, RITA, RPPS, Applicant, application
 from tests.instance.files import pdf
 from tests.instance.pages.desk_house import Desk, known, open_desk, seen
 from tests.instance.pages.house import Visitor
 from tests.instance.pages.newcomer import Door, open_door
-from tests.town import PASSWORD, rows
+from tests.town import PASSWORD
 from verification.countries import Proof
 from verification.evidence import Control
 from verification.grounds import Ground
@@ -39,7 +39,9 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
 @pytest.fixture
 async def door(tmp_path: Path) -> AsyncIterator[Door]:
     """The French instance, nobody in it."""
-    opened = await open_door(tmp_path)
+    folder = tmp_path / "door"
+    folder.mkdir()
+    opened = await open_door(folder)
     yield opened
     await opened.network.close()
 
@@ -81,7 +83,7 @@ async def test_the_page_is_the_same_whatever_the_first_vote_was(desk: Desk, choi
     page = await rene.text(f"/desk/{made.id}")
 
     assert before == ranks(page) == ["E4", "E2"]
-    assert "Nothing that was shown counts" in page or "E2" not in re.sub(r"<h3.*?</h3>", "", page)
+    assert "By your findings nothing counts yet." in page
 
 
 def ranks(page: str) -> list[str]:
@@ -168,20 +170,15 @@ async def test_earlier_applications_stand_beside_the_new_one(desk: Desk) -> None
     await votes(rita, made.id, *REJECT)
     await made.is_voted(RENE, REJECT)
     await made.does("withdraw")
-    eliane = await signed_in(desk)
-    await eliane.post("/application/new", name="Dr Éliane Vauquelin", country="FR", role="generalist",
-                      specialty="general-practice")  # fmt: skip
-    again = Applicant(desk.node, made.account, (await rows(desk.node, "select id from dossiers order by id"))[-1]["id"])
+    desk.move(seconds=1)
+    again = Applicant(desk.node, made.account, await desk.node.dossiers.open(made.account, application()))
     await again.shows()
     await again.does("submit")
     remy = await desk.staff("remy.reviewer", "reviewer")
     page = await remy.text(f"/desk/{again.id}")
 
     assert "Earlier applications of this account" in page
-    assert (
-        re.search(rf"{made.id}.*?Rejected.*?Something is missing|{made.id}.*?incomplete", page, re.DOTALL)
-        or made.id in page
-    )
+    assert re.search(rf"{made.id}.*?Rejected <span class=.soft.>[^<]+</span>.*?Withdrawn", page, re.DOTALL)
     assert 404 == (await rita.get(f"/desk/{again.id}")).status_code
 
 
@@ -306,13 +303,10 @@ async def test_a_doctor_leaves_on_purpose_and_with_a_fresh_factor(desk: Desk) ->
     await eliane.get("/application/leave")
     stale = await eliane.post("/application/leave", seen=number, **SURE)
     still = await state_of(made)
-    await eliane.get("/application/leave")
-    desk.move(seconds=40)
-    secret = str((await rows(desk.node, "select 1 as one"))[0]["one"])
 
     assert [422, 409, 403] == [unsure.status_code, old.status_code, stale.status_code]
     assert "(leave_unsure)" in await text_of(unsure)
-    assert (State.APPROVED, "1") == (still, secret)
+    assert State.APPROVED is still
 
 
 async def test_leaving_ends_sessions_and_is_for_ever(desk: Desk) -> None:
