@@ -11,6 +11,7 @@ from tests.browser.conftest import Visit
 from tests.browser.test_accessibility import DESCRIBED, check, check_here
 from tests.browser.test_desk import Room, room, tab_to
 from tests.instance.dossiers.applying import REJECT, RENE, RITA, Applicant, application
+from tests.instance.dossiers.test_audit import damage
 from tests.instance.pages.house import Visitor
 from tests.town import PASSWORD
 from verification.moves import State
@@ -18,8 +19,9 @@ from verification.moves import State
 __all__ = ["room"]
 
 
-async def enter(room: Room, visit: Visit, login: str = "eliane") -> None:
-    """Be that doctor in this window."""
+async def enter(room: Room, visit: Visit, language: str = "en", login: str = "eliane") -> None:
+    """Be that doctor in this window, who reads this language."""
+    damage(room.desk.place, f"update accounts set language = '{language}'")
     somebody: Visitor = room.desk.house.visitor()
     await somebody.post("/sign-in", login=login, password=PASSWORD)
     jar: Any = somebody.client.cookie_jar  # type: ignore[attr-defined]
@@ -40,7 +42,7 @@ async def test_the_page_for_leaving_can_be_used_by_everybody(room: Room, axe: An
     made, _ = await room.desk.applicant()
     await made.is_approved()
     async with room.shown.visit(language=language, scheme=scheme, width=360) as visit:
-        await enter(room, visit)
+        await enter(room, visit, language)
         wrong = await check(visit, axe, ["/application", "/application/leave"])
         await looked_at(visit, f"leave-{language}")
         await visit.page.evaluate("document.querySelector('main form').noValidate = true")
@@ -91,6 +93,7 @@ async def test_a_dossier_with_a_past_can_be_used_by_everybody(
     await again.does("submit")
     async with room.shown.visit(language=language, scheme=scheme, width=width) as visit:
         await room.enter(visit, "remy", "reviewer")
+        damage(room.desk.place, f"update accounts set language = '{language}'")
         remy = await room.desk.actor("remy")
         await again.does("take", by=remy)
         await again.is_found(remy)
