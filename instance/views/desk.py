@@ -48,6 +48,7 @@ ACTS: Final = (
     "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
 )  # fmt: skip
 OPENED: Final = "dossier.opened"
+FOUND: Final = "findings.kept"
 AGES: Final = ("under_a_day", "under_two_days", "under_a_week", "longer")
 _REVIEWING: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
 _HEIGHT: Final = 60
@@ -179,7 +180,7 @@ async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
         votes=review.visible_votes(file.dossier, actor), grade=await node.dossiers.worth(file.dossier.id, actor),
         offers=offers(file.dossier, actor), proposals=proposals(file.dossier, node.clock()),
         tasks=[row for row in tasks if row["closed_at"] is None],
-        history=_told_once(await node.dossiers.history(file.dossier.id)), linked=await _linked(node, file, earlier, actor),
+        history=_told(await node.dossiers.history(file.dossier.id), actor), linked=await _linked(node, file, earlier, actor),
         outcomes={hit.dossier: await node.dossiers.reading.outcomes(hit.dossier) for hit in file.hits},
         earlier=earlier,
     )  # fmt: skip
@@ -211,15 +212,20 @@ async def _linked(node: Node, file: File, earlier: Sequence[Earlier], actor: Act
     return frozenset([each for each in others if await node.dossiers.is_open_to(each, actor)])
 
 
-def _told_once(lines: Sequence[HistoryLine]) -> list[HistoryLine]:
-    """Of openings by one person that follow each other the last; all of them stand in the audit log."""
+def _told(lines: Sequence[HistoryLine], actor: Actor) -> list[HistoryLine]:
+    """The history as a reviewer may read it; all of it stands in the audit log.
+
+    Of openings by one person that follow each other the last; and the own findings alone: who kept none before a vote
+    has not approved.
+    """
+    lines = [line for line in lines if line.act != FOUND or line.by == actor.id.lower()]
     ends = [*((line.act, line.by) for line in lines[1:]), ("", "")]
     return [line for line, end in zip(lines, ends, strict=False) if line.act != OPENED or (line.act, line.by) != end]
 
 
 def since(lines: Sequence[HistoryLine], known: int) -> list[HistoryLine]:
     """What has changed since an entry: that somebody looked changes nothing."""
-    return [line for line in lines if line.n > known and line.act not in (OPENED, "findings.kept", "evidence.viewed")]
+    return [line for line in lines if line.n > known and line.act not in (OPENED, FOUND, "evidence.viewed")]
 
 
 def visible_files(file: File) -> frozenset[str]:

@@ -84,6 +84,7 @@ async def test_the_page_is_the_same_whatever_the_first_vote_was(desk: Desk, choi
 
     assert before == ranks(page) == ["E4", "E2"]
     assert "By your findings nothing counts yet." in page
+    assert "Findings kept" not in page  # who kept none before a vote has not approved
 
 
 def ranks(page: str) -> list[str]:
@@ -107,6 +108,7 @@ async def test_findings_cannot_be_changed_once_the_own_vote_is_cast(desk: Desk) 
     assert 'action="/desk/' + made.id + '/findings"' not in early
     assert ("<fieldset" in page, "disabled" in page) == (True, False)
     assert "disabled" in after
+    assert 1 == after.count("Findings kept")
     assert (403, True) == (late.status_code, "(same_person)" in await text_of(late))
 
 
