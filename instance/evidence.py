@@ -42,7 +42,7 @@ from instance.storage.errors import StorageUnavailable
 from instance.storage.store import Store, Transaction
 from instance.times import to_ms
 from instance.vault import EVIDENCE_KEK, CannotOpen, Vault, find_secret
-from verification.documents import HEAD, BadFile, FileFault, FileRules, accept
+from verification.documents import HEAD, BadFile, FileFault, FileRules, accept, taken
 
 __all__ = ["CLOSED", "CODES", "KEPT", "OPEN", "EvidenceFile", "EvidenceVault"]
 
@@ -164,7 +164,8 @@ class EvidenceVault:
         self._require()
         plain = content if isinstance(content, bytes) else await self._gathered(content)
         row = await self._store.one("evidence.number_of_dossier", dossier=dossier)
-        media_kind = accept(plain[:HEAD], len(plain), declared, row["number"] if row else 0, self.rules)
+        already = taken(row["waiting"], row["number"], self.rules) if row else 0
+        media_kind = accept(plain[:HEAD], len(plain), declared, already, self.rules)
         await self._scanner.look(plain)
         cleaned = await media.clean(plain, media_kind, self.rules)
         now = self._clock()
@@ -245,7 +246,7 @@ class EvidenceVault:
     async def _add(self, tx: Transaction, file: EvidenceFile) -> None:
         await tx.take_turn(f"evidence {file.dossier}")
         row = await tx.one("evidence.number_of_dossier", dossier=file.dossier)
-        if row is not None and row["number"] >= self.rules.files:
+        if row is not None and taken(row["waiting"], row["number"], self.rules) >= self.rules.files:
             raise BadFile(FileFault.TOO_MANY)
         await tx.run(
             "evidence.add", id=file.id, dossier=file.dossier, kind=file.kind, media=file.media.value, pages=file.pages,

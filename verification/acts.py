@@ -55,6 +55,7 @@ class Notice(StrEnum):
     ANNEX_REFUSED = "annex_refused"
     RETIRED = "retired"
     DISAGREEMENT = "disagreement"
+    SET_ASIDE = "set_aside"
     SECOND_NEEDED = "second_needed"
     APPEAL_OVERDUE = "appeal_overdue"
 

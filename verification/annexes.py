@@ -107,27 +107,32 @@ def vote(
     now: datetime,
     *,
     hit: Ground | None = None,
-    until: datetime | None = None,
+    found: terms.Shown | None = None,
 ) -> Outcome:
     """Say what a reviewer thinks of an annex, once; the lead, where two have disagreed, decides by it.
 
     `hit` explains somebody who may be the same person; where there is one, nobody accepts alone or without a word.
-    `until` is the latest day the country's profile allows for the role that comes of it.
+    `found` is what those who accept have found, by the weakest of them, and until when the country's profile allows the
+    role that comes of it; the annex rests on it from the decision on, and not before.
     """
     annex = _annex(dossier, annex_id)
     require_running(dossier, now)
     _require_voter(dossier, annex, by, choice, ground)
     _require_explained(dossier, choice, hit)
-    said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now, hit=hit)
+    lead = StaffRole.LEAD in by.roles
+    said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now, hit=hit, lead=lead)
     kept = replace(annex, votes=(*annex.votes, said))
+    counted = _found(kept, found)
     cast = record(dossier, "vote.cast", at=now, by=by.id)
-    to = _next(dossier, kept, by, choice)
+    to = _next(dossier, counted, by, choice)
     if to is None:
         after = _with(dossier, kept)
         return outcome(dossier, after, cast, tell(Notice.DISAGREEMENT, whom=Whom.LEADS))
-    moved = _move(dossier, kept, to, by, now)
     if to is AnnexState.ACCEPTED:
+        until = found.until if found is not None else None
+        moved = _move(dossier, counted, to, by, now)
         return _accepted(dossier, moved, by, (cast, _entry(dossier, by, ground, now)), now, until)
+    moved = _move(dossier, kept, to, by, now)
     after = _with(dossier, moved)
     if to is AnnexState.SECOND_REVIEW:
         return outcome(dossier, after, cast, record(after, "annex.second_review", at=now, by=by.id))
@@ -135,12 +140,29 @@ def vote(
     return outcome(dossier, after, cast, entry, tell(Notice.ANNEX_REFUSED, *_reasons(moved)))
 
 
-def _require_voter(dossier: Dossier, annex: Annex, by: Actor, choice: Choice, ground: Ground) -> None:
+def require_looking(dossier: Dossier, by: Actor, annex_id: str, now: datetime) -> None:
+    """Raise unless what this person finds in an annex can still be what a vote on it rests on."""
+    require_running(dossier, now)
+    _require_looking(dossier, _annex(dossier, annex_id), by)
+
+
+def _require_looking(dossier: Dossier, annex: Annex, by: Actor) -> None:
     if annex.state not in (AnnexState.IN_REVIEW, AnnexState.SECOND_REVIEW):
         raise NoSuchMove("not in review")
     require_reviewer(dossier, by)
     if any(vote.reviewer == by.id for vote in annex.votes):
         raise SamePerson("has voted on this")
+
+
+def _found(annex: Annex, found: terms.Shown | None) -> Annex:
+    """The annex as it rests on what was found."""
+    if found is None:
+        return annex
+    return replace(annex, evidence=found.evidence, training_ends=found.training_ends, year_ends=found.year_ends)
+
+
+def _require_voter(dossier: Dossier, annex: Annex, by: Actor, choice: Choice, ground: Ground) -> None:
+    _require_looking(dossier, annex, by)
     require_other(by, (vote.reviewer for vote in annex.votes))
     if disagreed(annex.votes) and StaffRole.LEAD not in by.roles:
         raise NotYours("two have disagreed: the lead decides")

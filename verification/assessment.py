@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Final
 
@@ -15,7 +15,7 @@ from verification.countries import CountryPolicy, Proof
 from verification.dossier import Assurance, EvidenceClass, Role
 from verification.evidence import Diploma, Piece, Registration, StudentCard, rank
 from verification.grounds import Ground
-from verification.terms import YEAR_GRACE, months_on
+from verification.terms import YEAR_GRACE, end_of, months_on
 
 _ASSURANCE: Final[Mapping[EvidenceClass, Assurance]] = MappingProxyType(
     {
@@ -105,6 +105,11 @@ def _beyond_one_piece(
     return grounds if possible or grounds or against else [Ground.INCOMPLETE]
 
 
+def lower(*each: Assurance) -> Assurance:
+    """The lowest of what several people found."""
+    return min(each, key=list(Assurance).index)
+
+
 # ── which roles ──
 
 
@@ -140,13 +145,13 @@ def _names_specialty(piece: Piece) -> bool:
 
 def _until(role: Role, usable: _Counted, policy: CountryPolicy, *, followed: bool, now: datetime) -> datetime:
     cards = [each for each, _ in usable if isinstance(each, StudentCard)]
-    year = _end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
+    year = end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
     if role is Role.STUDENT:
         return year
     best = min(found for _, found in usable)
     ends = [months_on(now, _months(role, best, policy, followed=followed))]
     if role is Role.RESIDENT:
-        ends += [_end_of(card.training_ends) for card in cards if card.training_ends is not None]
+        ends += [end_of(card.training_ends) for card in cards if card.training_ends is not None]
         yearly = any(card.proof is not Proof.EMPLOYER_LETTER for card in cards)
         ends += [year] if yearly and best is EvidenceClass.E4 else []
     return min(ends)
@@ -158,7 +163,7 @@ def latest(role: Role, best: EvidenceClass, policy: CountryPolicy, *, followed: 
     A student's time is the academic year's; what a card states may end it earlier.
     """
     if role is Role.STUDENT:
-        return _end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
+        return end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
     return months_on(now, _months(role, best, policy, followed=followed))
 
 
@@ -173,7 +178,3 @@ def _months(role: Role, best: EvidenceClass, policy: CountryPolicy, *, followed:
     limits += [validity.degree] if best is EvidenceClass.E4 else []
     limits += [validity.imported] if followed and policy.register and policy.register.imported else []
     return min(limits)
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC) + timedelta(days=1)

@@ -49,7 +49,7 @@ ACTS: Final = frozenset(
         *(f"proposal.{state}" for state in (State.APPROVED, State.REVOKED, State.DECEASED)),
         *(f"annex.{state}" for state in AnnexState),
         "dossier.retired", "dossier.suspension_confirmed", "vote.cast", "register.unchanged", "register.changed",
-        "register.looked_at",
+        "register.looked_at", "dossier.opened", "findings.kept",
         "register.imported", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased",
         "erasure.finished", "campaign.proposed", "campaign.started", "campaign.enrolled", "key.made", "key.retired",
         "credential.issued", "list.adopted", "list.signed", "policy.changed", "country.proposed",

@@ -64,6 +64,14 @@ _SYNONYMS: Final = {"image/jpg": FileKind.JPEG, "image/pjpeg": FileKind.JPEG, "a
 _SAYS_NOTHING: Final = frozenset({"", "application/octet-stream"})
 
 
+def taken(waiting: int, kept: int, rules: FileRules) -> int:
+    """How many places of `files` are taken: by what waits to be handed in, so that a question opens room for more.
+
+    All that a dossier keeps at a time stays within four times as many.
+    """
+    return max(waiting, kept - 3 * rules.files)
+
+
 def sniff(head: bytes) -> FileKind | None:
     """Return the kind by the first `HEAD` bytes, or None; what begins with anything else is not looked through."""
     if head.startswith(b"\xff\xd8\xff"):
@@ -78,7 +86,7 @@ def sniff(head: bytes) -> FileKind | None:
 def accept(head: bytes, size: int, declared: str, already: int, rules: FileRules) -> FileKind:
     """Return the kind of a file that may be kept; raise BadFile with the first reason against it.
 
-    `declared` is the media type that came with it, empty where none did; `already`: files that the dossier has.
+    `declared` is the media type that came with it, empty where none did; `already`: places that are taken (`taken`).
     """
     if already >= rules.files:
         raise BadFile(FileFault.TOO_MANY)

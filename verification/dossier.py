@@ -95,7 +95,10 @@ def proved_electronically(evidence: tuple[Evidence, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Vote:
-    """What one reviewer said in one round; `hit` explains somebody who may be the same person."""
+    """What one reviewer said in one round; `hit` explains somebody who may be the same person.
+
+    `lead`: whoever said it was a lead then.
+    """
 
     reviewer: StaffId
     round: int
@@ -103,6 +106,7 @@ class Vote:
     ground: Ground
     at: datetime
     hit: Ground | None = None
+    lead: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +172,8 @@ class Dossier:
 
     `training_ends` and `year_ends` are the days a resident or student stated; `followed`: a register is imported
     that knows this doctor; `open_hit`: somebody who may be the same person was found. `reverify_on` is the moment
-    until which the doctor is verified, None before the first approval.
+    until which the doctor is verified, None before the first approval. `asked` is what was asked for last;
+    `decided_before`: who voted on the account's last application, which was not approved.
     """
 
     id: DossierId
@@ -196,6 +201,8 @@ class Dossier:
     open_hit: bool = False
     campaign: str | None = None
     reminded: int = 0
+    asked: Ground | None = None
+    decided_before: frozenset[StaffId] = frozenset()
 
     @property
     def final(self) -> bool:
@@ -225,11 +232,22 @@ class Dossier:
         votes = [*self.votes, *(vote for each in accepted for vote in each.votes)]
         return max((vote.at for vote in votes), default=self.verified_at)
 
+    def set_aside(self) -> frozenset[StaffId]:
+        """Who voted to reject in a round that ended with a question, and so without a decision."""
+        since = self.submitted_at or self.changed_at
+        first = self.appeal_round if self.appealed_at is not None else 0
+        return frozenset(
+            vote.reviewer
+            for vote in self.votes
+            if vote.choice is Choice.REJECT and first <= vote.round < self.round and vote.at >= since
+        )
+
     def deciders(self) -> frozenset[StaffId]:
-        """Who voted before the rejection that is appealed against."""
+        """Who voted before the rejection that is appealed against, or on an earlier application, until approval."""
+        before = self.decided_before if self.approved_at is None else frozenset()
         if self.appealed_at is None:
-            return frozenset()
-        return frozenset(vote.reviewer for vote in self.votes if vote.round < self.appeal_round)
+            return before
+        return before | {vote.reviewer for vote in self.votes if vote.round < self.appeal_round}
 
     def move(self, to: State, *, at: datetime, by: Actor, ground: Ground) -> Dossier:
         """Return the dossier in its next state; raise an Unmoved where the table, the people or the time forbid it.

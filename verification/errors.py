@@ -28,7 +28,10 @@ NotAllowed
     ├── DecidedBefore    an appeal is judged by people who did not decide before
     ├── NotAgreed        a second person is missing, or two disagree
     ├── NoEvidence       nothing was shown
+    ├── NothingNew       a question is answered by what was there before
     ├── OpenHit          somebody who may be the same person is not explained
+    ├── LeaveInstead     somebody who was verified takes nothing back: they leave
+    ├── LeavingHeld      nobody leaves while suspended, or while a revocation is proposed
     ├── TooSoon          its time has not come
     └── TooLate          its time has passed
 """
@@ -164,6 +167,24 @@ class NoEvidence(Unmoved):
     """Without a diploma, a registration or a student card there is nothing to judge."""
 
     code = "no_evidence"
+
+
+class NothingNew(Unmoved):
+    """What was asked for takes something that was not there before."""
+
+    code = "nothing_new"
+
+
+class LeaveInstead(Unmoved):
+    """Somebody who was verified once does not take an application back: leaving is an act of its own."""
+
+    code = "leave_instead"
+
+
+class LeavingHeld(Unmoved):
+    """Nobody leaves while suspended, or while a revocation is proposed: it is decided first."""
+
+    code = "leaving_held"
 
 
 class OpenHit(Unmoved):

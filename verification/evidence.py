@@ -25,6 +25,11 @@ from verification.terms import months_on
 
 #: A certificate of current professional status is current for so long.
 STATUS_MONTHS: Final = 3
+#: Days and years that can stand in a document of somebody who works: from then, and for so many years to come.
+EARLIEST: Final = date(1900, 1, 1)
+EARLIEST_YEAR: Final = 2000
+YEARS_AHEAD: Final = 50
+ACADEMIC_YEARS_AHEAD: Final = 20
 #: What the authority's own system said is taken for so long.
 ANSWER_LIFE: Final = timedelta(hours=24)
 
@@ -122,6 +127,16 @@ PROOFS: Final[Mapping[EvidenceKind, frozenset[Proof]]] = MappingProxyType(
         EvidenceKind.STUDENT_CARD: CARDS,
     }
 )
+
+
+def can_be_day(day: date, now: datetime) -> bool:
+    """Whether a day can stand in a document at all; what it means there is `rank`'s to say."""
+    return day >= EARLIEST and day.year <= now.year + YEARS_AHEAD
+
+
+def can_be_academic_year(year: int, now: datetime) -> bool:
+    """Whether the academic year of a card can end in this year."""
+    return EARLIEST_YEAR <= year <= now.year + ACADEMIC_YEARS_AHEAD
 
 
 def compare(entry: RegisterEntry, name: str, *, specialist: bool = False) -> RegisterMatch:

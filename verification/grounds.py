@@ -90,6 +90,8 @@ SHORTCOMINGS: Final = frozenset(
         Ground.NOT_A_DOCTOR,
     }
 )
+#: What saying something anew can answer; everything else asked for takes something new to show.
+CORRECTED: Final = frozenset({Ground.NAME_DIFFERS, Ground.STUDENTS_NOT_ADMITTED, Ground.DUPLICATE_ACCOUNT})
 #: Why the evidence was enough.
 ENOUGH: Final = frozenset({Ground.EVIDENCE_HOLDS, Ground.ELECTRONIC_PROOF})
 #: How a reviewer explains approving somebody whom the instance may know already.

@@ -1,6 +1,6 @@
 """What people do with a dossier: each use case takes it and returns an `Outcome`, or raises an Unmoved.
 
-    the applicant   submit, answer, appeal, withdraw, renew_expired, retire
+    the applicant   submit, answer, appeal, withdraw, leave, renew_expired, retire
     reviewers       take, ask, vote, decide (the lead)
     two people      revoke, lift, confirm, report_death: the first call proposes, the second does it
     administrators  suspend, in an emergency
@@ -18,20 +18,24 @@ from typing import Final
 from verification import terms, timing
 from verification.acts import Notice, Outcome, VoidAccess, Whom, outcome, record, step, tell
 from verification.dossier import Dossier, Emergency, Evidence, Proposal, Role, Vote
-from verification.errors import BadGround, NoSuchMove, NotYours, OpenHit, SamePerson
-from verification.grounds import ENOUGH, EXPLAINED, SHORTCOMINGS, Ground, grounds_for
+from verification.errors import BadGround, LeaveInstead, NoSuchMove, NothingNew, NotYours, OpenHit, SamePerson, Unmoved
+from verification.grounds import CORRECTED, ENOUGH, EXPLAINED, SHORTCOMINGS, Ground, grounds_for
 from verification.moves import MOVES, OPEN, Choice, State
 from verification.people import SYSTEM, Actor, StaffRole, conflict, require_other
 from verification.ways import (
     EMERGENCY,
     PROPOSAL,
+    awaited,
     disagreed,
+    heard,
     require_applicant,
     require_person,
     require_reviewer,
     require_running,
+    unheard,
 )
 
+_LOOKED_AT: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
 #: What the applicant is told of each state; of the others nothing, so that nobody learns of a first vote.
 _TOLD: Final = {
     State.SUBMITTED: Notice.RECEIVED,
@@ -69,12 +73,20 @@ def submit(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
 
 
 def answer(dossier: Dossier, by: Actor, added: tuple[Evidence, ...], now: datetime) -> Outcome:
-    """Give what was asked for. A new round begins where reviewers had voted: they look at something new."""
+    """Give what was asked for. A new round begins where reviewers had voted: they look at something new.
+
+    Raise NothingNew where nothing was added, unless saying something anew can answer what was asked for.
+    """
     if dossier.state is not State.NEEDS_INFO:
         raise NoSuchMove("nothing was asked")
+    if not added and dossier.asked is not None and dossier.asked not in CORRECTED:
+        raise NothingNew("what was asked for is not in it")
     turn = dossier.round + bool(dossier.votes_now())
     kept = replace(dossier, evidence=dossier.evidence + added, round=turn)
-    return _moved(dossier, State.SUBMITTED, at=now, by=by, ground=Ground.ANSWERED, kept=kept)
+    after = _moved(dossier, State.SUBMITTED, at=now, by=by, ground=Ground.ANSWERED, kept=kept)
+    if not after.dossier.set_aside():
+        return after
+    return Outcome(after.dossier, (*after.acts, tell(Notice.SET_ASIDE, whom=Whom.LEADS)))
 
 
 def appeal(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
@@ -85,7 +97,19 @@ def appeal(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
 
 
 def withdraw(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
-    """Take an application back, or leave."""
+    """Take an application back; raise LeaveInstead for somebody who was verified by it once."""
+    if dossier.approved_at is not None:
+        raise LeaveInstead("was verified once")
+    return _moved(dossier, State.WITHDRAWN, at=now, by=by, ground=Ground.OWN_WISH, kept=dossier)
+
+
+def leave(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
+    """Leave for good, as somebody who was verified; raise LeavingHeld while that may end by others' decision.
+
+    An act of its own, so that nobody comes to it by taking something back.
+    """
+    if dossier.approved_at is None:
+        raise NoSuchMove("was never verified")
     return _moved(dossier, State.WITHDRAWN, at=now, by=by, ground=Ground.OWN_WISH, kept=dossier)
 
 
@@ -132,7 +156,42 @@ def take(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
 
 def ask(dossier: Dossier, by: Actor, ground: Ground, now: datetime) -> Outcome:
     """Ask the applicant for more, by a fixed reason."""
-    return _moved(dossier, State.NEEDS_INFO, at=now, by=by, ground=ground, kept=dossier)
+    kept = replace(dossier, asked=ground)
+    return _moved(dossier, State.NEEDS_INFO, at=now, by=by, ground=ground, kept=kept)
+
+
+def require_looking(dossier: Dossier, by: Actor) -> None:
+    """Raise unless what this person finds can still be what a vote rests on: in review, and before the own vote."""
+    require_reviewer(dossier, by)
+    if dossier.state not in _LOOKED_AT:
+        raise NoSuchMove("not in review")
+    if any(vote.reviewer == by.id for vote in dossier.votes_now()):
+        raise SamePerson("has voted in this round")
+
+
+def opens(dossier: Dossier, by: Actor, now: datetime, *, wanted: bool = False) -> bool:
+    """Whether this person may read a dossier now; a draft is nobody's but the applicant's.
+
+    There is something to review, to decide or to agree with; or this person voted on it; or it is a lead, who picks
+    cohorts. `wanted` says that something outside the dossier asks for it: a task of a register, or another application
+    this person judges, which may be of the same doctor.
+    """
+    try:
+        require_reviewer(dossier, by)
+    except Unmoved:
+        return False
+    if dossier.state is State.DRAFT:
+        return False
+    votes = [*dossier.votes, *(vote for each in dossier.annexes for vote in each.votes)]
+    voted = any(vote.reviewer == by.id for vote in votes)
+    return at_work(dossier, now) or voted or wanted or StaffRole.LEAD in by.roles
+
+
+def at_work(dossier: Dossier, now: datetime) -> bool:
+    """Whether somebody at the desk has something to review, to decide or to agree with."""
+    open_annex = dossier.renewable and any(each.open for each in dossier.annexes)
+    proposed = any(now <= each.at + PROPOSAL for each in dossier.proposals)
+    return dossier.state in OPEN or dossier.state is State.SUSPENDED or open_annex or proposed
 
 
 def visible_votes(dossier: Dossier, reviewer: Actor) -> tuple[Vote, ...]:
@@ -153,26 +212,28 @@ def vote(
     now: datetime,
     *,
     hit: Ground | None = None,
-    until: datetime | None = None,
+    found: terms.Shown | None = None,
 ) -> Outcome:
     """Say what one reviewer thinks, once a round; `hit` explains somebody who may be the same person.
 
-    `until` is the latest day the country's profile allows (`assessment`); the earlier of it and our own counts.
+    `found` is what those who approve in this round have found, by the weakest of them (`terms.weaker`), and until when
+    the country's profile allows it at the latest. It becomes the dossier's with the decision and not before: a first
+    vote leaves what was shown as the applicant claims it, so that the second person sees nothing of it.
 
     The first vote leads to the second review, or decides where the authority itself has proved everything; two that
-    agree decide; two that do not are left to the lead.
+    agree decide; two that do not are left to the lead. So are two that approve where a question set aside somebody's
+    vote to reject, until that person or a lead has voted too.
     """
     _require_vote(dossier, by, choice, ground, hit)
-    said = Vote(reviewer=by.id, round=dossier.round, choice=choice, ground=ground, at=now, hit=hit)
-    kept = replace(dossier, votes=(*dossier.votes, said))
+    kept = _with_vote(dossier, by, choice, ground, now, hit)
     cast = record(kept, "vote.cast", at=now, by=by.id)
     if dossier.state is State.IN_REVIEW:
-        alone = choice is Choice.APPROVE and dossier.electronic and not dossier.open_hit
-        after = _approved(dossier, kept, by, ground, now, until) if alone else _second(dossier, kept, by, now)
-    elif disagreed(kept.votes_now()):
+        alone = choice is Choice.APPROVE and _found(kept, found).electronic and not dossier.open_hit and heard(kept)
+        after = _approved(dossier, kept, by, ground, now, found) if alone else _second(dossier, kept, by, now)
+    elif disagreed(kept.votes_now()) or unheard(kept):
         after = Outcome(kept, (tell(Notice.DISAGREEMENT, whom=Whom.LEADS),))
     else:
-        after = _decided(dossier, kept, by, choice, ground, now, until)
+        after = _decided(dossier, kept, by, choice, ground, now, found)
     return Outcome(after.dossier, (cast, *after.acts))
 
 
@@ -184,30 +245,29 @@ def decide(
     now: datetime,
     *,
     hit: Ground | None = None,
-    until: datetime | None = None,
+    found: terms.Shown | None = None,
 ) -> Outcome:
-    """Let the lead, who has not voted, decide between two who disagree; `hit` and `until` as in `vote`."""
+    """Let the lead, who has not voted, decide between two who disagree; `hit` and `found` as in `vote`."""
     if StaffRole.LEAD not in by.roles or not disagreed(dossier.votes_now()):
         raise NotYours("the lead decides, where two disagree")
     _require_voter(dossier, by, choice, ground, hit)
-    said = Vote(reviewer=by.id, round=dossier.round, choice=choice, ground=ground, at=now, hit=hit)
-    kept = replace(dossier, votes=(*dossier.votes, said))
-    after = _decided(dossier, kept, by, choice, ground, now, until)
+    kept = _with_vote(dossier, by, choice, ground, now, hit)
+    after = _decided(dossier, kept, by, choice, ground, now, found)
     return Outcome(after.dossier, (record(kept, "vote.cast", at=now, by=by.id), *after.acts))
 
 
 def _require_vote(dossier: Dossier, by: Actor, choice: Choice, ground: Ground, hit: Ground | None) -> None:
     if disagreed(dossier.votes_now()):
         raise NotYours("two have disagreed: the lead decides")
+    if unheard(dossier) and not awaited(dossier, by):
+        raise NotYours("somebody whose vote was set aside, or the lead, is to be heard")
     _require_voter(dossier, by, choice, ground, hit)
 
 
 def _require_voter(dossier: Dossier, by: Actor, choice: Choice, ground: Ground, hit: Ground | None) -> None:
-    if dossier.state not in (State.IN_REVIEW, State.SECOND_REVIEW):
+    if dossier.state not in _LOOKED_AT:
         raise NoSuchMove("not in review")
-    require_reviewer(dossier, by)
-    if any(vote.reviewer == by.id for vote in dossier.votes_now()):
-        raise SamePerson("has voted in this round")
+    require_looking(dossier, by)
     require_other(by, (vote.reviewer for vote in dossier.votes_now()))
     if ground not in (ENOUGH if choice is Choice.APPROVE else SHORTCOMINGS) or (hit and hit not in EXPLAINED):
         raise BadGround("not a reason for this vote")
@@ -215,22 +275,44 @@ def _require_voter(dossier: Dossier, by: Actor, choice: Choice, ground: Ground, 
         raise OpenHit("an open hit is not explained")
 
 
+def _with_vote(
+    dossier: Dossier, by: Actor, choice: Choice, ground: Ground, now: datetime, hit: Ground | None
+) -> Dossier:
+    lead = StaffRole.LEAD in by.roles
+    said = Vote(reviewer=by.id, round=dossier.round, choice=choice, ground=ground, at=now, hit=hit, lead=lead)
+    return replace(dossier, votes=(*dossier.votes, said))
+
+
+def _found(dossier: Dossier, found: terms.Shown | None) -> Dossier:
+    """The dossier as it rests on what was found."""
+    if found is None:
+        return dossier
+    return replace(
+        dossier,
+        evidence=found.evidence,
+        training_ends=found.training_ends,
+        year_ends=found.year_ends,
+        followed=found.followed,
+    )
+
+
 def _second(before: Dossier, kept: Dossier, by: Actor, now: datetime) -> Outcome:
     return _moved(before, State.SECOND_REVIEW, at=now, by=by, ground=Ground.VOTED, kept=kept)
 
 
 def _decided(
-    before: Dossier, kept: Dossier, by: Actor, choice: Choice, ground: Ground, now: datetime, until: datetime | None
+    before: Dossier, kept: Dossier, by: Actor, choice: Choice, ground: Ground, now: datetime, found: terms.Shown | None
 ) -> Outcome:
     if choice is Choice.APPROVE:
-        return _approved(before, kept, by, ground, now, until)
+        return _approved(before, kept, by, ground, now, found)
     return _rejected(before, kept, by, ground, now)
 
 
 def _approved(
-    before: Dossier, kept: Dossier, by: Actor, ground: Ground, now: datetime, until: datetime | None
+    before: Dossier, kept: Dossier, by: Actor, ground: Ground, now: datetime, found: terms.Shown | None
 ) -> Outcome:
-    ends = terms.reverify_on(kept.role, terms.shown_in(kept, until), now)
+    kept = _found(kept, found)
+    ends = terms.reverify_on(kept.role, found or terms.shown_in(kept), now)
     after, entry = step(kept, State.APPROVED, at=now, by=by, ground=ground)
     after = replace(after, approved_at=now, verified_at=now, reverify_on=ends, appealed_at=None, open_hit=False)
     return outcome(before, after, entry, tell(Notice.APPROVED, until=ends))
@@ -307,6 +389,8 @@ def _together(dossier: Dossier, to: State, by: Actor, ground: Ground, now: datet
         raise NoSuchMove("no such move")
     if ground not in grounds_for(dossier.state, to):
         raise BadGround("not a reason for this")
+    if dossier.state is State.DRAFT:
+        raise NoSuchMove("a draft is nobody's but the applicant's")
     waiting = [each for each in dossier.proposals if each.to is to and now <= each.at + PROPOSAL]
     if not waiting or (waiting[-1].by == by.id and waiting[-1].ground is not ground):
         return _proposed(dossier, to, by, ground, now)

@@ -157,7 +157,7 @@ def own_acts(state: State) -> frozenset[OwnAct]:
     """Return what an account may do for itself while its dossier stands here; nothing where that is not known."""
     if state not in MOVES or state in _SHUT:
         return frozenset()
-    always = {OwnAct.SIGN_IN, OwnAct.EXPORT} | ({OwnAct.LEAVE} if state not in FINAL else set())
+    always = {OwnAct.SIGN_IN, OwnAct.EXPORT} | ({OwnAct.LEAVE} if state not in FINAL | {State.SUSPENDED} else set())
     return _OWN.get(state, frozenset()) | always
 
 

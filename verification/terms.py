@@ -6,9 +6,9 @@ a day that a month does not have becomes the first of the next.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Final
 
@@ -23,6 +23,8 @@ PERIODS: Final[Mapping[Role, int]] = MappingProxyType(
 SHORT: Final = 12
 #: How long after the end of its academic year a student's card still counts.
 YEAR_GRACE: Final = timedelta(days=60)
+#: A stated day beyond this says no more than this: there is room to count on from it.
+_LAST: Final = date(9000, 1, 1)
 
 _STRONG: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2})
 _FULL: Final = frozenset({Role.SPECIALIST, Role.GENERALIST})
@@ -48,6 +50,42 @@ def shown_in(dossier: Dossier, until: datetime | None = None) -> Shown:
         year_ends=dossier.year_ends,
         followed=dossier.followed,
     )
+
+
+def weaker(first: Shown, *others: Shown) -> Shown:
+    """What counts where several people have looked and each approves.
+
+    Of each piece the lower class, and of the days the earlier; a register knows the doctor where each of them found so.
+    """
+    every = (first, *others)
+    return Shown(
+        evidence=tuple(_lower(piece, others) for piece in first.evidence),
+        training_ends=_earliest(each.training_ends for each in every),
+        year_ends=_earliest(each.year_ends for each in every),
+        followed=all(each.followed for each in every),
+        until=_earliest(each.until for each in every),
+    )
+
+
+def _lower(piece: Evidence, others: Iterable[Shown]) -> Evidence:
+    """A piece by the lowest class that anybody gave it; one that somebody did not look at has no more than E4."""
+    for shown in others:
+        same = next((each for each in shown.evidence if each.id == piece.id), _unseen(piece))
+        piece = replace(
+            piece,
+            rank=max(piece.rank, same.rank),
+            automatic=piece.automatic and same.automatic,
+            matched=piece.matched and same.matched,
+        )
+    return piece
+
+
+def _unseen(piece: Evidence) -> Evidence:
+    return replace(piece, rank=EvidenceClass.E4, automatic=False, matched=False)
+
+
+def _earliest(moments: Iterable[datetime | None]) -> datetime | None:
+    return min((each for each in moments if each is not None), default=None)
 
 
 def reverify_on(role: Role, shown: Shown, verified_at: datetime) -> datetime:
@@ -80,6 +118,17 @@ def _stated(day: datetime | None, missing: type[BadTerms]) -> datetime:
     if day is None:
         raise missing("a day is missing")
     return day
+
+
+def end_of(day: date) -> datetime:
+    """The moment at which a stated day is over; a day beyond any that counts is as good as the last."""
+    return datetime.combine(min(day, _LAST), time(), UTC) + timedelta(days=1)
+
+
+def end_of_year(year: int, month: int, day: int) -> datetime:
+    """The same for the last day of the academic year that ends in this year, whatever number was typed for it."""
+    first = date(min(max(year, 1), _LAST.year), month, 1)
+    return end_of(first + timedelta(days=day - 1))
 
 
 def months_on(moment: datetime, months: int) -> datetime:

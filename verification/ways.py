@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 from verification.errors import (
     DecidedBefore,
     InConflict,
+    LeavingHeld,
     NoEvidence,
     NoSuchMove,
     NotAgreed,
@@ -71,12 +72,21 @@ def require_way(dossier: Dossier, ways: tuple[Way, ...], move: Move) -> None:
 
 def _applicant(dossier: Dossier, move: Move) -> None:
     require_applicant(dossier, move.by)
+    if move.to is State.WITHDRAWN:
+        require_free(dossier, move.at)
     if move.to is State.SUBMITTED and not _shown(dossier):
         raise NoEvidence("nothing was shown")
     if move.to is State.APPEALED and dossier.appealed_at is not None:
         raise TooLate("a second rejection is final")
     if move.to is State.APPEALED and move.at > dossier.changed_at + APPEAL_WITHIN:
         raise TooLate("the time for an appeal has passed")
+
+
+def require_free(dossier: Dossier, now: datetime) -> None:
+    """Raise LeavingHeld while suspended, or while somebody has proposed to revoke: leaving would come before it."""
+    proposed = any(each.to is State.REVOKED and now <= each.at + PROPOSAL for each in dossier.proposals)
+    if dossier.state is State.SUSPENDED or proposed:
+        raise LeavingHeld("a suspension or a revocation is decided first")
 
 
 def _shown(dossier: Dossier) -> bool:
@@ -97,7 +107,8 @@ def _reviewer(dossier: Dossier, move: Move) -> None:
 
 def _electronic(dossier: Dossier, move: Move) -> None:
     require_reviewer(dossier, move.by)
-    if not dossier.electronic or dossier.open_hit or not alone_agrees(dossier.votes_now(), move.by, Choice.APPROVE):
+    alone = alone_agrees(dossier.votes_now(), move.by, Choice.APPROVE) and heard(dossier)
+    if not dossier.electronic or dossier.open_hit or not alone:
         raise NotAgreed("a second reviewer is needed")
 
 
@@ -108,6 +119,8 @@ def _votes(dossier: Dossier, move: Move) -> None:
     require_reviewer(dossier, move.by)
     if not two_agree(dossier.votes_now(), move.by, _CHOICE[move.to]):
         raise NotAgreed("two reviewers do not agree")
+    if move.to is State.APPROVED and not heard(dossier):
+        raise NotAgreed("whoever voted to reject before a question, or the lead, is heard first")
     _require_explained(dossier, move)
 
 
@@ -244,7 +257,7 @@ def require_reviewer(dossier: Dossier, by: Actor) -> None:
     if conflict(by, dossier.doctor, dossier.sites):
         raise InConflict("must not judge this applicant")
     if by.id in dossier.deciders():
-        raise DecidedBefore("has decided before the appeal")
+        raise DecidedBefore("has decided before the appeal, or on an earlier application")
 
 
 def require_applicant(dossier: Dossier, by: Actor) -> None:
@@ -265,6 +278,23 @@ def two_agree(votes: tuple[Vote, ...], by: Actor, choice: Choice) -> bool:
     """Whether two different reviewers, this one among them, have said this, and nobody another thing."""
     people = {vote.reviewer for vote in votes}
     return by.id in people and len(people) >= 2 and {vote.choice for vote in votes} == {choice}
+
+
+def heard(dossier: Dossier) -> bool:
+    """Whether a vote to reject that a question set aside was answered: by a vote of the same person, or of a lead."""
+    before = dossier.set_aside()
+    return not before or any(vote.lead or vote.reviewer in before for vote in dossier.votes_now())
+
+
+def awaited(dossier: Dossier, by: Actor) -> bool:
+    """Whether this person's vote is still wanted where two have approved and one set aside is not heard."""
+    return StaffRole.LEAD in by.roles or by.id in dossier.set_aside()
+
+
+def unheard(dossier: Dossier) -> bool:
+    """Whether two have approved, and nothing is decided because one set aside is not heard."""
+    votes = dossier.votes_now()
+    return len(votes) > 1 and {vote.choice for vote in votes} == {Choice.APPROVE} and not heard(dossier)
 
 
 def disagreed(votes: tuple[Vote, ...]) -> bool:

@@ -179,11 +179,11 @@ async def elsewhere(present: Session) -> ResponseReturnValue:
 @routes.get("/application/withdraw")
 @guard.account_required
 async def withdraw_form(present: Session) -> ResponseReturnValue:
-    """Ask once more."""
+    """Ask once more; whoever was verified leaves instead."""
     file = await own(present)
     if file.dossier.approved_at is not None:
-        return await show(present, [Mistake("no_such_move")], 409)
-    return await shell.page("application_withdraw.html", here="application", version=file.version)
+        return redirect("/application/leave", code=303)
+    return await shell.page("application_withdraw.html", here="application", version=view.seen(file))
 
 
 @routes.post("/application/withdraw")
@@ -207,7 +207,7 @@ async def _do(present: Session, act: str, to: State) -> ResponseReturnValue:
     node, file, seen = guard.node(), await own(present), version_seen(await text_of("seen"))
     try:
         await getattr(node.dossiers, act)(
-            file.dossier.id, applicant(present.account_id), seen=-1 if seen is None else seen
+            file.dossier.id, applicant(present.account_id), seen=view.version_of(file, seen)
         )
     except Rejected as error:
         if error.code in _DONE and (await own(present)).dossier.state is to:

@@ -60,7 +60,8 @@ async def overdue(actor: Actor) -> ResponseReturnValue:
 @routes.get("/desk/<dossier>")
 @_reviewers
 async def dossier(actor: Actor, dossier: str) -> ResponseReturnValue:
-    """Show claim, evidence, register, duplicates, votes and history side by side."""
+    """Show claim, evidence, register, duplicates, votes and history side by side, once the opening is recorded."""
+    await guard.node().dossiers.record_opening(dossier, actor)
     return await _page(actor, dossier)
 
 
@@ -75,7 +76,7 @@ async def _page(
     return await shell.page(
         "desk_dossier.html", status=error.status if error else 200, here="desk", counted=False, view=view, file=file,
         dossier=file.dossier, kept=chosen, mistakes=[mistake(error)] if error else [], act_of=desk.act_of,
-        changed=[line for line in view.history if line.n > chosen.known] if stale else None,
+        changed=desk.since(view.history, chosen.known) if stale else None,
         enough=desk.in_order(ENOUGH), shortcomings=desk.in_order(SHORTCOMINGS), explained=desk.in_order(EXPLAINED),
         reasons=desk.reasons(file.dossier.state), grounds=set(Ground), proposed=desk.proposed(view.proposals),
         ticked=desk_forms.TICKED, days=desk_forms.DAYS, people=await desk.people(node),
@@ -119,8 +120,12 @@ async def sibling(actor: Actor, dossier: str) -> ResponseReturnValue:
 
 
 async def _do(actor: Actor, dossier: str, name: str, act: Act) -> ResponseReturnValue:
-    """Do it and lead back to the dossier; where it cannot be done the page says why, with what was chosen."""
-    await guard.node().dossiers.open_to(dossier, actor)
+    """Do it and lead back to the dossier, or to the queue where that is no longer open to this person.
+
+    Where it cannot be done the page says why, with what was chosen.
+    """
+    dossiers = guard.node().dossiers
+    await dossiers.open_to(dossier, actor)
     kept = await desk_forms.kept(name)
     try:
         after = await act()
@@ -128,7 +133,8 @@ async def _do(actor: Actor, dossier: str, name: str, act: Act) -> ResponseReturn
         if error.status in _ELSEWHERE:
             raise
         return await _page(actor, dossier, desk_forms.placed(error), kept)
-    return shell.done(desk_forms.done(name.partition("-")[0], after), f"/desk/{dossier}")
+    back = f"/desk/{dossier}" if await dossiers.is_open_to(dossier, actor) else "/desk"
+    return shell.done(desk_forms.done(name.partition("-")[0], after), back)
 
 
 @routes.post("/desk/<dossier>/take")

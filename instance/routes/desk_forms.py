@@ -123,5 +123,5 @@ def _year(text: str) -> int | None:
     if not text.strip():
         return None
     if not (text.isascii() and text.isdigit() and len(text) == 4):
-        raise Rejected("bad_day", "year_ends")
+        raise Rejected("day_impossible", "year_ends")
     return int(text)

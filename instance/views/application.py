@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -16,6 +17,7 @@ from verification.acts import Notice
 from verification.countries import SUPPORT, CountryPolicy, Proof
 from verification.dossier import Dossier, EvidenceKind, Role
 from verification.evidence import PROOFS
+from verification.grounds import CORRECTED
 from verification.moves import MOVES, AnnexKind, State
 from verification.timing import APPEAL_ANSWERED
 from verification.ways import ANSWER_WITHIN, APPEAL_WITHIN, lifted_from
@@ -88,6 +90,7 @@ class Application(Struct, frozen=True, kw_only=True):
     may_hand_in: bool
     may_appeal: bool
     may_withdraw: bool
+    may_leave: bool
     may_begin_again: bool
     may_correct: bool
     verified: bool
@@ -106,17 +109,43 @@ def application(
     lines = tuple(_line(each) for each in told if each.dossier == dossier.id)
     may_add, waiting = dossier.state in _GIVEN, bool(file.waiting(AnnexKind.RENEWAL))
     return Application(
-        state=_shown(dossier.state), next=_next(dossier), version=file.version, name=file.said.name,
+        state=_shown(dossier.state), next=_next(dossier), version=seen(file), name=file.said.name,
         role=dossier.role.value, country=dossier.country, specialties=file.said.specialties,
         handle=wished(file.said) if file.doctor is None else "", day=to_ms(_day(file)),
         grounds=_grounds(dossier.state, lines), lines=lines, pieces=_pieces(file, files, added=may_add),
         forms=tuple(name for name in FORMS if proofs(name, dossier.role, policy)), may_add=may_add,
-        may_hand_in=may_add and (waiting or dossier.state is State.NEEDS_INFO),
+        may_hand_in=may_add and (waiting or _corrects(file)),
         may_appeal=dossier.state is State.REJECTED and dossier.appealed_at is None,
         may_withdraw=dossier.approved_at is None and State.WITHDRAWN in MOVES[dossier.state],
-        may_begin_again=dossier.state in _AGAIN and dossier.approved_at is None,
+        may_leave=may_leave(file), may_begin_again=dossier.state in _AGAIN and dossier.approved_at is None,
         may_correct=may_correct(file), verified=dossier.renewable,
     )  # fmt: skip
+
+
+def may_leave(file: File) -> bool:
+    """Whether this is somebody who was verified, and leaving is theirs to decide now."""
+    ways = State.WITHDRAWN in MOVES[file.dossier.state]
+    return ways and file.dossier.approved_at is not None and file.dossier.state is not State.SUSPENDED
+
+
+def seen(file: File) -> int:
+    """What a form of the applicant was made from: a number that changes with what they are shown, and by nothing else.
+
+    The version of the rows would tell of a first vote.
+    """
+    shown = f"{file.dossier.id} {_shown(file.dossier.state)} {file.handed_at} {file.dossier.submitted_at}"
+    return int.from_bytes(hashlib.sha256(shown.encode()).digest()[:5])
+
+
+def version_of(file: File, sent: int | None) -> int:
+    """The version to act on for a form that was made from what is shown now; one that no row has for any other."""
+    return file.version if sent == seen(file) else -1
+
+
+def _corrects(file: File) -> bool:
+    """Whether what was asked for may be answered without anything new to show."""
+    asked = file.dossier.asked
+    return file.dossier.state is State.NEEDS_INFO and (asked is None or asked in CORRECTED)
 
 
 async def state_of(store: Reader, account_id: str) -> str | None:

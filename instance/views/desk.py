@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from instance.services.dossiers.pieces import Grade, kind_of
 from instance.services.dossiers.values import (
+    Earlier,
     File,
     Findings,
     HistoryLine,
@@ -25,7 +26,7 @@ from verification.dossier import Annex, Dossier, Proposal, Vote
 from verification.grounds import Ground, grounds_for
 from verification.moves import MOVES, OPEN, AnnexState, State
 from verification.people import Actor, StaffRole
-from verification.ways import PROPOSAL, disagreed
+from verification.ways import PROPOSAL, awaited, disagreed, unheard
 
 if TYPE_CHECKING:
     from instance.evidence import EvidenceFile
@@ -34,10 +35,13 @@ if TYPE_CHECKING:
 #: What the history has words of its own for; moves of the dossier are said by the state they led to.
 ACTS: Final = (
     "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "register.changed",
-    "register.unchanged", "register.looked_at", "dossier.retired", "dossier.suspension_confirmed",
+    "register.unchanged", "register.looked_at", "dossier.opened", "findings.kept", "dossier.retired",
+    "dossier.suspension_confirmed",
     "proposal.approved", "proposal.revoked", "proposal.deceased",
     "campaign.enrolled", "annex.submitted", "annex.in_review", "annex.second_review", "annex.accepted", "annex.refused",
 )  # fmt: skip
+OPENED: Final = "dossier.opened"
+FOUND: Final = "findings.kept"
 _REVIEWING: Final = frozenset({State.IN_REVIEW, State.SECOND_REVIEW})
 
 
@@ -84,6 +88,9 @@ class DossierView:
     tasks: Sequence[Mapping[str, object]]
     history: Sequence[HistoryLine]
     linked: frozenset[str]
+    #: What came of each possible duplicate, by its dossier.
+    outcomes: Mapping[str, Sequence[HistoryLine]]
+    earlier: Sequence[Earlier]
 
 
 async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
@@ -95,14 +102,17 @@ async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
     async def looked_at(pieces: Iterable[ShownPiece]) -> list[PieceView]:
         return [await _piece(node, file, actor, piece, kept, visible) for piece in pieces]
 
-    tasks = await node.store.all("dossiers.tasks", dossier=file.dossier.id)
+    tasks, earlier = await node.store.all("dossiers.tasks", dossier=file.dossier.id), await node.dossiers.earlier(file)
     return DossierView(
         file=file, pieces=await looked_at(file.counting()),
         annexes=[await _annex(node, file, actor, each, await looked_at(file.counting(each.id))) for each in waiting],
         votes=review.visible_votes(file.dossier, actor), grade=await node.dossiers.worth(file.dossier.id, actor),
         offers=offers(file.dossier, actor), proposals=proposals(file.dossier, node.clock()),
-        tasks=[row for row in tasks if row["closed_at"] is None], history=await node.dossiers.history(file.dossier.id),
-        linked=await _linked(node, file, actor),
+        tasks=[row for row in tasks if row["closed_at"] is None],
+        history=_told(await node.dossiers.history(file.dossier.id), actor),
+        linked=await _linked(node, file, earlier, actor),
+        outcomes={hit.dossier: await node.dossiers.reading.outcomes(hit.dossier) for hit in file.hits},
+        earlier=earlier,
     )  # fmt: skip
 
 
@@ -127,16 +137,26 @@ async def _annex(node: Node, file: File, actor: Actor, annex: Annex, pieces: Seq
     )  # fmt: skip
 
 
-async def _linked(node: Node, file: File, actor: Actor) -> frozenset[str]:
-    """The dossiers of possible duplicates that this reviewer may open."""
-    found = set()
-    for hit in file.hits:
-        try:
-            await node.dossiers.open_to(hit.dossier, actor)
-        except Missing:
-            continue
-        found.add(hit.dossier)
-    return frozenset(found)
+async def _linked(node: Node, file: File, earlier: Sequence[Earlier], actor: Actor) -> frozenset[str]:
+    """The dossiers of possible duplicates, and earlier ones of the account, that this reviewer may open."""
+    others = {hit.dossier for hit in file.hits} | {each.dossier for each in earlier}
+    return frozenset([each for each in others if await node.dossiers.is_open_to(each, actor)])
+
+
+def _told(lines: Sequence[HistoryLine], actor: Actor) -> list[HistoryLine]:
+    """The history as a reviewer may read it; all of it stands in the audit log.
+
+    Of openings by one person that follow each other the last; and the own findings alone: who kept none before a vote
+    has not approved.
+    """
+    lines = [line for line in lines if line.act != FOUND or line.by == actor.id.lower()]
+    ends = [*((line.act, line.by) for line in lines[1:]), ("", "")]
+    return [line for line, end in zip(lines, ends, strict=False) if line.act != OPENED or (line.act, line.by) != end]
+
+
+def since(lines: Sequence[HistoryLine], known: int) -> list[HistoryLine]:
+    """What has changed since an entry: that somebody looked changes nothing."""
+    return [line for line in lines if line.n > known and line.act not in (OPENED, FOUND, "evidence.viewed")]
 
 
 def visible_files(file: File) -> frozenset[str]:
@@ -162,7 +182,8 @@ def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:
     voted = any(vote.reviewer == actor.id for vote in votes)
     found = {"take"} if state in (State.SUBMITTED, State.APPEALED) else set()
     if state in _REVIEWING:
-        found |= {"ask"} | _vote_offers(votes, actor, voted=voted)
+        heard = not unheard(dossier) or awaited(dossier, actor)
+        found |= {"ask"} | (_vote_offers(votes, actor, voted=voted) if heard else set())
     return frozenset(found | _offers_of_two(dossier, actor))
 
 
@@ -263,5 +284,6 @@ async def held_of(node: Node, actor: Actor, dossier_id: str) -> Held:
     return Held(
         dossier=found.id, handle=(file.doctor or "").rpartition("/")[2], state=found.state, version=file.version,
         until=emergency.until if waits and emergency is not None else None, offers=frozenset(allowed),
-        proposals=proposals(found, node.clock()),
+        # A death is said by two reviewers: an administrator has no part in it.
+        proposals=[each for each in proposals(found, node.clock()) if each.to is not State.DECEASED],
     )  # fmt: skip

@@ -44,6 +44,7 @@ from verification.errors import (
 from verification.grounds import Ground
 from verification.moves import AnnexKind, AnnexState, Choice, State
 from verification.people import SYSTEM, Actor
+from verification.terms import Shown, weaker
 
 YES, NO = Choice.APPROVE, Choice.REJECT
 HOLDS, UNREADABLE = Ground.EVIDENCE_HOLDS, Ground.UNREADABLE
@@ -51,6 +52,11 @@ LICENCE = replace(E3, matched=True)
 END = NOW + 730 * DAY
 DUE = at_rest(State.REVERIFY_DUE)
 AT = DUE.changed_at + DAY
+
+
+def found(dossier: Dossier) -> Shown:
+    """What was found in its annex, for a day."""
+    return Shown(evidence=dossier.annexes[0].evidence, until=NOW + DAY)
 
 
 def handed_in(dossier: Dossier, kind: AnnexKind, *evidence: Evidence, **days: Any) -> Dossier:
@@ -112,8 +118,36 @@ def test_the_days_of_the_countrys_profile_reach_the_dossier() -> None:
     """For a renewal and for a certificate."""
     for kind, role in ((AnnexKind.RENEWAL, Role.SPECIALIST), (AnnexKind.SPECIALIST, Role.GENERALIST)):
         taken = handed_in(approved(role=role), kind, E1)
-        after = annexes.vote(taken, RITA, "a-1", YES, HOLDS, NOW, until=NOW + DAY).dossier
+        after = annexes.vote(taken, RITA, "a-1", YES, HOLDS, NOW, found=found(taken)).dossier
         assert NOW + DAY == after.reverify_on
+
+
+def test_the_first_vote_leaves_an_annex_as_it_was_claimed() -> None:
+    """What two found counts with the decision: the weaker class and the earlier day."""
+    taken = handed_in(approved(role=Role.RESIDENT, training_ends=END), AnnexKind.RENEWAL, E3, training_ends=END)
+    better = Shown(evidence=(replace(E3, rank=E2.rank, matched=True),), training_ends=END - 9 * DAY)
+    weaker_one = Shown(evidence=(replace(E3, rank=E4.rank),), training_ends=END - 7 * DAY)
+
+    first = annexes.vote(taken, RITA, "a-1", YES, HOLDS, NOW, found=better).dossier
+    second = annexes.vote(first, RENE, "a-1", YES, HOLDS, NOW, found=weaker(better, weaker_one)).dossier
+
+    assert ((E3,), END) == (first.annexes[0].evidence, first.annexes[0].training_ends)
+    assert (replace(E3, rank=E4.rank),) == second.annexes[0].evidence
+    assert END - 9 * DAY == second.training_ends
+
+
+@pytest.mark.parametrize("state", [AnnexState.SUBMITTED, AnnexState.ACCEPTED, AnnexState.REFUSED])
+def test_an_annex_is_looked_at_while_it_is_reviewed(state: AnnexState) -> None:
+    """And by nobody who has voted on it."""
+    taken = handed_in(approved(), AnnexKind.RENEWAL, E2)
+    rested = replace(taken, annexes=(replace(taken.annexes[0], state=state),))
+    voted_on = annexes.vote(taken, RITA, "a-1", YES, HOLDS, NOW).dossier
+
+    assert None is annexes.require_looking(taken, RITA, "a-1", NOW)
+    assert None is annexes.require_looking(voted_on, RENE, "a-1", NOW)
+    for dossier, by in ((rested, RITA), (voted_on, RITA), (taken, OTHERS[0])):
+        with pytest.raises(Unmoved):
+            annexes.require_looking(dossier, by, "a-1", NOW)
 
 
 # ── who decides ──

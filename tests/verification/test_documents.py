@@ -17,6 +17,7 @@ from verification.documents import (
     check_pages,
     check_pixels,
     sniff,
+    taken,
 )
 
 RULES = FileRules()
@@ -88,6 +89,26 @@ def test_pages_and_pixels_are_kept() -> None:
         with pytest.raises(BadFile) as refused:
             check_pixels(*size, RULES)
         assert why == refused.value.fault
+
+
+@pytest.mark.parametrize(
+    ("waiting", "kept", "places"),
+    [
+        (0, 0, 0),
+        (3, 3, 3),
+        (6, 6, 6),
+        (0, 6, 0),
+        (2, 8, 2),
+        (0, 18, 0),
+        (1, 20, 2),
+        (0, 24, 6),
+        (6, 24, 6),
+        (0, 99, 81),
+    ],
+)
+def test_what_was_handed_in_takes_no_place_within_bounds(waiting: int, kept: int, places: int) -> None:
+    """A question opens room for six more files, and not for ever."""
+    assert places == taken(waiting, kept, RULES)
 
 
 @given(st.binary(max_size=HEAD), st.text(max_size=30), st.integers(), st.integers(min_value=0))

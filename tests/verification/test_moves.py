@@ -31,6 +31,7 @@ from verification.dossier import Annex, Dossier, Proposal
 from verification.errors import (
     BadGround,
     InConflict,
+    LeavingHeld,
     NoEvidence,
     NoSuchMove,
     NotAgreed,
@@ -60,6 +61,8 @@ NEXT = {
 }  # fmt: skip
 PAIRS = [(here, to) for here in State for to in State]
 WAYS = [(here, to, way) for here, moves in MOVES.items() for to, ways in moves.items() for way in ways]
+#: In the table like every way out, and closed for as long as the state lasts: a suspension is decided first.
+HELD = (State.SUSPENDED, State.WITHDRAWN)
 #: Reasons that stand with something else than a move.
 BESIDE = EXPLAINED | DOUBTS
 EVERYBODY = [*MOVERS.values(), *NEAR, *OTHERS]
@@ -107,6 +110,10 @@ def test_only_the_moves_of_the_table_are_made(here: State, to: State) -> None:
     if to in MOVES[here]:
         way = MOVES[here][to][0]
         dossier, at = ready(here, to, way)
+        if (here, to) == HELD:
+            with pytest.raises(LeavingHeld):
+                dossier.move(to, at=at, by=MOVERS[way], ground=ground_for(here, to))
+            return
 
         assert to == dossier.move(to, at=at, by=MOVERS[way], ground=ground_for(here, to)).state
         return
@@ -116,7 +123,7 @@ def test_only_the_moves_of_the_table_are_made(here: State, to: State) -> None:
                 at_rest(here).move(to, at=NOW + 9999 * DAY, by=by, ground=ground)
 
 
-@pytest.mark.parametrize(("here", "to", "way"), WAYS)
+@pytest.mark.parametrize(("here", "to", "way"), [each for each in WAYS if each[:2] != HELD])
 def test_each_way_is_open_to_whom_it_is_for(here: State, to: State, way: Way) -> None:
     """And leaves a trace of the time; what was proposed is over."""
     dossier, at = ready(here, to, way)
@@ -263,6 +270,22 @@ def test_somebody_who_may_be_known_already_is_explained_before_approval(here: St
             continue
         with pytest.raises((OpenHit, NotAgreed)):
             hit.move(State.APPROVED, at=at, by=MOVERS[way], ground=Ground.EVIDENCE_HOLDS)
+
+
+@pytest.mark.parametrize("state", [State.APPROVED, State.REVERIFY_DUE, State.SUSPENDED])
+def test_nobody_leaves_before_a_suspension_or_a_revocation_is_decided(state: State) -> None:
+    """For as long as a second person can agree with the proposal; a proposal of something else holds nobody."""
+    dossier, at = ready(state, State.REVOKED, Way.PEOPLE)
+    last = dossier.proposals[0].at + 7 * DAY
+    dead = replace(dossier, proposals=(replace(dossier.proposals[0], to=State.DECEASED),))
+    leaves = {"by": APPLICANT, "ground": Ground.OWN_WISH}
+
+    for moment in (at, last):
+        with pytest.raises(LeavingHeld):
+            dossier.move(State.WITHDRAWN, at=moment, **leaves)
+    if state is not State.SUSPENDED:
+        assert State.WITHDRAWN == dossier.move(State.WITHDRAWN, at=last + SECOND, **leaves).state
+        assert State.WITHDRAWN == dead.move(State.WITHDRAWN, at=at, **leaves).state
 
 
 def test_a_move_says_who_is_meant() -> None:

@@ -101,7 +101,7 @@ def test_the_evidence_of_an_annex_goes_a_month_after_its_decision(state: AnnexSt
 def test_leaving_schedules_what_annexes_hold_as_well() -> None:
     """One act for the dossier's evidence, one for each annex."""
     annex = Annex(id="a-1", kind=AnnexKind.NAME, state=AnnexState.IN_REVIEW, evidence=(E2,), changed_at=NOW, submitted_at=NOW)  # fmt: skip
-    outcome = review.withdraw(approved(annexes=(annex,)), APPLICANT, NOW + DAY)
+    outcome = review.leave(approved(annexes=(annex,)), APPLICANT, NOW + DAY)
 
     assert [AnnexState.REFUSED] == [each.state for each in outcome.dossier.annexes]
     assert {(None, NOW + DAY), ("a-1", NOW + DAY)} == {

@@ -76,6 +76,7 @@ DEEDS: dict[str, Deed] = {
     "revoke": lambda d, by, g, c, now: review.revoke(d, by, g, now),
     "death": lambda d, by, g, c, now: review.report_death(d, by, now),
     "withdraw": lambda d, by, g, c, now: review.withdraw(d, by, now),
+    "leave": lambda d, by, g, c, now: review.leave(d, by, now),
     "depart": lambda d, by, g, c, now: review.depart(d, now),
     "retire": lambda d, by, g, c, now: review.retire(d, by, now),
     "renew": lambda d, by, g, c, now: review.renew_expired(d, by, fresh(now), now),

@@ -22,10 +22,10 @@ def test_after_expiry_one_signs_in_renews_exports_and_leaves() -> None:
 
 @pytest.mark.parametrize("state", list(State))
 def test_an_account_does_for_itself_what_the_table_lets_the_applicant_do(state: State) -> None:
-    """No button without a move, and no move without a button."""
+    """No button without a move, and no move without a button; nobody leaves while suspended."""
     acts = own_acts(state)
 
-    assert (OwnAct.LEAVE in acts) is (State.WITHDRAWN in MOVES[state])
+    assert (OwnAct.LEAVE in acts) is (State.WITHDRAWN in MOVES[state] and state is not State.SUSPENDED)
     assert (OwnAct.APPEAL in acts) is (State.APPEALED in MOVES[state])
     assert (bool(acts & {OwnAct.APPLY, OwnAct.ANSWER, OwnAct.RENEW}) and state not in RENEWABLE) is (
         State.SUBMITTED in MOVES[state]

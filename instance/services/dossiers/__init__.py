@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -40,7 +40,7 @@ from instance.services.dossiers.checking import Checking
 from instance.services.dossiers.errors import mapped
 from instance.services.dossiers.heads import Heads
 from instance.services.dossiers.numbers import Numbers
-from instance.services.dossiers.reading import Reading
+from instance.services.dossiers.reading import Reading, deciders_of
 from instance.services.dossiers.registers import Registers
 from instance.services.dossiers.restoring import Restoring
 from instance.services.dossiers.values import (
@@ -58,7 +58,7 @@ from instance.services.dossiers.waiting import Waiting
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import to_ms
-from verification import acts
+from verification import acts, annexes, review
 from verification.countries import CountryPolicy
 from verification.dossier import Country, Dossier, DossierId, Role
 from verification.moves import OPEN, AnnexKind, AnnexState, State
@@ -79,10 +79,13 @@ CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
     *restoring.CODES, *campaigns.CODES, "has_dossier", "bad_role", "students_not_admitted", "bad_email",
     "country_not_allowed", "country_not_admitted", "too_many_pieces", "decided_already", "not_found",
-    "birth_date_missing",
+    "birth_date_missing", "too_many_applications",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
+#: So many applications an account begins within so long: whoever is refused appeals, or comes back with something new.
+MAX_BEGUN: Final = 3
+_BEGUN_WITHIN: Final = timedelta(days=30)
 _ADDING: Final = frozenset({State.DRAFT, State.NEEDS_INFO, State.EXPIRED, State.APPROVED, State.REVERIFY_DUE})
 _SAYING: Final = frozenset({State.DRAFT, State.NEEDS_INFO})
 
@@ -97,7 +100,7 @@ class Dossiers(Cases):
         self.heads, self.checking, self.campaigns = Heads(node), Checking(node), Campaigns(self)
         self.restoring, self.waiting = Restoring(node, self.heads), Waiting(self)
         self.queue, self.figures = self.waiting.queue, self.reading.figures
-        self.history, self.notices = self.reading.history, self.reading.notices
+        self.history, self.notices, self.earlier = self.reading.history, self.reading.notices, self.reading.earlier
 
     @property
     def cases(self) -> Cases:
@@ -107,7 +110,10 @@ class Dossiers(Cases):
     # ── the applicant's own ──
 
     async def open(self, account_id: str, new: NewApplication) -> str:
-        """Begin an application; return its id. Raises Rejected: has_dossier, and what cannot be so by its code."""
+        """Begin an application; return its id.
+
+        Raises Rejected: has_dossier, too_many_applications, and what cannot be so by its code.
+        """
         columns = await self._checked(new)
         now, dossier_id = self.now(), self.new_id("d")
         dossier = Dossier(
@@ -125,10 +131,12 @@ class Dossiers(Cases):
             last = await tx.one("dossiers.of_account", account=account_id)
             if last is not None and not (await rows.value_of(tx, last)).final:
                 raise Rejected("has_dossier", status=409)
+            await self._require_seldom(tx, account_id, now)
+            before = sorted(await deciders_of(tx, account_id))
             await tx.run(
                 "dossiers.add", id=dossier_id, account=account_id, doctor=account["doctor"], country=new.country,
                 role=new.role, state=State.DRAFT.value, now=to_ms(now), sites=msgspec.json.encode(new.sites).decode(),
-                **columns,
+                decided_before=json.dumps(before), **columns,
             )  # fmt: skip
             file = await self.load(tx, await rows.require(tx, dossier_id))
             begun = acts.Outcome(
@@ -173,8 +181,8 @@ class Dossiers(Cases):
     ) -> str:  # fmt: skip
         """Add something to show; it waits until it is handed in (`submit`, `answer`, `renew_expired`, `hand_in`).
 
-        `kind` is the annex it is for, where it is for one. Return its id.
-        Raises Rejected: number_missing, number_shape, proof_not_accepted, bad_claim, too_many_pieces.
+        `kind` is the annex it is for, where it is for one. Return its id. Raises Rejected: number_missing,
+        number_shape, proof_not_accepted, bad_claim, day_impossible, too_many_pieces.
         """
         file = await self._own(dossier_id, actor)
         policy, now, piece = self.policy(file.dossier.country), self.now(), self.new_id("e")
@@ -228,16 +236,27 @@ class Dossiers(Cases):
     # ── reviewers ──
 
     async def find(self, dossier_id: str, actor: Actor, piece: str, findings: Findings) -> None:
-        """Keep what a reviewer found in one piece; the own vote to approve counts on the own findings alone."""
-        file = await self.file(dossier_id)
-        with mapped():
-            require_reviewer(file.dossier, actor)
-        if not any(each.id == piece and each.counts for each in file.pieces):
-            raise Missing()
+        """Keep what a reviewer found in one piece: in review, and before the own vote, which rests on it and stands.
+
+        A piece does not change once it is handed in, so no version is asked for. Raises Rejected: day_impossible,
+        no_such_move, same_person; Missing for what does not count.
+        """
+        await self.numbers.secret()
+        pieces.check_days(findings, self.now())
         facts = msgspec.json.encode(findings).decode()
 
         async def work(tx: Transaction) -> None:
-            await tx.run("dossiers.put_finding", piece=piece, reviewer=actor.id, facts=facts, at=to_ms(self.now()))
+            await tx.take_turn(f"dossier {dossier_id}")
+            file, now = await self.load(tx, await rows.require(tx, dossier_id)), self.now()
+            with mapped():
+                require_reviewer(file.dossier, actor)
+            shown = next((each for each in file.pieces if each.id == piece and each.counts), None)
+            if shown is None:
+                raise Missing()
+            with mapped():
+                _require_looking(file.dossier, actor, shown.annex, now)
+            await tx.run("dossiers.put_finding", piece=piece, reviewer=actor.id, facts=facts, at=to_ms(now))
+            await chain.append(tx, "findings.kept", now, actor.id, dossier=file.dossier.id, thing=piece)
 
         await self.node.store.write(work)
 
@@ -292,15 +311,41 @@ class Dossiers(Cases):
         return (await self.file(dossier_id)).dossier
 
     async def open_to(self, dossier_id: str, actor: Actor) -> File:
-        """A dossier for a reviewer who may judge it; Missing for everybody else."""
-        file = await self.file(dossier_id)
+        """A dossier for somebody who may read it now (`review.opens`); Missing for everybody else."""
+        file, now = await self.file(dossier_id), self.now()
+        if review.opens(file.dossier, actor, now):
+            return file
+        if review.opens(file.dossier, actor, now, wanted=True) and await self._wanted(file, actor):
+            return file
+        raise Missing()
+
+    async def is_open_to(self, dossier_id: str, actor: Actor) -> bool:
+        """Whether `open_to` gives this dossier to this person."""
         try:
-            require_reviewer(file.dossier, actor)
-        except ValueError:
-            raise Missing() from None
-        if file.dossier.state is State.DRAFT:  # not handed in: nobody's to look at yet
-            raise Missing()
-        return file
+            await self.open_to(dossier_id, actor)
+        except Missing:
+            return False
+        return True
+
+    async def record_opening(self, dossier_id: str, actor: Actor) -> None:
+        """Record that somebody opens a dossier, before the page leaves; raise Missing where it is not theirs to see."""
+        await self.open_to(dossier_id, actor)
+
+        async def work(tx: Transaction) -> None:
+            await chain.append(tx, "dossier.opened", self.now(), actor.id, dossier=dossier_id)
+
+        await self.node.store.write(work)
+
+    async def _wanted(self, file: File, actor: Actor) -> bool:
+        """Whether a task of a register is open, or an application this person judges may be of the same doctor."""
+        tasks = await self.node.store.all("dossiers.tasks", dossier=file.dossier.id)
+        if any(each["closed_at"] is None for each in tasks):
+            return True
+        for hit in file.hits:
+            other = await self.get(hit.dossier)
+            if review.at_work(other, self.now()) and review.opens(other, actor, self.now()):
+                return True
+        return False
 
     async def of_account(self, account_id: str) -> File | None:
         """The last application of an account, or None."""
@@ -372,6 +417,11 @@ class Dossiers(Cases):
         if let_in or json.loads(account["roles"]):
             raise Rejected("has_dossier", status=409)
 
+    async def _require_seldom(self, tx: Transaction, account_id: str, now: datetime) -> None:
+        row = await tx.one("dossiers.begun_since", account=account_id, since=to_ms(now - _BEGUN_WITHIN))
+        if row is not None and row["number"] >= MAX_BEGUN:
+            raise Rejected("too_many_applications", status=429)
+
     async def _require_room(self, tx: Transaction, dossier_id: str) -> None:
         row = await tx.one("dossiers.count_pieces", dossier=dossier_id)
         if row is not None and row["number"] >= MAX_PIECES:
@@ -407,6 +457,13 @@ def _require_adding(file: File, actor: Actor) -> None:
         require_applicant(file.dossier, actor)
     if file.dossier.state not in _ADDING:
         raise Rejected("decided_already", status=409)
+
+
+def _require_looking(dossier: Dossier, actor: Actor, annex: str, now: datetime) -> None:
+    if annex:
+        annexes.require_looking(dossier, actor, annex, now)
+    else:
+        review.require_looking(dossier, actor)
 
 
 def _viewed_for(file: File, file_id: str) -> str:

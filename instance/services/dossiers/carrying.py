@@ -98,7 +98,7 @@ async def carry_out(
         if isinstance(act, Record):
             await carrying.do(act)
     if outcome.having(SetBit) and node.dossiers.restoring.state == CURRENT:
-        # A sibling that reads the changed list knows a log with the act in it (decision 25).
+        # A sibling that reads the changed list knows a log with the act in it (decision 24).
         await node.dossiers.heads.tell_in(tx)
 
 

@@ -94,8 +94,12 @@ class Cases:
         return await self._plain(dossier_id, seen, lambda dossier, now: review.appeal(dossier, actor, now))
 
     async def withdraw(self, dossier_id: str, actor: Actor, *, seen: int) -> Dossier:
-        """Take an application back, or leave."""
+        """Take an application back; whoever was verified leaves instead."""
         return await self._plain(dossier_id, seen, lambda dossier, now: review.withdraw(dossier, actor, now))
+
+    async def leave(self, dossier_id: str, actor: Actor, *, seen: int) -> Dossier:
+        """Leave for good, as somebody who was verified."""
+        return await self._plain(dossier_id, seen, lambda dossier, now: review.leave(dossier, actor, now))
 
     async def retire(self, dossier_id: str, actor: Actor, *, seen: int) -> Dossier:
         """Go on reading and commenting only."""
@@ -180,10 +184,9 @@ class Cases:
                 return _only(annexes.vote(file.dossier, actor, annex, choice, ground, now, hit=hit))
             kind = next(each.kind for each in file.dossier.annexes if each.id == annex)
             role = Role.SPECIALIST if kind is AnnexKind.SPECIALIST else file.dossier.role
-            found, graded = pieces.regraded(file, annex, actor.id, self._policy(file), now)
-            assurance, until = found.require(role)
-            outcome = annexes.vote(graded.dossier, actor, annex, choice, ground, now, hit=hit, until=until)
-            better = assurance if kind is not AnnexKind.NAME else ""
+            found = self._counted(file, annex, actor, role, frozenset(), now)
+            outcome = annexes.vote(file.dossier, actor, annex, choice, ground, now, hit=hit, found=found.shown)
+            better = found.assurance.value if kind is not AnnexKind.NAME else ""
             return Decision(outcome=outcome, extra=Extra(assurance=better if outcome.having(Issue) else ""))
 
         return await self.carry(dossier_id, decide, seen=seen)
@@ -303,13 +306,20 @@ class Cases:
             file = _with_hits(file)
             if choice is not Choice.APPROVE:
                 return _only(judge(file.dossier, actor, choice, ground, now, hit=hit))
-            found, graded = pieces.regraded(file, "", actor.id, self._policy(file), now)
-            assurance, until = found.require(file.dossier.role)
-            kept = replace(graded.dossier, followed=bool(known & pieces.followed(file, actor.id, found)))
-            outcome = judge(kept, actor, choice, ground, now, hit=hit, until=until)
-            return Decision(outcome=outcome, extra=Extra(assurance=assurance if outcome.having(Issue) else ""))
+            found = self._counted(file, "", actor, file.dossier.role, known, now)
+            outcome = judge(file.dossier, actor, choice, ground, now, hit=hit, found=found.shown)
+            sure = found.assurance.value if outcome.having(Issue) else ""
+            return Decision(outcome=outcome, extra=Extra(assurance=sure))
 
         return await self.carry(dossier_id, decide, seen=seen)
+
+    def _counted(
+        self, file: File, annex: str, actor: Actor, role: Role, known: frozenset[str], now: datetime
+    ) -> pieces.Counted:
+        """What this vote to approve would rest on, with those cast before it in the round."""
+        cast = next((each.votes for each in file.dossier.annexes if each.id == annex), file.dossier.votes_now())
+        voters = {str(vote.reviewer): vote.at for vote in cast if vote.choice is Choice.APPROVE} | {str(actor.id): now}
+        return pieces.counted(file, annex, voters, role, self._policy(file), known, now)
 
     def _with_waiting(self, file: File) -> dict[str, Any]:
         added = self._evidence(_for_application(file), file, self.now())

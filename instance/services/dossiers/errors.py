@@ -16,10 +16,13 @@ from verification.errors import (
     DecidedBefore,
     EmptyCohort,
     InConflict,
+    LeaveInstead,
+    LeavingHeld,
     NoEvidence,
     NoSuchMove,
     NotAgreed,
     NotAllowed,
+    NothingNew,
     NotIssuable,
     NotYours,
     OpenHit,
@@ -34,7 +37,8 @@ from verification.overlay import BeyondProfile, NothingChanges
 
 _STATUS: Final[dict[type[NotAllowed], int]] = {
     NotYours: 403, InConflict: 403, SamePerson: 403, SameInviter: 403, DecidedBefore: 403,
-    NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409,
+    NoSuchMove: 409, NotAgreed: 409, TooSoon: 409, TooLate: 409, LeaveInstead: 409, LeavingHeld: 409,
+    NothingNew: 422,
     BadGround: 422, NoEvidence: 422, OpenHit: 422, BadTerms: 422, BadName: 422, NotIssuable: 409,
     CountryNotAdmitted: 422, BeyondProfile: 422, NothingChanges: 409, EmptyCohort: 422, BadDeadline: 422,
     TrainingEndMissing: 422, YearEndMissing: 422,

@@ -6,17 +6,17 @@ approve counts on what this reviewer found, and raises Rejected where that does 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, time, timedelta
-from typing import Any, Final
+from datetime import date, datetime
+from typing import Final
 
 from instance.services.dossiers.values import Claim, File, Findings, ShownPiece
 from instance.services.errors import Rejected
 from verification import assessment, evidence
-from verification.assessment import Assessment
+from verification.assessment import Assessment, lower
 from verification.countries import CountryPolicy, Proof
-from verification.dossier import Annex, Dossier, Evidence, EvidenceClass, EvidenceKind, Role
+from verification.dossier import Annex, Assurance, Dossier, Evidence, EvidenceClass, EvidenceKind, Role
 from verification.errors import NotAllowed
 from verification.evidence import (
     PROOFS,
@@ -29,9 +29,13 @@ from verification.evidence import (
 )
 from verification.registers import numbers
 from verification.registers.numbers import KINDS, Number
+from verification.terms import Shown, end_of, end_of_year, weaker
 
-CODES: Final = ("proof_not_accepted", "number_missing", "number_shape", "role_not_proved", "bad_claim")
-_EARLIEST_YEAR: Final = 2000
+CODES: Final = (
+    "proof_not_accepted", "number_missing", "number_shape", "role_not_proved", "bad_claim", "day_impossible",
+)  # fmt: skip
+#: The days that claims and findings hold.
+_DAYS: Final = ("issued_on", "valid_until", "training_ends")
 _STRONG: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2})
 
 
@@ -42,11 +46,19 @@ class Grade:
     evidence: tuple[Evidence, ...]
     worth: Assessment
 
-    def require(self, role: Role) -> tuple[str, datetime]:
+    def require(self, role: Role) -> tuple[Assurance, datetime]:
         """Return the assurance, and until when at the latest; raise Rejected where the role is not carried."""
         if role not in self.worth.verify_again_after or self.worth.assurance is None:
             raise Rejected("role_not_proved", "findings")
-        return self.worth.assurance.value, self.worth.verify_again_after[role]
+        return self.worth.assurance, self.worth.verify_again_after[role]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a decision rests on, and how sure it is."""
+
+    shown: Shown
+    assurance: Assurance
 
 
 def kind_of(proof: Proof) -> EvidenceKind:
@@ -69,12 +81,23 @@ def read_number(claim: Claim, policy: CountryPolicy) -> Number | None:
 
 
 def check_claim(claim: Claim, policy: CountryPolicy, now: datetime) -> None:
-    """Raise Rejected for a proof that is of no use in this country, and for a year that is none."""
+    """Raise Rejected for a proof that is of no use in this country, and for a day or year that cannot be."""
     supports = claim.proof in (Proof.NAME_CHANGE_DEED, Proof.SUPPORTING_LOGIN)
     if not supports and not any(policy.accepts(role, claim.proof) for role in Role):
         raise Rejected("proof_not_accepted", "proof")
-    if claim.year_ends is not None and not _EARLIEST_YEAR <= claim.year_ends <= now.year + 20:
+    if claim.year_ends is not None and not evidence.can_be_academic_year(claim.year_ends, now):
         raise Rejected("bad_claim", "year_ends")
+    check_days(claim, now)
+
+
+def check_days(said: Claim | Findings, now: datetime) -> None:
+    """Raise Rejected at the first day or year that can stand in no document."""
+    if said.year_ends is not None and not evidence.can_be_academic_year(said.year_ends, now):
+        raise Rejected("day_impossible", "year_ends")
+    for name in _DAYS:
+        day: date | None = getattr(said, name)
+        if day is not None and not evidence.can_be_day(day, now):
+            raise Rejected("day_impossible", name)
 
 
 def new_evidence(id: str, claim: Claim, policy: CountryPolicy, number: Number | None, now: datetime) -> Evidence:
@@ -94,9 +117,9 @@ def stated(pieces: Iterable[ShownPiece], policy: CountryPolicy) -> tuple[datetim
 
 def _days(said: Iterable[Claim | Findings], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
     said = tuple(said)
-    training = [_end_of(each.training_ends) for each in said if each.training_ends is not None]
+    training = [end_of(each.training_ends) for each in said if each.training_ends is not None]
     month, day = (int(part) for part in policy.academic_year_ends.split("-"))
-    years = [_end_of(date(each.year_ends, month, day)) for each in said if each.year_ends is not None]
+    years = [end_of_year(each.year_ends, month, day) for each in said if each.year_ends is not None]
     return max(training, default=None), max(years, default=None)
 
 
@@ -135,35 +158,44 @@ def _graded(shown: ShownPiece, piece: Piece, policy: CountryPolicy, worth: Asses
     )  # fmt: skip
 
 
-def regraded(file: File, annex: str, reviewer: str, policy: CountryPolicy, now: datetime) -> tuple[Grade, File]:
-    """The grade of an application or annex by this reviewer, and the file with its evidence so graded."""
-    shown, dossier = file.counting(annex), file.dossier
-    found, days = grade(shown, reviewer, policy, now), _found_days(shown, reviewer, policy)
-    if annex:
-        annexes = tuple(
-            replace(each, evidence=found.evidence, **_earlier(each, days)) if each.id == annex else each
-            for each in dossier.annexes
-        )
-        return found, replace(file, dossier=replace(dossier, annexes=annexes))
-    return found, replace(file, dossier=replace(dossier, evidence=found.evidence, **_earlier(dossier, days)))
+def counted(
+    file: File, annex: str, voters: Mapping[str, datetime], role: Role, policy: CountryPolicy,
+    known: frozenset[str], now: datetime,
+) -> Counted:  # fmt: skip
+    """What counts where these people approve an application or annex, each by the own findings: the weakest of it.
+
+    `voters` says when each of them voted; `known` are the pieces whose number an imported register knows. Raises
+    Rejected(role_not_proved) where the findings of one of them do not carry the role.
+    """
+    each = [_looked(file, annex, voter, role, policy, known, at, now) for voter, at in voters.items()]
+    return Counted(weaker(*(one.shown for one in each)), lower(*(one.assurance for one in each)))
 
 
-_Days = tuple[datetime | None, datetime | None]
+def _looked(
+    file: File, annex: str, voter: str, role: Role, policy: CountryPolicy, known: frozenset[str], at: datetime,
+    now: datetime,
+) -> Counted:  # fmt: skip
+    """What one of them found; a document that was current when they voted was enough for that vote."""
+    shown = file.counting(annex)
+    found = grade(shown, voter, policy, now)
+    if role not in found.worth.verify_again_after:
+        found = grade(shown, voter, policy, at)
+    assurance, until = found.require(role)
+    stated: Dossier | Annex = next((each for each in file.dossier.annexes if each.id == annex), file.dossier)
+    training, year = _days([each.findings[voter] for each in shown if voter in each.findings], policy)
+    counts = file.dossier.followed if annex else bool(known & followed(file, voter, found))
+    return Counted(
+        Shown(
+            evidence=found.evidence, training_ends=_earlier(stated.training_ends, training),
+            year_ends=_earlier(stated.year_ends, year), followed=counts, until=until,
+        ),
+        assurance,
+    )  # fmt: skip
 
 
-def _found_days(shown: Iterable[ShownPiece], reviewer: str, policy: CountryPolicy) -> _Days:
-    """The end of training and of the academic year that this reviewer read."""
-    return _days([found for each in shown if (found := each.findings.get(reviewer)) is not None], policy)
-
-
-def _earlier(stated: Dossier | Annex, found: _Days) -> dict[str, Any]:
+def _earlier(claimed: datetime | None, read: datetime | None) -> datetime | None:
     """What was read takes the place of what was claimed, where it is earlier."""
-    days = {"training_ends": (stated.training_ends, found[0]), "year_ends": (stated.year_ends, found[1])}
-    return {
-        name: min(read, claimed) if claimed is not None else read
-        for name, (claimed, read) in days.items()
-        if read is not None
-    }
+    return min((each for each in (claimed, read) if each is not None), default=None)
 
 
 def _found(shown: ShownPiece, reviewer: str) -> Findings:
@@ -203,7 +235,3 @@ def _match(found: Findings) -> RegisterMatch | None:
     if not found.known:
         return None
     return RegisterMatch(active=found.active, same_name=found.known_name, specialist=found.known_specialist)
-
-
-def _end_of(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC) + timedelta(days=1)

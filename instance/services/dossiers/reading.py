@@ -8,17 +8,26 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from federation.integrity import read_instant
-from instance.services.dossiers.values import Figures, HistoryLine, NoticeLine
+from instance.services.dossiers.values import Earlier, Figures, File, HistoryLine, NoticeLine
 from instance.services.dossiers.waiting import late_before
-from instance.storage.store import Row
+from instance.storage.store import Reader, Row
 from instance.times import from_ms, to_ms
 from verification.grounds import Ground
+from verification.moves import State
 
 if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
 
 #: Decisions of so many days are counted.
 _LOOKED_BACK: Final = timedelta(days=90)
+#: What an application came to; the entries between say only that somebody was at work.
+_OUTCOMES: Final = frozenset(
+    f"dossier.{state}"
+    for state in (
+        State.NEEDS_INFO, State.REJECTED, State.APPEALED, State.APPROVED, State.EXPIRED, State.SUSPENDED, State.CLOSED,
+        State.REVOKED, State.WITHDRAWN, State.DECEASED, State.MOVED,
+    )
+)  # fmt: skip
 _DAY: Final = timedelta(days=1)
 
 
@@ -61,10 +70,45 @@ class Reading:
             )
         return found
 
+    async def outcomes(self, dossier_id: str) -> tuple[HistoryLine, ...]:
+        """What an application came to, with the coded reasons: nothing of a vote that has decided nothing."""
+        return tuple(line for line in await self.history(dossier_id) if line.act in _OUTCOMES)
+
+    async def earlier(self, file: File) -> list[Earlier]:
+        """The other applications of the same account that were handed in, the newest first."""
+        found = []
+        for row in await self._node.store.all("dossiers.earlier", account=file.account, dossier=file.dossier.id):
+            lines = await self.history(row["id"])
+            if any(line.act == f"dossier.{State.SUBMITTED}" for line in lines):
+                outcomes, state = tuple(line for line in lines if line.act in _OUTCOMES), State(row["state"])
+                begun = from_ms(row["created_at"])
+                found.append(Earlier(dossier=row["id"], state=state, begun_at=begun, lines=outcomes))
+        return found
+
     async def notices(self, account: str, most: int = 50) -> list[NoticeLine]:
         """What an applicant was told, the newest first."""
         found = await self._node.store.all("dossiers.notices_of_account", account=account, most=most)
         return [_notice(row, read=row["read_at"] is not None) for row in found]
+
+
+async def deciders_of(reader: Reader, account: str) -> frozenset[str]:
+    """Who voted on the last application of an account on which anybody did, where it was never approved.
+
+    The audit log says so: votes are facts, and go when an application is withdrawn.
+    """
+    for row in await reader.all("dossiers.earlier", account=account, dossier=""):
+        if row["approved_at"] is not None:
+            return frozenset()
+        entries = [json.loads(each["entry"]) for each in await reader.all("audit.of_dossier", dossier=row["id"])]
+        if found := frozenset(_staff(entry["by"]) for entry in entries if entry["act"] == "vote.cast"):
+            return found
+    return frozenset()
+
+
+def _staff(by: str) -> str:
+    """The id of a member of staff, which the log has in small letters."""
+    kind, _, number = by.partition("-")
+    return f"{kind}-{number.upper()}"
 
 
 def _median(took: list[timedelta]) -> timedelta | None:

@@ -113,6 +113,8 @@ async def value_of(
         appealed_at=_time(row["appealed_at"]), appeal_round=row["appeal_round"], emergency=_emergency(row),
         training_ends=_time(row["training_ends"]), year_ends=_time(row["year_ends"]), followed=bool(row["followed"]),
         open_hit=bool(row["open_hit"]), campaign=row["campaign"], reminded=row["reminded"],
+        asked=None if row["asked"] is None else Ground(row["asked"]),
+        decided_before=frozenset(StaffId(each) for each in json.loads(row["decided_before"])),
     )  # fmt: skip
 
 
@@ -141,6 +143,7 @@ def _vote(row: Row) -> Vote:
     return Vote(
         reviewer=StaffId(row["reviewer"]), round=row["round"], choice=Choice(row["choice"]),
         ground=Ground(row["ground"]), at=from_ms(row["at"]), hit=None if row["hit"] is None else Ground(row["hit"]),
+        lead=bool(row["lead"]),
     )  # fmt: skip
 
 
@@ -240,7 +243,7 @@ def _columns(dossier: Dossier) -> dict[str, Any]:
         "emergency_until": None if emergency is None else to_ms(emergency.until),
         "emergency_confirmed": int(emergency is not None and emergency.confirmed),
         "followed": int(dossier.followed), "open_hit": int(dossier.open_hit), "campaign": dossier.campaign,
-        "reminded": dossier.reminded, **times,
+        "reminded": dossier.reminded, "asked": None if dossier.asked is None else dossier.asked.value, **times,
     }  # fmt: skip
 
 
@@ -291,7 +294,7 @@ def _vote_row(dossier: Dossier, annex: str, place: int, vote: Vote) -> dict[str,
     return {
         "dossier": dossier.id, "annex": annex, "round": vote.round, "reviewer": vote.reviewer, "place": place,
         "choice": vote.choice.value, "ground": vote.ground.value, "hit": None if vote.hit is None else vote.hit.value,
-        "at": to_ms(vote.at),
+        "at": to_ms(vote.at), "lead": int(vote.lead),
     }  # fmt: skip
 
 

@@ -224,6 +224,16 @@ class HistoryLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Earlier:
+    """Another application of the same account, and what came of it; `lines` say the outcomes with coded reasons."""
+
+    dossier: str
+    state: State
+    begun_at: datetime
+    lines: tuple[HistoryLine, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeLine:
     """What somebody was told, by codes."""
 

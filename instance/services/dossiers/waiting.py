@@ -72,7 +72,7 @@ class Waiting:
     async def _of_reviewers(self, actor: Actor, country: Country) -> Iterable[QueueLine]:
         writer, found = _Writer(actor, self._node.clock()), []
         for row in await self._store.all("desk.applications", country=country, me=actor.id):
-            if not row["decided"] and not _too_near(actor, row):
+            if not _has_decided(row, actor) and not _too_near(actor, row):
                 found.append(writer.line(row, _of_application(row, actor)))
         for row in await self._store.all("desk.annexes", country=country, me=actor.id):
             if not _too_near(actor, row):
@@ -91,7 +91,7 @@ class Waiting:
         for wants, rows in (("propose", proposed), ("confirm", suspended)):
             for row in rows:
                 if not _too_near(actor, row):
-                    found.append(writer.line(row, wants if row["by_whom"] != actor.id else OTHERS))
+                    found.append(writer.line(row, wants if _may_agree(row, actor) else OTHERS))
         return found
 
 
@@ -118,9 +118,26 @@ def _of_application(row: Row, actor: Actor) -> str:
         return "take"
     if row["approving"] and row["rejecting"]:
         return "decide" if StaffRole.LEAD in actor.roles and not row["mine"] else OTHERS
-    if row["mine"]:
+    if row["mine"] or (_unheard(row) and not (row["mine_aside"] or StaffRole.LEAD in actor.roles)):
         return OTHERS
     return "review" if row["state"] == State.IN_REVIEW.value else "second"
+
+
+def _unheard(row: Row) -> bool:
+    """Whether two have approved, and whoever voted to reject before a question, or a lead, is heard first."""
+    return bool(row["approving"] > 1 and row["aside"] and not row["answered"])
+
+
+def _has_decided(row: Row, actor: Actor) -> bool:
+    """Whether this reviewer has decided before an appeal, or on an earlier application of the account."""
+    before = row["approved_at"] is None and actor.id in json.loads(row["decided_before"])
+    return bool(row["decided"]) or before
+
+
+def _may_agree(row: Row, actor: Actor) -> bool:
+    """Whether this person can be the second; a death is said by two reviewers."""
+    dead = row["goes_to"] == State.DECEASED.value
+    return row["by_whom"] != actor.id and (not dead or actor.is_reviewer_of(row["country"]))
 
 
 def _of_annex(row: Row, actor: Actor) -> str:

@@ -6,9 +6,19 @@ d.id, d.version, d.account, d.country, d.role, d.state, d.sites, d.name, d.open_
 -- fragment: open_annex
 a.state not in ('accepted', 'refused')
 
+-- fragment: set_aside
+select s.reviewer from votes s where s.dossier = d.id and s.annex = '' and s.choice = 'reject' and s.round < d.round
+        and s.at >= coalesce(d.submitted_at, d.changed_at)
+        and s.round >= case when d.appealed_at is null then 0 else d.appeal_round end
+
 -- name: applications
--- `mine` and `decided`: whether this reviewer has voted in this round, and before an appeal.
-select {{line}}, coalesce(d.handed_at, d.changed_at) as since,
+-- `mine` and `decided`: whether this reviewer has voted in this round, and before an appeal; `aside`, `mine_aside`: how
+-- many have voted to reject before a question, and whether this one has; `answered`: votes of them or of a lead since.
+select {{line}}, d.approved_at, d.decided_before, coalesce(d.handed_at, d.changed_at) as since,
+    (select count(*) from ({{set_aside}}) x) as aside,
+    (select count(*) from ({{set_aside}}) x where x.reviewer = :me) as mine_aside,
+    (select count(*) from votes v where v.dossier = d.id and v.annex = '' and v.round = d.round
+        and (v.lead = 1 or v.reviewer in ({{set_aside}}))) as answered,
     (select count(*) from votes v where v.dossier = d.id and v.annex = '' and v.round = d.round
         and v.choice = 'approve') as approving,
     (select count(*) from votes v where v.dossier = d.id and v.annex = '' and v.round = d.round
@@ -31,12 +41,12 @@ where {{open_annex}} and d.country = :country and d.state in ('approved', 'rever
 
 -- name: proposals
 -- Those with which a second person can still agree.
-select {{line}}, p.by_whom, p.at as since from proposals p join dossiers d on d.id = p.dossier
+select {{line}}, p.by_whom, p.to_state as goes_to, p.at as since from proposals p join dossiers d on d.id = p.dossier
 where p.at >= :since and d.country = :country;
 
 -- name: suspensions
 -- Those that lift themselves unless somebody confirms them.
-select {{line}}, d.emergency_by as by_whom, d.emergency_at as since from dossiers d
+select {{line}}, d.emergency_by as by_whom, 'suspended' as goes_to, d.emergency_at as since from dossiers d
 where d.country = :country and d.state = 'suspended' and d.emergency_confirmed = 0 and d.emergency_until > :now;
 
 -- name: register_tasks

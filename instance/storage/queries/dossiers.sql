@@ -5,7 +5,7 @@ d.id, d.account, d.doctor, d.version, d.name, d.folded, d.handle, d.specialties,
     d.role, d.state, d.changed_at, d.sites, d.round, d.submitted_at, d.approved_at, d.verified_at, d.reverify_on,
     d.appealed_at, d.appeal_round, d.emergency_by, d.emergency_at, d.emergency_until, d.emergency_confirmed,
     d.training_ends, d.year_ends, d.followed, d.open_hit, d.campaign, d.reminded, d.assurance, d.taken_by,
-    d.handed_at, d.decided_at, d.due_at, d.created_at, d.identity
+    d.handed_at, d.decided_at, d.due_at, d.created_at, d.identity, d.decided_before, d.asked
 
 -- name: one
 select {{dossier}} from dossiers d where d.id = :id;
@@ -13,6 +13,14 @@ select {{dossier}} from dossiers d where d.id = :id;
 -- name: of_account
 -- The last one: after a final state a new application is a new dossier.
 select {{dossier}} from dossiers d where d.account = :account order by d.created_at desc, d.id desc limit 1;
+
+-- name: earlier
+-- The other applications of an account, the newest first: by it and not by the dossier, whose facts may be gone.
+select id, state, approved_at, created_at, changed_at, decided_at from dossiers
+where account = :account and id <> :dossier order by created_at desc, id desc limit 20;
+
+-- name: begun_since
+select count(*) as number from dossiers where account = :account and created_at > :since;
 
 -- name: of_doctor
 select {{dossier}} from dossiers d where d.doctor = :doctor order by d.created_at desc, d.id desc limit 1;
@@ -45,9 +53,9 @@ where country = :country and decided_at >= :since and submitted_at is not null a
 -- name: add
 insert into dossiers (id, account, doctor, version, name, folded, handle, specialties, languages, email, identity,
     country, role, state, changed_at, sites, round, appeal_round, emergency_confirmed, followed, open_hit, reminded,
-    assurance, taken_by, created_at)
+    assurance, taken_by, created_at, decided_before)
 values (:id, :account, :doctor, 0, :name, :folded, :handle, :specialties, :languages, :email, :identity,
-    :country, :role, :state, :now, :sites, 1, 0, 0, 0, 0, 0, '', '', :now);
+    :country, :role, :state, :now, :sites, 1, 0, 0, 0, 0, 0, '', '', :now, :decided_before);
 
 -- name: save
 update dossiers set version = version + 1, country = :country, role = :role, state = :state, changed_at = :changed_at,
@@ -55,7 +63,7 @@ update dossiers set version = version + 1, country = :country, role = :role, sta
     verified_at = :verified_at, reverify_on = :reverify_on, appealed_at = :appealed_at, appeal_round = :appeal_round,
     emergency_by = :emergency_by, emergency_at = :emergency_at, emergency_until = :emergency_until,
     emergency_confirmed = :emergency_confirmed, training_ends = :training_ends, year_ends = :year_ends,
-    followed = :followed, open_hit = :open_hit, campaign = :campaign, reminded = :reminded,
+    followed = :followed, open_hit = :open_hit, campaign = :campaign, reminded = :reminded, asked = :asked,
     assurance = :assurance, taken_by = :taken_by, handed_at = :handed_at, decided_at = :decided_at, due_at = :due_at
 where id = :id and version = :version;
 
@@ -119,11 +127,11 @@ update annexes set name = :name where dossier = :dossier and id = :id;
 delete from annexes where dossier = :dossier and id = :id;
 
 -- name: votes
-select annex, round, reviewer, choice, ground, hit, at from votes where dossier = :dossier order by annex, place;
+select annex, round, reviewer, choice, ground, hit, at, lead from votes where dossier = :dossier order by annex, place;
 
 -- name: add_vote
-insert into votes (dossier, annex, round, reviewer, place, choice, ground, hit, at)
-values (:dossier, :annex, :round, :reviewer, :place, :choice, :ground, :hit, :at);
+insert into votes (dossier, annex, round, reviewer, place, choice, ground, hit, at, lead)
+values (:dossier, :annex, :round, :reviewer, :place, :choice, :ground, :hit, :at, :lead);
 
 -- name: drop_votes
 delete from votes where dossier = :dossier;
@@ -241,7 +249,8 @@ select dossier, thing, at from retention where thing = :thing and at <= :now ord
 
 -- name: forget_facts
 update dossiers set name = '', folded = '', handle = '', email = '', languages = '[]', identity = null, taken_by = '',
-    emergency_by = null, emergency_at = null, emergency_until = null, emergency_confirmed = 0, version = version + 1
+    emergency_by = null, emergency_at = null, emergency_until = null, emergency_confirmed = 0, decided_before = '[]',
+    version = version + 1
 where id = :dossier;
 
 -- name: forget_numbers

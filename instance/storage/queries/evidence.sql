@@ -13,7 +13,11 @@ select id, dossier, kind, media, pages, size, hash, stored_at, destroy_at, destr
 where dossier = :dossier and destroyed_at is null order by id;
 
 -- name: number_of_dossier
-select count(*) as number from evidence_files where dossier = :dossier and destroyed_at is null;
+-- Those that are not destroyed, and those of them that are not handed in.
+select count(*) as number, count(*) - count(p.file) as waiting from evidence_files f
+left join (select f.file from piece_files f join evidence_pieces e on e.id = f.piece where e.place is not null) p
+    on p.file = f.id
+where f.dossier = :dossier and f.destroyed_at is null;
 
 -- name: same
 -- Other dossiers in which the same bytes were shown, also where they are destroyed by now.

@@ -15,7 +15,7 @@ from tests.town import PASSWORD, Person, Place
 from verification.countries import Proof
 from verification.dossier import Country, Dossier
 from verification.grounds import Ground
-from verification.moves import Choice
+from verification.moves import Choice, State
 from verification.people import Actor, DoctorId, StaffId, StaffRole
 
 FR = Country("FR")
@@ -88,9 +88,12 @@ class Applicant:
         return await getattr(self.node.dossiers, what)(self.id, by or self.actor, *values, seen=seen, **more)
 
     async def is_found(self, by: Actor, findings: Findings = HOLDS) -> None:
-        """A reviewer looks at everything that counts, in the application and its annexes."""
-        for piece in (await self.file()).pieces:
-            if piece.counts:
+        """A reviewer looks at everything that is reviewed now: the application, or its annexes."""
+        file = await self.file()
+        reviewed = {each.id for each in file.dossier.annexes if each.open}
+        reviewed |= {""} if file.dossier.state in (State.IN_REVIEW, State.SECOND_REVIEW) else set()
+        for piece in file.pieces:
+            if piece.counts and piece.annex in reviewed:
                 await self.node.dossiers.find(self.id, by, piece.id, findings)
 
     async def is_voted(self, by: Actor, choice: tuple[Choice, Ground] = APPROVE, **more: Any) -> Dossier:

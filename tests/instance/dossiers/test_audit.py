@@ -49,7 +49,8 @@ async def test_every_move_and_vote_is_in_the_log(fr: Place) -> None:
 
     assert [
         ("dossier.draft", "applicant"), ("dossier.submitted", "applicant"), ("dossier.in_review", "staff-1"),
-        ("vote.cast", "staff-1"), ("dossier.second_review", "staff-1"), ("vote.cast", "staff-2"),
+        ("findings.kept", "staff-1"), ("vote.cast", "staff-1"), ("dossier.second_review", "staff-1"),
+        ("findings.kept", "staff-2"), ("vote.cast", "staff-2"),
         ("dossier.approved", "staff-2"),
     ] == acts  # fmt: skip
     assert await found(fr) is None

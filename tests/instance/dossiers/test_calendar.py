@@ -158,7 +158,7 @@ async def test_facts_are_forgotten_when_somebody_leaves(fr: Place) -> None:
     """Name, number and reviewers go at once; the decision stays three years under its pseudonym, and then goes too."""
     eliane = await Applicant.submits(fr.node)
     await eliane.is_approved()
-    await eliane.does("withdraw")
+    await eliane.does("leave")
     await fr.node.dossiers.tick()
     file = await eliane.file()
     dump = "".join(str(tuple(row)) for row in await rows(fr.node, "select * from dossiers"))

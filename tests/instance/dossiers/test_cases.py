@@ -356,7 +356,7 @@ async def test_whoever_comes_back_has_a_new_place_in_the_lists(fr: Place) -> Non
     """After leaving, a new application of the same account gives the same doctor a new credential and a new place."""
     eliane = await Applicant.submits(fr.node)
     await eliane.is_approved()
-    await eliane.does("withdraw")
+    await eliane.does("leave")
     gone = await fr.node.store.one("people.doctor", uri=(await eliane.file()).doctor)
     fr.network.clock.move(days=1)
     again = Applicant(fr.node, eliane.account, await fr.node.dossiers.open(eliane.account, application()))

@@ -123,6 +123,7 @@ async def test_time_the_applicant_takes_is_not_the_desks(fr: Place) -> None:
     await eliane.does("ask", Ground.UNREADABLE, by=RITA)
     asked = await wanted(fr, RITA)
     fr.network.clock.move(days=7)
+    await eliane.shows()
     await eliane.does("answer")
     line = (await fr.node.dossiers.queue(RITA))[0]
 

@@ -111,7 +111,7 @@ async def test_a_hit_that_came_after_submitting_takes_a_word_too(fr: Place) -> N
 async def test_a_new_dossier_gives_the_name_it_was_judged_by(fr: Place) -> None:
     """Whoever left and comes back under another name is shown, and found, by that."""
     eliane = await approved(fr)
-    await eliane.does("withdraw")
+    await eliane.does("leave")
     new = application(name="Dr Bruno Autre", birth_date=date(1970, 1, 1))
     again = Applicant(fr.node, eliane.account, await fr.node.dossiers.open(eliane.account, new))
     await again.shows()
@@ -171,7 +171,7 @@ async def test_a_doctor_let_in_by_the_operator_hides_behind_no_draft(fr: Place) 
     account = await fr.node.store.one("people.account_for_sign_in", login="anna")
     assert account is not None
     eliane = await approved(fr)
-    await eliane.does("withdraw")
+    await eliane.does("leave")
 
     assert "has_dossier" == await refused(fr.node.dossiers.open(account["id"], application(name="Dr Anna Berg")))
     await fr.node.people.suspend("anna", "ops", "a complaint")

@@ -56,7 +56,7 @@ evidence = st.builds(
 votes = st.lists(
     st.builds(
         Vote, reviewer=people, round=st.integers(1, 4), choice=st.sampled_from(Choice), ground=st.sampled_from(Ground),
-        at=times, hit=st.none() | st.sampled_from(Ground),
+        at=times, hit=st.none() | st.sampled_from(Ground), lead=st.booleans(),
     ),
     max_size=4, unique_by=lambda vote: (vote.round, vote.reviewer),
 ).map(tuple)  # fmt: skip
@@ -92,7 +92,7 @@ def dossiers(draw: Any) -> Dossier:
         appeal_round=draw(st.integers(0, 9)), training_ends=draw(maybe), year_ends=draw(maybe),
         emergency=draw(st.none() | st.builds(Emergency, by=people, at=times, until=times, confirmed=st.booleans())),
         followed=draw(st.booleans()), open_hit=draw(st.booleans()), campaign=draw(st.none() | st.just("c-1")),
-        reminded=draw(st.integers(0, 3)),
+        reminded=draw(st.integers(0, 3)), asked=draw(st.none() | st.sampled_from(Ground)),
     )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ async def test_the_table_keeps_a_second_vote_out(node: Node) -> None:
     eliane = await Applicant.begins(node)
     one = {
         "dossier": eliane.id, "annex": "", "round": 1, "reviewer": "staff-1", "place": 0, "choice": "approve",
-        "ground": "evidence_holds", "hit": None, "at": 0,
+        "ground": "evidence_holds", "hit": None, "at": 0, "lead": 0,
     }  # fmt: skip
 
     async def work(tx: Transaction) -> None:

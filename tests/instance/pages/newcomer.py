@@ -13,10 +13,11 @@ from quart import Response
 from werkzeug.datastructures import FileStorage
 
 from instance.app import make_app
+from tests.instance.dossiers.applying import Applicant
 from tests.instance.files import pdf
 from tests.instance.pages.house import OWN_PAGE, House, Visitor
 from tests.instance.pages.rows import FR
-from tests.town import PASSWORD, Network, Place
+from tests.town import PASSWORD, Network, Place, rows
 
 EMAIL = "Eliane.Vauquelin@mail.example"
 FORM: dict[str, str | list[str]] = {
@@ -101,6 +102,11 @@ class Door:
         assert (303, "/application") == (answer.status_code, answer.headers["Location"])
         await somebody.get("/application")
         return somebody
+
+    async def applicant(self) -> Applicant:
+        """The one who has begun last, to the services."""
+        found = (await rows(self.node, "select account, id from dossiers order by created_at desc, id desc limit 1"))[0]
+        return Applicant(self.node, found["account"], found["id"])
 
 
 async def open_door(folder: Path, origin: str = FR, **config: Any) -> Door:

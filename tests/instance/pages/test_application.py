@@ -303,8 +303,8 @@ async def test_nothing_to_show_is_nothing_to_hand_in(door):
     """There is no button, and a form made by hand is refused."""
     eliane = await door.joins()
     page = await eliane.text("/application")
-    version = (await rows(door.node, "select version from dossiers"))[0]["version"]
-    answer = await eliane.post("/application/submit", seen=str(version))
+    carried = re.findall(r'name="seen" value="(\d+)"', await eliane.text("/application/withdraw"))[0]
+    answer = await eliane.post("/application/submit", seen=carried)
 
     assert 'action="/application/submit"' not in page
     assert 422 == answer.status_code

@@ -333,6 +333,7 @@ async def test_a_day_that_is_none_is_refused_at_its_field(desk: Desk) -> None:
     made, _ = await desk.applicant()
     piece = await desk.node.dossiers.file(made.id)
     rita = await desk.staff("rita", "reviewer")
+    await votes(rita, made.id, "take")
     foreign = await rita.post(f"/desk/{made.id}/findings", piece="e-nope", same_name="1")
     kept = await finds(rita, made.id)
 
@@ -383,7 +384,7 @@ async def test_revoking_and_lifting_take_two(desk: Desk) -> None:
     """The first proposes, for the same person it stays a proposal; the second carries it out."""
     made, _ = await desk.applicant()
     await made.is_approved()
-    rita, ada = await desk.staff("rita", "reviewer"), await desk.staff("ada", "administrator")
+    rita, ada = await desk.staff("rita", "lead"), await desk.staff("ada", "administrator")
     handle = (await made.doctor(desk.place)).handle
     first = await votes(rita, made.id, "revoke", ground="struck_off")
     again = await votes(rita, made.id, "revoke", ground="struck_off")
@@ -404,7 +405,7 @@ async def test_a_closed_case_offers_no_vote(desk: Desk) -> None:
     """Once approved there is nothing to vote on: the page offers none, and the form is refused."""
     made, _ = await desk.applicant()
     await made.is_approved()
-    rita = await desk.staff("rita", "reviewer")
+    rita = await desk.staff("rita", "lead")
     page = await rita.text(f"/desk/{made.id}")
     refused = await votes(rita, made.id, **REJECTED)
 
