@@ -180,7 +180,8 @@ async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
         votes=review.visible_votes(file.dossier, actor), grade=await node.dossiers.worth(file.dossier.id, actor),
         offers=offers(file.dossier, actor), proposals=proposals(file.dossier, node.clock()),
         tasks=[row for row in tasks if row["closed_at"] is None],
-        history=_told(await node.dossiers.history(file.dossier.id), actor), linked=await _linked(node, file, earlier, actor),
+        history=_told(await node.dossiers.history(file.dossier.id), actor),
+        linked=await _linked(node, file, earlier, actor),
         outcomes={hit.dossier: await node.dossiers.reading.outcomes(hit.dossier) for hit in file.hits},
         earlier=earlier,
     )  # fmt: skip
