@@ -205,27 +205,15 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.evidence import EvidenceVault
     from instance.outbox import Outbox
     from instance.queue import Queue
-    from instance.services.addresses import Addresses
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
-    from instance.services.dossiers import Dossiers, chain
-    from instance.services.follows import Follows
+    from instance.services.dossiers import chain
     from instance.services.inbound import InboundQueue
-    from instance.services.joining import Joining
-    from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
-    from instance.services.people import People
-    from instance.services.policies import Policies
-    from instance.services.publishing import Publishing
-    from instance.services.recovery import Recovery
-    from instance.services.relocation import Relocations
-    from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
-    from instance.services.siblings import SiblingAdmin
-    from instance.services.staff import Staff
     from instance.workers import Workers
 
     node.allowlist = AllowlistCache(node)
@@ -239,16 +227,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.directory, node.own_status = Directory(node), OwnStatus(node)
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
-    node.policies = Policies(node)
-    await node.policies.look()
-    node.people, node.publishing = People(node), Publishing(node)
-    node.factors, node.staff = SecondFactors(node), Staff(node)
-    node.dossiers = Dossiers(node)
-    node.dossiers.restoring.begin()
-    node.joining, node.mails = Joining(node), Mails(node)
-    node.addresses, node.recovery = Addresses(node), Recovery(node)
-    node.follows, node.siblings = Follows(node), SiblingAdmin(node)
-    node.relocations = Relocations(node)
+    await _compose_people(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
     node.inbound = InboundQueue(node)
@@ -260,6 +239,34 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
         inbound=node.inbound, audit=node.audit, window=node.config.signature_window, max_body=node.config.max_message,
     )  # fmt: skip
     node.workers = Workers(node)
+
+
+async def _compose_people(node: Node) -> None:
+    """What people do here: who they are, and what they may."""
+    from instance.services.addresses import Addresses
+    from instance.services.dossiers import Dossiers
+    from instance.services.follows import Follows
+    from instance.services.joining import Joining
+    from instance.services.mails import Mails
+    from instance.services.people import People
+    from instance.services.policies import Policies
+    from instance.services.publishing import Publishing
+    from instance.services.recovery import Recovery
+    from instance.services.relocation import Relocations
+    from instance.services.second_factor import SecondFactors
+    from instance.services.siblings import SiblingAdmin
+    from instance.services.staff import Staff
+
+    node.policies = Policies(node)
+    await node.policies.look()
+    node.people, node.publishing = People(node), Publishing(node)
+    node.factors, node.staff = SecondFactors(node), Staff(node)
+    node.dossiers = Dossiers(node)
+    node.dossiers.restoring.begin()
+    node.joining, node.mails = Joining(node), Mails(node)
+    node.addresses, node.recovery = Addresses(node), Recovery(node)
+    node.follows, node.siblings = Follows(node), SiblingAdmin(node)
+    node.relocations = Relocations(node)
 
 
 def _wire(node: Node) -> Wire:

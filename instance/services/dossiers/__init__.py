@@ -2,9 +2,9 @@
 
 Read in this order: values (what goes in and comes out), rows (rows to values and back), cases (the use cases),
 carrying (an outcome becomes rows), admitting (a doctor is made), pieces (claims and findings), numbers (sealed and
-found again), retention, calendar, chain (the audit log), segments (its months), checking (recomputing it), heads (how
-far it goes, and those of siblings), restoring (whether this log is the newest), registers (imported files), campaigns,
-waiting (the queue, and what is late), reminders, reading (figures and histories).
+found again), looking (what for, and when), retention, calendar, chain (the audit log), segments (its months), checking
+(recomputing it), heads (how far it goes, and those of siblings), restoring (whether this log is the newest), registers
+(imported files), campaigns, waiting (the queue, and what is late), reminders, reading (figures and histories).
 `Dossiers` is the door: nobody becomes a doctor by another.
 """
 
@@ -28,6 +28,7 @@ from instance.services.dossiers import (
     cases,
     chain,
     errors,
+    looking,
     pieces,
     registers,
     restoring,
@@ -58,10 +59,10 @@ from instance.services.dossiers.waiting import Waiting
 from instance.services.errors import Missing, Rejected
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import to_ms
-from verification import acts, annexes, review
+from verification import acts, review
 from verification.countries import CountryPolicy
 from verification.dossier import Country, Dossier, DossierId, Role
-from verification.moves import OPEN, AnnexKind, AnnexState, State
+from verification.moves import AnnexKind, State
 from verification.names import check_name, fold
 from verification.people import Actor, DoctorId, SiteId
 from verification.registers.numbers import KINDS, NumberKind
@@ -254,7 +255,7 @@ class Dossiers(Cases):
             if shown is None:
                 raise Missing()
             with mapped():
-                _require_looking(file.dossier, actor, shown.annex, now)
+                looking.require(file.dossier, actor, shown.annex, now)
             await tx.run("dossiers.put_finding", piece=piece, reviewer=actor.id, facts=facts, at=to_ms(now))
             await chain.append(tx, "findings.kept", now, actor.id, dossier=file.dossier.id, thing=piece)
 
@@ -281,7 +282,7 @@ class Dossiers(Cases):
                 require_reviewer(file.dossier, actor)
             await chain.append(
                 tx, "evidence.viewed", self.now(), actor.id, dossier=file.dossier.id, thing=f"f-{file_id.lower()}",
-                reason=_viewed_for(file, file_id),
+                reason=looking.viewed_for(file, file_id),
             )  # fmt: skip
 
         await self.node.store.write(work)
@@ -457,31 +458,6 @@ def _require_adding(file: File, actor: Actor) -> None:
         require_applicant(file.dossier, actor)
     if file.dossier.state not in _ADDING:
         raise Rejected("decided_already", status=409)
-
-
-def _require_looking(dossier: Dossier, actor: Actor, annex: str, now: datetime) -> None:
-    if annex:
-        annexes.require_looking(dossier, actor, annex, now)
-    else:
-        review.require_looking(dossier, actor)
-
-
-def _viewed_for(file: File, file_id: str) -> str:
-    """What a file is looked at for; raise Missing for one of no piece that counts, and outside a review."""
-    piece = next((each for each in file.pieces if each.counts and file_id in each.files), None)
-    if piece is None:
-        raise Missing()
-    dossier = file.dossier
-    if piece.annex:
-        annex = next((each for each in dossier.annexes if each.id == piece.annex and each.open), None)
-        if annex is None:
-            raise Missing()
-        return "second-review" if annex.state is AnnexState.SECOND_REVIEW else "first-review"
-    if dossier.state not in OPEN:
-        raise Missing()
-    if dossier.appealed_at is not None:
-        return "appeal-review"
-    return "second-review" if dossier.state is State.SECOND_REVIEW else "first-review"
 
 
 def _require_sayable(file: File, new: NewApplication, name: str) -> None:
