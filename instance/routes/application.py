@@ -190,8 +190,6 @@ async def withdraw_form(present: Session) -> ResponseReturnValue:
 @guard.account_required
 async def withdraw(present: Session) -> ResponseReturnValue:
     """Take the application back; whoever was verified leaves by no form that speaks of an application."""
-    if (await own(present)).dossier.approved_at is not None:
-        return await show(present, [Mistake("no_such_move")], 409)
     return await _do(present, "withdraw", State.WITHDRAWN)
 
 

@@ -209,7 +209,7 @@ async def test_nothing_of_the_dossier_leaves_home(town: Network) -> None:
 async def test_whoever_comes_back_with_a_new_dossier_is_believed_again(town: Network, de: Place) -> None:
     """Her old place stays revoked; abroad she is gone when she leaves, and back with the new credential."""
     eliane, doctor = await applied(town)
-    await eliane.does("withdraw")
+    await eliane.does("leave")
     await town.settle()
     gone = await known(de, doctor)
     town.clock.move(days=1)

@@ -375,7 +375,7 @@ async def test_a_place_that_was_left_open_is_revoked_when_the_next_is_given(fr: 
     """In one transaction with the new credential; siblings are told of the list, and a renewal revokes nothing."""
     eliane = await Applicant.submits(fr.node)
     await eliane.is_approved()
-    await eliane.does("withdraw")
+    await eliane.does("leave")
 
     doctor = (await eliane.file()).doctor
     with sqlite3.connect(fr.config.database.removeprefix("sqlite:///")) as file:

@@ -347,7 +347,7 @@ async def test_a_question_does_not_take_a_vote_to_reject_away(fr: Place) -> None
     await made.is_voted(RENE)
     waiting = await made.is_voted(REMY)
     lines = {by.id: [line.wants for line in await fr.node.dossiers.queue(by)] for by in (RITA, LEA, ROSE)}
-    told = await rows(fr.node, "select notice from dossier_notices where whom = 'leads' order by id")
+    told = await rows(fr.node, "select notice from mails where whom = 'leads' order by id")
 
     assert State.SECOND_REVIEW == waiting.state
     assert {RITA.id: ["second"], LEA.id: ["second"], ROSE.id: []} == lines

@@ -86,7 +86,7 @@ async def withdraws(fr: Place) -> Applicant:
 async def leaves(fr: Place) -> Applicant:
     """A doctor who leaves, on the first day."""
     eliane = await is_approved(fr)
-    await eliane.does("withdraw")
+    await eliane.does("leave")
     return eliane
 
 

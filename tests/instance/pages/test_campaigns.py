@@ -268,8 +268,8 @@ async def test_colleagues_are_named_and_findings_closed_once_it_is_decided(desk:
     made = await Applicant.submits(desk.node)
     rita, rene = await desk.staff("rita", "reviewer"), await desk.staff("rene", "reviewer")
     by = [await desk.actor("rita"), await desk.actor("rene")]
-    open_page = await rita.text(f"/desk/{made.id}")
     await made.does("take", by=by[0])
+    open_page = await rita.text(f"/desk/{made.id}")
     for each in by:
         await made.is_voted(each)
     page = await rene.text(f"/desk/{made.id}")
@@ -288,7 +288,7 @@ async def test_what_was_only_proposed_is_not_called_done(desk: Desk) -> None:
     made = await verified(desk)
     said = []
     for login in ("rita", "rose"):
-        somebody = await desk.staff(login, "reviewer")
+        somebody = await desk.staff(login, "lead")
         page = await somebody.text(f"/desk/{made.id}")
         version = re.search(r'name="seen" value="(\d+)"', page)
         assert version is not None

@@ -346,7 +346,7 @@ async def test_the_same_is_not_proposed_twice(desk: Desk) -> None:
 
 async def test_the_log_holds_and_names_nobody(desk: Desk) -> None:
     """Entries are ids and codes, and the whole chain is recomputed."""
-    from instance.services.dossiers import chain
+    from instance.services.dossiers import checking
 
     ada, ben = await desk.staff("ada", "administrator"), await desk.staff("ben", "administrator")
     await asks(ada, "DE", READING)
@@ -355,7 +355,7 @@ async def test_the_log_holds_and_names_nobody(desk: Desk) -> None:
 
     assert 2 == len(entries)
     assert not re.search(r"ada|ben|chamber|FR|DE", "".join(entries))
-    assert None is (await chain.verify(desk.node.store))[1]
+    assert None is (await checking.recompute(desk.node.store))[1]
 
 
 async def test_an_overlay_nobody_can_read_closes_the_country(desk: Desk) -> None:

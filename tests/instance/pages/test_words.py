@@ -120,7 +120,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.cohort.": [*campaign_form.TICKED, "since", "until"],
     "desk.rank.": [rank.value for rank in EvidenceClass],
     "desk.evidence_kind.": [kind.value for kind in EvidenceKind],
-    "mail.desk.": [WAITING, OVERDUE, "disagreement", "second_needed", "appeal_overdue", "appeal_received"],
+    "mail.desk.": [WAITING, OVERDUE, "disagreement", "set_aside", "second_needed", "appeal_overdue", "appeal_received"],
     "desk.act.": [*desk.ACTS, "other"],
     "desk.choice.": [choice.value for choice in Choice],
     "desk.vote_": [choice.value for choice in Choice],
