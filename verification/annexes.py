@@ -113,7 +113,8 @@ def vote(
 
     `hit` explains somebody who may be the same person; where there is one, nobody accepts alone or without a word.
     `found` is what those who accept have found, by the weakest of them, and until when the country's profile allows the
-    role that comes of it; the annex rests on it from the decision on, and not before.
+    role that comes of it; the annex rests on it from the decision on, and not before. Whoever accepts a renewal has found
+    every day that the role needs: BadTerms otherwise.
     """
     annex = _annex(dossier, annex_id)
     require_running(dossier, now)
@@ -123,6 +124,8 @@ def vote(
     said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now, hit=hit, lead=lead)
     kept = replace(annex, votes=(*annex.votes, said))
     counted = _found(kept, found)
+    if choice is Choice.APPROVE and annex.kind is AnnexKind.RENEWAL and found is not None:
+        terms.reverify_on(dossier.role, _shown(dossier, counted, found.until), now)
     cast = record(dossier, "vote.cast", at=now, by=by.id)
     to = _next(dossier, counted, by, choice)
     if to is None:
@@ -198,14 +201,7 @@ def _entry(dossier: Dossier, by: Actor, ground: Ground, now: datetime) -> Act:
 def _accepted(
     dossier: Dossier, annex: Annex, by: Actor, entries: tuple[Act, ...], now: datetime, until: datetime | None
 ) -> Outcome:
-    after, acts = _with(dossier, annex), entries
-    shown = terms.Shown(
-        evidence=annex.evidence,
-        training_ends=annex.training_ends or dossier.training_ends,
-        year_ends=annex.year_ends or dossier.year_ends,
-        followed=dossier.followed,
-        until=until,
-    )
+    after, acts, shown = _with(dossier, annex), entries, _shown(dossier, annex, until)
     if annex.kind is AnnexKind.SPECIALIST:
         after = _specialist(after, shown, now)
     if annex.kind is AnnexKind.RENEWAL:
@@ -213,6 +209,17 @@ def _accepted(
         acts += more
     notice = Notice.RENEWED if annex.kind is AnnexKind.RENEWAL else Notice.ANNEX_ACCEPTED
     return outcome(dossier, after, *acts, tell(notice, until=after.reverify_on))
+
+
+def _shown(dossier: Dossier, annex: Annex, until: datetime | None) -> terms.Shown:
+    """What the verification rests on with this annex."""
+    return terms.Shown(
+        evidence=annex.evidence,
+        training_ends=annex.training_ends or dossier.training_ends,
+        year_ends=annex.year_ends or dossier.year_ends,
+        followed=dossier.followed,
+        until=until,
+    )
 
 
 def _specialist(dossier: Dossier, shown: terms.Shown, now: datetime) -> Dossier:

@@ -218,13 +218,16 @@ def vote(
 
     `found` is what those who approve in this round have found, by the weakest of them (`terms.weaker`), and until when
     the country's profile allows it at the latest. It becomes the dossier's with the decision and not before: a first
-    vote leaves what was shown as the applicant claims it, so that the second person sees nothing of it.
+    vote leaves what was shown as the applicant claims it, so that the second person sees nothing of it. Whoever approves
+    has found every day that the role needs: BadTerms otherwise, since findings are closed by the vote.
 
     The first vote leads to the second review, or decides where the authority itself has proved everything; two that
     agree decide; two that do not are left to the lead. So are two that approve where a question set aside somebody's
     vote to reject, until that person or a lead has voted too.
     """
     _require_vote(dossier, by, choice, ground, hit)
+    if choice is Choice.APPROVE and found is not None:
+        terms.reverify_on(dossier.role, found, now)
     kept = _with_vote(dossier, by, choice, ground, now, hit)
     cast = record(kept, "vote.cast", at=now, by=by.id)
     if dossier.state is State.IN_REVIEW:

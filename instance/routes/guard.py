@@ -105,7 +105,7 @@ async def load_session() -> None:
 
 async def admit_files() -> ResponseReturnValue | None:
     """Let a request with files in only from whoever is signed in, a few at once, before anything of it is read."""
-    if not request.brings_files:  # type: ignore[attr-defined]
+    if not _brings_files():
         return None
     if (present := session()) is None:
         return await to_sign_in()
@@ -193,7 +193,11 @@ def from_own_page() -> bool:
 
 def may_be_read() -> bool:
     """Whether a form that is refused may still be read for what was written in it: ours, and without files."""
-    return from_own_page() and not request.brings_files  # type: ignore[attr-defined]
+    return from_own_page() and not _brings_files()
+
+
+def _brings_files() -> bool:
+    return getattr(request, "brings_files", False)
 
 
 def client_address() -> str:

@@ -18,8 +18,9 @@ from quart.datastructures import FileStorage
 from instance.app import make_app
 from instance.uploads import MAX_UPLOAD, UPLOAD_SECONDS
 from tests.instance.files import MARKER, PDF, PNG, chunk, image, opened, pdf
+from tests.instance.pages.house import OWN_PAGE, Visitor
 from tests.instance.vaults import DOSSIER, READER, Keeper, keeper
-from tests.town import Place
+from tests.town import PASSWORD, Place
 
 
 def _everything(*folders: Path) -> Iterator[tuple[Path, bytes]]:
@@ -109,29 +110,35 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return made
 
 
-def _client(fr: Place):  # type: ignore[no-untyped-def]
+PIECE = "/application/pieces/e-1/files"
+
+
+async def _client(fr: Place) -> Visitor:
+    """Somebody who is signed in, at an application with two more places to send something to."""
     app = make_app(fr.node)
 
-    async def take() -> dict[str, int]:
+    async def take(piece: str = "") -> dict[str, int]:
         files = (await request.files).getlist("file")
         return {"size": sum(len(file.read()) for file in files), "seconds": request.body_timeout}
 
     take.access = "public"  # type: ignore[attr-defined]
-    for path in ("/join/d-1/files", "/join/other"):
-        app.add_url_rule(path, path, take, methods=["POST"])
-    return app.test_client()
+    app.view_functions["showing.upload"] = take
+    app.add_url_rule("/join/other", "/join/other", take, methods=["POST"])
+    await fr.doctor("marie")
+    marie = Visitor(app.test_client())
+    assert 303 == (await marie.post("/sign-in", login="marie", password=PASSWORD)).status_code
+    await marie.get("/me")
+    return marie
 
 
-async def _post(client, path: str, size: int):  # type: ignore[no-untyped-def]
-    content = os.urandom(size)
-    return await client.post(
-        path, files={"file": FileStorage(io.BytesIO(content), "made-up.pdf")}, headers={"Sec-Fetch-Site": "same-origin"}
-    )
+async def _post(marie: Visitor, path: str, size: int):  # type: ignore[no-untyped-def]
+    content = FileStorage(io.BytesIO(os.urandom(size)), "made-up.pdf")
+    return await marie.client.post(path, form={"csrf": marie.token}, files={"file": content}, headers=OWN_PAGE)
 
 
 async def test_a_large_upload_stays_in_memory(fr: Place, temporary: list[str]) -> None:
     """Ten megabytes come in, slowly if need be, and no temporary file is made for them."""
-    answer = await _post(_client(fr), "/join/d-1/files", 10 * 1024 * 1024)
+    answer = await _post(await _client(fr), PIECE, 10 * 1024 * 1024)
 
     assert (200, 10 * 1024 * 1024) == (answer.status_code, (await answer.get_json())["size"])
     assert UPLOAD_SECONDS == (await answer.get_json())["seconds"]
@@ -140,17 +147,17 @@ async def test_a_large_upload_stays_in_memory(fr: Place, temporary: list[str]) -
 
 async def test_the_frameworks_own_form_would_have_made_one(fr: Place, temporary: list[str]) -> None:
     """The search of the test above sees what is made when our request is not in its place."""
-    client = _client(fr)
-    client.app.request_class = Request
+    marie = await _client(fr)
+    marie.client.app.request_class = Request  # type: ignore[attr-defined]
 
-    assert 200 == (await _post(client, "/join/other", 900_000)).status_code
+    assert 200 == (await _post(marie, "/join/other", 900_000)).status_code
     assert temporary
 
 
-@pytest.mark.parametrize(("path", "size"), [("/join/d-1/files", MAX_UPLOAD), ("/join/other", 1_048_576)])
+@pytest.mark.parametrize(("path", "size"), [(PIECE, MAX_UPLOAD), ("/join/other", 1_048_576)])
 async def test_more_is_not_taken(fr: Place, temporary: list[str], path: str, size: int) -> None:
     """Twelve megabytes where files are taken, and one everywhere else."""
-    answer = await _post(_client(fr), path, size)
+    answer = await _post(await _client(fr), path, size)
 
     assert 413 == answer.status_code
     assert [] == temporary
@@ -158,11 +165,10 @@ async def test_more_is_not_taken(fr: Place, temporary: list[str], path: str, siz
 
 async def test_an_upload_without_a_length_is_counted(fr: Place) -> None:
     """In pieces, without saying how many: the framework counts nothing of that; we do."""
-    client = _client(fr)
+    marie = await _client(fr)
     head = b'--x\r\ncontent-disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
-    async with client.request(
-        "/join/d-1/files", method="POST",
-        headers={"Content-Type": "multipart/form-data; boundary=x", "Sec-Fetch-Site": "same-origin"},
+    async with marie.client.request(
+        PIECE, method="POST", headers=OWN_PAGE | {"Content-Type": "multipart/form-data; boundary=x"},
     ) as connection:  # fmt: skip
         await connection.send(head)
         for _ in range(14):
