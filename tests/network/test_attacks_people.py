@@ -21,7 +21,8 @@ def targets(method: str, **values: str) -> list[str]:
     """The address of every page or form, its parts filled in."""
     filled = {
         "digest": "x", "name": "app.css", "act": "follow", "which": "followers", "token": "x", "form": "card",
-        "dossier": "d-x", "annex": "a-x", "piece": "p-x", "task": "t-x", "file": "f-x", "number": "1", "country": "FR", **values,
+        "dossier": "d-x", "annex": "a-x", "piece": "p-x", "task": "t-x", "file": "f-x", "number": "1", "country": "FR",
+        "kind": "renewal", "campaign": "c-x", **values,
     }  # fmt: skip
     found = [
         re.sub(r"<(?:\w+:)?(\w+)>", lambda part: filled[part[1]], rule)
