@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
+    from instance.services.exports import Exports
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
@@ -88,6 +89,7 @@ class Node:
     people: People
     policies: Policies
     dossiers: Dossiers
+    exports: Exports
     joining: Joining
     addresses: Addresses
     recovery: Recovery
@@ -211,6 +213,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers, chain
+    from instance.services.exports import Exports
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
@@ -243,7 +246,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     await node.policies.look()
     node.people, node.publishing = People(node), Publishing(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
-    node.dossiers = Dossiers(node)
+    node.dossiers, node.exports = Dossiers(node), Exports(node)
     node.dossiers.restoring.begin()
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)
