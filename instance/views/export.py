@@ -1,8 +1,8 @@
 """Everything that is kept of one account and its doctor, section by section: what the file of the own data holds.
 
-Each section is read by the account or the doctor it belongs to and by nothing else. A reviewer's name, a vote, a finding
-and a person who has blocked the owner stand in no section. A table or column that no section reads is in LEFT_OUT with
-the reason; a test holds both against the schema.
+Each section is read by the account or the doctor it belongs to and by nothing else. A reviewer's name, a vote, a
+finding and a person who has blocked the owner stand in no section. A table or column that no section reads is in
+LEFT_OUT with the reason; a test holds both against the schema.
 """
 
 from __future__ import annotations
@@ -87,7 +87,9 @@ SECTIONS: Final = (
 WRITTEN: Final = frozenset({"posts", "comments"})
 
 
-async def pages(rows: Reader, section: Section, owner: Owner, opened: OpenNumber) -> AsyncIterator[list[dict[str, Any]]]:
+async def pages(
+    rows: Reader, section: Section, owner: Owner, opened: OpenNumber
+) -> AsyncIterator[list[dict[str, Any]]]:
     """Yield the owner's rows of a section as plain values, a page at a time; none where there is no doctor."""
     whose = owner.account if section.of == "account" else owner.doctor
     if whose is None:
@@ -101,8 +103,8 @@ async def pages(rows: Reader, section: Section, owner: Owner, opened: OpenNumber
         async for found in _by_key(rows, section.name, whose):
             yield found
     else:
-        found = await rows.all(f"export.{section.name}", owner=whose)
-        yield [plain(_told(section.name, row, opened)) for row in found]
+        every = await rows.all(f"export.{section.name}", owner=whose)
+        yield [plain(_told(section.name, row, opened)) for row in every]
 
 
 def plain(row: Row) -> dict[str, Any]:
@@ -142,11 +144,9 @@ async def _by_key(rows: Reader, name: str, whose: str) -> AsyncIterator[list[dic
 
 
 async def _written(rows: Reader, name: str, whose: str) -> AsyncIterator[list[dict[str, Any]]]:
-    """Posts or comments, the newest first, each with its earlier versions, whom it names, and where copies of it are."""
+    """Posts or comments, the newest first, each with its earlier versions, whom it names, and where copies are."""
     before = _FIRST
-    while found := await rows.all(
-        f"export.{name}", owner=whose, before_at=before[0], before_slug=before[1], most=PAGE
-    ):
+    while found := await rows.all(f"export.{name}", owner=whose, before_at=before[0], before_slug=before[1], most=PAGE):
         last = found[-1]["sort_at"], found[-1]["slug"]
         window = {
             "owner": whose, "before_at": before[0], "before_slug": before[1], "last_at": last[0], "last_slug": last[1],
@@ -194,7 +194,7 @@ def _decided(entries: list[dict[str, Any]]) -> int:
 _OTHERS: Final = "holds nothing of an account"
 _OFFICE: Final = "acts of office: they belong to the log of the instance and name others"
 _CARRIED: Final = "carries between instances what stands under posts, comments, thanks and following"
-_SECRET: Final = "a secret, or the hash of one"
+_SEALED: Final = "a secret, or the hash of one"
 _DERIVED: Final = "made from what is in the file"
 _INNER: Final = "how the work goes on; says nothing of the person"
 _REVIEW: Final = "what reviewers found and said before a decision; the decision is under told and log"
@@ -203,51 +203,120 @@ _REVIEW: Final = "what reviewers found and said before a decision; the decision 
 LEFT_OUT: Final[dict[str, str]] = {
     **dict.fromkeys(
         (
-            "settings", "versions", "siblings", "sibling_contacts", "sibling_lists", "lanes", "refusals",
-            "audit_heads", "audit_segments", "register_snapshots", "register_entries", "country_overlays",
+            "settings",
+            "versions",
+            "siblings",
+            "sibling_contacts",
+            "sibling_lists",
+            "lanes",
+            "refusals",
+            "audit_heads",
+            "audit_segments",
+            "register_snapshots",
+            "register_entries",
+            "country_overlays",
         ),
         _OTHERS,
     ),
     **dict.fromkeys(("sibling_changes", "staff_acts", "policy_changes", "campaigns"), _OFFICE),
     **dict.fromkeys(("inbound", "activities", "deliveries"), _CARRIED),
-    **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SECRET),
+    **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
     **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),
     "doctor_places": "where doctors of siblings stand in the lists of their own instance",
     **dict.fromkeys(
         (
-            "accounts.password", "sessions.token", "sessions.csrf", "invitations.token", "passkeys.id",
-            "passkeys.public_key", "passkeys.sign_count", "totp.secret", "totp.session", "totp.last_step",
-            "keys.private", "mails.sealed", "dossiers.identity", "evidence_pieces.number_index",
+            "accounts.password",
+            "sessions.token",
+            "sessions.csrf",
+            "invitations.token",
+            "passkeys.id",
+            "passkeys.public_key",
+            "passkeys.sign_count",
+            "totp.secret",
+            "totp.session",
+            "totp.last_step",
+            "keys.private",
+            "mails.sealed",
+            "dossiers.identity",
+            "evidence_pieces.number_index",
         ),
-        _SECRET,
+        _SEALED,
     ),
     **dict.fromkeys(
         (
-            "accounts.disabled_at", "accounts.unsafe", "sessions.owes_factor", "sessions.enrols", "keys.origin",
-            "keys.fetched_at", "doctors.fetched_at", "doctors.origin", "posts.received_at", "posts.origin",
-            "comments.received_at", "comments.origin", "comments.outside", "tombstones.origin", "mails.tries",
-            "mails.next_at", "mails.country", "mails.whom", "dossiers.version", "dossiers.round", "dossiers.changed_at",
-            "dossiers.appeal_round", "dossiers.handed_at", "dossiers.due_at", "dossiers.reminded",
-            "dossiers.campaign", "dossiers.asked", "annexes.changed_at", "evidence_pieces.automatic",
-            "dossier_notices.country", "dossiers.doctor", "dossiers.followed", "audit.n", "audit.hash",
-            "likes.actor", "recommendations.id", "recommendations.actor", "follows.id", "totp.id", "piece_files.at",
+            "accounts.disabled_at",
+            "accounts.unsafe",
+            "sessions.owes_factor",
+            "sessions.enrols",
+            "keys.origin",
+            "keys.fetched_at",
+            "doctors.fetched_at",
+            "doctors.origin",
+            "posts.received_at",
+            "posts.origin",
+            "comments.received_at",
+            "comments.origin",
+            "comments.outside",
+            "tombstones.origin",
+            "mails.tries",
+            "mails.next_at",
+            "mails.country",
+            "mails.whom",
+            "dossiers.version",
+            "dossiers.round",
+            "dossiers.changed_at",
+            "dossiers.appeal_round",
+            "dossiers.handed_at",
+            "dossiers.due_at",
+            "dossiers.reminded",
+            "dossiers.campaign",
+            "dossiers.asked",
+            "annexes.changed_at",
+            "evidence_pieces.automatic",
+            "dossier_notices.country",
+            "dossiers.doctor",
+            "dossiers.followed",
+            "audit.n",
+            "audit.hash",
+            "likes.actor",
+            "recommendations.id",
+            "recommendations.actor",
+            "follows.id",
+            "totp.id",
+            "piece_files.at",
         ),
         _INNER,
     ),
     **dict.fromkeys(
         (
-            "doctors.folded", "doctors.summary", "doctors.document", "doctors.inbox", "doctors.outbox",
-            "doctors.shared_inbox", "doctors.followers", "doctors.following", "keys.spki", "posts.document",
-            "posts.answers", "posts.last_answer_at", "comments.document", "dossiers.folded",
+            "doctors.folded",
+            "doctors.summary",
+            "doctors.document",
+            "doctors.inbox",
+            "doctors.outbox",
+            "doctors.shared_inbox",
+            "doctors.followers",
+            "doctors.following",
+            "keys.spki",
+            "posts.document",
+            "posts.answers",
+            "posts.last_answer_at",
+            "comments.document",
+            "dossiers.folded",
         ),
         _DERIVED,
     ),
     **dict.fromkeys(
         (
-            "dossiers.open_hit", "dossiers.taken_by", "dossiers.emergency_by", "dossiers.emergency_at",
-            "dossiers.emergency_until", "dossiers.emergency_confirmed", "dossiers.decided_before",
+            "dossiers.open_hit",
+            "dossiers.taken_by",
+            "dossiers.emergency_by",
+            "dossiers.emergency_at",
+            "dossiers.emergency_until",
+            "dossiers.emergency_confirmed",
+            "dossiers.decided_before",
             "evidence_pieces.matched",
         ),
         _REVIEW,

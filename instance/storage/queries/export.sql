@@ -90,21 +90,22 @@ select p.slug, p.sort_at, p.uri, p.kind, p.title, p.source, p.content, p.languag
 from posts p where p.author = :owner and p.local = 1 and (p.sort_at, p.slug) < (:before_at, :before_slug)
 order by p.sort_at desc, p.slug desc limit :most;
 
+-- What hangs on the posts of one page. `cross join` tells SQLite to begin with the page, and not with the other table.
 -- fragment: between
 p.author = :owner and p.local = 1 and (p.sort_at, p.slug) < (:before_at, :before_slug)
     and (p.sort_at, p.slug) >= (:last_at, :last_slug)
 
 -- name: revisions_of_posts
-select r.object, r.title, r.content, r.language, r.at from posts p join revisions r on r.object = p.uri
-where {{between}} order by r.object, r.id;
+select r.object, r.title, r.content, r.language, r.at from posts p cross join revisions r
+where r.object = p.uri and {{between}} order by r.object, r.id;
 
 -- name: named_in_posts
-select m.object, m.doctor from posts p join mentions m on m.object = p.uri
-where {{between}} order by m.object, m.doctor;
+select m.object, m.doctor from posts p cross join mentions m
+where m.object = p.uri and {{between}} order by m.object, m.doctor;
 
 -- name: copies_of_posts
-select y.object, y.origin, y.sent_at, y.delivered_at from posts p join copies y on y.object = p.uri
-where {{between}} order by y.object, y.origin;
+select y.object, y.origin, y.sent_at, y.delivered_at from posts p cross join copies y
+where y.object = p.uri and {{between}} order by y.object, y.origin;
 
 -- name: comments
 select c.slug, c.published_at as sort_at, c.uri, c.post, c.parent, c.source, c.content, c.language, c.role_then,
@@ -117,16 +118,16 @@ c.author = :owner and c.local = 1 and (c.published_at, c.slug) < (:before_at, :b
     and (c.published_at, c.slug) >= (:last_at, :last_slug)
 
 -- name: revisions_of_comments
-select r.object, r.title, r.content, r.language, r.at from comments c join revisions r on r.object = c.uri
-where {{between_comments}} order by r.object, r.id;
+select r.object, r.title, r.content, r.language, r.at from comments c cross join revisions r
+where r.object = c.uri and {{between_comments}} order by r.object, r.id;
 
 -- name: named_in_comments
-select m.object, m.doctor from comments c join mentions m on m.object = c.uri
-where {{between_comments}} order by m.object, m.doctor;
+select m.object, m.doctor from comments c cross join mentions m
+where m.object = c.uri and {{between_comments}} order by m.object, m.doctor;
 
 -- name: copies_of_comments
-select y.object, y.origin, y.sent_at, y.delivered_at from comments c join copies y on y.object = c.uri
-where {{between_comments}} order by y.object, y.origin;
+select y.object, y.origin, y.sent_at, y.delivered_at from comments c cross join copies y
+where y.object = c.uri and {{between_comments}} order by y.object, y.origin;
 
 -- name: withdrawn
 select uri as key, uri, former_type, at from tombstones

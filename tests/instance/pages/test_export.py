@@ -13,12 +13,12 @@ from zipfile import ZipFile
 import pytest
 
 from instance.times import to_ms
-from tests.instance.pages.house import HASH, House, Visitor
+from tests.instance.pages.house import House, Visitor
 from tests.instance.pages.rows import DE, FR, NOW, PASSWORD, Rows
 from verification.moves import State
 from verification.standing import OwnAct, may_own
 
-MARIE, LEO, ANNA, GIULIA = f"{FR}/doctors/marie", f"{FR}/doctors/leo", f"{DE}/doctors/anna.weber", "giulia"
+MARIE, LEO, ANNA = f"{FR}/doctors/marie", f"{FR}/doctors/leo", f"{DE}/doctors/anna.weber"
 #: What belongs to others, or is nobody's to see: no file holds it.
 NEVER = (b"MRT zuerst", b"IRM d", b"staff-01JDB", b"who voted", b"what was found", b"argon2", b"other words")
 
@@ -125,7 +125,9 @@ async def test_the_file_holds_what_is_the_owners(house: House, rows: Rows) -> No
     assert ("esanum-export/1", FR, "2026-11-23T12:00:00Z") == (data["format"], data["instance"], data["made_at"])
     assert ["marie"] == [each["login"] for each in data["account"]]
     assert [(MARIE, ["cardiology"])] == [(each["uri"], each["specialties"]) for each in data["profile"]]
-    assert [("Avant", "2026-11-23T12:00:00Z")] == [(each["title"], each["at"]) for each in data["posts"][0]["revisions"]]
+    assert [("Avant", "2026-11-23T12:00:00Z")] == [
+        (each["title"], each["at"]) for each in data["posts"][0]["revisions"]
+    ]
     assert [DE] == [each["origin"] for each in data["posts"][0]["copies"]]
     assert 1 == len(data["comments"])
     assert [f"{FR}/posts/gone"] == [each["uri"] for each in data["withdrawn"]]
