@@ -78,13 +78,22 @@ class Exports:
         file = OwnFile(self._node.config.data)
         try:
             async with self._turn:
-                await self._node.store.read(lambda rows: self._fill(rows, file, owner, language))
+                await self._filled(file, owner, language)
             await self._record(owner)
         except BaseException:
             file.close()
             await self._node.store.write(lambda tx: attempts.forget(tx, attempt))
             raise
         return file
+
+    async def _filled(self, file: OwnFile, owner: Owner, language: str) -> None:
+        """Fill the file; a thread that has begun is at its end before anybody lets the file go."""
+        filling = asyncio.ensure_future(self._node.store.read(lambda rows: self._fill(rows, file, owner, language)))
+        try:
+            await asyncio.shield(filling)
+        except asyncio.CancelledError:
+            await asyncio.wait([filling])
+            raise
 
     async def _record(self, owner: Owner) -> None:
         """Say that the file was made; whoever lost the right to it meanwhile gets none."""

@@ -18,7 +18,7 @@ from instance.storage.store import Reader, Row
 from instance.times import from_ms, rfc3339
 from verification.moves import AnnexState, State
 
-PAGE: Final = 100
+PAGE: Final = 50
 #: Where the pages of what is read newest first begin.
 _FIRST: Final = (2**62, "")
 _TIMES: Final = frozenset(

@@ -236,6 +236,7 @@ async def test_the_state_of_the_application_decides(house: House, rows: Rows, st
     allowed = may_own(OwnAct.EXPORT, state)
 
     assert allowed == ('href="/me/export"' in me)
+    assert allowed == ('href="/me/export"' in await marie.text("/application"))
     assert (200, 200) == (page.status_code, answer.status_code) if allowed else (403, 403) == (
         page.status_code, answer.status_code,
     )  # fmt: skip
