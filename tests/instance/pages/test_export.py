@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
 
@@ -14,6 +15,7 @@ import pytest
 
 from instance.times import to_ms
 from tests.instance.pages.house import House, Visitor
+from tests.instance.pages.newcomer import open_door
 from tests.instance.pages.rows import DE, FR, NOW, PASSWORD, Rows
 from verification.moves import State
 from verification.standing import OwnAct, may_own
@@ -299,3 +301,22 @@ async def test_a_file_that_fails_is_no_file(house: House) -> None:
     assert [500] * 4 == [each.status_code for each in answers]
     assert [] == query(house, "select n from audit")
     assert [] == query(house, "select id from sign_in_failures")
+
+
+async def test_an_applicant_reads_the_own_number(tmp_path: Path) -> None:
+    """Sealed in the rows and open in the file of whoever typed it; and the file lies nowhere afterwards."""
+    door = await open_door(tmp_path)
+    somebody = await door.joins(role="generalist")
+    await somebody.get("/application/add/registration")
+    added = await somebody.post(
+        "/application/add/registration", proof="register_number", number_kind="rpps", number="10001234565"
+    )
+    data, page = await taken(somebody)
+    await door.network.close()
+
+    assert 303 == added.status_code
+    assert ["10001234565"] == [each["number"] for each in data["pieces"]]
+    assert ["draft"] == [each["state"] for each in data["applications"]]
+    assert "Éliane Vauquelin" in json.dumps(data, ensure_ascii=False)
+    assert "index.html" not in [each.name for each in tmp_path.rglob("*")]
+    assert "data.json" in page
