@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
+    from instance.services.exports import Exports
+    from instance.services.exports import Exports
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
@@ -88,6 +90,7 @@ class Node:
     people: People
     policies: Policies
     dossiers: Dossiers
+    exports: Exports
     joining: Joining
     addresses: Addresses
     recovery: Recovery
@@ -261,7 +264,7 @@ async def _compose_people(node: Node) -> None:
     await node.policies.look()
     node.people, node.publishing = People(node), Publishing(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
-    node.dossiers = Dossiers(node)
+    node.dossiers, node.exports = Dossiers(node), Exports(node)
     node.dossiers.restoring.begin()
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)

@@ -17,7 +17,7 @@ from instance.services.errors import Missing, Rejected
 from instance.services.factor_showing import FactorNeeded, is_fresh
 from instance.views import account, annexes
 from verification.people import StaffRole
-from verification.standing import Action
+from verification.standing import Action, OwnAct, may_own
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session, SignIn
@@ -180,6 +180,7 @@ async def _me_page(
         factors=await node.factors.of(present.account_id),
         to_prove=await node.addresses.waiting(present.account_id),
         applies=file is not None,
+        exports=file is None or may_own(OwnAct.EXPORT, file.dossier.state),
         acts=() if file is None else annexes.possible(file, node.clock()),
         administers=StaffRole.ADMINISTRATOR.value in present.roles,
         reads_audit=StaffRole.DPO.value in present.roles,

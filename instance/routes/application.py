@@ -19,6 +19,7 @@ from instance.views import annexes
 from instance.views import application as view
 from verification.countries import Proof
 from verification.moves import AnnexKind, State
+from verification.standing import OwnAct, may_own
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session
@@ -54,6 +55,7 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
         rows=annexes.rows(file, kept),
         acts=annexes.possible(file, node.clock()), applies=not (file.dossier.final or shown.verified),
         elsewhere=await node.relocations.elsewhere(file.dossier.id),
+        exports=may_own(OwnAct.EXPORT, file.dossier.state),
     )  # fmt: skip
 
 

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
 #: What the history has words of its own for; moves of the dossier are said by the state they led to.
 ACTS: Final = (
-    "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "register.changed",
+    "vote.cast", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased", "export.made",
+    "register.changed",
     "register.unchanged", "register.looked_at", "dossier.opened", "findings.kept", "dossier.retired",
     "dossier.suspension_confirmed",
     "proposal.approved", "proposal.revoked", "proposal.deceased",
@@ -155,8 +156,9 @@ def _told(lines: Sequence[HistoryLine], actor: Actor) -> list[HistoryLine]:
 
 
 def since(lines: Sequence[HistoryLine], known: int) -> list[HistoryLine]:
-    """What has changed since an entry: that somebody looked changes nothing."""
-    return [line for line in lines if line.n > known and line.act not in (OPENED, FOUND, "evidence.viewed")]
+    """What has changed since an entry: that somebody looked, or took the own data away, changes nothing."""
+    nothing = (OPENED, FOUND, "evidence.viewed", "export.made")
+    return [line for line in lines if line.n > known and line.act not in nothing]
 
 
 def visible_files(file: File) -> frozenset[str]:

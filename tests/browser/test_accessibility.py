@@ -20,7 +20,7 @@ INNER = (
         "/doctors/giulia@it.localhost:8003",
     ),
     *("/federation", "/posts/nope"),
-    *("/me/security", "/me/profile", "/me/posts", "/me/answers", "/me/move", "/colleagues/blocked"),
+    *("/me/security", "/me/profile", "/me/posts", "/me/answers", "/me/move", "/me/export", "/colleagues/blocked"),
 )
 #: What browsers say of the two pages that are missing on purpose.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (404|403|422)")

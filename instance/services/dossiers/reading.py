@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 #: Decisions of so many days are counted.
 _LOOKED_BACK: Final = timedelta(days=90)
 #: What an application came to; the entries between say only that somebody was at work.
-_OUTCOMES: Final = frozenset(
+OUTCOMES: Final = frozenset(
     f"dossier.{state}"
     for state in (
         State.NEEDS_INFO, State.REJECTED, State.APPEALED, State.APPROVED, State.EXPIRED, State.SUSPENDED, State.CLOSED,
@@ -72,7 +72,7 @@ class Reading:
 
     async def outcomes(self, dossier_id: str) -> tuple[HistoryLine, ...]:
         """What an application came to, with the coded reasons: nothing of a vote that has decided nothing."""
-        return tuple(line for line in await self.history(dossier_id) if line.act in _OUTCOMES)
+        return tuple(line for line in await self.history(dossier_id) if line.act in OUTCOMES)
 
     async def earlier(self, file: File) -> list[Earlier]:
         """The other applications of the same account that were handed in, the newest first."""
@@ -80,7 +80,7 @@ class Reading:
         for row in await self._node.store.all("dossiers.earlier", account=file.account, dossier=file.dossier.id):
             lines = await self.history(row["id"])
             if any(line.act == f"dossier.{State.SUBMITTED}" for line in lines):
-                outcomes, state = tuple(line for line in lines if line.act in _OUTCOMES), State(row["state"])
+                outcomes, state = tuple(line for line in lines if line.act in OUTCOMES), State(row["state"])
                 begun = from_ms(row["created_at"])
                 found.append(Earlier(dossier=row["id"], state=state, begun_at=begun, lines=outcomes))
         return found

@@ -25,6 +25,7 @@ from instance.services.addresses import Addresses
 from instance.services.allowlist_cache import AllowlistCache
 from instance.services.directory import Directory
 from instance.services.dossiers import Dossiers
+from instance.services.exports import Exports
 from instance.services.follows import Follows
 from instance.services.joining import Joining
 from instance.services.mails import Mails
@@ -134,6 +135,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     node.relocations = Relocations(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
+    node.exports = Exports(node)
     node.addresses, node.recovery, node.admission = Addresses(node), Recovery(node), SiblingAdmission(clock)
     house.app = make_app(node)
     return house

@@ -16,6 +16,7 @@ from instance.routes.reactions import REASONS
 from instance.services import (
     addresses,
     dossiers,
+    exports,
     follows,
     joining,
     people,
@@ -43,7 +44,7 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import annexes, application, countries, desk, desk_queue, feed
+from instance.views import annexes, application, countries, desk, desk_queue, export, feed
 from verification import audit
 from verification.acts import Notice
 from verification.countries import ProfileFault, Proof
@@ -146,6 +147,9 @@ FAMILIES: dict[str, Iterable[str]] = {
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "password", "session", "session_gone"],
     "own.": ["posts", "answers"],
+    "export.in.": ["account", "verification", "words", "reactions", "told", "log"],
+    "export.not_in.": ["evidence", "others", "secrets"],
+    "export.section.": [section.name for section in export.SECTIONS],
     "own.none.": ["posts", "answers"],
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
@@ -171,6 +175,7 @@ CODES = {
     *addresses.CODES,
     *recovery.CODES,
     *relocation.CODES,
+    *exports.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed", "leave_unsure"),
     *("bad_birth_date", "bad_wish", "retire_unconfirmed", "retire_not_yet", "retired_already"),
     *("annex_open", "annex_suspended", "annex_expired", "annex_not_verified"),
