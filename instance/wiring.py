@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
     from instance.services.exports import Exports
-    from instance.services.exports import Exports
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
