@@ -137,28 +137,29 @@ class FederationApp:
                     await self._page(scope, receive, send)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
-            case "vc", ["status", purpose, number]:
-                await self._node.inbox.authorise_get(message)
-                if query:
-                    raise NotFound
-                found = await self._node.own_status.document(purpose, number)
-                await self._answers.document(scope, send, found, VC)
-            case "audit", ["heads", number]:
-                await self._node.inbox.authorise_get(message)
-                if query:
-                    raise NotFound
-                await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
-            case "audit", ["held"]:
-                reader = await self._node.inbox.authorise_get(message)
-                if query:
-                    raise NotFound
-                await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
+            case ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]):
+                await self._for_siblings(message, rest, query, scope, send)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
                 await self._open_document(message, path, query, scope, send)
             case "doctors" | "posts" | "comments" | "activities", [_, *_] if _for_machines(message, first, rest):
                 await self._object(message, first, rest, scope, send)
             case _:
                 await self._page(scope, receive, send)
+
+    async def _for_siblings(
+        self, message: SignedMessage, rest: list[str], query: str, scope: Scope, send: Any
+    ) -> None:  # fmt: skip
+        """What siblings alone read: status lists, how far the audit log goes, and what is held of theirs."""
+        reader = await self._node.inbox.authorise_get(message)
+        if query:
+            raise NotFound
+        match rest:
+            case ["status", purpose, number]:
+                await self._answers.document(scope, send, await self._node.own_status.document(purpose, number), VC)
+            case ["heads", number]:
+                await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
+            case _:
+                await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
 
     async def _open_document(self, message: SignedMessage, path: str, query: str, scope: Scope, send: Any) -> None:
         """The documents everybody may read (and WebFinger of doctors, which asks for a signature)."""

@@ -7,6 +7,7 @@ Read in this order:
     ways          what must hold for each move: whose turn, who agreed, whether its time has come
     people, grounds    who moves it, who must not judge whom; coded reasons
     review        the use cases: submit, take, ask, vote, decide, appeal, suspend, lift, revoke
+    voting        what holds for every vote, on an application and on an annex
     annexes, campaign, timing    renewals and certificates; many looked at again; what the calendar does
     acts          what follows from a decision, as values for one transaction
     terms, retention    until when somebody is verified; what is destroyed, and when

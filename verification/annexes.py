@@ -23,15 +23,17 @@ from verification.dossier import (
     Vote,
     proved_electronically,
 )
-from verification.errors import BadGround, NoEvidence, NoSuchMove, NotAgreed, NotYours, OpenHit, SamePerson, Unmoved
-from verification.grounds import ENOUGH, EXPLAINED, SHORTCOMINGS, Ground
+from verification.errors import NoEvidence, NoSuchMove, NotAgreed, NotYours, SamePerson, Unmoved
+from verification.grounds import Ground
 from verification.moves import ANNEX_MOVES, AnnexKind, AnnexState, Choice, State, Way
 from verification.people import Actor, Part, StaffRole, require_other
+from verification.voting import Ballot, has_voted, reasons, require_reasoned
 from verification.ways import (
     alone_agrees,
     disagreed,
     lead_decides,
     require_applicant,
+    require_explained,
     require_reviewer,
     require_running,
     two_agree,
@@ -94,8 +96,7 @@ def visible_votes(dossier: Dossier, annex_id: str, reviewer: Actor) -> tuple[Vot
         require_reviewer(dossier, reviewer)
     except Unmoved:
         return ()
-    voted = any(vote.reviewer == reviewer.id for vote in annex.votes)
-    return annex.votes if voted or not annex.open else ()
+    return annex.votes if has_voted(annex.votes, reviewer) or not annex.open else ()
 
 
 def vote(
@@ -113,34 +114,33 @@ def vote(
 
     `hit` explains somebody who may be the same person; where there is one, nobody accepts alone or without a word.
     `found` is what those who accept have found, by the weakest of them, and until when the country's profile allows the
-    role that comes of it; the annex rests on it from the decision on, and not before. Whoever accepts a renewal has found
-    every day that the role needs: BadTerms otherwise.
+    role that comes of it; the annex rests on it from the decision on, and not before. Whoever accepts a renewal
+    has found every day that the role needs: BadTerms otherwise.
     """
     annex = _annex(dossier, annex_id)
+    said = Ballot(by=by, choice=choice, ground=ground, at=now, hit=hit, found=found)
     require_running(dossier, now)
-    _require_voter(dossier, annex, by, choice, ground)
-    _require_explained(dossier, choice, hit)
-    lead = StaffRole.LEAD in by.roles
-    said = Vote(reviewer=by.id, round=1, choice=choice, ground=ground, at=now, hit=hit, lead=lead)
-    kept = replace(annex, votes=(*annex.votes, said))
-    counted = _found(kept, found)
-    if choice is Choice.APPROVE and annex.kind is AnnexKind.RENEWAL and found is not None:
-        terms.reverify_on(dossier.role, _shown(dossier, counted, found.until), now)
-    cast = record(dossier, "vote.cast", at=now, by=by.id)
-    to = _next(dossier, counted, by, choice)
+    _require_voter(dossier, annex, said)
+    after = _voted(dossier, replace(annex, votes=(*annex.votes, said.cast(1))), said)
+    return Outcome(after.dossier, (record(dossier, "vote.cast", at=now, by=by.id), *after.acts))
+
+
+def _voted(dossier: Dossier, kept: Annex, said: Ballot) -> Outcome:
+    """What a vote that is in the annex comes to."""
+    counted = _found(kept, said.found)
+    if said.approves and kept.kind is AnnexKind.RENEWAL and said.found is not None:
+        terms.reverify_on(dossier.role, _shown(dossier, counted, said.found.until), said.at)
+    to = _next(dossier, counted, said.by, said.choice)
     if to is None:
-        after = _with(dossier, kept)
-        return outcome(dossier, after, cast, tell(Notice.DISAGREEMENT, whom=Whom.LEADS))
+        return outcome(dossier, _with(dossier, kept), tell(Notice.DISAGREEMENT, whom=Whom.LEADS))
     if to is AnnexState.ACCEPTED:
-        until = found.until if found is not None else None
-        moved = _move(dossier, counted, to, by, now)
-        return _accepted(dossier, moved, by, (cast, _entry(dossier, by, ground, now)), now, until)
-    moved = _move(dossier, kept, to, by, now)
+        return _accepted(dossier, _move(dossier, counted, to, said.by, said.at), said)
+    moved = _move(dossier, kept, to, said.by, said.at)
     after = _with(dossier, moved)
     if to is AnnexState.SECOND_REVIEW:
-        return outcome(dossier, after, cast, record(after, "annex.second_review", at=now, by=by.id))
-    entry = record(after, "annex.refused", at=now, by=by.id, reason=ground)
-    return outcome(dossier, after, cast, entry, tell(Notice.ANNEX_REFUSED, *_reasons(moved)))
+        return outcome(dossier, after, record(after, "annex.second_review", at=said.at, by=said.by.id))
+    entry = record(after, "annex.refused", at=said.at, by=said.by.id, reason=said.ground)
+    return outcome(dossier, after, entry, tell(Notice.ANNEX_REFUSED, *reasons(moved.votes)))
 
 
 def require_looking(dossier: Dossier, by: Actor, annex_id: str, now: datetime) -> None:
@@ -153,7 +153,7 @@ def _require_looking(dossier: Dossier, annex: Annex, by: Actor) -> None:
     if annex.state not in (AnnexState.IN_REVIEW, AnnexState.SECOND_REVIEW):
         raise NoSuchMove("not in review")
     require_reviewer(dossier, by)
-    if any(vote.reviewer == by.id for vote in annex.votes):
+    if has_voted(annex.votes, by):
         raise SamePerson("has voted on this")
 
 
@@ -164,20 +164,12 @@ def _found(annex: Annex, found: terms.Shown | None) -> Annex:
     return replace(annex, evidence=found.evidence, training_ends=found.training_ends, year_ends=found.year_ends)
 
 
-def _require_voter(dossier: Dossier, annex: Annex, by: Actor, choice: Choice, ground: Ground) -> None:
-    _require_looking(dossier, annex, by)
-    require_other(by, (vote.reviewer for vote in annex.votes))
-    if disagreed(annex.votes) and StaffRole.LEAD not in by.roles:
+def _require_voter(dossier: Dossier, annex: Annex, said: Ballot) -> None:
+    _require_looking(dossier, annex, said.by)
+    require_other(said.by, (vote.reviewer for vote in annex.votes))
+    if disagreed(annex.votes) and StaffRole.LEAD not in said.by.roles:
         raise NotYours("two have disagreed: the lead decides")
-    if ground not in (ENOUGH if choice is Choice.APPROVE else SHORTCOMINGS):
-        raise BadGround("not a reason for this vote")
-
-
-def _require_explained(dossier: Dossier, choice: Choice, hit: Ground | None) -> None:
-    if hit is not None and hit not in EXPLAINED:
-        raise BadGround("not a reason for this vote")
-    if choice is Choice.APPROVE and dossier.open_hit and hit is None:
-        raise OpenHit("an open hit is not explained")
+    require_reasoned(dossier, said)
 
 
 def _next(dossier: Dossier, annex: Annex, by: Actor, choice: Choice) -> AnnexState | None:
@@ -190,22 +182,14 @@ def _next(dossier: Dossier, annex: Annex, by: Actor, choice: Choice) -> AnnexSta
     return to if two_agree(annex.votes, by, choice) or lead_decides(annex.votes, by, choice) else None
 
 
-def _reasons(annex: Annex) -> tuple[Ground, ...]:
-    return tuple(dict.fromkeys(vote.ground for vote in annex.votes if vote.choice is Choice.REJECT))
-
-
-def _entry(dossier: Dossier, by: Actor, ground: Ground, now: datetime) -> Act:
-    return record(dossier, "annex.accepted", at=now, by=by.id, reason=ground)
-
-
-def _accepted(
-    dossier: Dossier, annex: Annex, by: Actor, entries: tuple[Act, ...], now: datetime, until: datetime | None
-) -> Outcome:
-    after, acts, shown = _with(dossier, annex), entries, _shown(dossier, annex, until)
+def _accepted(dossier: Dossier, annex: Annex, said: Ballot) -> Outcome:
+    after, now = _with(dossier, annex), said.at
+    acts: tuple[Act, ...] = (record(dossier, "annex.accepted", at=now, by=said.by.id, reason=said.ground),)
+    shown = _shown(dossier, annex, said.found.until if said.found is not None else None)
     if annex.kind is AnnexKind.SPECIALIST:
         after = _specialist(after, shown, now)
     if annex.kind is AnnexKind.RENEWAL:
-        after, more = _renewed(after, shown, by, now)
+        after, more = _renewed(after, shown, said.by, now)
         acts += more
     notice = Notice.RENEWED if annex.kind is AnnexKind.RENEWAL else Notice.ANNEX_ACCEPTED
     return outcome(dossier, after, *acts, tell(notice, until=after.reverify_on))
@@ -286,9 +270,7 @@ def _move(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor, now: dateti
 
 def _require_each_explained(dossier: Dossier, annex: Annex) -> None:
     """Where somebody may be the same person, two have to accept, and each of them with a word on it."""
-    accepting = [vote for vote in annex.votes if vote.choice is Choice.APPROVE]
-    if dossier.open_hit and any(vote.hit not in EXPLAINED for vote in accepting):
-        raise OpenHit("an open hit is not explained")
+    require_explained(dossier, annex.votes)
     if dossier.open_hit and len(annex.votes) < 2:
         raise NotAgreed("a second reviewer is needed")
 
@@ -314,7 +296,7 @@ def _by_system(dossier: Dossier, annex: Annex, to: AnnexState, by: Actor) -> Non
 
 
 def _opens(annex: Annex, to: AnnexState, by: Actor) -> bool:
-    return to is AnnexState.IN_REVIEW or any(vote.reviewer == by.id for vote in annex.votes)
+    return to is AnnexState.IN_REVIEW or has_voted(annex.votes, by)
 
 
 def _electronic(annex: Annex, to: AnnexState, by: Actor) -> bool:

@@ -144,16 +144,13 @@ def _names_specialty(piece: Piece) -> bool:
 
 
 def _until(role: Role, usable: _Counted, policy: CountryPolicy, *, followed: bool, now: datetime) -> datetime:
-    cards = [each for each, _ in usable if isinstance(each, StudentCard)]
-    year = end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
-    if role is Role.STUDENT:
-        return year
     best = min(found for _, found in usable)
-    ends = [months_on(now, _months(role, best, policy, followed=followed))]
+    ends = [latest(role, best, policy, followed=followed, now=now)]
     if role is Role.RESIDENT:
+        cards = [each for each, _ in usable if isinstance(each, StudentCard)]
         ends += [end_of(card.training_ends) for card in cards if card.training_ends is not None]
         yearly = any(card.proof is not Proof.EMPLOYER_LETTER for card in cards)
-        ends += [year] if yearly and best is EvidenceClass.E4 else []
+        ends += [_year_over(policy, now)] if yearly and best is EvidenceClass.E4 else []
     return min(ends)
 
 
@@ -163,8 +160,13 @@ def latest(role: Role, best: EvidenceClass, policy: CountryPolicy, *, followed: 
     A student's time is the academic year's; what a card states may end it earlier.
     """
     if role is Role.STUDENT:
-        return end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
+        return _year_over(policy, now)
     return months_on(now, _months(role, best, policy, followed=followed))
+
+
+def _year_over(policy: CountryPolicy, now: datetime) -> datetime:
+    """Until when what was shown for this academic year counts."""
+    return end_of(policy.year_end(now.astimezone(UTC).date())) + YEAR_GRACE
 
 
 def _months(role: Role, best: EvidenceClass, policy: CountryPolicy, *, followed: bool) -> int:

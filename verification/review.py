@@ -18,10 +18,11 @@ from typing import Final
 from verification import terms, timing
 from verification.acts import Notice, Outcome, VoidAccess, Whom, outcome, record, step, tell
 from verification.dossier import Dossier, Emergency, Evidence, Proposal, Role, Vote
-from verification.errors import BadGround, LeaveInstead, NoSuchMove, NothingNew, NotYours, OpenHit, SamePerson, Unmoved
-from verification.grounds import CORRECTED, ENOUGH, EXPLAINED, SHORTCOMINGS, Ground, grounds_for
+from verification.errors import BadGround, LeaveInstead, NoSuchMove, NothingNew, NotYours, SamePerson, Unmoved
+from verification.grounds import CORRECTED, SHORTCOMINGS, Ground, grounds_for
 from verification.moves import MOVES, OPEN, Choice, State
 from verification.people import SYSTEM, Actor, StaffRole, conflict, require_other
+from verification.voting import Ballot, has_voted, reasons, require_reasoned
 from verification.ways import (
     EMERGENCY,
     PROPOSAL,
@@ -165,7 +166,7 @@ def require_looking(dossier: Dossier, by: Actor) -> None:
     require_reviewer(dossier, by)
     if dossier.state not in _LOOKED_AT:
         raise NoSuchMove("not in review")
-    if any(vote.reviewer == by.id for vote in dossier.votes_now()):
+    if has_voted(dossier.votes_now(), by):
         raise SamePerson("has voted in this round")
 
 
@@ -183,8 +184,7 @@ def opens(dossier: Dossier, by: Actor, now: datetime, *, wanted: bool = False) -
     if dossier.state is State.DRAFT:
         return False
     votes = [*dossier.votes, *(vote for each in dossier.annexes for vote in each.votes)]
-    voted = any(vote.reviewer == by.id for vote in votes)
-    return at_work(dossier, now) or voted or wanted or StaffRole.LEAD in by.roles
+    return at_work(dossier, now) or has_voted(votes, by) or wanted or StaffRole.LEAD in by.roles
 
 
 def at_work(dossier: Dossier, now: datetime) -> bool:
@@ -198,8 +198,7 @@ def visible_votes(dossier: Dossier, reviewer: Actor) -> tuple[Vote, ...]:
     """The votes this person may see: the own; others' once the own of this round is cast, or all is decided."""
     if not reviewer.is_reviewer_of(dossier.country) or conflict(reviewer, dossier.doctor, dossier.sites):
         return ()
-    voted = any(vote.reviewer == reviewer.id for vote in dossier.votes_now())
-    if voted or dossier.state not in OPEN:
+    if has_voted(dossier.votes_now(), reviewer) or dossier.state not in OPEN:
         return dossier.votes
     return tuple(vote for vote in dossier.votes if vote.reviewer == reviewer.id)
 
@@ -218,26 +217,26 @@ def vote(
 
     `found` is what those who approve in this round have found, by the weakest of them (`terms.weaker`), and until when
     the country's profile allows it at the latest. It becomes the dossier's with the decision and not before: a first
-    vote leaves what was shown as the applicant claims it, so that the second person sees nothing of it. Whoever approves
-    has found every day that the role needs: BadTerms otherwise, since findings are closed by the vote.
+    vote leaves what was shown as the applicant claims it, so that the second person sees nothing of it. Whoever
+    approves has found every day that the role needs: BadTerms otherwise, since findings are closed by the vote.
 
     The first vote leads to the second review, or decides where the authority itself has proved everything; two that
     agree decide; two that do not are left to the lead. So are two that approve where a question set aside somebody's
     vote to reject, until that person or a lead has voted too.
     """
-    _require_vote(dossier, by, choice, ground, hit)
-    if choice is Choice.APPROVE and found is not None:
+    said = Ballot(by=by, choice=choice, ground=ground, at=now, hit=hit, found=found)
+    _require_vote(dossier, said)
+    if said.approves and found is not None:
         terms.reverify_on(dossier.role, found, now)
-    kept = _with_vote(dossier, by, choice, ground, now, hit)
-    cast = record(kept, "vote.cast", at=now, by=by.id)
+    kept = _with_vote(dossier, said)
     if dossier.state is State.IN_REVIEW:
-        alone = choice is Choice.APPROVE and _found(kept, found).electronic and not dossier.open_hit and heard(kept)
-        after = _approved(dossier, kept, by, ground, now, found) if alone else _second(dossier, kept, by, now)
+        alone = said.approves and _found(kept, found).electronic and not dossier.open_hit and heard(kept)
+        after = _approved(dossier, kept, said) if alone else _second(dossier, kept, said)
     elif disagreed(kept.votes_now()) or unheard(kept):
         after = Outcome(kept, (tell(Notice.DISAGREEMENT, whom=Whom.LEADS),))
     else:
-        after = _decided(dossier, kept, by, choice, ground, now, found)
-    return Outcome(after.dossier, (cast, *after.acts))
+        after = _decided(dossier, kept, said)
+    return _cast(kept, said, after)
 
 
 def decide(
@@ -253,37 +252,35 @@ def decide(
     """Let the lead, who has not voted, decide between two who disagree; `hit` and `found` as in `vote`."""
     if StaffRole.LEAD not in by.roles or not disagreed(dossier.votes_now()):
         raise NotYours("the lead decides, where two disagree")
-    _require_voter(dossier, by, choice, ground, hit)
-    kept = _with_vote(dossier, by, choice, ground, now, hit)
-    after = _decided(dossier, kept, by, choice, ground, now, found)
-    return Outcome(after.dossier, (record(kept, "vote.cast", at=now, by=by.id), *after.acts))
+    said = Ballot(by=by, choice=choice, ground=ground, at=now, hit=hit, found=found)
+    _require_voter(dossier, said)
+    kept = _with_vote(dossier, said)
+    return _cast(kept, said, _decided(dossier, kept, said))
 
 
-def _require_vote(dossier: Dossier, by: Actor, choice: Choice, ground: Ground, hit: Ground | None) -> None:
+def _require_vote(dossier: Dossier, said: Ballot) -> None:
     if disagreed(dossier.votes_now()):
         raise NotYours("two have disagreed: the lead decides")
-    if unheard(dossier) and not awaited(dossier, by):
+    if unheard(dossier) and not awaited(dossier, said.by):
         raise NotYours("somebody whose vote was set aside, or the lead, is to be heard")
-    _require_voter(dossier, by, choice, ground, hit)
+    _require_voter(dossier, said)
 
 
-def _require_voter(dossier: Dossier, by: Actor, choice: Choice, ground: Ground, hit: Ground | None) -> None:
+def _require_voter(dossier: Dossier, said: Ballot) -> None:
     if dossier.state not in _LOOKED_AT:
         raise NoSuchMove("not in review")
-    require_looking(dossier, by)
-    require_other(by, (vote.reviewer for vote in dossier.votes_now()))
-    if ground not in (ENOUGH if choice is Choice.APPROVE else SHORTCOMINGS) or (hit and hit not in EXPLAINED):
-        raise BadGround("not a reason for this vote")
-    if choice is Choice.APPROVE and dossier.open_hit and hit is None:
-        raise OpenHit("an open hit is not explained")
+    require_looking(dossier, said.by)
+    require_other(said.by, (vote.reviewer for vote in dossier.votes_now()))
+    require_reasoned(dossier, said)
 
 
-def _with_vote(
-    dossier: Dossier, by: Actor, choice: Choice, ground: Ground, now: datetime, hit: Ground | None
-) -> Dossier:
-    lead = StaffRole.LEAD in by.roles
-    said = Vote(reviewer=by.id, round=dossier.round, choice=choice, ground=ground, at=now, hit=hit, lead=lead)
-    return replace(dossier, votes=(*dossier.votes, said))
+def _with_vote(dossier: Dossier, said: Ballot) -> Dossier:
+    return replace(dossier, votes=(*dossier.votes, said.cast(dossier.round)))
+
+
+def _cast(kept: Dossier, said: Ballot, after: Outcome) -> Outcome:
+    """What the vote came to, with the vote itself recorded first."""
+    return Outcome(after.dossier, (record(kept, "vote.cast", at=said.at, by=said.by.id), *after.acts))
 
 
 def _found(dossier: Dossier, found: terms.Shown | None) -> Dossier:
@@ -299,42 +296,30 @@ def _found(dossier: Dossier, found: terms.Shown | None) -> Dossier:
     )
 
 
-def _second(before: Dossier, kept: Dossier, by: Actor, now: datetime) -> Outcome:
-    return _moved(before, State.SECOND_REVIEW, at=now, by=by, ground=Ground.VOTED, kept=kept)
+def _second(before: Dossier, kept: Dossier, said: Ballot) -> Outcome:
+    return _moved(before, State.SECOND_REVIEW, at=said.at, by=said.by, ground=Ground.VOTED, kept=kept)
 
 
-def _decided(
-    before: Dossier, kept: Dossier, by: Actor, choice: Choice, ground: Ground, now: datetime, found: terms.Shown | None
-) -> Outcome:
-    if choice is Choice.APPROVE:
-        return _approved(before, kept, by, ground, now, found)
-    return _rejected(before, kept, by, ground, now)
+def _decided(before: Dossier, kept: Dossier, said: Ballot) -> Outcome:
+    return _approved(before, kept, said) if said.approves else _rejected(before, kept, said)
 
 
-def _approved(
-    before: Dossier, kept: Dossier, by: Actor, ground: Ground, now: datetime, found: terms.Shown | None
-) -> Outcome:
-    kept = _found(kept, found)
-    ends = terms.reverify_on(kept.role, found or terms.shown_in(kept), now)
-    after, entry = step(kept, State.APPROVED, at=now, by=by, ground=ground)
+def _approved(before: Dossier, kept: Dossier, said: Ballot) -> Outcome:
+    kept, now = _found(kept, said.found), said.at
+    ends = terms.reverify_on(kept.role, said.found or terms.shown_in(kept), now)
+    after, entry = step(kept, State.APPROVED, at=now, by=said.by, ground=said.ground)
     after = replace(after, approved_at=now, verified_at=now, reverify_on=ends, appealed_at=None, open_hit=False)
     return outcome(before, after, entry, tell(Notice.APPROVED, until=ends))
 
 
-def _rejected(before: Dossier, kept: Dossier, by: Actor, ground: Ground, now: datetime) -> Outcome:
+def _rejected(before: Dossier, kept: Dossier, said: Ballot) -> Outcome:
     """A first rejection can be appealed; a second closes the dossier at once."""
-    after, entry = step(kept, State.REJECTED, at=now, by=by, ground=ground)
-    reasons = _reasons(kept, ground)
+    after, entry = step(kept, State.REJECTED, at=said.at, by=said.by, ground=said.ground)
+    against = reasons(kept.votes_now())
     if kept.appealed_at is None:
-        return outcome(before, after, entry, tell(Notice.REJECTED, *reasons))
-    after, closing = step(after, State.CLOSED, at=now, by=SYSTEM, ground=Ground.SECOND_REJECTION)
-    return outcome(before, after, entry, closing, tell(Notice.REJECTED_AGAIN, *reasons))
-
-
-def _reasons(dossier: Dossier, last: Ground) -> tuple[Ground, ...]:
-    """Every reason given against it in this round, each once."""
-    said = [vote.ground for vote in dossier.votes_now() if vote.choice is Choice.REJECT]
-    return tuple(dict.fromkeys([*said, last]))
+        return outcome(before, after, entry, tell(Notice.REJECTED, *against))
+    after, closing = step(after, State.CLOSED, at=said.at, by=SYSTEM, ground=Ground.SECOND_REJECTION)
+    return outcome(before, after, entry, closing, tell(Notice.REJECTED_AGAIN, *against))
 
 
 # ── emergencies, and what takes two ──

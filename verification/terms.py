@@ -26,7 +26,8 @@ YEAR_GRACE: Final = timedelta(days=60)
 #: A stated day beyond this says no more than this: there is room to count on from it.
 _LAST: Final = date(9000, 1, 1)
 
-_STRONG: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2})
+#: The classes on which a verification lasts its full time.
+STRONG: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2})
 _FULL: Final = frozenset({Role.SPECIALIST, Role.GENERALIST})
 
 
@@ -110,7 +111,7 @@ def _ends(role: Role, shown: Shown, verified_at: datetime) -> list[datetime]:
 
 
 def _months(role: Role, shown: Shown) -> int:
-    weak = not any(each.rank in _STRONG for each in shown.evidence)
+    weak = not any(each.rank in STRONG for each in shown.evidence)
     return SHORT if role in _FULL and (weak or shown.followed) else PERIODS[role]
 
 

@@ -121,7 +121,8 @@ def _votes(dossier: Dossier, move: Move) -> None:
         raise NotAgreed("two reviewers do not agree")
     if move.to is State.APPROVED and not heard(dossier):
         raise NotAgreed("whoever voted to reject before a question, or the lead, is heard first")
-    _require_explained(dossier, move)
+    if move.to is State.APPROVED:
+        require_explained(dossier, dossier.votes_now())
 
 
 def _lead(dossier: Dossier, move: Move) -> None:
@@ -130,13 +131,14 @@ def _lead(dossier: Dossier, move: Move) -> None:
         raise NotYours("not the lead")
     if not lead_decides(dossier.votes_now(), move.by, _CHOICE[move.to]):
         raise NotAgreed("nothing to decide between two who disagree")
-    _require_explained(dossier, move)
+    if move.to is State.APPROVED:
+        require_explained(dossier, dossier.votes_now())
 
 
-def _require_explained(dossier: Dossier, move: Move) -> None:
+def require_explained(dossier: Dossier, votes: tuple[Vote, ...]) -> None:
     """Approving somebody whom the instance may know already takes a word from everybody who approves."""
-    approving = [vote for vote in dossier.votes_now() if vote.choice is Choice.APPROVE]
-    if move.to is State.APPROVED and dossier.open_hit and any(vote.hit not in EXPLAINED for vote in approving):
+    approving = [vote for vote in votes if vote.choice is Choice.APPROVE]
+    if dossier.open_hit and any(vote.hit not in EXPLAINED for vote in approving):
         raise OpenHit("an open hit is not explained")
 
 

@@ -151,12 +151,12 @@ async def _sign_in_page(onward: str, login: str, mistakes: list[Mistake], status
 @guard.public
 async def sign_out() -> ResponseReturnValue:
     """End the session and clear what this browser kept of us."""
-    token = request.cookies.get(guard.cookie_name("session"), "")
+    token = guard.kept("session")
     if token:
         await guard.node().people.sign_out(token)
     answer = redirect("/", code=303)
     answer.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
-    answer.delete_cookie(guard.cookie_name("session"), path="/", secure=_secure(), httponly=True, samesite="Lax")
+    guard.drop(answer, "session")
     return answer
 
 
@@ -187,9 +187,7 @@ async def _me_page(
         reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),
         account=await account.account(node.store, present.account_id),
         moved=await node.relocations.moved_to(present.doctor["uri"]) if present.doctor else None,
-        devices=await node.people.list_sessions(
-            present.account_id, request.cookies.get(guard.cookie_name("session"), "")
-        ),
+        devices=await node.people.list_sessions(present.account_id, guard.kept("session")),
         mistakes=mistakes,
         saved=saved or _saved(request.args.get("saved", "")),
     )
@@ -257,12 +255,12 @@ async def end_session(present: Session) -> ResponseReturnValue:
 
 async def begin_session(login: str, password: str) -> SignIn:
     """Begin a session for this device; raise Rejected."""
-    device = device_name(request.headers.get("User-Agent", ""))
-    return await guard.node().people.sign_in(login, password, guard.client_address(), device)
+    return await guard.node().people.sign_in(login, password, guard.client_address(), device())
 
 
-def _secure() -> bool:
-    return guard.node().origin.startswith("https://")
+def device() -> str:
+    """The device this request comes from, by its name."""
+    return device_name(request.headers.get("User-Agent", ""))
 
 
 def device_name(agent: str) -> str:

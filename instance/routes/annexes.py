@@ -9,7 +9,7 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.application import own, show, without_document
-from instance.routes.forms import Mistake, specialty_choices, text_of, version_seen
+from instance.routes.forms import Mistake, seen_version, specialty_choices, text_of
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes as view
@@ -67,7 +67,12 @@ async def hand_in(present: Session, kind: str) -> ResponseReturnValue:
         return await show_annex(wanted, file, [Mistake("bad_specialty", "specialty")], 422)
     try:
         await node.dossiers.hand_in(
-            file.dossier.id, applicant(present.account_id), wanted, seen=await _seen(), name=name, specialty=specialty
+            file.dossier.id,
+            applicant(present.account_id),
+            wanted,
+            seen=await seen_version(),
+            name=name,
+            specialty=specialty,
         )
     except Rejected as error:
         return await _refused(present, wanted, error)
@@ -122,7 +127,7 @@ async def retire(present: Session) -> ResponseReturnValue:
     if await text_of("understood") != "1":
         return await _retire_page(file, [Mistake("retire_unconfirmed", "understood")], 422)
     try:
-        await node.dossiers.retire(file.dossier.id, applicant(present.account_id), seen=await _seen())
+        await node.dossiers.retire(file.dossier.id, applicant(present.account_id), seen=await seen_version())
     except Rejected as error:
         against = view.against(view.RETIRE, (await own(present)).dossier, node.clock())
         return await _retire_page(await own(present), [Mistake(against or _anew(error.code))], error.status)
@@ -150,9 +155,3 @@ def _kind(text: str) -> AnnexKind:
     if text not in set(AnnexKind):
         raise Missing()
     return AnnexKind(text)
-
-
-async def _seen() -> int:
-    """The version the form was made from; a form without one is as old as can be."""
-    found = version_seen(await text_of("seen"))
-    return -1 if found is None else found

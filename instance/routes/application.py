@@ -11,7 +11,7 @@ from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, mistake, text_of, version_seen
+from instance.routes.forms import Mistake, mistake, seen_version, text_of, version_seen
 from instance.routes.oneself import OneselfForm, offered, oneself_form, said_before, today
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
@@ -113,7 +113,7 @@ async def correct_form(present: Session) -> ResponseReturnValue:
 @guard.account_required
 async def correct(present: Session) -> ResponseReturnValue:
     """Keep what is said anew; what a reviewer has spoken on stays."""
-    file, typed, seen = await own(present), await oneself_form(), version_seen(await text_of("seen"))
+    file, typed, seen = await own(present), await oneself_form(), await seen_version()
     if file.dossier.votes_now():
         typed = structs.replace(
             typed, name=file.said.name, role=file.dossier.role.value, birth_day="", birth_month="", birth_year=""
@@ -121,9 +121,7 @@ async def correct(present: Session) -> ResponseReturnValue:
     try:
         new = typed.application(file.said.email, today(), born=False)
         new = replace(new, sites=tuple(sorted(file.dossier.sites)))
-        await guard.node().dossiers.say(
-            file.dossier.id, applicant(present.account_id), new, seen=-1 if seen is None else seen
-        )
+        await guard.node().dossiers.say(file.dossier.id, applicant(present.account_id), new, seen=seen)
     except Rejected as error:
         if error.code == "changed_meanwhile" or not view.may_correct(file):
             return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)

@@ -9,8 +9,8 @@ from quart import Blueprint, request
 from quart.typing import ResponseReturnValue
 from werkzeug.datastructures import MultiDict
 
-from instance.routes import desk_forms, guard, shell
-from instance.routes.forms import mistake, text_of
+from instance.routes import guard, shell
+from instance.routes.forms import mistake, seen_version, text_of
 from instance.services.errors import Missing, Rejected
 from instance.services.policies import CountryLine
 from instance.times import to_ms
@@ -97,7 +97,7 @@ async def _preview(country: str, change: Change, seen: int, error: Rejected | No
 @guard.fresh_factor
 async def change(actor: Actor, country: str) -> ResponseReturnValue:
     """Make a change that takes something away; propose one that opens anything."""
-    seen, asked = await desk_forms.seen(), None
+    seen, asked = await seen_version(), None
     try:
         asked = await _sent()
         done = await guard.node().policies.change(country, asked, await _reason(), actor, seen=seen)
@@ -116,7 +116,7 @@ async def change(actor: Actor, country: str) -> ResponseReturnValue:
 async def confirm(actor: Actor, country: str) -> ResponseReturnValue:
     """Make a change that another administrator has proposed."""
     try:
-        await guard.node().policies.confirm(country, await text_of("change"), actor, seen=await desk_forms.seen())
+        await guard.node().policies.confirm(country, await text_of("change"), actor, seen=await seen_version())
     except Rejected as error:
         return await _page(
             actor, country, Rejected("proposal_gone", status=409) if isinstance(error, Missing) else error

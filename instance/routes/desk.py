@@ -16,7 +16,7 @@ from quart.typing import ResponseReturnValue
 from instance.media import PAGE_TYPE
 from instance.routes import desk_forms, guard, shell
 from instance.routes.desk_forms import Kept
-from instance.routes.forms import mistake, text_of
+from instance.routes.forms import mistake, seen_version, text_of
 from instance.services.dossiers.pieces import kind_of
 from instance.services.errors import Missing, Rejected
 from instance.views import desk, desk_queue
@@ -137,11 +137,16 @@ async def _do(actor: Actor, dossier: str, name: str, act: Act) -> ResponseReturn
     return shell.done(desk_forms.done(name.partition("-")[0], after), back)
 
 
+async def _reasoned(act: Callable[..., Awaitable[object]], dossier: str, actor: Actor) -> object:
+    """Do what takes a coded reason, on the version seen."""
+    return await act(dossier, actor, await desk_forms.ground(), seen=await seen_version())
+
+
 @routes.post("/desk/<dossier>/take")
 @_reviewers
 async def take(actor: Actor, dossier: str) -> ResponseReturnValue:
     """Begin to review."""
-    seen = await desk_forms.seen()
+    seen = await seen_version()
     return await _do(actor, dossier, "take", lambda: guard.node().dossiers.take(dossier, actor, seen=seen))
 
 
@@ -167,12 +172,7 @@ async def findings(actor: Actor, dossier: str) -> ResponseReturnValue:
 @guard.fresh_factor
 async def ask(actor: Actor, dossier: str) -> ResponseReturnValue:
     """Ask the applicant for more, by a coded reason."""
-
-    async def act() -> None:
-        ground = await desk_forms.ground()
-        await guard.node().dossiers.ask(dossier, actor, ground, seen=await desk_forms.seen())
-
-    return await _do(actor, dossier, "ask", act)
+    return await _do(actor, dossier, "ask", partial(_reasoned, guard.node().dossiers.ask, dossier, actor))
 
 
 @routes.post("/desk/<dossier>/vote")
@@ -195,7 +195,7 @@ async def _judge(actor: Actor, dossier: str, *, decides: bool) -> None:
     dossiers = guard.node().dossiers
     judge = dossiers.decide if decides else dossiers.vote
     choice, ground, hit = await desk_forms.choice(), await desk_forms.ground(), await desk_forms.hit()
-    await judge(dossier, actor, choice, ground, seen=await desk_forms.seen(), hit=hit)
+    await judge(dossier, actor, choice, ground, seen=await seen_version(), hit=hit)
 
 
 @routes.post("/desk/<dossier>/confirm")
@@ -203,7 +203,7 @@ async def _judge(actor: Actor, dossier: str, *, decides: bool) -> None:
 @guard.fresh_factor
 async def confirm(actor: Actor, dossier: str) -> ResponseReturnValue:
     """Let a suspension last."""
-    seen = await desk_forms.seen()
+    seen = await seen_version()
     return await _do(actor, dossier, "confirm", lambda: guard.node().dossiers.confirm(dossier, actor, seen=seen))
 
 
@@ -212,12 +212,7 @@ async def confirm(actor: Actor, dossier: str) -> ResponseReturnValue:
 @guard.fresh_factor
 async def lift(actor: Actor, dossier: str) -> ResponseReturnValue:
     """End a suspension, or propose it."""
-
-    async def act() -> object:
-        ground = await desk_forms.ground()
-        return await guard.node().dossiers.lift(dossier, actor, ground, seen=await desk_forms.seen())
-
-    return await _do(actor, dossier, "lift", act)
+    return await _do(actor, dossier, "lift", partial(_reasoned, guard.node().dossiers.lift, dossier, actor))
 
 
 @routes.post("/desk/<dossier>/revoke")
@@ -225,12 +220,7 @@ async def lift(actor: Actor, dossier: str) -> ResponseReturnValue:
 @guard.fresh_factor
 async def revoke(actor: Actor, dossier: str) -> ResponseReturnValue:
     """End a recognition for ever, or propose it."""
-
-    async def act() -> object:
-        ground = await desk_forms.ground()
-        return await guard.node().dossiers.revoke(dossier, actor, ground, seen=await desk_forms.seen())
-
-    return await _do(actor, dossier, "revoke", act)
+    return await _do(actor, dossier, "revoke", partial(_reasoned, guard.node().dossiers.revoke, dossier, actor))
 
 
 @routes.post("/desk/<dossier>/death")
@@ -238,7 +228,7 @@ async def revoke(actor: Actor, dossier: str) -> ResponseReturnValue:
 @guard.fresh_factor
 async def death(actor: Actor, dossier: str) -> ResponseReturnValue:
     """Say that the doctor has died, or propose it."""
-    seen = await desk_forms.seen()
+    seen = await seen_version()
     return await _do(actor, dossier, "death", lambda: guard.node().dossiers.report_death(dossier, actor, seen=seen))
 
 
@@ -256,7 +246,7 @@ async def close_task(actor: Actor, dossier: str, task: str) -> ResponseReturnVal
 @_reviewers
 async def take_annex(actor: Actor, dossier: str, annex: str) -> ResponseReturnValue:
     """Begin to review a renewal, a certificate or a name."""
-    seen = await desk_forms.seen()
+    seen = await seen_version()
     dossiers = guard.node().dossiers
     return await _do(actor, dossier, f"take-{annex}", lambda: dossiers.take_annex(dossier, actor, annex, seen=seen))
 
@@ -269,7 +259,7 @@ async def vote_annex(actor: Actor, dossier: str, annex: str) -> ResponseReturnVa
 
     async def act() -> None:
         choice, ground, hit = await desk_forms.choice(), await desk_forms.ground(), await desk_forms.hit()
-        seen = await desk_forms.seen()
+        seen = await seen_version()
         await guard.node().dossiers.vote_annex(dossier, actor, annex, choice, ground, hit=hit, seen=seen)
 
     return await _do(actor, dossier, f"vote-{annex}-{await text_of('choice')}", act)

@@ -1,4 +1,4 @@
-"""What the forms of the desk hold: the version seen, coded reasons, and what a reviewer found in one thing."""
+"""What the forms of the desk hold: coded reasons, and what a reviewer found in one thing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec import Struct
 from quart import request
 
-from instance.routes.forms import text_of, version_seen
+from instance.routes.forms import text_of
 from instance.services.dossiers.values import Findings
 from instance.services.errors import Rejected
 from verification.dossier import Dossier
@@ -59,12 +59,6 @@ async def kept(act: str) -> Kept:
     known = await text_of("known")
     number = int(known) if known.isascii() and known.isdigit() and len(known) <= 15 else 0
     return Kept(act=act, ground=await text_of("ground"), hit=await text_of("hit"), known=number)
-
-
-async def seen() -> int:
-    """The version the form was made from; a form without one is as old as can be."""
-    found = version_seen(await text_of("seen"))
-    return -1 if found is None else found
 
 
 async def ground(name: str = "ground") -> Ground:

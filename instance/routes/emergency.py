@@ -9,7 +9,7 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import desk_forms, guard, shell
 from instance.routes.desk_forms import Kept
-from instance.routes.forms import mistake, text_of
+from instance.routes.forms import mistake, seen_version, text_of
 from instance.services.errors import Missing, Rejected
 from instance.views import desk
 from verification.people import Actor, StaffRole
@@ -44,7 +44,7 @@ async def act(actor: Actor) -> ResponseReturnValue:
 
 
 async def _carried_out(actor: Actor, name: str, dossier: str) -> object:
-    dossiers, seen = guard.node().dossiers, await desk_forms.seen()
+    dossiers, seen = guard.node().dossiers, await seen_version()
     if name == "confirm":
         return await dossiers.confirm(dossier, actor, seen=seen)
     acts = {"suspend": dossiers.suspend, "lift": dossiers.lift, "revoke": dossiers.revoke}

@@ -98,6 +98,12 @@ def version_seen(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 15 else -1
 
 
+async def seen_version() -> int:
+    """The version the form was made from; a form without one is as old as can be."""
+    found = version_seen(await text_of("seen"))
+    return -1 if found is None else found
+
+
 def lines(text: str) -> str:
     """The text with one kind of line end, and nothing a database refuses."""
     return text.replace("\r\n", "\n").replace("\r", "\n").replace("\0", "")

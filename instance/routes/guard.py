@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 from quart import current_app, g, redirect, request
 from quart.typing import ResponseReturnValue
+from werkzeug.sansio.response import Response as AnyResponse
 from werkzeug.wrappers import Response
 
 from instance import frame
@@ -97,7 +98,7 @@ def cookie_name(kind: str) -> str:
 
 async def load_session() -> None:
     """Find out who asks, once per request."""
-    token = request.cookies.get(cookie_name("session"), "")
+    token = kept("session")
     g.session = await node().people.entered(token) if token else None
     if g.session is not None and g.session.reads:
         node().admission.reader_came()
@@ -135,34 +136,33 @@ async def hand_out_token(answer: Response) -> Response:
 
 def keep_cookie(answer: Response, token: str) -> None:
     """Let the browser keep a session's token."""
-    secure = node().origin.startswith("https://")
-    answer.set_cookie(
-        cookie_name("session"), token, max_age=_KEPT, secure=secure, httponly=True, samesite="Lax", path="/"
-    )
+    keep(answer, "session", token, _KEPT)
 
 
-def keep(answer: Response, kind: str, token: str, seconds: int) -> None:
-    """Let the browser keep the token of something that it has begun."""
-    secure = node().origin.startswith("https://")
-    answer.set_cookie(cookie_name(kind), token, max_age=seconds, secure=secure, httponly=True, samesite="Lax", path="/")
+def keep(answer: AnyResponse, kind: str, value: str, lasts: int | timedelta) -> None:
+    """Let the browser keep something of this kind: a choice, or the token of what it has begun."""
+    answer.set_cookie(cookie_name(kind), value, max_age=lasts, **_cookie())
 
 
 def kept(kind: str) -> str:
-    """The token that the browser keeps of this kind; empty where it keeps none."""
+    """What the browser keeps of this kind; empty where it keeps nothing."""
     return request.cookies.get(cookie_name(kind), "")
 
 
-def drop(answer: Response, kind: str) -> None:
+def drop(answer: AnyResponse, kind: str) -> None:
     """Let the browser forget it."""
+    answer.delete_cookie(cookie_name(kind), **_cookie())
+
+
+def _cookie() -> dict[str, Any]:
     secure = node().origin.startswith("https://")
-    answer.delete_cookie(cookie_name(kind), path="/", secure=secure, httponly=True, samesite="Lax")
+    return {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
 
 
 def forget_session(answer: ResponseReturnValue) -> ResponseReturnValue:
     """Let the browser drop a session that has ended here."""
     if isinstance(answer, Response):
-        secure = node().origin.startswith("https://")
-        answer.delete_cookie(cookie_name("session"), path="/", secure=secure, httponly=True, samesite="Lax")
+        drop(answer, "session")
     return answer
 
 
@@ -208,7 +208,7 @@ def client_address() -> str:
 
 def language() -> str:
     """The account's language, else the one chosen on this device, else the browser's, else the instance's."""
-    on_device, accepted = request.cookies.get(cookie_name("language"), ""), request.headers.getlist("Accept-Language")
+    on_device, accepted = kept("language"), request.headers.getlist("Accept-Language")
     return frame.language_of(entered(), on_device, ", ".join(accepted), node().config.language)
 
 

@@ -6,7 +6,7 @@ from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.account import device_name
+from instance.routes.account import device
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.routes.oneself import OneselfForm, offered, oneself_form, today
 from instance.services.dossiers.values import NewApplication
@@ -39,10 +39,7 @@ async def join() -> ResponseReturnValue:
     except Rejected as error:
         return await _page(typed, [mistake(error)], error.status, email=email)
     answer = redirect("/join/confirm", code=303)
-    secure = guard.node().origin.startswith("https://")
-    answer.set_cookie(
-        guard.cookie_name(_COOKIE), token, max_age=_KEPT, secure=secure, httponly=True, samesite="Lax", path="/"
-    )
+    guard.keep(answer, _COOKIE, token, _KEPT)
     return answer
 
 
@@ -77,16 +74,13 @@ async def confirm() -> ResponseReturnValue:
     """Take the code: the account is made, and its owner is signed in."""
     people = guard.node().people
     try:
-        account = await guard.node().joining.confirm(_token(), await text_of("code"))
+        account = await guard.node().joining.confirm(guard.kept(_COOKIE), await text_of("code"))
     except Rejected as error:
         return await _refused(error)
-    begun = await people.begin(account, device_name(request.headers.get("User-Agent", "")))
+    begun = await people.begin(account, device())
     answer = redirect("/application", code=303)
     guard.keep_cookie(answer, begun.token)
-    answer.delete_cookie(
-        guard.cookie_name(_COOKIE), path="/", secure=guard.node().origin.startswith("https://"), httponly=True,
-        samesite="Lax",
-    )  # fmt: skip
+    guard.drop(answer, _COOKIE)
     return answer
 
 
@@ -95,7 +89,7 @@ async def confirm() -> ResponseReturnValue:
 async def again() -> ResponseReturnValue:
     """Send another code."""
     try:
-        await guard.node().joining.again(_token(), guard.client_address())
+        await guard.node().joining.again(guard.kept(_COOKIE), guard.client_address())
     except Rejected as error:
         return await _refused(error)
     return redirect("/join/confirm?sent=again", code=303)
@@ -110,13 +104,9 @@ async def _refused(error: Rejected) -> ResponseReturnValue:
 
 async def _confirm_page(mistakes: list[Mistake], status: int = 200, *, sent: bool = False) -> ResponseReturnValue:
     try:
-        address = await guard.node().joining.address(_token())
+        address = await guard.node().joining.address(guard.kept(_COOKIE))
     except Rejected:
         return redirect("/join", code=303)
     return await shell.page(
         "join_confirm.html", status=status, here="join", address=address, mistakes=mistakes, sent=sent
     )
-
-
-def _token() -> str:
-    return request.cookies.get(guard.cookie_name(_COOKIE), "")

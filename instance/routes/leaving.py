@@ -8,8 +8,9 @@ from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
+from instance.routes.application import own
 from instance.routes.forms import Mistake, text_of, version_seen
-from instance.services.errors import Missing, Rejected
+from instance.services.errors import Rejected
 from instance.services.joining import applicant
 from instance.views import application as view
 from verification.moves import State
@@ -25,7 +26,7 @@ routes = Blueprint("leaving", __name__)
 @guard.account_required
 async def leave_form(present: Session) -> ResponseReturnValue:
     """Say what ends; whoever was never verified, or is not free to leave, is led to where the application stands."""
-    file = await _own(present)
+    file = await own(present)
     return await _page(file, []) if view.may_leave(file) else redirect("/application", code=303)
 
 
@@ -34,7 +35,7 @@ async def leave_form(present: Session) -> ResponseReturnValue:
 @guard.fresh_factor
 async def leave(present: Session) -> ResponseReturnValue:
     """Leave, once it is said that this is meant."""
-    node, file = guard.node(), await _own(present)
+    node, file = guard.node(), await own(present)
     if file.dossier.state is State.WITHDRAWN:
         return redirect("/application", code=303)
     if await text_of("sure") != "1":
@@ -44,7 +45,7 @@ async def leave(present: Session) -> ResponseReturnValue:
         await node.dossiers.leave(file.dossier.id, applicant(present.account_id), seen=seen)
     except Rejected as error:
         code = "application_changed" if error.code == "changed_meanwhile" else error.code
-        return await _page(await _own(present), [Mistake(code)], error.status)
+        return await _page(await own(present), [Mistake(code)], error.status)
     node.wake.mails.set()
     return redirect("/application", code=303)
 
@@ -53,10 +54,3 @@ async def _page(file: File, mistakes: list[Mistake], status: int = 200) -> Respo
     return await shell.page(
         "application_leave.html", status=status, here="application", version=view.seen(file), mistakes=mistakes
     )
-
-
-async def _own(present: Session) -> File:
-    file = await guard.node().dossiers.of_account(present.account_id)
-    if file is None:
-        raise Missing()
-    return file

@@ -67,10 +67,7 @@ async def choose_language() -> ResponseReturnValue:
     present = guard.session()
     if present is not None:
         await guard.node().people.set_preferences(present.account_id, chosen, present.appearance)
-    secure = guard.node().origin.startswith("https://")
-    answer.set_cookie(
-        guard.cookie_name("language"), chosen, max_age=_YEAR, secure=secure, httponly=True, samesite="Lax", path="/"
-    )
+    guard.keep(answer, "language", chosen, _YEAR)
     return answer
 
 

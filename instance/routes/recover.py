@@ -6,7 +6,7 @@ from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.account import device_name, way_on
+from instance.routes.account import device, way_on
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.errors import Rejected
 
@@ -56,7 +56,7 @@ async def confirm() -> ResponseReturnValue:
         account = await node.recovery.confirm(guard.kept(_COOKIE), await text_of("code"), form.get("password", ""))
     except Rejected as error:
         return await _refused(error)
-    begun = await node.people.begin(account, device_name(request.headers.get("User-Agent", "")))
+    begun = await node.people.begin(account, device())
     answer = redirect(way_on(begun.stage, "/me?saved=password"), code=303)
     guard.keep_cookie(answer, begun.token)
     guard.drop(answer, _COOKIE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.account import device_name
+from instance.routes.account import device
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Session, Stage
 from instance.services.errors import Missing, Rejected
@@ -122,13 +124,9 @@ async def remove_app(present: Session) -> ResponseReturnValue:
 @guard.fresh_factor
 async def add_passkey(present: Session) -> ResponseReturnValue:
     """Keep a passkey that this or another device has made."""
-    form = await request.form
-    label = await text_of("label") or device_name(request.headers.get("User-Agent", ""))
-    try:
-        renewed = await guard.node().factors.add_passkey(present, form.get("credential", ""), label)
-    except Rejected as error:
-        return await _refused(present, error)
-    return await _changed(renewed, "passkey_added")
+    form, label = await request.form, await text_of("label") or device()
+    added = guard.node().factors.add_passkey(present, form.get("credential", ""), label)
+    return await _tried(present, added, "passkey_added")
 
 
 @routes.post("/me/security/passkeys/remove")
@@ -136,12 +134,8 @@ async def add_passkey(present: Session) -> ResponseReturnValue:
 @guard.fresh_factor
 async def remove_passkey(present: Session) -> ResponseReturnValue:
     """Take a passkey away."""
-    try:
-        return await _changed(
-            await guard.node().factors.remove_passkey(present, await text_of("passkey")), "passkey_removed"
-        )
-    except Rejected as error:
-        return await _refused(present, error)
+    removed = guard.node().factors.remove_passkey(present, await text_of("passkey"))
+    return await _tried(present, removed, "passkey_removed")
 
 
 @routes.post("/me/security/codes")
@@ -149,10 +143,7 @@ async def remove_passkey(present: Session) -> ResponseReturnValue:
 @guard.fresh_factor
 async def new_codes(present: Session) -> ResponseReturnValue:
     """Make new recovery codes, show them this once, and forget the old ones."""
-    try:
-        return await _changed(await guard.node().factors.new_codes(present), "")
-    except Rejected as error:
-        return await _refused(present, error)
+    return await _tried(present, guard.node().factors.new_codes(present))
 
 
 @routes.post("/me/confirm")
@@ -161,6 +152,15 @@ async def new_codes(present: Session) -> ResponseReturnValue:
 async def confirm(_present: Session) -> ResponseReturnValue:
     """Lead back to the page that asked for a factor, now that one was shown."""
     return redirect(guard.own_path(await text_of("next"), "/me"), code=303)
+
+
+async def _tried(present: Session, change: Awaitable[Renewed], saved: str = "") -> ResponseReturnValue:
+    """Carry a change out; the page says why where that cannot be."""
+    try:
+        renewed = await change
+    except Rejected as error:
+        return await _refused(present, error)
+    return await _changed(renewed, saved)
 
 
 async def _refused(present: Session, error: Rejected) -> ResponseReturnValue:

@@ -65,26 +65,21 @@ def answer(text: str, said: Done | None, *, status: int = 200) -> Response:
     """Answer with a page; what it said is not said again."""
     shown = Response(text, status=status, content_type=PAGE)
     if said is not None:
-        shown.delete_cookie(guard.cookie_name("done"), **_cookie())
+        guard.drop(shown, "done")
     return shown
 
 
 def done(code: str, path: str, *, at: str = "") -> ResponseReturnValue:
     """Lead on after an act; the next page says once what was done."""
     led = redirect(path, code=303)
-    led.set_cookie(guard.cookie_name("done"), f"{code}.{at}", max_age=_SAID_WITHIN, **_cookie())
+    guard.keep(led, "done", f"{code}.{at}", _SAID_WITHIN)
     return led
 
 
 def said() -> Done | None:
     """What has just been done, if this page is the one to say so."""
-    code, _, at = request.cookies.get(guard.cookie_name("done"), "").partition(".")
+    code, _, at = guard.kept("done").partition(".")
     return Done(code, at if _PLACE.match(at) else "") if code in DONE else None
-
-
-def _cookie() -> dict[str, Any]:
-    secure = guard.node().origin.startswith("https://")
-    return {"path": "/", "secure": secure, "httponly": True, "samesite": "Lax"}
 
 
 def _wait(codes: Iterable[str]) -> str:

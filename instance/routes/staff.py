@@ -8,7 +8,7 @@ from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
 from instance.routes import addresses, guard, shell
-from instance.routes.account import device_name
+from instance.routes.account import device
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Session, Stage
 from instance.services.errors import Missing, Rejected
@@ -112,8 +112,7 @@ async def accept(token: str) -> ResponseReturnValue:
         if error.code in ("invitation_gone", "already_signed_in", "not_signed_in"):
             raise
         return await _invitation_page(token, login, [mistake(error)], error.status)
-    device = device_name(request.headers.get("User-Agent", ""))
-    begun = await guard.node().people.begin(account, device, enrols=True)
+    begun = await guard.node().people.begin(account, device(), enrols=True)
     answer = redirect(addresses.PATH if begun.stage is Stage.ENROL else guard.SECOND_STEP, code=303)
     guard.keep_cookie(answer, begun.token)
     with suppress(Missing, Rejected):  # one who comes back may have proved it before; the page sends another

@@ -227,18 +227,24 @@ class Apply:
         if not await self._node.siblings.pins.take_in(instance, sibling):
             raise PinMismatch(sibling.origin)
 
-    async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
-        """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
-        node = self._node
-        if uri in node.directory.lists():
+    async def _announced(self, update: Update, uri: Uri, sibling: Sibling) -> bool:
+        """Read what an instance announces of itself: its status lists, or how far its audit log goes."""
+        if uri in self._node.directory.lists():
             if update.actor != sibling.actor:
                 raise NotTheOwner("an instance announces its lists itself")
-            await node.directory.lists.announced(sibling.origin)
-            return None
+            await self._node.directory.lists.announced(sibling.origin)
+            return True
         if is_head(uri, sibling):
             if update.actor != sibling.actor:
                 raise NotTheOwner("an instance announces its log itself")
-            await node.dossiers.heads.announced(uri, sibling)
+            await self._node.dossiers.heads.announced(uri, sibling)
+            return True
+        return False
+
+    async def _read_anew(self, update: Update, uri: Uri, sibling: Sibling) -> Post | Comment | None:
+        """Read what a bare address names at its home: a doctor is judged and stored, an object handed on."""
+        node = self._node
+        if await self._announced(update, uri, sibling):
             return None
         own = uri in (update.actor, sibling.actor)
         if own or await node.store.one("directory.doctor", uri=uri) is not None:

@@ -219,7 +219,7 @@ class SecondFactors(FactorShowing):
         account = await self._store.one("people.account_for_sign_in", login=login.strip().casefold())
         if account is None:
             raise Rejected("unknown_account", status=404)
-        id, now, token = account["id"], self._node.clock(), secrets.token_urlsafe(32)
+        id, now = account["id"], self._node.clock()
 
         async def work(tx: Transaction) -> str:
             await tx.take_turn(factors_of(id))
@@ -232,16 +232,19 @@ class SecondFactors(FactorShowing):
             )  # fmt: skip
             await tx.run("factors.drop_enrolments", account=id)
             await tx.run("codes.factors_are_hers", account=id)
-            found = await tx.one("factors.of_account", account=id)
-            if found is None or not json.loads(found["roles"]):
-                return ""
-            await tx.run(
-                "factors.add_enrolment", token=hashed(token), account=id, now=to_ms(now),
-                expires_at=to_ms(now + ENROLMENT),
-            )  # fmt: skip
-            return f"{self._node.origin}/me/security/enrol/{token}"
+            return await self._enrolment(tx, id, now)
 
         return await self._store.write(work)
+
+    async def _enrolment(self, tx: Transaction, id: str, now: datetime) -> str:
+        """A new link for staff whose factors are gone; empty for others."""
+        found, token = await tx.one("factors.of_account", account=id), secrets.token_urlsafe(32)
+        if found is None or not json.loads(found["roles"]):
+            return ""
+        await tx.run(
+            "factors.add_enrolment", token=hashed(token), account=id, now=to_ms(now), expires_at=to_ms(now + ENROLMENT)
+        )
+        return f"{self._node.origin}/me/security/enrol/{token}"
 
     async def open_enrolment(self, session: Session, token: str) -> str:
         """Let this session of staff without a factor add one, once; it goes on under the token that is returned.

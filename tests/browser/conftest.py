@@ -20,7 +20,7 @@ from playwright.async_api import Browser, BrowserContext, Page
 
 from tests.browser.chromium import CHROMIUM, chromium
 from tests.browser.story import Scene, open_scene
-from tests.instance.pages.house import House, close_house, open_house
+from tests.instance.pages.house import House, Visitor, close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
 
@@ -57,6 +57,18 @@ class Visit:
         await self.page.click("main button")
         await self.page.wait_for_url(re.compile("/feed|/me/security"))  # the latter for staff who owe a factor
 
+    async def be(self, somebody: Visitor) -> None:
+        """Go on with the cookies of somebody who has signed in without a browser."""
+        jar: Any = somebody.client.cookie_jar  # type: ignore[attr-defined]
+        kept = [{"name": each.name, "value": each.value, "url": self.origin} for each in jar]
+        await self.context.add_cookies(kept)
+
+    async def keep_picture(self, name: str) -> None:
+        """Keep a picture of the whole page where somebody asked for pictures."""
+        if folder := os.environ.get("PICTURES"):
+            width = self.page.viewport_size["width"]  # type: ignore[index]
+            await self.page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
+
 
 @dataclass
 class Shown:
@@ -85,23 +97,37 @@ class Shown:
             await context.close()
 
 
+class Port:
+    """A free port of loopback, and the origin under which a browser finds it."""
+
+    def __init__(self) -> None:
+        if not CHROMIUM:
+            pytest.fail("a Chromium is needed in CI")
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.origin = f"http://fr.localhost:{self._listener.getsockname()[1]}"
+
+    @asynccontextmanager
+    async def serving(self, house: House) -> AsyncIterator[Shown]:
+        """Serve these pages here, with a browser in front of them, until it is left."""
+        stop, server = asyncio.Event(), ServerConfig()
+        server.bind, server.accesslog = [f"fd://{self._listener.detach()}"], None
+        served = asyncio.create_task(serve(house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+        try:
+            async with chromium() as browser:
+                yield Shown(house, browser, self.origin)
+        finally:
+            stop.set()
+            await served
+
+
 @pytest.fixture
 async def shown(tmp_path: Path) -> AsyncIterator[Shown]:
     """Serve the scene on a free port and start a browser."""
-    if not CHROMIUM:
-        pytest.fail("a Chromium is needed in CI")
-    house = await open_house(tmp_path, fill)
-    stop, listener = asyncio.Event(), socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    server = ServerConfig()
-    server.bind, server.accesslog = [f"fd://{listener.detach()}"], None
-    serving = asyncio.create_task(serve(house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    port, house = Port(), await open_house(tmp_path, fill)
     try:
-        async with chromium() as browser:
-            yield Shown(house, browser, f"http://fr.localhost:{port}")
+        async with port.serving(house) as shown:
+            yield shown
     finally:
-        stop.set()
-        await serving
         await close_house(house)
 
 

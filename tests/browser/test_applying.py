@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from hypercorn.asyncio import serve
-from hypercorn.config import Config as ServerConfig
 
-from tests.browser.chromium import CHROMIUM, chromium
-from tests.browser.conftest import Shown, Visit
+from tests.browser.conftest import Port, Shown, Visit
 from tests.browser.test_accessibility import DESCRIBED, EXPECTED, check, check_here
 from tests.instance.files import archive, image
 from tests.instance.pages.newcomer import FORM, Door, open_door
@@ -22,34 +16,19 @@ from tests.instance.pages.newcomer import FORM, Door, open_door
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[tuple[Shown, Door]]:
     """An instance nobody has joined yet, served."""
-    if not CHROMIUM:
-        pytest.fail("a Chromium is needed in CI")
-    listener = socket.create_server(("127.0.0.1", 0))
-    origin = f"http://fr.localhost:{listener.getsockname()[1]}"
-    door = await open_door(tmp_path, origin)
-    stop, server = asyncio.Event(), ServerConfig()
-    server.bind, server.accesslog = [f"fd://{listener.detach()}"], None
-    serving = asyncio.create_task(serve(door.house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    port = Port()
+    door = await open_door(tmp_path, port.origin)
     try:
-        async with chromium() as browser:
-            yield Shown(door.house, browser, origin), door
+        async with port.serving(door.house) as shown:
+            yield shown, door
     finally:
-        stop.set()
-        await serving
         await door.network.close()
-
-
-async def looked_at(visit: Visit, name: str) -> None:
-    """Keep a picture where somebody asked for pictures."""
-    if folder := os.environ.get("PICTURES"):
-        width = visit.page.viewport_size["width"]  # type: ignore[index]
-        await visit.page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
 
 
 async def join(visit: Visit, door: Door) -> None:
     """Fill the form in, read the mail, type the code."""
     await visit.open("/join")
-    await looked_at(visit, "join")
+    await visit.keep_picture("join")
     page = visit.page
     for field in ("name", "birth_day", "birth_month", "birth_year", "email", "password", "again"):
         await page.fill(f"#{field}", str(FORM[field]))
@@ -57,7 +36,7 @@ async def join(visit: Visit, door: Door) -> None:
     await page.select_option("#specialty-0", "cardiology")
     await page.click("main form.form .button")
     await page.wait_for_url("**/join/confirm")
-    await looked_at(visit, "confirm")
+    await visit.keep_picture("confirm")
     await page.fill("#code", await door.code())
     await page.click("main form.form .button")
     await page.wait_for_url("**/application")
@@ -71,7 +50,7 @@ async def add(visit: Visit, tmp_path: Path, content: bytes, name: str = "card.pn
         await page.click("a[href='/application/add/card']")
         await page.check("[name=proof][value=resident_card]")
         await page.check("[name=medicine][value=yes]")
-        await looked_at(visit, "add-card")
+        await visit.keep_picture("add-card")
         await page.click("main form .button:not(.quiet)")
         await page.wait_for_url("**/application#*")
     await page.set_input_files("[type=file]", path)
@@ -84,19 +63,19 @@ async def test_from_the_door_to_handed_in(here, tmp_path, width, scripts):
     shown, door = here
     async with shown.visit(width=width, java_script_enabled=scripts) as visit:
         await join(visit, door)
-        await looked_at(visit, "draft")
+        await visit.keep_picture("draft")
         await add(visit, tmp_path, archive(), "bad.png")
         await visit.page.wait_for_selector("#mistakes")
-        await looked_at(visit, "bad-file")
+        await visit.keep_picture("bad-file")
         await add(visit, tmp_path, image())
         await visit.page.wait_for_selector("text=Document with one page")
-        await looked_at(visit, "ready")
+        await visit.keep_picture("ready")
         await visit.page.click("form[action='/application/submit'] .button")
         await visit.page.wait_for_selector("text=Expect an answer by")
-        await looked_at(visit, "received")
+        await visit.keep_picture("received")
         await visit.open("/feed")
         text = await visit.page.inner_text("main")
-        await looked_at(visit, "closed")
+        await visit.keep_picture("closed")
         complaints = [each for each in visit.complaints if not EXPECTED.match(each)]
 
     assert "Received" in text

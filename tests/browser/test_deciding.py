@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -24,16 +23,7 @@ async def enter(room: Room, visit: Visit, language: str = "en", login: str = "el
     damage(room.desk.place, f"update accounts set language = '{language}'")
     somebody: Visitor = room.desk.house.visitor()
     await somebody.post("/sign-in", login=login, password=PASSWORD)
-    jar: Any = somebody.client.cookie_jar  # type: ignore[attr-defined]
-    kept = [{"name": each.name, "value": each.value, "url": room.shown.origin} for each in jar]
-    await visit.context.add_cookies(kept)
-
-
-async def looked_at(visit: Visit, name: str) -> None:
-    """Keep a picture where somebody asked for pictures."""
-    if folder := os.environ.get("PICTURES"):
-        width = visit.page.viewport_size["width"]  # type: ignore[index]
-        await visit.page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
+    await visit.be(somebody)
 
 
 @pytest.mark.parametrize(("language", "scheme"), [("en", "dark"), ("de", "light"), ("fr", "light")])
@@ -44,12 +34,12 @@ async def test_the_page_for_leaving_can_be_used_by_everybody(room: Room, axe: An
     async with room.shown.visit(language=language, scheme=scheme, width=360) as visit:
         await enter(room, visit, language)
         wrong = await check(visit, axe, ["/application", "/application/leave"])
-        await looked_at(visit, f"leave-{language}")
+        await visit.keep_picture(f"leave-{language}")
         await visit.page.evaluate("document.querySelector('main form').noValidate = true")
         await visit.page.click("main form .danger")
         await visit.page.wait_for_selector("#mistakes")
         wrong += [*await visit.page.evaluate(DESCRIBED), *await check_here(visit, axe)]
-        await looked_at(visit, f"leave-unsure-{language}")
+        await visit.keep_picture(f"leave-unsure-{language}")
 
     assert [] == wrong
     assert State.APPROVED is (await made.file()).dossier.state
@@ -68,7 +58,7 @@ async def test_leaving_by_keyboard(room: Room) -> None:
         await page.wait_for_url("**/application/leave")
         await tab_to(page, "#sure")
         await page.keyboard.press("Space")
-        await looked_at(visit, "leave")
+        await visit.keep_picture("leave")
         await tab_to(page, "main form .danger")
         await page.keyboard.press("Enter")
         await page.wait_for_url("**/sign-in**")
@@ -100,7 +90,7 @@ async def test_a_dossier_with_a_past_can_be_used_by_everybody(
         await again.does("vote", *REJECT, by=remy)
         wrong = await check(visit, axe, [f"/desk/{again.id}"])
         disabled = await visit.page.locator("fieldset[disabled] [name=same_name]").count()
-        await looked_at(visit, f"past-{language}")
+        await visit.keep_picture(f"past-{language}")
 
     assert [] == wrong
     assert 1 == disabled

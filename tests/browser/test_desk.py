@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypercorn.asyncio import serve
-from hypercorn.config import Config as ServerConfig
 
-from tests.browser.chromium import CHROMIUM, chromium
-from tests.browser.conftest import Shown, Visit
+from tests.browser.conftest import Port, Shown, Visit
 from tests.browser.test_accessibility import check, check_here
 from tests.instance.pages.desk_house import Desk, open_desk
-from tests.instance.pages.house import Visitor
 
 
 @dataclass
@@ -29,29 +23,18 @@ class Room:
 
     async def enter(self, visit: Visit, login: str, *roles: str) -> None:
         """Be that member of staff in this window; the sign-in with a code has a test of its own."""
-        somebody: Visitor = await self.desk.staff(login, *roles)
-        jar: Any = somebody.client.cookie_jar  # type: ignore[attr-defined]
-        kept = [{"name": each.name, "value": each.value, "url": self.shown.origin} for each in jar]
-        await visit.context.add_cookies(kept)
+        await visit.be(await self.desk.staff(login, *roles))
 
 
 @pytest.fixture
 async def room(tmp_path: Path) -> AsyncIterator[Room]:
     """France, with its pages at a free port."""
-    if not CHROMIUM:
-        pytest.fail("a Chromium is needed in CI")
-    listener = socket.create_server(("127.0.0.1", 0))
-    origin = f"http://fr.localhost:{listener.getsockname()[1]}"
-    desk = await open_desk(tmp_path, origin)
-    stop, server = asyncio.Event(), ServerConfig()
-    server.bind, server.accesslog = [f"fd://{listener.detach()}"], None
-    serving = asyncio.create_task(serve(desk.house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    port = Port()
+    desk = await open_desk(tmp_path, port.origin)
     try:
-        async with chromium() as browser:
-            yield Room(desk, Shown(desk.house, browser, origin))
+        async with port.serving(desk.house) as shown:
+            yield Room(desk, shown)
     finally:
-        stop.set()
-        await serving
         await desk.network.close()
 
 

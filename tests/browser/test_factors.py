@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,12 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypercorn.asyncio import serve
-from hypercorn.config import Config as ServerConfig
 
 from instance.services.staff import Invite
-from tests.browser.chromium import CHROMIUM, chromium
-from tests.browser.conftest import Shown, Visit
+from tests.browser.conftest import Port, Shown, Visit
 from tests.browser.test_accessibility import EXPECTED, check, check_here
 from tests.factors import code
 from tests.instance.pages.house import close_house, open_house
@@ -34,20 +29,12 @@ PHONE = {
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Shown]:
     """The scene under the very address it is served at: passkeys look at the origin."""
-    if not CHROMIUM:
-        pytest.fail("a Chromium is needed in CI")
-    listener = socket.create_server(("127.0.0.1", 0))
-    origin = f"http://fr.localhost:{listener.getsockname()[1]}"
-    house = await open_house(tmp_path, fill, origin=origin)
-    stop, server = asyncio.Event(), ServerConfig()
-    server.bind, server.accesslog = [f"fd://{listener.detach()}"], None
-    serving = asyncio.create_task(serve(house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+    port = Port()
+    house = await open_house(tmp_path, fill, origin=port.origin)
     try:
-        async with chromium() as browser:
-            yield Shown(house, browser, origin)
+        async with port.serving(house) as shown:
+            yield shown
     finally:
-        stop.set()
-        await serving
         await close_house(house)
 
 

@@ -48,13 +48,6 @@ async def signs_in(visit: Visit, onward: str = "/feed") -> None:
     await visit.page.wait_for_url(f"**{onward}")
 
 
-async def pictured(visit: Visit, name: str) -> None:
-    """Keep a picture where somebody asked for pictures."""
-    if folder := os.environ.get("PICTURES"):
-        width = visit.page.viewport_size["width"]  # type: ignore[index]
-        await visit.page.screenshot(path=f"{folder}/{name}-{width}.png", full_page=True)
-
-
 async def credential(door: Door, made: Applicant) -> dict[str, Any]:
     """What siblings are shown now, by the actor."""
     handle = str((await made.file()).doctor).rpartition("/")[2]
@@ -73,11 +66,11 @@ async def test_it_is_renewed_by_oneself_and_opens_again(
         page = visit.page
         await signs_in(visit)
         closed = await page.inner_text("main")
-        await pictured(visit, "renewal-closed")
+        await visit.keep_picture("renewal-closed")
         await page.click("main .button:not(.quiet)")
         await page.wait_for_url("**/application")
         stands = await page.inner_text("main")
-        await pictured(visit, "renewal-expired")
+        await visit.keep_picture("renewal-expired")
         await page.click("a[href='/application/add/diploma']")
         await page.check("[value=licence]")
         await page.click("main form .button:not(.quiet)")
@@ -88,7 +81,7 @@ async def test_it_is_renewed_by_oneself_and_opens_again(
             await page.wait_for_selector(sign)
         await page.click("form[action='/application/submit'] .button")
         await page.wait_for_selector("text=Expect an answer by")
-        await pictured(visit, "renewal-received")
+        await visit.keep_picture("renewal-received")
         await visit.open("/feed")
         still = await page.inner_text("main")
         before = await credential(door, made)
@@ -101,7 +94,7 @@ async def test_it_is_renewed_by_oneself_and_opens_again(
         feed = await page.inner_text("main")
         await visit.open("/application")
         verified_again = await page.inner_text("main")
-        await pictured(visit, "renewal-verified")
+        await visit.keep_picture("renewal-verified")
         complaints = [each for each in visit.complaints if not EXPECTED.match(each)]
     after = await credential(door, made)
 
@@ -153,17 +146,17 @@ async def test_every_page_of_it_is_for_everybody(
         wrong = await check(visit, axe, paths)
         await visit.open("/application/annexes/renewal")  # one is open: the page says so
         wrong += await check_here(visit, axe)
-        await pictured(visit, f"{language}-open")
+        await visit.keep_picture(f"{language}-open")
         for path in paths if os.environ.get("PICTURES") else []:
             await visit.open(path)
-            await pictured(visit, f"{language}-{re.sub('[^a-z]', '', path)}")
+            await visit.keep_picture(f"{language}-{re.sub('[^a-z]', '', path)}")
         await visit.open("/application/annexes/name")
         await visit.page.fill("#name", "Dr Éliane Marchal")
         await visit.page.click("form[action$='/name'] .button:not(.quiet)")
         await visit.page.wait_for_selector("#mistakes")
         focus = await visit.page.evaluate("document.activeElement.id")
         wrong += await check_here(visit, axe)
-        await pictured(visit, f"{language}-mistake")
+        await visit.keep_picture(f"{language}-mistake")
         await visit.open("/application/annexes/specialist")
         await visit.page.evaluate("document.querySelector(\"form[action$='/specialist']\").noValidate = true")
         await visit.page.click("form[action$='/specialist'] .button:not(.quiet)")

@@ -17,7 +17,7 @@ from instance.services.factor_showing import FactorNeeded, Shown, is_fresh
 from instance.services.people import NewDoctor
 from instance.services.staff import Invite
 from tests.factors import add_app, code, device_of, enrolment
-from tests.instance.test_second_factor import code_of, enter, fr, with_app, with_passkey
+from tests.instance.factor_house import code_of, enter, fr, with_app, with_passkey
 from tests.instance.test_staff import hire, token_of
 from tests.town import PASSWORD, rows
 from verification.errors import SameInviter

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import orjson
+import pytest
 
 from federation.uri import Uri
 from federation.vocabulary import Update
@@ -26,6 +27,18 @@ FOLDER = "/vc/status/"
 REVOCATION, SUSPENSION = FOLDER + "revocation/1", FOLDER + "suspension/1"
 UNREADABLE = Response(503, {}, b"")
 Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.fixture
+async def town(network: Any) -> Network:
+    """France and Germany, which list each other."""
+    return await network("fr", "de")
+
+
+@pytest.fixture
+def de(town: Network) -> Place:
+    """The home of Anna and Berta."""
+    return town["de"]
 
 
 @contextmanager

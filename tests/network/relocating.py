@@ -6,8 +6,30 @@ import json
 import sqlite3
 from typing import Any
 
+import pytest
+
 from tests.network.scene import befriend
 from tests.town import Network, Person, Place, rows
+
+
+@pytest.fixture
+async def town(network: Any) -> Network:
+    """France, Germany and Austria, which list each other."""
+    return await network("fr", "de", "at")
+
+
+@pytest.fixture
+async def marie(town: Network) -> Person:
+    """Marie in France, who is about to go."""
+    return await town["fr"].doctor("marie")
+
+
+@pytest.fixture
+async def arrived(town: Network, marie: Person) -> Person:
+    """Marie in Germany: verified anew, the old address named."""
+    there = await town["de"].doctor("marie")
+    await there.place.node.relocations.claim(there.uri, marie.address)
+    return there
 
 
 async def follower(town: Network, name: str, handle: str, followee: Person) -> Person:

@@ -11,29 +11,11 @@ from federation.uri import Uri
 from instance.services.errors import Forbidden, Rejected
 from tests.doorway import a_create, says
 from tests.instance.dossiers.applying import Applicant, application
-from tests.network.relocating import believed, follower, goes, named, names_alias, state
+from tests.network.relocating import arrived, believed, follower, goes, marie, named, names_alias, state, town
 from tests.network.scene import Visitor, befriend, profile_path, refusals, without_trace
 from tests.town import Network, Person, rows
 
-
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Austria, which list each other."""
-    return await network("fr", "de", "at")
-
-
-@pytest.fixture
-async def marie(town: Network) -> Person:
-    """Marie in France, who is about to go."""
-    return await town["fr"].doctor("marie")
-
-
-@pytest.fixture
-async def arrived(town: Network, marie: Person) -> Person:
-    """Marie in Germany: verified anew, the old address named."""
-    there = await town["de"].doctor("marie")
-    await there.place.node.relocations.claim(there.uri, marie.address)
-    return there
+__all__ = ["arrived", "marie", "town"]
 
 
 # ── what happens ──

@@ -12,29 +12,11 @@ from federation.signatures import Profile
 from federation.uri import Uri
 from federation.vocabulary import Move
 from tests.doorway import an_act, bent, kept, says, send_as_instance
-from tests.network.relocating import believed, follower, goes, names_alias
+from tests.network.relocating import arrived, believed, follower, goes, marie, names_alias, town
 from tests.network.scene import Liar, refusals, without_trace
 from tests.town import Network, Person, Place, rows, send_signed
 
-
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Austria, which list each other."""
-    return await network("fr", "de", "at")
-
-
-@pytest.fixture
-async def marie(town: Network) -> Person:
-    """Marie in France, who is about to go."""
-    return await town["fr"].doctor("marie")
-
-
-@pytest.fixture
-async def arrived(town: Network, marie: Person) -> Person:
-    """Marie in Germany: verified anew, the old address named."""
-    there = await town["de"].doctor("marie")
-    await there.place.node.relocations.claim(there.uri, marie.address)
-    return there
+__all__ = ["arrived", "marie", "town"]
 
 
 @pytest.fixture

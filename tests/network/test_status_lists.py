@@ -7,8 +7,6 @@ import itertools
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
-
 from federation.uri import Uri
 from federation.vocabulary import Update
 from federation.wire import Response
@@ -30,28 +28,20 @@ from tests.network.lists import (
     SUSPENSION,
     UNREADABLE,
     announcement,
+    de,
     lists_are,
     no_post_reaches,
     posts_to,
     reinstate,
     standing,
     suspend,
+    town,
     until,
 )
 from tests.network.scene import Visitor, profile_path, reads_of, without_trace
-from tests.town import Network, Place, refused, rows
+from tests.town import refused, rows
 
-
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France and Germany, which list each other."""
-    return await network("fr", "de")
-
-
-@pytest.fixture
-def de(town: Network) -> Place:
-    """The home of Anna and Berta."""
-    return town["de"]
+__all__ = ["de", "town"]
 
 
 # ── told, and not told ──

@@ -23,29 +23,21 @@ from tests.network.lists import (
     UNREADABLE,
     Change,
     as_list,
+    de,
     lists_are,
     no_post_reaches,
     posts_to,
     read_at,
     standing,
     suspend,
+    town,
 )
 from tests.network.scene import Liar, reads_of, without_trace
-from tests.town import Network, Place, refused, rows
+from tests.town import Place, refused, rows
 from verification import statuslist
 from verification.statuslist import MIN_LENGTH, Purpose
 
-
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France and Germany, which list each other."""
-    return await network("fr", "de")
-
-
-@pytest.fixture
-def de(town: Network) -> Place:
-    """The home of Anna and Berta."""
-    return town["de"]
+__all__ = ["de", "town"]
 
 
 # ── lists that are none ──

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from verification import review
+from verification.acts import Notice, Notify, Outcome, Record, Whom
 from verification.dossier import (
     Country,
     Dossier,
@@ -31,6 +32,20 @@ E1 = Evidence(id="e-0001", kind=EvidenceKind.REGISTRATION, rank=EvidenceClass.E1
 E2 = Evidence(id="e-0002", kind=EvidenceKind.REGISTRATION, rank=EvidenceClass.E2, at=NOW - DAY, matched=True)
 E3 = Evidence(id="e-0003", kind=EvidenceKind.DIPLOMA, rank=EvidenceClass.E3, at=NOW - DAY)
 E4 = Evidence(id="e-0004", kind=EvidenceKind.STUDENT_CARD, rank=EvidenceClass.E4, at=NOW - DAY)
+
+
+YES, NO = Choice.APPROVE, Choice.REJECT
+HOLDS, UNREADABLE = Ground.EVIDENCE_HOLDS, Ground.UNREADABLE
+
+
+def told(outcome: Outcome, whom: Whom = Whom.APPLICANT) -> list[Notice]:
+    """What one side is told."""
+    return [act.notice for act in outcome.acts if isinstance(act, Notify) and act.whom is whom]
+
+
+def recorded(outcome: Outcome) -> list[tuple[str, str, str | None]]:
+    """The entries of the audit log: what, by whom, why."""
+    return [(act.act, act.by, act.reason) for act in outcome.acts if isinstance(act, Record)]
 
 
 def staff(number: int, *roles: StaffRole, **facts: Any) -> Actor:

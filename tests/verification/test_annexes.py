@@ -15,14 +15,18 @@ from tests.verification.dossiers import (
     E2,
     E3,
     E4,
+    HOLDS,
     HOUR,
     LEA,
     NEAR,
+    NO,
     NOW,
     OTHERS,
     REMY,
     RENE,
     RITA,
+    UNREADABLE,
+    YES,
     approved,
     at_rest,
 )  # fmt: skip
@@ -46,8 +50,6 @@ from verification.moves import AnnexKind, AnnexState, Choice, State
 from verification.people import SYSTEM, Actor
 from verification.terms import Shown, weaker
 
-YES, NO = Choice.APPROVE, Choice.REJECT
-HOLDS, UNREADABLE = Ground.EVIDENCE_HOLDS, Ground.UNREADABLE
 LICENCE = replace(E3, matched=True)
 END = NOW + 730 * DAY
 DUE = at_rest(State.REVERIFY_DUE)

@@ -14,18 +14,22 @@ from tests.verification.dossiers import (
     E2,
     E3,
     GERMAN,
+    HOLDS,
     LEA,
     NEAR,
+    NO,
     NOW,
     REMY,
     RENE,
     RITA,
+    UNREADABLE,
+    YES,
     at_rest,
     in_second_review,
     staff,
+    told,
     voted,
 )  # fmt: skip
-from tests.verification.test_review import HOLDS, NO, UNREADABLE, YES, told
 from verification import review, terms
 from verification.acts import Notice, Whom
 from verification.dossier import Annex, Dossier, Proposal, Role

@@ -115,38 +115,43 @@ class Dossiers(Cases):
 
         Raises Rejected: has_dossier, too_many_applications, and what cannot be so by its code.
         """
-        columns = await self._checked(new)
-        now, dossier_id = self.now(), self.new_id("d")
+        columns = {**await self._checked(new), "sites": msgspec.json.encode(new.sites).decode()}
         dossier = Dossier(
-            id=DossierId(dossier_id), doctor=DoctorId(account_id), country=Country(new.country), role=Role(new.role),
-            changed_at=now, sites=frozenset(SiteId(each) for each in new.sites),
+            id=DossierId(self.new_id("d")), doctor=DoctorId(account_id), country=Country(new.country),
+            role=Role(new.role), changed_at=self.now(), sites=frozenset(SiteId(each) for each in new.sites),
         )  # fmt: skip
         await self.numbers.secret()
 
         async def work(tx: Transaction) -> None:
             await tx.take_turn(f"dossiers of {account_id}")
-            account = await tx.one("dossiers.account", id=account_id)
-            if account is None:
-                raise Missing()
-            await self._require_applicant(tx, account)
-            last = await tx.one("dossiers.of_account", account=account_id)
-            if last is not None and not (await rows.value_of(tx, last)).final:
-                raise Rejected("has_dossier", status=409)
-            await self._require_seldom(tx, account_id, now)
-            before = sorted(await deciders_of(tx, account_id))
-            await tx.run(
-                "dossiers.add", id=dossier_id, account=account_id, doctor=account["doctor"], country=new.country,
-                role=new.role, state=State.DRAFT.value, now=to_ms(now), sites=msgspec.json.encode(new.sites).decode(),
-                decided_before=json.dumps(before), **columns,
-            )  # fmt: skip
-            file = await self.load(tx, await rows.require(tx, dossier_id))
-            begun = acts.Outcome(
-                dossier, (acts.record(dossier, "dossier.draft", at=now, by=Actor.applicant(dossier.doctor).id),)
-            )
-            await carrying.carry_out(self.node, tx, file, begun, now=now)
+            account = await self._may_begin(tx, account_id, dossier.changed_at)
+            await self._begin(tx, dossier, account["doctor"], columns)
 
         await self.node.store.write(work)
-        return dossier_id
+        return dossier.id
+
+    async def _may_begin(self, tx: Transaction, account_id: str, now: datetime) -> Row:
+        """The account's row; raise Rejected unless an application can begin there now."""
+        account = await tx.one("dossiers.account", id=account_id)
+        if account is None:
+            raise Missing()
+        await self._require_applicant(tx, account)
+        last = await tx.one("dossiers.of_account", account=account_id)
+        if last is not None and not (await rows.value_of(tx, last)).final:
+            raise Rejected("has_dossier", status=409)
+        await self._require_seldom(tx, account_id, now)
+        return account
+
+    async def _begin(self, tx: Transaction, dossier: Dossier, doctor: str | None, columns: Mapping[str, Any]) -> None:
+        before, now = sorted(await deciders_of(tx, dossier.doctor)), dossier.changed_at
+        await tx.run(
+            "dossiers.add", id=dossier.id, account=dossier.doctor, doctor=doctor, country=dossier.country,
+            role=dossier.role.value, state=State.DRAFT.value, now=to_ms(now), decided_before=json.dumps(before),
+            **columns,
+        )  # fmt: skip
+        file = await self.load(tx, await rows.require(tx, dossier.id))
+        begun = acts.record(dossier, "dossier.draft", at=now, by=Actor.applicant(dossier.doctor).id)
+        await carrying.carry_out(self.node, tx, file, acts.Outcome(dossier, (begun,)), now=now)
 
     async def check(self, new: NewApplication) -> None:
         """Raise Rejected at the first thing for which `open` would refuse this application."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from instance.services.dossiers.values import Claim, File, Findings, ShownPiece
+from instance.services.dossiers.values import Claim, File, Findings, ShownPiece, Stated
 from instance.services.errors import Rejected
 from verification import assessment, evidence
 from verification.assessment import Assessment, lower
@@ -29,14 +29,13 @@ from verification.evidence import (
 )
 from verification.registers import numbers
 from verification.registers.numbers import KINDS, Number
-from verification.terms import Shown, end_of, end_of_year, weaker
+from verification.terms import STRONG, Shown, end_of, end_of_year, weaker
 
 CODES: Final = (
     "proof_not_accepted", "number_missing", "number_shape", "role_not_proved", "bad_claim", "day_impossible",
 )  # fmt: skip
 #: The days that claims and findings hold.
 _DAYS: Final = ("issued_on", "valid_until", "training_ends")
-_STRONG: Final = frozenset({EvidenceClass.E1, EvidenceClass.E2})
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +89,7 @@ def check_claim(claim: Claim, policy: CountryPolicy, now: datetime) -> None:
     check_days(claim, now)
 
 
-def check_days(said: Claim | Findings, now: datetime) -> None:
+def check_days(said: Stated, now: datetime) -> None:
     """Raise Rejected at the first day or year that can stand in no document."""
     if said.year_ends is not None and not evidence.can_be_academic_year(said.year_ends, now):
         raise Rejected("day_impossible", "year_ends")
@@ -115,7 +114,7 @@ def stated(pieces: Iterable[ShownPiece], policy: CountryPolicy) -> tuple[datetim
     return _days([piece.claim for piece in pieces], policy)
 
 
-def _days(said: Iterable[Claim | Findings], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
+def _days(said: Iterable[Stated], policy: CountryPolicy) -> tuple[datetime | None, datetime | None]:
     said = tuple(said)
     training = [end_of(each.training_ends) for each in said if each.training_ends is not None]
     month, day = (int(part) for part in policy.academic_year_ends.split("-"))
@@ -137,7 +136,7 @@ def followed(file: File, reviewer: str, found: Grade) -> frozenset[str]:
     ranks = {each.id: each.rank for each in found.evidence}
     looked = {each.id: each.findings.get(reviewer, Findings()) for each in file.counting() if each.number is not None}
     return frozenset(
-        id for id, said in looked.items() if said.known and said.active and said.known_name and ranks.get(id) in _STRONG
+        id for id, said in looked.items() if said.known and said.active and said.known_name and ranks.get(id) in STRONG
     )
 
 

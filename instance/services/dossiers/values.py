@@ -35,16 +35,13 @@ class NewApplication:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """What an applicant says of one thing that is shown; a number is given with its kind (`registers.numbers`).
+class Stated:
+    """What one thing that is shown states, whoever says that it does: an applicant of it, or a reviewer who read it.
 
-    `answer` is what the authority's own system said at sign-in: it never comes from a form. `medicine`: the card names
-    the subject; `residency`: the holder is in training; `year_ends`: the year in which the academic year ends.
+    `medicine`: the card names the subject; `residency`: the holder is in training; `year_ends`: the year in which the
+    academic year ends.
     """
 
-    proof: Proof
-    number_kind: str = ""
-    number: str = ""
     issued_on: date | None = None
     valid_until: date | None = None
     year_ends: int | None = None
@@ -52,11 +49,23 @@ class Claim:
     medicine: bool | None = None
     residency: bool = False
     specialist: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim(Stated):
+    """What an applicant says of one thing that is shown; a number is given with its kind (`registers.numbers`).
+
+    `answer` is what the authority's own system said at sign-in: it never comes from a form.
+    """
+
+    proof: Proof
+    number_kind: str = ""
+    number: str = ""
     answer: ElectronicAnswer | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(Stated):
     """What one reviewer found in one thing that was shown; what is not found is False or None, and counts for nothing.
 
     `known`: the register knows the number, `active`, under this name (`known_name`), as a specialist or not.
@@ -65,18 +74,11 @@ class Findings:
     same_name: bool = False
     from_authority: bool = False
     identity_shown: bool = False
-    specialist: bool = False
-    medicine: bool | None = None
-    residency: bool = False
     control: Control | None = None
     known: bool = False
     active: bool = False
     known_name: bool = False
     known_specialist: bool = False
-    issued_on: date | None = None
-    valid_until: date | None = None
-    year_ends: int | None = None
-    training_ends: date | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

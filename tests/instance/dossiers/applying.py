@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import pytest
+
 from instance.ids import new_ulid
 from instance.services.dossiers.values import Claim, File, Findings, NewApplication
+from instance.services.errors import Rejected
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from instance.wiring import Node
@@ -25,6 +28,13 @@ REJECT = (Choice.REJECT, Ground.INCOMPLETE)
 HOLDS = Findings(same_name=True, from_authority=True)
 #: A made-up RPPS number with a check digit that fits.
 RPPS = "10001234565"
+
+
+async def refused(doing: Any) -> str:
+    """The code of a refusal."""
+    with pytest.raises(Rejected) as caught:
+        await doing
+    return caught.value.code
 
 
 def staff(number: int, *roles: StaffRole, **facts: Any) -> Actor:

@@ -15,12 +15,6 @@ from tests.town import Network, Place, refused, rows
 from verification.audit import Fault, Head
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 def damage(place: Place, *statements: str) -> None:
     """Change rows behind the product's back."""
     with sqlite3.connect(place.config.database.removeprefix("sqlite:///")) as connection:

@@ -15,12 +15,6 @@ from verification.grounds import Ground
 from verification.moves import State
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def told(fr: Place) -> list[str]:
     """What applicants were mailed, in order."""
     return [row[0] for row in await rows(fr.node, "select notice from mails where account <> '' order by id")]

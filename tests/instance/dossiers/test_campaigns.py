@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from instance.services.errors import Missing, Rejected
-from tests.instance.dossiers.applying import APPROVE, GERMAN, LEA, REMY, RENE, RITA, RPPS, Applicant
+from instance.services.errors import Missing
+from tests.instance.dossiers.applying import APPROVE, GERMAN, LEA, REMY, RENE, RITA, RPPS, Applicant, refused
 from tests.town import Place
 from verification.campaign import Cohort, Numbers
 from verification.countries import Proof
@@ -19,19 +19,6 @@ from verification.moves import AnnexKind, State
 from verification.ways import PROPOSAL
 
 BY_RITA = Cohort(reviewers=frozenset({RITA.id}), ranks=frozenset({EvidenceClass.E3}))
-
-
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
-async def refused(doing: Any) -> str:
-    """The code of a refusal."""
-    with pytest.raises(Rejected) as caught:
-        await doing
-    return caught.value.code
 
 
 async def test_members_become_due_by_the_deadline_and_numbers_follow(fr: Place) -> None:

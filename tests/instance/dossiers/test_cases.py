@@ -35,12 +35,6 @@ from verification.moves import AnnexKind, AnnexState, State
 from verification.people import Actor, DoctorId
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def refused(doing: Any) -> tuple[str, int]:
     """The code and status of a refusal."""
     with pytest.raises(Rejected) as caught:

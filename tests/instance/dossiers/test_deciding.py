@@ -40,12 +40,6 @@ KNOWN = Findings(known=True, active=True, known_name=True, control=Control.IDENT
 CARD = Findings(same_name=True, residency=True, medicine=True, year_ends=2027, training_ends=date(2027, 6, 30))
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def ranks(made: Applicant) -> list[str]:
     """What the pieces count as now."""
     return [each.rank.value for each in (await made.file()).pieces]

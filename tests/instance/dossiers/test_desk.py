@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -27,12 +26,6 @@ from tests.town import Place
 from verification.grounds import Ground
 from verification.moves import AnnexKind
 from verification.people import Actor
-
-
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
 
 
 async def wanted(fr: Place, actor: Actor) -> list[str]:

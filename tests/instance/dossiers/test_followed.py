@@ -26,12 +26,6 @@ from verification.terms import months_on
 KNOWN = Findings(same_name=True, from_authority=True, known=True, active=True, known_name=True)
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def approved_with_number(fr: Place, findings: Findings) -> Applicant:
     """A doctor with a licence and a number, approved by two who found this."""
     eliane = await Applicant.begins(fr.node)

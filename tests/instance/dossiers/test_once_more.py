@@ -11,7 +11,7 @@ from instance.services.doctors import NewDoctor
 from instance.services.dossiers import MAX_PIECES, admitting, retention
 from instance.services.dossiers.admitting import Ready
 from instance.services.dossiers.values import File, Findings
-from instance.services.errors import Missing, Rejected
+from instance.services.errors import Missing
 from instance.storage.store import StorageUnavailable, Transaction
 from instance.wiring import Node
 from tests.instance.dossiers.applying import (
@@ -24,6 +24,7 @@ from tests.instance.dossiers.applying import (
     RPPS,
     Applicant,
     application,
+    refused,
     staff,
 )
 from tests.town import Place
@@ -35,19 +36,6 @@ from verification.moves import AnnexKind, AnnexState, State
 from verification.people import DoctorId, StaffRole
 
 BY_RITA = Cohort(reviewers=frozenset({RITA.id}), ranks=frozenset({EvidenceClass.E3}))
-
-
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
-async def refused(doing: Any) -> str:
-    """The code of a refusal."""
-    with pytest.raises(Rejected) as caught:
-        await doing
-    return caught.value.code
 
 
 async def approved(fr: Place) -> Applicant:

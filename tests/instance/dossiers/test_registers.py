@@ -13,7 +13,7 @@ import pytest
 from instance.services.dossiers.registers import Registers
 from instance.services.dossiers.values import Findings
 from instance.services.errors import Rejected
-from tests.instance.dossiers.applying import ADMIN, APPROVE, GERMAN, RENE, RITA, RPPS, Applicant
+from tests.instance.dossiers.applying import ADMIN, APPROVE, GERMAN, RENE, RITA, RPPS, Applicant, refused
 from tests.instance.vaults import Killed
 from tests.town import Place, rows
 from verification.countries import Proof
@@ -41,22 +41,9 @@ def a_file(folder: Path, *lines: str, header: str = HEADER) -> Path:
     return path
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def bring(fr: Place, path: Path, **more: Any) -> Any:
     """Bring the file in."""
     return await fr.node.dossiers.registers.bring_in("rpps", path, **more)
-
-
-async def refused(doing: Any) -> str:
-    """The code of a refusal."""
-    with pytest.raises(Rejected) as caught:
-        await doing
-    return caught.value.code
 
 
 async def with_number(fr: Place, **changes: Any) -> tuple[Applicant, str]:

@@ -18,12 +18,6 @@ from verification.moves import State
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def drafts(fr: Place) -> Applicant:
     """A draft with a number and a file."""
     eliane = await Applicant.begins(fr.node)

@@ -16,12 +16,6 @@ from verification.audit import Fault, Head
 SECOND = timedelta(seconds=1)
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 async def adds(fr: Place, number: int = 3) -> Head:
     """So many entries of this moment."""
     for _ in range(number):

@@ -19,12 +19,6 @@ from verification.countries import Proof
 from verification.moves import AnnexKind, State
 
 
-@pytest.fixture
-async def fr(network: Any) -> Place:
-    """France, alone."""
-    return (await network("fr"))["fr"]
-
-
 def picture(shade: int = 200) -> bytes:
     """A made-up page."""
     stream = io.BytesIO()
