@@ -493,3 +493,17 @@ async def test_the_officer_reads_that_nothing_is_signed(desk: Desk) -> None:
 async def _spoil(tx: Any) -> None:
     """Write an entry whose hash is not its own."""
     await tx.run("audit.add", n=900, entry="{}", hash=bytes(32), dossier="")
+
+
+async def test_the_data_protection_officer_reads_what_staff_did(desk: Desk) -> None:
+    """By ids, from the log; the words an administrator typed stand on no page of hers."""
+    await desk.staff("rita", "reviewer")
+    dora = await desk.staff("dora", "dpo")
+    id = next(each.id for each in await desk.node.staff.list() if each.login == "rita")
+    await desk.node.staff.end(id, by="command line: root", reason="went to Lyon")
+    page = await dora.text("/desk/audit")
+
+    assert "Removed from the staff" in page
+    assert id.lower() in page
+    assert "from the command line" in page
+    assert "Lyon" not in page

@@ -44,6 +44,7 @@ from instance.services.effects import (
 )
 from instance.views import annexes, application, countries, desk, desk_queue, feed
 from verification.acts import Notice
+from verification.audit import STAFF_ACTS
 from verification.countries import ProfileFault, Proof
 from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
 from verification.evidence import Control
@@ -116,7 +117,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.rank.": [rank.value for rank in EvidenceClass],
     "desk.evidence_kind.": [kind.value for kind in EvidenceKind],
     "mail.desk.": [WAITING, OVERDUE, "disagreement", "second_needed", "appeal_overdue", "appeal_received"],
-    "desk.act.": [*desk.ACTS, "other"],
+    "desk.act.": [*desk.ACTS, *STAFF_ACTS, "other"],
     "desk.choice.": [choice.value for choice in Choice],
     "desk.vote_": [choice.value for choice in Choice],
     "desk.two.": ["suspend", "confirm", "lift", "revoke", "death"],
