@@ -22,7 +22,7 @@ from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, CannotOpen
 from verification.acts import Notice, Whom
-from verification.people import StaffRole
+from verification.people import StaffRole, what_holds
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -193,7 +193,7 @@ def _is_meant(row: Row, person: Row) -> bool:
     """Whether this person works in that part of the desk, for that country (administrators: for every one)."""
     role = _PARTS.get(Whom(row["whom"]))
     near = role is StaffRole.ADMINISTRATOR or row["country"] in json.loads(person["countries"])
-    return role is not None and role.value in json.loads(person["roles"]) and near
+    return role is not None and role in what_holds(map(StaffRole, json.loads(person["roles"]))) and near
 
 
 def _word(fault: Exception) -> str:

@@ -1,6 +1,7 @@
 """Staff: who is one of them, how they are invited, and how they leave.
 
-Roles stand in the account (`accounts.roles`) and nowhere else; countries, sites and who invited whom in `staff`. A
+Roles stand in the account (`accounts.roles`) and nowhere else; of those that must not go together what sees evidence
+counts for nothing. countries, sites and who invited whom in `staff`. A
 person has one id for life, whatever the number of roles (four eyes count people). Codes raised here: CODES.
 """
 
@@ -23,7 +24,7 @@ from instance.services.staff_acts import forget, of_invitation, record, require_
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import from_ms, to_ms
 from verification.dossier import Country
-from verification.people import Actor, DoctorId, SiteId, StaffId, StaffRole
+from verification.people import JUDGES, Actor, DoctorId, SiteId, StaffId, StaffRole, go_together, what_holds
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -42,7 +43,6 @@ _LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,30}\Z")
 #: One mailbox and nothing that two programs could read in two ways.
 _EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z", re.IGNORECASE)
 _SITE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
-_JUDGES: Final = frozenset({StaffRole.REVIEWER, StaffRole.LEAD})
 #: Doctors whose own standing was taken away work for nobody.
 _FALLEN: Final = frozenset({"suspended", "revoked"})
 #: The subject on which those take turns who end somebody.
@@ -343,7 +343,7 @@ def check(new: Invite, config: Config) -> None:
     if len(new.email) > 254 or not _EMAIL.match(new.email) or ".." in new.email:
         raise Rejected("bad_email", "email")
     check_roles(new.roles)
-    if _JUDGES & set(new.roles) and not new.countries:
+    if JUDGES & set(new.roles) and not new.countries:
         raise Rejected("countries_missing", "countries")
     if not set(new.countries) <= {config.country, *config.may_issue_for}:
         raise Rejected("country_not_allowed", "countries")
@@ -355,7 +355,7 @@ def check_roles(roles: Collection[str]) -> None:
     """Raise Rejected unless these are one or more of the roles there are."""
     if not roles or not set(roles) <= {role.value for role in StaffRole}:
         raise Rejected("bad_staff_role", "roles")
-    if StaffRole.ADMINISTRATOR in roles and _JUDGES & set(roles):
+    if not go_together(map(StaffRole, roles)):
         raise Rejected("roles_together", "roles")
 
 
@@ -409,9 +409,9 @@ def _asked(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], datetime]:
 
 
 def _actor(row: Row, invited: Sequence[str], inviters: Sequence[str], near: Sequence[str]) -> Actor:
-    roles = json.loads(row["roles"]) if _active(row) else []
+    roles = json.loads(row["roles"]) if _active(row) else ()
     return Actor(
-        id=StaffId(row["id"]), roles=frozenset(StaffRole(role) for role in roles),
+        id=StaffId(row["id"]), roles=what_holds(map(StaffRole, roles)),
         countries=frozenset(Country(code) for code in json.loads(row["countries"])),
         doctor=DoctorId(row["account"]), sites=frozenset(SiteId(site) for site in json.loads(row["sites"])),
         invited=frozenset(DoctorId(account) for account in invited),
@@ -422,7 +422,7 @@ def _actor(row: Row, invited: Sequence[str], inviters: Sequence[str], near: Sequ
 
 def _member(row: Row) -> Member:
     return Member(
-        id=row["id"], login=row["login"], roles=tuple(json.loads(row["roles"])),
+        id=row["id"], login=row["login"], roles=tuple(sorted(what_holds(map(StaffRole, json.loads(row["roles"]))))),
         countries=tuple(json.loads(row["countries"])), sites=tuple(json.loads(row["sites"])),
         since=from_ms(row["since"]), has_factor=bool(row["has_factor"]),
     )  # fmt: skip
