@@ -44,6 +44,8 @@ BACK_OFF: Final = (
     timedelta(hours=12),
 )  # fmt: skip
 GIVEN_UP: Final = timedelta(days=3)
+#: How long the row of a mail stays that was sent.
+KEPT: Final = timedelta(days=30)
 _CODES: Final = frozenset({CODE, ADDRESS_CODE, PASSWORD_CODE})
 _AT_ONCE: Final = 20
 _PARTS: Final = {
@@ -66,6 +68,10 @@ class Mails:
         for row in due:
             sent += await self._send(row)
         return sent
+
+    async def sweep(self) -> int:
+        """Delete the rows of mails that were sent a month ago; return how many."""
+        return await self._run("mails.drop_sent", before=to_ms(self._node.clock() - KEPT))
 
     # ── one for each ──
 

@@ -142,6 +142,7 @@ class Dossiers(Cases):
             begun = acts.Outcome(
                 dossier, (acts.record(dossier, "dossier.draft", at=now, by=Actor.applicant(dossier.doctor).id),)
             )
+            await retention.keep_draft(self.node, tx, dossier_id, now)
             await carrying.carry_out(self.node, tx, file, begun, now=now)
 
         await self.node.store.write(work)
@@ -203,6 +204,7 @@ class Dossiers(Cases):
             )  # fmt: skip
             if number is not None:
                 await self.numbers.keep(tx, piece, number)
+            await retention.keep_draft(self.node, tx, dossier_id, now)
 
         await self.node.store.write(work)
         return piece

@@ -247,6 +247,9 @@ delete from retention where dossier = :dossier and thing = :thing;
 -- name: to_destroy
 select dossier, thing, at from retention where thing = :thing and at <= :now order by at, dossier limit :most;
 
+-- name: still_due
+select at from retention where dossier = :dossier and thing = :thing and at <= :now;
+
 -- name: forget_facts
 update dossiers set name = '', folded = '', handle = '', email = '', languages = '[]', identity = null, taken_by = '',
     emergency_by = null, emergency_at = null, emergency_until = null, emergency_confirmed = 0, decided_before = '[]',

@@ -27,3 +27,7 @@ update mails set sent_at = :now, address = '', sealed = null where id = :id;
 
 -- name: drop
 delete from mails where id = :id;
+
+-- name: drop_sent
+-- What was sent says to whose account, and when; nobody needs it any more.
+delete from mails where sent_at <= :before;
