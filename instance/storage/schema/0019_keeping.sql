@@ -1,4 +1,4 @@
--- Drafts go a month after their last change, rows and all.
+-- Drafts go a month after their last change, rows and all; tries of a sign-up are counted over all its codes.
 
 insert into retention (dossier, thing, at)
     select d.id, 'facts', coalesce(
@@ -8,3 +8,5 @@ insert into retention (dossier, thing, at)
 
 -- Mails that were sent are found by their day.
 create index mails_by_sending on mails (sent_at) where sent_at is not null;
+
+alter table sign_ups add column tried bigint not null default 0;
