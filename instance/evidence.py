@@ -318,8 +318,8 @@ class EvidenceVault:
     async def sweep(self, now: datetime | None = None) -> int:
         """Destroy what is due, what shows nothing and what nobody can name; return how many files were due."""
         moment, done = now or self._clock(), 0
-        loose = await self._store.all("evidence.loose", before=to_ms(moment - ORPHANED), most=_AT_ONCE)
-        await self._destroy([row["id"] for row in loose], "loose")
+        if loose := await self._store.all("evidence.loose", before=to_ms(moment - ORPHANED), most=_AT_ONCE):
+            await self._destroy([row["id"] for row in loose], "loose")
         while found := await self._store.all("evidence.due", now=to_ms(moment), most=_AT_ONCE):
             ids = await self._store.write(partial(_claim, [row["id"] for row in found], to_ms(moment)))
             await self._destroy(ids, "retention")
