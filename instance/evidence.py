@@ -76,6 +76,13 @@ Record = Callable[[], Awaitable[object]]
 Erased = Callable[[Transaction, EvidenceFile, str], Awaitable[object]]
 
 
+#: Called in the unit of work that adds a file, with its id: what it shows.
+Also = Callable[[Transaction, str], Awaitable[object]]
+
+
+async def _alone(_tx: Transaction, _file: str) -> None: ...
+
+
 async def _unheard(_tx: Transaction, _file: EvidenceFile, _why: str) -> None: ...
 
 
@@ -154,11 +161,12 @@ class EvidenceVault:
 
     async def put(
         self, dossier: str, kind: str, declared: str, content: bytes | AsyncIterable[bytes],
-        *, destroy_at: datetime | None = None,
+        *, destroy_at: datetime | None = None, also: Also = _alone,
     ) -> EvidenceFile:  # fmt: skip
         """Keep a file of a dossier; `declared` is the media type that came with it, or empty.
 
-        It is destroyed after 30 days unless `destroy_at` or `schedule` says otherwise. Raises BadFile with the first
+        It is destroyed after 30 days unless `destroy_at` or `schedule` says otherwise. What `also` does is done in the
+        same unit of work, or nothing is kept; its errors pass. Raises BadFile with the first
         thing against it, Rejected(vault_closed, files_busy, scan_failed), StorageUnavailable.
         """
         self._require()
@@ -174,7 +182,7 @@ class EvidenceVault:
             size=len(cleaned.content), sha256=hashlib.sha256(plain).digest(), stored_at=now,
             destroy_at=destroy_at or now + KEPT,
         )  # fmt: skip
-        await self._keep(file, cleaned.content)
+        await self._keep(file, cleaned.content, also)
         return file
 
     async def files(self, dossier: str) -> list[EvidenceFile]:
@@ -224,10 +232,14 @@ class EvidenceVault:
                 raise BadFile(FileFault.TOO_LARGE)
         return bytes(whole)
 
-    async def _keep(self, file: EvidenceFile, plain: bytes) -> None:
+    async def _keep(self, file: EvidenceFile, plain: bytes, also: Also) -> None:
+        async def work(tx: Transaction) -> None:
+            await self._add(tx, file)
+            await also(tx, file.id)
+
         try:
             await asyncio.to_thread(self._seal, self._require(), file, plain)
-            await self._store.write(lambda tx: self._add(tx, file))
+            await self._store.write(work)
             self._step("put: row")
         except Exception as fault:
             # What is left when this fails too has no row, and is swept.
@@ -304,8 +316,10 @@ class EvidenceVault:
         await tx.run("evidence.schedule_file", id=id, destroy_at=None if at is None else to_ms(at))
 
     async def sweep(self, now: datetime | None = None) -> int:
-        """Destroy what is due and what nobody can name; return how many files were due."""
+        """Destroy what is due, what shows nothing and what nobody can name; return how many files were due."""
         moment, done = now or self._clock(), 0
+        if loose := await self._store.all("evidence.loose", before=to_ms(moment - ORPHANED), most=_AT_ONCE):
+            await self._destroy([row["id"] for row in loose], "loose")
         while found := await self._store.all("evidence.due", now=to_ms(moment), most=_AT_ONCE):
             ids = await self._store.write(partial(_claim, [row["id"] for row in found], to_ms(moment)))
             await self._destroy(ids, "retention")

@@ -1,8 +1,8 @@
 """Files that people send: made anew before they are kept, and shown as pictures only.
 
-Every file is opened in a process of its own (instance.media_work), two at a time, each for so long and not longer: a
-thread could not be ended, and a fault in a library would be a fault of the server. Nothing is written to the disk on
-the way; nor is it before (instance.uploads).
+Every file is opened in a process of its own (instance.media_work), two sent ones and two shown ones at a time, each
+for so long and not longer: a thread could not be ended, and a fault in a library would be a fault of the server.
+Nothing is written to the disk on the way; nor is it before (instance.uploads).
 """
 
 from __future__ import annotations
@@ -34,10 +34,6 @@ PAGE_TYPE: Final = "image/jpeg"
 _ROOT: Final = Path(__file__).resolve().parents[1]
 # -P: a folder that somebody starts the server in is not looked for modules.
 _COMMAND: Final = (sys.executable, "-P", "-B", "-m", "instance.media_work")
-# One pool for the process: what it may take does not grow with the number of instances in it.
-_POOL: Final = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="media")
-_COUNTING: Final = Lock()
-_in_hand = 0
 
 
 class NotWorking(RuntimeError):
@@ -52,13 +48,48 @@ class Cleaned:
     pages: int
 
 
+class Places:
+    """So many at a time, and so many who wait; what it takes does not grow with the instances in a process."""
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix=name)
+        self._counting, self.in_hand = Lock(), 0
+
+    async def do(self, work: Callable[..., T], *values: Any) -> T:
+        """Do it in turn; raise Rejected(files_busy) where too many wait."""
+        with self._counting:
+            if self.in_hand >= AT_A_TIME + WAITING:
+                raise Rejected("files_busy", status=503)
+            self.in_hand += 1
+        job = self._pool.submit(work, *values)
+        # Counted until the process is done, even where the caller, or the whole event loop, has gone before.
+        job.add_done_callback(self._done)
+        waiting = asyncio.wrap_future(job)
+        waiting.add_done_callback(_seen)
+        return await asyncio.shield(waiting)
+
+    def _done(self, _: Future[Any]) -> None:
+        with self._counting:
+            self.in_hand -= 1
+
+
+def _seen(job: asyncio.Future[Any]) -> None:
+    if not job.cancelled():
+        job.exception()
+
+
+#: What people send, and what reviewers look at: neither waits behind the other.
+SENT: Final = Places("media")
+SHOWN: Final = Places("pages")
+
+
 async def clean(content: bytes, kind: FileKind, rules: FileRules, *, seconds: float = SECONDS) -> Cleaned:
     """Return the file without metadata, scripts, attachments or anything behind its end, images upright.
 
     Raises BadFile (file_disguised, _pages, _pixels, _encrypted, _broken), and Rejected(files_busy) where too many wait.
     """
     order = {"job": "clean", "kind": kind.value, "pages": rules.pages, "pixels": rules.pixels}
-    answer, made = await _opened(order, content, seconds)
+    answer, made = await _opened(SENT, order, content, seconds)
     return Cleaned(made, answer["pages"])
 
 
@@ -68,40 +99,21 @@ async def render_page(content: bytes, kind: FileKind, page: int, watermark: str,
     Raises BadFile(file_broken), and Rejected(files_busy) where too many wait.
     """
     order = {"job": "render", "kind": kind.value, "page": page, "watermark": watermark}
-    return (await _opened(order, content, seconds))[1]
+    return (await _opened(SHOWN, order, content, seconds))[1]
 
 
-async def _opened(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-    answer, made = await in_turn(_in_a_process, order, content, seconds)
+async def _opened(
+    places: Places, order: dict[str, Any], content: bytes, seconds: float
+) -> tuple[dict[str, Any], bytes]:  # fmt: skip
+    answer, made = await places.do(_in_a_process, order, content, seconds)
     if "fault" in answer:
         raise BadFile(FileFault(answer["fault"]))
     return answer, made
 
 
 async def in_turn(work: Callable[..., T], *values: Any) -> T:
-    """Do what takes a process and some time for one file, two at a time; raise Rejected(files_busy) where many wait."""
-    global _in_hand
-    with _COUNTING:
-        if _in_hand >= AT_A_TIME + WAITING:
-            raise Rejected("files_busy", status=503)
-        _in_hand += 1
-    job = _POOL.submit(work, *values)
-    # Counted until the process is done, even where the caller, or the whole event loop, has gone before.
-    job.add_done_callback(_done)
-    waiting = asyncio.wrap_future(job)
-    waiting.add_done_callback(_seen)
-    return await asyncio.shield(waiting)
-
-
-def _done(_: Future[Any]) -> None:
-    global _in_hand
-    with _COUNTING:
-        _in_hand -= 1
-
-
-def _seen(job: asyncio.Future[Any]) -> None:
-    if not job.cancelled():
-        job.exception()
+    """Do what takes a process and some time for one sent file; raise Rejected(files_busy) where many wait."""
+    return await SENT.do(work, *values)
 
 
 def _in_a_process(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:

@@ -16,7 +16,7 @@ from federation.errors import Refused
 from federation.lanes import Lanes
 from federation.ports import Delivery
 from federation.uri import Uri
-from instance.services import standings
+from instance.services import departed, standings
 from instance.services.dossiers import segments
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
@@ -206,6 +206,8 @@ class Workers:
             ("invitations", timedelta(hours=1), node.staff.sweep),
             ("sign-ups", timedelta(minutes=10), node.joining.sweep),
             ("codes", timedelta(minutes=10), node.addresses.sweep),
+            ("sent mails", timedelta(hours=1), node.mails.sweep),
+            ("accounts", timedelta(hours=1), partial(departed.empty, node)),
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),

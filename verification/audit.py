@@ -42,6 +42,13 @@ _MAX_NUMBER: Final = 2**53 - 1
 _HASH: Final = re.compile(r"sha256:[0-9a-f]{64}\Z")
 _ULID: Final = "[0-9a-hjkmnp-tv-z]{26}"
 
+#: What stands in `by` where somebody with the machine's shell gave the order.
+COMMAND_LINE: Final = "command-line"
+#: Acts of staff and of the command line that are about people and keys, not about a dossier.
+STAFF_ACTS: Final = (
+    "staff.invited", "staff.invitation_withdrawn", "staff.appointed", "staff.removed", "factors.reset",
+    "doctor.suspended", "doctor.reinstated", "key.made",
+)  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(
     {
@@ -51,10 +58,9 @@ ACTS: Final = frozenset(
         "dossier.retired", "dossier.suspension_confirmed", "vote.cast", "register.unchanged", "register.changed",
         "register.looked_at", "dossier.opened", "findings.kept",
         "register.imported", "evidence.viewed", "evidence.erased", "facts.erased", "decision.erased",
-        "erasure.finished", "campaign.proposed", "campaign.started", "campaign.enrolled", "key.made", "key.retired",
+        "erasure.finished", "campaign.proposed", "campaign.started", "campaign.enrolled", "key.retired",
         "credential.issued", "list.adopted", "list.signed", "policy.changed", "country.proposed",
-        "country.changed", "country.withdrawn", "staff.invited",
-        "staff.removed", "export.made", "audit.segment_destroyed", "audit.resumed",
+        "country.changed", "country.withdrawn", *STAFF_ACTS, "export.made", "audit.segment_destroyed", "audit.resumed",
     }
 )  # fmt: skip
 #: Reasons that are not reasons of a decision.
@@ -64,9 +70,9 @@ _REASONS: Final = PURPOSES | {ground.value for ground in Ground} | {reason.value
 #: What each member of an entry may be. Ids are numbers, hexadecimal or ULIDs: nobody is called so.
 _TEXTS: Final[Mapping[str, re.Pattern[str]]] = MappingProxyType(
     {
-        "by": re.compile(rf"(?:applicant|system|staff-(?:[0-9]{{1,9}}|{_ULID}))\Z"),
+        "by": re.compile(rf"(?:applicant|system|{COMMAND_LINE}|staff-(?:[0-9]{{1,9}}|{_ULID}))\Z"),
         "dossier": re.compile(rf"d-(?:[0-9a-f]{{4,32}}|{_ULID})\Z"),
-        "thing": re.compile(rf"[a-z]-(?:[0-9a-f]{{4,64}}|{_ULID})\Z"),
+        "thing": re.compile(rf"(?:[a-z]-(?:[0-9a-f]{{4,64}}|{_ULID})|staff-(?:[0-9]{{1,9}}|{_ULID}))\Z"),
     }
 )
 _REQUIRED: Final = frozenset({"n", "act", "at", "by"})

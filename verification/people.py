@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NewType
@@ -33,6 +34,25 @@ class StaffRole(StrEnum):
     ADMINISTRATOR = "administrator"
     GOVERNOR = "governor"
     DPO = "dpo"
+
+
+#: Whoever sees evidence, and whoever may not beside that; and whoever would read the log of the own acts.
+JUDGES: Final = frozenset({StaffRole.REVIEWER, StaffRole.LEAD})
+_NO_EVIDENCE: Final = frozenset({StaffRole.ADMINISTRATOR, StaffRole.MODERATOR, StaffRole.DPO})
+
+
+def go_together(roles: Iterable[StaffRole]) -> bool:
+    """Whether one person may have these roles together."""
+    held = frozenset(roles)
+    return held == what_holds(held)
+
+
+def what_holds(roles: Iterable[StaffRole]) -> frozenset[StaffRole]:
+    """Return what counts of these roles: none that sees evidence beside one that must not, no DPO who administers."""
+    held = frozenset(roles)
+    if held & _NO_EVIDENCE:
+        held -= JUDGES
+    return held - {StaffRole.DPO} if StaffRole.ADMINISTRATOR in held else held
 
 
 class Part(StrEnum):
@@ -70,7 +90,7 @@ class Actor:
 
     def is_reviewer_of(self, country: Country) -> bool:
         """Whether this person judges dossiers of this country."""
-        reviews = bool(self.roles & {StaffRole.REVIEWER, StaffRole.LEAD})
+        reviews = bool(self.roles & JUDGES)
         return self.part is Part.STAFF and reviews and country in self.countries
 
     def is_administrator(self) -> bool:

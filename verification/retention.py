@@ -34,7 +34,7 @@ class Thing(StrEnum):
 #: What each thing is, for people.
 WORDS: Final = {
     Thing.EVIDENCE: "evidence (files and what was read in them)",
-    Thing.FACTS: "number (encrypted), register, date checked, evidence class, hash of the file, reviewers",
+    Thing.FACTS: "number (encrypted), register, date checked, evidence class, hash of the file, reviewers; the account",
     Thing.DECISION: "decision and pseudonym",
 }
 
@@ -70,6 +70,7 @@ TABLE: Final = (
     Row(thing=Thing.EVIDENCE, states=frozenset({State.DRAFT}), since=Moment.CHANGE, after=_MONTH),
     Row(thing=Thing.EVIDENCE, states=frozenset({State.CLOSED}), since=Moment.CLOSING, after=_MONTH),
     Row(thing=Thing.EVIDENCE, states=_LEFT, since=Moment.LEAVING),
+    Row(thing=Thing.FACTS, states=frozenset({State.DRAFT}), since=Moment.CHANGE, after=_MONTH),
     Row(thing=Thing.FACTS, states=frozenset({State.CLOSED}), since=Moment.CLOSING, after=_MONTH),
     Row(thing=Thing.FACTS, states=_LEFT, since=Moment.LEAVING),
     Row(thing=Thing.DECISION, states=frozenset({State.CLOSED}), since=Moment.CLOSING, years=_DECISION_YEARS),
@@ -95,7 +96,7 @@ def destroy_on(thing: Thing, dossier: Dossier) -> datetime | None:
 
 
 def draft_kept() -> timedelta:
-    """How long the evidence of a draft stays after its last change."""
+    """How long a draft stays after its last change."""
     return next(row.after for row in TABLE if row.thing is Thing.EVIDENCE and State.DRAFT in row.states)
 
 

@@ -6,6 +6,7 @@ leave. Whatever decides asks for a fresh factor and carries the version it was d
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -28,6 +29,8 @@ routes = Blueprint("desk", __name__)
 _reviewers = guard.staff_required(StaffRole.REVIEWER, StaffRole.LEAD)
 #: A refusal of these kinds has nothing to mend on the page of the dossier.
 _ELSEWHERE: Final = (404, 503)
+#: The number of a page, in one way alone.
+_PAGE: Final = re.compile(r"[1-9][0-9]{0,2}\Z")
 
 Act = Callable[[], Awaitable[object]]
 
@@ -87,16 +90,30 @@ async def _page(
 @routes.get("/desk/<dossier>/files/<file>/<number>.jpg")
 @_reviewers
 async def picture(actor: Actor, dossier: str, file: str, number: str) -> ResponseReturnValue:
-    """Show one page as a picture with who looks and when upon it, once that is recorded; 404 outside a review."""
+    """Show one page as a picture with who looks and when upon it, once that is recorded; 404 outside a review.
+
+    Whoever asks for the head alone sees nothing: nothing is opened, and no view is recorded.
+    """
     node = guard.node()
     opened = await node.dossiers.open_to(dossier, actor)
-    if file not in desk.visible_files(opened) or not (number.isascii() and number.isdigit() and len(number) <= 3):
+    if file not in desk.visible_files(opened) or not _PAGE.match(number):
         raise Missing
+    if request.method == "HEAD":
+        if int(number) > (await node.evidence.get(file)).pages:
+            raise Missing
+        return _picture(b"", number)
     body = await node.evidence.page(
         file, int(number), watermark=f"{actor.id} {node.clock():%Y-%m-%d %H:%M} UTC",
         record=partial(node.dossiers.record_view, dossier, actor, file),
     )  # fmt: skip
-    return Response(body, content_type=PAGE_TYPE)
+    return _picture(body, number)
+
+
+def _picture(body: bytes, number: str) -> Response:
+    """A page under a name that says nothing of whose it is."""
+    answer = Response(body, content_type=PAGE_TYPE)
+    answer.headers["Content-Disposition"] = f'inline; filename="page-{number}.jpg"'
+    return answer
 
 
 @routes.get("/desk/<dossier>/sibling")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Final
 
 from quart import Blueprint, Response
@@ -14,6 +15,7 @@ from instance.services.dossiers import chain, exporting, segments
 from instance.services.dossiers.values import HistoryLine
 from instance.times import to_ms
 from instance.views import desk
+from verification.audit import STAFF_ACTS
 from verification.people import Actor, StaffRole
 
 routes = Blueprint("desk_audit", __name__)
@@ -22,18 +24,28 @@ _LATE: Final = 1_000
 _ERASED: Final = ("evidence.erased", "facts.erased", "decision.erased")
 
 
+@dataclass(frozen=True, slots=True)
+class _Act:
+    """Something staff did, as the log has it: by ids."""
+
+    line: HistoryLine
+    whom: str
+
+
 @routes.get("/desk/audit")
 @guard.staff_required(StaffRole.DPO)
 async def audit(_actor: Actor) -> ResponseReturnValue:
-    """Recompute what is new in the log; show its head, what is past its day, and what was destroyed of late."""
+    """Recompute what is new in the log; show its head, what is past its day, what was destroyed, what staff did."""
     node = guard.node()
     report, head = await node.dossiers.checking.newest(), await chain.head(node.store)
     gone = [part for part in await segments.all_of(node.store) if part.gone]
+    recent = await _recent(head.sequence)
     late = await node.store.all("evidence.due", now=to_ms(node.clock()), most=_LATE)
     return await shell.page(
         "desk_audit.html", here="me", counted=False, report=report, head=head, late=len(late), gone=gone,
         signing=node.dossiers.restoring.state, alarms=await node.dossiers.heads.alarms(),
-        erased=await _erased(head.sequence), act_of=desk.act_of,
+        erased=[each.line for each in recent if each.line.act in _ERASED], act_of=desk.act_of,
+        acts=[each for each in recent if each.line.act in STAFF_ACTS],
     )  # fmt: skip
 
 
@@ -47,8 +59,8 @@ async def export(actor: Actor) -> ResponseReturnValue:
     return answer
 
 
-async def _erased(last: int) -> list[HistoryLine]:
-    """The destructions among the last entries, the newest first; an entry that cannot be read is passed over."""
+async def _recent(last: int) -> list[_Act]:
+    """The last entries, the newest first; an entry that cannot be read is passed over."""
     found = []
     for row in await guard.node().store.all("audit.page", after=max(0, last - _LOOKED_BACK), most=_LOOKED_BACK):
         try:
@@ -58,6 +70,5 @@ async def _erased(last: int) -> list[HistoryLine]:
             )  # fmt: skip
         except (ValueError, KeyError, TypeError):
             continue
-        if line.act in _ERASED:
-            found.append(line)
+        found.append(_Act(line, str(entry.get("thing", ""))))
     return found[::-1]

@@ -29,7 +29,9 @@ async def join_form() -> ResponseReturnValue:
 @routes.post("/join")
 @guard.public
 async def join() -> ResponseReturnValue:
-    """Keep what was said and send a code; nothing else of the form counts."""
+    """Keep what was said and send a code; nothing else of the form counts. Whoever is signed in has an account."""
+    if guard.entered() is not None:
+        return redirect("/application", code=303)
     form, typed, email = await request.form, await oneself_form(), await text_of("email")
     if form.get("password", "") != form.get("again", ""):
         return await _page(typed, [Mistake("passwords_differ", "again")], 422, email=email)
@@ -71,7 +73,9 @@ async def confirm_form() -> ResponseReturnValue:
 @routes.post("/join/confirm")
 @guard.public
 async def confirm() -> ResponseReturnValue:
-    """Take the code: the account is made, and its owner is signed in."""
+    """Take the code: the account is made, and its owner is signed in; nobody who is has a second one made."""
+    if guard.entered() is not None:
+        return redirect("/application", code=303)
     people = guard.node().people
     try:
         account = await guard.node().joining.confirm(guard.kept(_COOKIE), await text_of("code"))

@@ -28,6 +28,7 @@ from verification.registers.numbers import Check
 if TYPE_CHECKING:
     from instance.services.accounts import Session
     from instance.services.dossiers.values import File, ShownPiece
+    from instance.storage.store import Transaction
 
 routes = Blueprint("showing", __name__)
 
@@ -183,18 +184,19 @@ async def upload(present: Session, piece: str) -> ResponseReturnValue:
     sent = (await request.files).get("file")
     content = sent.read() if sent is not None else b""
     declared = (sent.mimetype or "") if sent is not None else ""
+
+    async def attach(tx: Transaction, id: str) -> None:
+        """Where the piece was taken back in another tab meanwhile, nothing is kept."""
+        await node.dossiers.attach_in(tx, file.dossier.id, applicant(present.account_id), piece, id)
+
     try:
-        kept = await node.evidence.put(file.dossier.id, shown.proof.value, declared, content)
+        await node.evidence.put(file.dossier.id, shown.proof.value, declared, content, also=attach)
+    except Missing:
+        raise
     except BadFile as bad:
         return await _again(present, file, shown, Mistake(bad.fault.value, f"file-{piece}"), 422)
     except Rejected as error:
         return await _again(present, file, shown, Mistake(error.code, f"file-{piece}"), error.status)
-    try:
-        await node.dossiers.attach(file.dossier.id, applicant(present.account_id), piece, kept.id)
-    except Rejected:
-        # Taken back in another tab meanwhile: nobody is to see this file.
-        await node.evidence.destroy(kept.id, "piece_dropped")
-        raise
     return redirect(f"{place_of(_for(file, shown))}#{piece}", code=303)
 
 
@@ -219,7 +221,6 @@ async def drop(present: Session) -> ResponseReturnValue:
     shown = next((each for each in file.waiting() if each.id == piece), None)
     if shown is None:
         raise Missing()
-    await node.dossiers.drop_piece(file.dossier.id, applicant(present.account_id), piece)
-    for id in shown.files:
+    for id in await node.dossiers.drop_piece(file.dossier.id, applicant(present.account_id), piece):
         await node.evidence.destroy(id, "piece_dropped")
     return redirect(place_of(_for(file, shown)), code=303)

@@ -46,7 +46,7 @@ class Addresses:
         if row is None:
             raise Missing()
         email = str(row["email"])
-        await mailed_codes.count(self._node, email, client)
+        await mailed_codes.count(self._node, email, client, Purpose.ADDRESS)
         holder = await self._store.one("joining.account_of", email=email)
         free = holder is None or holder["id"] == account_id
         asked = Asked(

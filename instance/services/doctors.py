@@ -22,7 +22,7 @@ from verification.credential import SignedCredential, Subject, Terms
 from verification.dossier import Assurance, Country, Role
 from verification.errors import BadName
 from verification.names import check_name, fold
-from verification.people import StaffRole
+from verification.people import StaffRole, go_together
 from verification.status_entries import StatusPlace
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def check_new(new: NewDoctor, config: Config) -> str:
     check_languages(new.languages)
     if not set(new.roles) <= STAFF_ROLES:
         raise Rejected("bad_staff_role", "roles")
-    if "administrator" in new.roles and {"reviewer", "lead"} & set(new.roles):
+    if not go_together(map(StaffRole, new.roles)):
         raise Rejected("roles_together", "roles")
     return name
 

@@ -18,7 +18,7 @@ from instance.services import attempts, mailed_codes, passwords
 from instance.services.accounts import hashed
 from instance.services.dossiers.values import NewApplication
 from instance.services.errors import Rejected
-from instance.services.mailed_codes import Said, bound, new_code
+from instance.services.mailed_codes import ALL_TRIES, Purpose, Said, bound, new_code
 from instance.services.mails import CODE, CODE_HOLDS, HAS_ACCOUNT, sealed_for
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -87,7 +87,7 @@ class Joining:
         email = read_address(new.email)
         await self._node.dossiers.check(new.application(email))
         passwords.check_password(new.password, email, email.partition("@")[0])
-        await mailed_codes.count(self._node, email, client)
+        await mailed_codes.count(self._node, email, client, Purpose.SIGN_UP)
         stored, token, code = await self._node.hash_password(new.password), secrets.token_urlsafe(32), new_code(_DIGITS)
         said = await self._said(new)
 
@@ -103,9 +103,12 @@ class Joining:
         return token
 
     async def again(self, token: str, client: str) -> None:
-        """Send another code; the one before no longer fits. Raises Rejected: sign_up_gone, too_many_attempts."""
+        """Send another code; the one before no longer fits, and what was tried counts on.
+
+        Raises Rejected: sign_up_gone, also where every try was used; too_many_attempts.
+        """
         row = await self._row(token)
-        await mailed_codes.count(self._node, row["email"], client)
+        await mailed_codes.count(self._node, row["email"], client, Purpose.SIGN_UP)
         code = new_code(_DIGITS)
 
         async def work(tx: Transaction) -> None:
@@ -138,9 +141,11 @@ class Joining:
         async def work(tx: Transaction) -> tuple[Said, Row | None]:
             await tx.take_turn(f"sign-up {hashed(token).hex()}")
             row = await tx.one("joining.get", token=hashed(token))
+            row = None if row is None or row["tried"] >= ALL_TRIES else row
             said = mailed_codes.judge(row, token, typed, self._node.clock())
             if said is Said.WRONG:
                 await tx.run("joining.count_try", token=hashed(token))
+                said = Said.GONE if row is not None and row["tried"] + 1 >= ALL_TRIES else said
             if said is not Said.RIGHT or row is None:
                 return said, row
             return (said if await self._make(tx, row, token, account) else Said.WRONG), row
@@ -163,7 +168,7 @@ class Joining:
 
     async def _row(self, token: str) -> Row:
         row = await self._store.one("joining.get", token=hashed(token))
-        if row is None:
+        if row is None or row["tried"] >= ALL_TRIES:
             raise _gone()
         return row
 

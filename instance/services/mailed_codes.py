@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 CODES: Final = (*attempts.CODES, "code_wrong", "code_past", "code_used_up", "code_gone")
-#: How often a code can be typed.
-TRIES: Final = 5
-#: Mails to one address, and requests of one client, in a quarter of an hour; mails to one address in a day.
+#: How often a code can be typed, and all codes of one sign-up together.
+TRIES, ALL_TRIES = 5, 15
+#: For one purpose: mails to one address, and requests of one client, in a quarter of an hour; mails to it in a day.
 PER_EMAIL, PER_CLIENT, PER_DAY = 3, 20, 12
 
 
 class Purpose(StrEnum):
     """What a code is for."""
 
+    SIGN_UP = "sign_up"
     ADDRESS = "address"
     PASSWORD = "password"  # noqa: S105  # what it is for
 
@@ -90,10 +91,18 @@ def judge(row: Row | None, token: str, typed: str, now: datetime) -> Said:
     return Said.RIGHT if fits else Said.WRONG
 
 
-async def count(node: Node, email: str, client: str, *, by_day: bool = False) -> None:
-    """Count a mail, whether the address has an account or not; raise Rejected(too_many_attempts) beyond the limits."""
-    subjects = [(attempts.subject("mail to", email), PER_EMAIL), (attempts.subject("mail for", client), PER_CLIENT)]
-    await attempts.count(node, subjects, by_day=[(attempts.subject("mail a day to", email), PER_DAY)] if by_day else ())
+async def count(node: Node, email: str, client: str, purpose: Purpose) -> None:
+    """Count a mail, whether the address has an account or not; raise Rejected(too_many_attempts) beyond the limits.
+
+    Each purpose has bounds of its own: what strangers ask for keeps no owner from a new password. Of the sign-ups with
+    an address in a day one client has a share, so that a stranger alone shuts nobody out.
+    """
+    signs_up, both = purpose is Purpose.SIGN_UP, f"{email} {client}"
+    soon = attempts.subject(f"{purpose.value} to", both if signs_up else email)
+    subjects = [(soon, PER_EMAIL), (attempts.subject("mail for", client), PER_CLIENT)]
+    by_day = [(attempts.subject(f"{purpose.value} a day to", email), PER_DAY)]
+    by_day += [(attempts.subject(f"{purpose.value} a day from", both), PER_DAY // 2)] if signs_up else []
+    await attempts.count(node, subjects, by_day=by_day)
 
 
 async def send(node: Node, asked: Asked, letter: Letter) -> str:

@@ -26,6 +26,7 @@ from instance.services import (
     passwords,
     renewals,
     staff,
+    staff_acts,
     standing_changes,
 )
 from instance.services.accounts import Lifetime, Session, SessionInfo, SignIn
@@ -138,9 +139,9 @@ class People(Descriptions):
                 raise Rejected("not_in_order")
             await tx.run("sessions.end_all_of_doctor", doctor=row["uri"])
             await standing_changes.silence(tx, row["uri"], now)
-            await self._record(tx, "doctor_suspended", by, row["uri"], reason)
             if not await self._node.own_status.suspend(tx, row["uri"]):
                 await standing_changes.ask_siblings_to_read_anew(self._node, tx, Uri.parse(row["uri"]))
+            await self._log(tx, "doctor_suspended", by, row["uri"], reason)
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
@@ -158,10 +159,10 @@ class People(Descriptions):
                 raise Rejected("not_suspended")
             await tx.run("people.set_credential", uri=row["uri"], now=at, **issued)
             await standing_changes.let_speak(tx, row["uri"], now)
-            await self._record(tx, "doctor_reinstated", by, row["uri"], reason)
             await self._node.own_status.suspend(tx, row["uri"], suspended=False)
             await standing_changes.ask_siblings_to_read_anew(self._node, tx, Uri.parse(row["uri"]))
             await renewals.record(tx, row["uri"], self._node)
+            await self._log(tx, "doctor_reinstated", by, row["uri"], reason)
 
         await self._store.write(work)
         self._node.wake.deliveries.set()
@@ -185,9 +186,9 @@ class People(Descriptions):
             if not await tx.run("people.renew", uri=uri, now=now, seen=row["updated_at"], **issued):
                 raise Rejected("not_in_order")
             await self._node.keys.rotate(tx, uri, pairs)
-            await self._record(tx, "keys_rotated", by, uri, reason)
             await self._tell_siblings(tx, doctors.document({**row, **issued, "updated_at": now}, keys, self._authority))
             await renewals.record(tx, uri, self._node)
+            await self._log(tx, "keys_rotated", by, uri, reason)
 
         await self._store.write(work)
         self._node.keys.forget(uri)
@@ -237,6 +238,12 @@ class People(Descriptions):
         if not reason.strip() or not by.strip():
             raise Rejected("reason_missing", "reason")
         return await self._by_handle(handle)
+
+    async def _log(self, tx: Transaction, act: str, by: str, uri: str, reason: str) -> None:
+        """Say in the audit log what was done to a doctor; what it calls her is her account."""
+        found = await tx.one("people.account_of_doctor", doctor=uri)
+        whom = None if found is None else await staff_acts.whom_of(tx, found["id"])
+        await staff_acts.record(tx, act, by, uri, self._node.clock(), reason=reason, whom=whom)
 
     async def _require_without_dossier(self, handle: str, by: str, reason: str) -> Row:
         row = await self._require(handle, by, reason)

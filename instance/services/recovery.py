@@ -39,7 +39,7 @@ class Recovery:
         Raises Rejected: bad_email, too_many_attempts.
         """
         email = read_address(typed)
-        await mailed_codes.count(self._node, email, client, by_day=True)
+        await mailed_codes.count(self._node, email, client, Purpose.PASSWORD)
         owner = await self._store.one("codes.owner_of", email=email)
         asked = Asked(
             purpose=Purpose.PASSWORD, email=email, account=owner["id"] if owner else "",

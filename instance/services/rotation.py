@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Final
 
 from federation import keys as federation_keys
 from federation.vocabulary import Update
-from instance.ids import new_ulid
-from instance.services import sending
+from instance.services import sending, staff_acts
 from instance.services.sibling_changes import check_order
 from instance.storage.store import Transaction
-from instance.times import to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -49,11 +47,8 @@ async def rotate_instance(node: Node, by: str, reason: str, wait: timedelta = TO
 
     async def work(tx: Transaction) -> None:
         await node.keys.rotate(tx, actor, pairs, overlap)
-        await tx.run(
-            "people.record", id=new_ulid(now), act="instance_keys_rotated", by_whom=by, subject=actor, reason=reason,
-            at=to_ms(now),
-        )  # fmt: skip
         await sending.to_all_siblings(node, tx, Update, actor=actor, object=shown, priority=sending.STANDING)
+        await staff_acts.record(tx, "instance_keys_rotated", by, actor, now, reason=reason)
 
     await node.store.write(work)
     node.keys.forget(actor)

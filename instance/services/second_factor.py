@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from instance.ids import new_ulid
-from instance.services import code_apps, factor_showing, passkeys
+from instance.services import code_apps, factor_showing, passkeys, staff_acts
 from instance.services.accounts import Session, Stage, factors_of, hashed
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.factor_showing import (
@@ -28,12 +28,13 @@ from instance.services.factor_showing import (
 )
 from instance.services.owners import ADDED, tell_owner
 from instance.services.passkeys import NewPasskey, NotShown
+from instance.services.staff_acts import record, require_reason, whom_of
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import head_under
 
 CODES: Final = (
-    *factor_showing.CODES, "passkey_not_made", "too_many_passkeys", "last_factor", "no_factor", "reason_missing",
+    *factor_showing.CODES, "passkey_not_made", "too_many_passkeys", "last_factor", "no_factor", *staff_acts.CODES,
     "unknown_account", "enrolment_closed", "enrolment_gone",
 )  # fmt: skip
 
@@ -212,10 +213,9 @@ class SecondFactors(FactorShowing):
         """Take every factor and recovery code of an account whose owner has lost them, and end its sessions.
 
         Return a link under which staff add the next one, shown this once (used once, for seven days); empty for others,
-        whom the password alone lets in. Raises Rejected: reason_missing, unknown_account.
+        whom the password alone lets in. Raises Rejected: reason_missing, reason_too_long, unknown_account.
         """
-        if not reason.strip():
-            raise Rejected("reason_missing", "reason")
+        reason = require_reason(reason)
         account = await self._store.one("people.account_for_sign_in", login=login.strip().casefold())
         if account is None:
             raise Rejected("unknown_account", status=404)
@@ -226,13 +226,11 @@ class SecondFactors(FactorShowing):
             for query in ("factors.drop_passkeys", "factors.drop_apps", "factors.drop_recovery_codes"):
                 await tx.run(query, account=id)
             await tx.run("sessions.end_all", account=id)
-            await tx.run(
-                "people.record", id=new_ulid(now), act="factors_reset", by_whom=by, subject=id, reason=reason,
-                at=to_ms(now),
-            )  # fmt: skip
             await tx.run("factors.drop_enrolments", account=id)
             await tx.run("codes.factors_are_hers", account=id)
-            return await self._enrolment(tx, id, now)
+            link = await self._enrolment(tx, id, now)
+            await record(tx, "factors_reset", by, id, now, reason=reason, whom=await whom_of(tx, id))
+            return link
 
         return await self._store.write(work)
 

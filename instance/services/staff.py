@@ -1,6 +1,7 @@
 """Staff: who is one of them, how they are invited, and how they leave.
 
-Roles stand in the account (`accounts.roles`) and nowhere else; countries, sites and who invited whom in `staff`. A
+Roles stand in the account (`accounts.roles`) and nowhere else; of those that must not go together what sees evidence
+counts for nothing. countries, sites and who invited whom in `staff`. A
 person has one id for life, whatever the number of roles (four eyes count people). Codes raised here: CODES.
 """
 
@@ -16,13 +17,14 @@ from typing import TYPE_CHECKING, Final
 
 from instance.config import Config
 from instance.ids import new_ulid
-from instance.services import addresses, passwords
+from instance.services import addresses, passwords, staff_acts
 from instance.services.accounts import STAFF, Session, Stage, factors_of, hashed
 from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.staff_acts import forget, of_invitation, record, require_reason, whom_of
 from instance.storage.store import Reader, Row, Transaction
 from instance.times import from_ms, to_ms
 from verification.dossier import Country
-from verification.people import Actor, DoctorId, SiteId, StaffId, StaffRole
+from verification.people import JUDGES, Actor, DoctorId, SiteId, StaffId, StaffRole, go_together, what_holds
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 CODES: Final = (
     "not_staff", "role_missing", "factor_missing", "bad_email", "bad_staff_role", "countries_missing",
     "country_not_allowed", "bad_site", "invitation_gone", "already_staff", "bad_handle", "handle_taken",
-    "unknown_staff", "unknown_invitation", "reason_missing", *("password_too_short", "password_too_long"),
+    "unknown_staff", "unknown_invitation", *staff_acts.CODES, *("password_too_short", "password_too_long"),
     "password_common", "not_found", "roles_together", "last_administrator", "not_former", "not_signed_in",
 )  # fmt: skip
 
@@ -41,7 +43,6 @@ _LOGIN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{1,30}\Z")
 #: One mailbox and nothing that two programs could read in two ways.
 _EMAIL: Final = re.compile(r"[a-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[a-z0-9-]+(?:\.[a-z0-9-]+)+\Z", re.IGNORECASE)
 _SITE: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}\Z")
-_JUDGES: Final = frozenset({StaffRole.REVIEWER, StaffRole.LEAD})
 #: Doctors whose own standing was taken away work for nobody.
 _FALLEN: Final = frozenset({"suspended", "revoked"})
 #: The subject on which those take turns who end somebody.
@@ -172,7 +173,7 @@ class Staff:
                 countries=_array(new.countries), sites=_array(new.sites), invited_by=inviter, former=new.former,
                 now=to_ms(now), expires_at=to_ms(expires),
             )  # fmt: skip
-            await self._record(tx, "staff_invited", by, id, "")
+            await record(tx, "staff_invited", by, id, now, whom=of_invitation(id))
 
         await self._store.write(work)
         return Invited(id, f"{self._node.origin}/invitation/{token}", expires)
@@ -274,21 +275,23 @@ class Staff:
         async def work(tx: Transaction) -> None:
             if not await tx.run("staff.withdraw_invitation", id=invitation_id):
                 raise Rejected("unknown_invitation", status=404)
-            await self._record(tx, "invitation_withdrawn", by, invitation_id, "")
+            whom = of_invitation(invitation_id)
+            await record(tx, "invitation_withdrawn", by, invitation_id, self._node.clock(), whom=whom)
 
         await self._store.write(work)
 
     async def end(self, staff_id: str, by: str, reason: str, *, force: bool = False) -> None:
         """Take every role from somebody: sessions end, their invitations are void, an account for nothing else closes.
 
-        Raises Rejected: reason_missing, unknown_staff; last_administrator unless `force` (the command line alone).
+        Raises Rejected: reason_missing, reason_too_long, unknown_staff; last_administrator unless `force` (the command
+        line alone).
         """
-        if not reason.strip():
-            raise Rejected("reason_missing", "reason")
+        reason = require_reason(reason)
 
         async def work(tx: Transaction) -> None:
             await tx.take_turn(_ENDING)
-            now, row = to_ms(self._node.clock()), await tx.one("staff.by_id", id=staff_id)
+            at = self._node.clock()
+            now, row = to_ms(at), await tx.one("staff.by_id", id=staff_id)
             if row is not None and not force and await _is_last(tx, row):
                 raise Rejected("last_administrator", status=409)
             if row is None or not await tx.run("staff.end", id=staff_id, now=now):
@@ -297,16 +300,20 @@ class Staff:
             await tx.run("staff.withdraw_invitations_of", account=row["account"])
             await tx.run("sessions.end_all", account=row["account"])
             await tx.run("staff.disable", account=row["account"], now=now)
-            await self._record(tx, "staff_ended", by, staff_id, reason)
+            await record(tx, "staff_ended", by, staff_id, at, reason=reason, whom=staff_id.lower())
 
         await self._store.write(work)
 
     async def sweep(self) -> int:
-        """Delete invitations and enrolment links that nobody used in their time; return how many."""
+        """Delete invitations and links nobody used in their time, and words given for acts; return how many."""
 
         async def work(tx: Transaction) -> int:
-            now = to_ms(self._node.clock())
-            return await tx.run("staff.drop_passed", now=now) + await tx.run("factors.drop_passed_enrolments", now=now)
+            now, words = to_ms(self._node.clock()), await forget(tx, self._node.clock())
+            return (
+                words
+                + await tx.run("staff.drop_passed", now=now)
+                + await tx.run("factors.drop_passed_enrolments", now=now)
+            )
 
         return await self._store.write(work)
 
@@ -324,13 +331,11 @@ class Staff:
         roles, countries, sites = (json.loads(row[name]) for name in ("roles", "countries", "sites"))
         await appoint(tx, account, roles, countries, now, sites=sites, invited_by=row["invited_by"])
         await addresses.claim(tx, account, row["email"], now)
-        await self._record(tx, "staff_appointed", row["id"], f"staff of {account}", "")
-
-    async def _record(self, tx: Transaction, act: str, by: str, subject: str, reason: str) -> None:
-        now = self._node.clock()
-        await tx.run(
-            "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason=reason, at=to_ms(now)
-        )
+        inviter = await tx.one("staff.of_account", account=row["invited_by"] or "")
+        await record(
+            tx, "staff_appointed", inviter["id"] if inviter else row["id"], f"staff of {account}", now,
+            whom=await whom_of(tx, account),
+        )  # fmt: skip
 
 
 def check(new: Invite, config: Config) -> None:
@@ -338,7 +343,7 @@ def check(new: Invite, config: Config) -> None:
     if len(new.email) > 254 or not _EMAIL.match(new.email) or ".." in new.email:
         raise Rejected("bad_email", "email")
     check_roles(new.roles)
-    if _JUDGES & set(new.roles) and not new.countries:
+    if JUDGES & set(new.roles) and not new.countries:
         raise Rejected("countries_missing", "countries")
     if not set(new.countries) <= {config.country, *config.may_issue_for}:
         raise Rejected("country_not_allowed", "countries")
@@ -350,7 +355,7 @@ def check_roles(roles: Collection[str]) -> None:
     """Raise Rejected unless these are one or more of the roles there are."""
     if not roles or not set(roles) <= {role.value for role in StaffRole}:
         raise Rejected("bad_staff_role", "roles")
-    if StaffRole.ADMINISTRATOR in roles and _JUDGES & set(roles):
+    if not go_together(map(StaffRole, roles)):
         raise Rejected("roles_together", "roles")
 
 
@@ -404,9 +409,9 @@ def _asked(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], datetime]:
 
 
 def _actor(row: Row, invited: Sequence[str], inviters: Sequence[str], near: Sequence[str]) -> Actor:
-    roles = json.loads(row["roles"]) if _active(row) else []
+    roles = json.loads(row["roles"]) if _active(row) else ()
     return Actor(
-        id=StaffId(row["id"]), roles=frozenset(StaffRole(role) for role in roles),
+        id=StaffId(row["id"]), roles=what_holds(map(StaffRole, roles)),
         countries=frozenset(Country(code) for code in json.loads(row["countries"])),
         doctor=DoctorId(row["account"]), sites=frozenset(SiteId(site) for site in json.loads(row["sites"])),
         invited=frozenset(DoctorId(account) for account in invited),
@@ -417,7 +422,7 @@ def _actor(row: Row, invited: Sequence[str], inviters: Sequence[str], near: Sequ
 
 def _member(row: Row) -> Member:
     return Member(
-        id=row["id"], login=row["login"], roles=tuple(json.loads(row["roles"])),
+        id=row["id"], login=row["login"], roles=tuple(sorted(what_holds(map(StaffRole, json.loads(row["roles"]))))),
         countries=tuple(json.loads(row["countries"])), sites=tuple(json.loads(row["sites"])),
         since=from_ms(row["since"]), has_factor=bool(row["has_factor"]),
     )  # fmt: skip

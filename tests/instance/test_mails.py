@@ -14,6 +14,7 @@ import pytest
 
 from instance.config import BadConfig, read
 from instance.mail_ways import Folder, NotSent, Smtp
+from instance.services.joining import SignUp
 from instance.services.mails import BACK_OFF, GIVEN_UP
 from instance.services.staff import Invite
 from instance.storage.store import Transaction
@@ -21,6 +22,10 @@ from tests.instance.dossiers.applying import Applicant
 from tests.town import PASSWORD, Network, rows
 from verification.acts import Notice
 
+SIGN_UP = SignUp(
+    email="eliane@mail.example", password=PASSWORD, name="Éliane Vauquelin", country="FR", role="specialist",
+    specialties=("cardiology",),
+)  # fmt: skip
 SECRETS = ("Vauquelin", "Éliane", "10001234565", "cardiology", "licence", "specialist", "diploma")
 
 
@@ -241,6 +246,57 @@ async def test_one_that_cannot_leave_keeps_no_other_from_leaving(fr):
 
     assert 1 == await fr.node.mails.send_due()
     assert ["second@mail.example"] == [mail["To"] for mail in sent(fr)]
+
+
+async def test_codes_go_first_and_a_slow_one_holds_up_no_other(fr):
+    """Ten that hang, and a code that came last: it leaves at once; no more than eight go at a time."""
+    for number in range(10):
+        await tell(fr, address=f"slow{number}@mail.example", notice="join_has_account")
+    await fr.node.joining.begin(SIGN_UP, "127.0.0.1", "en")
+    left, at_work, most, go_on = [], 0, 0, asyncio.Event()
+
+    class Slow:
+        async def send(self, id, message) -> None:
+            nonlocal at_work, most
+            at_work, most = at_work + 1, max(most, at_work + 1)
+            await asyncio.sleep(0.01)
+            if message["To"].startswith("slow"):
+                await go_on.wait()
+            at_work -= 1
+            left.append(message["To"])
+
+    fr.node.mails.way = Slow()
+    sending = asyncio.create_task(fr.node.mails.send_due())
+    async with asyncio.timeout(2):
+        while not left:
+            await asyncio.sleep(0.01)
+    first = list(left)
+    go_on.set()
+
+    assert 11 == await sending
+    assert [SIGN_UP.email] == first
+    assert 8 == most
+
+
+async def test_a_fault_of_any_kind_keeps_no_other_from_leaving(fr):
+    """Also one that nobody thought of."""
+    for name in ("first", "second"):
+        await tell(fr, address=f"{name}@mail.example", notice="join_has_account")
+    folder = Folder(fr.node.config.data / "mail")
+
+    class Odd:
+        async def send(self, id, message) -> None:
+            if message["To"].startswith("first"):
+                raise RuntimeError("made up")
+            await folder.send(id, message)
+
+    fr.node.mails.way = Odd()
+
+    assert 1 == await fr.node.mails.send_due()
+    assert ["second@mail.example"] == [mail["To"] for mail in sent(fr)]
+    assert [("first@mail.example", 1)] == [
+        tuple(row) for row in await rows(fr.node, "select address, tries from mails where sent_at is null")
+    ]
 
 
 # ── the mail server ──

@@ -9,6 +9,7 @@ import re
 import socket
 import time
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pikepdf
@@ -314,7 +315,7 @@ async def test_a_file_that_takes_too_long_is_broken(monkeypatch: pytest.MonkeyPa
 
     assert FileFault.BROKEN is caught.value.fault
     assert (await cleaned(sent)).content
-    assert 0 == media._in_hand
+    assert 0 == media.SENT.in_hand
 
 
 def test_a_place_is_free_again_where_nobody_waits_any_more() -> None:
@@ -327,10 +328,10 @@ def test_a_place_is_free_again_where_nobody_waits_any_more() -> None:
 
     asyncio.run(goes_away())
     ends = time.monotonic() + 20
-    while media._in_hand and time.monotonic() < ends:
+    while media.SENT.in_hand and time.monotonic() < ends:
         time.sleep(0.02)
 
-    assert 0 == media._in_hand
+    assert 0 == media.SENT.in_hand
 
 
 async def test_so_many_wait_and_no_more() -> None:
@@ -345,6 +346,21 @@ async def test_so_many_wait_and_no_more() -> None:
 
     assert ("files_busy", 503) == (refused.value.code, refused.value.status)
     assert 1 == (await cleaned(sent)).pages
+
+
+async def test_what_is_looked_at_does_not_wait_behind_what_is_sent() -> None:
+    """Every place for sent files is taken, and more than may wait; a reviewer's page comes all the same."""
+    busy, made = Event(), await cleaned(image(PNG))
+    jobs = [asyncio.ensure_future(media.in_turn(busy.wait, 20)) for _ in range(media.AT_A_TIME + media.WAITING)]
+    await asyncio.sleep(0)
+    try:
+        with pytest.raises(Rejected):
+            await cleaned(image(PNG))
+
+        assert await media.render_page(made.content, FileKind.PNG, 1, READER)
+    finally:
+        busy.set()
+        await asyncio.gather(*jobs)
 
 
 async def test_a_fault_of_the_installation_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import sqlite3
 from datetime import timedelta
 from typing import Any
@@ -312,3 +313,66 @@ async def test_no_e_mail_address_is_kept_of_who_accepted_or_on_the_record(fr):
 def test_the_command_line_knows_every_role():
     """What can be typed is what there is."""
     assert {role.value for role in StaffRole} == set(ROLES)
+
+
+# ── on the record ──
+
+
+async def entries(fr: Any) -> list[dict[str, Any]]:
+    """What the audit log holds."""
+    return [json.loads(row["entry"]) for row in await fr.node.store.all("audit.page", after=0, most=500)]
+
+
+async def test_acts_of_staff_are_entries_of_the_audit_log(fr):
+    """Who did what to whom, by ids; the words that were given stand outside, and the log holds."""
+    ada = await hire(fr, "ada", "administrator")
+    by = await fr.node.staff.actor(ada)
+    rita = await hire(fr, "rita", "reviewer", inviter=ada.account_id)
+    whom = (await fr.node.staff.actor(rita)).id
+    await fr.node.factors.reset("rita", by=by.id, reason="lost the telephone")
+    await fr.node.staff.end(whom, by=by.id, reason="has gone to Lyon")
+    told = [(one["act"], one["by"], one.get("thing")) for one in await entries(fr)][-3:]
+    kept = await rows(fr.node, "select reason from staff_acts where act = 'staff_ended'")
+
+    assert [
+        ("staff.appointed", by.id.lower(), whom.lower()),
+        ("factors.reset", by.id.lower(), whom.lower()),
+        ("staff.removed", by.id.lower(), whom.lower()),
+    ] == told
+    assert ["has gone to Lyon"] == [row["reason"] for row in kept]
+    assert "Lyon" not in json.dumps(await entries(fr))
+    assert (await fr.node.dossiers.checking.newest()).broken is None
+
+
+async def test_an_act_that_is_refused_is_no_entry(fr):
+    """Nothing stands in the log of what did not happen."""
+    rita = await hire(fr, "rita", "reviewer")
+    before = await entries(fr)
+    actor = await fr.node.staff.actor(rita)
+
+    assert "reason_too_long" == await code_of(fr.node.staff.end(actor.id, by="test", reason="x" * 201))
+    assert "unknown_staff" == await code_of(fr.node.staff.end("staff-x", by="test", reason="left"))
+    assert "unknown_invitation" == await code_of(fr.node.staff.withdraw("nothing", by="test"))
+    assert before == await entries(fr)
+
+
+async def test_of_the_command_line_the_log_says_no_name(fr):
+    """Whose shell it was stands beside the act, not in the log; an invitation is called by its id."""
+    made = await fr.node.staff.invite(ASKED, by="command line: mercier")
+    last = (await entries(fr))[-1]
+
+    assert ("staff.invited", "command-line", f"i-{made.id.lower()}") == (last["act"], last["by"], last["thing"])
+    assert "mercier" not in json.dumps(await entries(fr))
+
+
+async def test_the_words_given_for_an_act_go_after_a_year(fr):
+    """The day before they are there; the entries of the log have their own time."""
+    await fr.node.staff.invite(ASKED, by="test")
+    fr.network.clock.move(days=364)
+    await fr.node.staff.sweep()
+    before = await rows(fr.node, "select id from staff_acts")
+    fr.network.clock.move(days=1)
+    await fr.node.staff.sweep()
+
+    assert 1 == len(before)
+    assert [] == await rows(fr.node, "select id from staff_acts")

@@ -85,8 +85,52 @@ async def test_an_administrator_judges_nobody(fr, judge):
         roles=("administrator", judge),
     )  # fmt: skip
     assert "roles_together" == await code_of(fr.node.people.add_doctor(doctor, by="test"))
-    for roles in (("administrator", "moderator"), (judge, "moderator")):
+    for roles in (("administrator", "moderator"), (judge, "governor")):
         assert (await fr.node.staff.invite(replace(new, roles=roles), by="test")).link
+
+
+APART = [
+    ("reviewer", "dpo"), ("lead", "dpo"), ("reviewer", "moderator"), ("lead", "moderator"), ("administrator", "dpo"),
+    ("reviewer", "lead", "dpo"), ("moderator", "administrator", "dpo"),
+]  # fmt: skip
+TOGETHER = [
+    ("reviewer", "lead"), ("reviewer", "governor"), ("moderator", "dpo"), ("administrator", "moderator"),
+    ("governor", "dpo"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("roles", APART, ids="+".join)
+async def test_roles_that_would_watch_themselves_are_no_one_persons(fr, roles):
+    """Moderators and data protection officers see no evidence, and no officer reads the log of the own acts."""
+    new = Invite(email="r@chamber.example", roles=roles, countries=("FR",))
+
+    assert "roles_together" == await code_of(fr.node.staff.invite(new, by="test"))
+    assert () == await fr.node.staff.waiting()
+
+
+@pytest.mark.parametrize("roles", TOGETHER, ids="+".join)
+async def test_other_roles_go_together(fr, roles):
+    """What sees no more than one of them does, one person may be."""
+    new = Invite(email="r@chamber.example", roles=roles, countries=("FR",))
+
+    assert (await fr.node.staff.invite(new, by="test")).link
+
+
+@pytest.mark.parametrize(
+    ("stored", "counts"),
+    [
+        (("dpo", "reviewer"), {"dpo"}), (("lead", "moderator"), {"moderator"}), (("lead", "administrator"), {"administrator"}),
+        (("administrator", "dpo"), {"administrator"}), (("lead", "reviewer"), {"lead", "reviewer"}),
+    ],
+)  # fmt: skip
+async def test_of_an_account_with_roles_that_are_apart_what_sees_evidence_counts_for_nothing(fr, stored, counts):
+    """An account from before keeps the rest; whoever administers reads no log of the own acts."""
+    rita = await hire(fr, "rita", stored[0])
+    await fr.node.store.write(lambda tx: tx.run("staff.set_roles", account=rita.account_id, roles=json.dumps(stored)))
+    actor = await fr.node.staff.actor(rita)
+
+    assert counts == {role.value for role in actor.roles}
+    assert [counts] == [set(each.roles) for each in await fr.node.staff.list() if each.login == "rita"]
 
 
 async def test_two_whom_one_person_invited_are_not_two(fr):

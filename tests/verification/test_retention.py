@@ -32,7 +32,7 @@ def after(thing: Thing, state: State) -> timedelta:
 @pytest.mark.parametrize(
     ("states", "evidence", "facts"),
     [
-        (MEMBER, 30 * DAY, NEVER), ((State.REJECTED,), 60 * DAY, NEVER), ((State.DRAFT,), 30 * DAY, NEVER),
+        (MEMBER, 30 * DAY, NEVER), ((State.REJECTED,), 60 * DAY, NEVER), ((State.DRAFT,), 30 * DAY, 30 * DAY),
         ((State.CLOSED,), 30 * DAY, 30 * DAY), (LEFT, 0 * DAY, 0 * DAY), (AT_WORK, NEVER, NEVER),
     ],
 )  # fmt: skip

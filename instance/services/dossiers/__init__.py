@@ -151,6 +151,7 @@ class Dossiers(Cases):
         )  # fmt: skip
         file = await self.load(tx, await rows.require(tx, dossier.id))
         begun = acts.record(dossier, "dossier.draft", at=now, by=Actor.applicant(dossier.doctor).id)
+        await retention.keep_draft(self.node, tx, dossier.id, now)
         await carrying.carry_out(self.node, tx, file, acts.Outcome(dossier, (begun,)), now=now)
 
     async def check(self, new: NewApplication) -> None:
@@ -209,35 +210,37 @@ class Dossiers(Cases):
             )  # fmt: skip
             if number is not None:
                 await self.numbers.keep(tx, piece, number)
+            await retention.keep_draft(self.node, tx, dossier_id, now)
 
         await self.node.store.write(work)
         return piece
 
-    async def drop_piece(self, dossier_id: str, actor: Actor, piece: str) -> None:
-        """Take back what was added and not handed in; its files are destroyed by the caller (`evidence.destroy`)."""
+    async def drop_piece(self, dossier_id: str, actor: Actor, piece: str) -> list[str]:
+        """Take back what was added and not handed in; return its files, for the caller to destroy (`evidence`)."""
         await self._own(dossier_id, actor)
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> list[str]:
             await self._waiting(tx, dossier_id, actor, piece)
+            held = await tx.all("dossiers.files_of_piece", piece=piece)
             if not await tx.run("dossiers.drop_waiting_piece", id=piece, dossier=dossier_id):
                 raise Missing()
             await tx.run("dossiers.drop_sealed", id=f"number/{piece}")
+            return [row["file"] for row in held]
 
-        await self.node.store.write(work)
+        return await self.node.store.write(work)
 
     async def attach(self, dossier_id: str, actor: Actor, piece: str, file_id: str) -> None:
         """Say that a file of the vault shows this piece, which waits; Missing for another's, and for what is gone."""
         await self._own(dossier_id, actor)
+        await self.node.store.write(lambda tx: self.attach_in(tx, dossier_id, actor, piece, file_id))
 
-        async def work(tx: Transaction) -> None:
-            await self._waiting(tx, dossier_id, actor, piece)
-            await tx.run("dossiers.attach", file=file_id, piece=piece, dossier=dossier_id, at=to_ms(self.now()))
-            held = await tx.all("dossiers.files", dossier=dossier_id)
-            if (file_id, piece) not in {(each["file"], each["piece"]) for each in held}:
-                raise Missing()
-            await retention.keep_draft(self.node, tx, dossier_id, self.now())
-
-        await self.node.store.write(work)
+    async def attach_in(self, tx: Transaction, dossier_id: str, actor: Actor, piece: str, file_id: str) -> None:
+        """The same in the caller's unit of work, which adds the file (`evidence.put`)."""
+        await self._waiting(tx, dossier_id, actor, piece)
+        await tx.run("dossiers.attach", file=file_id, piece=piece, dossier=dossier_id, at=to_ms(self.now()))
+        if file_id not in {row["file"] for row in await tx.all("dossiers.files_of_piece", piece=piece)}:
+            raise Missing()
+        await retention.keep_draft(self.node, tx, dossier_id, self.now())
 
     # ── reviewers ──
 

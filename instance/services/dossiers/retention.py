@@ -27,6 +27,8 @@ _FORGOTTEN: Final = (
     "dossiers.forget_names", "dossiers.forget_notices", "dossiers.forget_facts",
     "relocation.drop_elsewhere",
 )  # fmt: skip
+_ROW: Final = "dossiers.forget"
+_DECISION: Final = ("dossiers.forget_numbers", "relocation.drop_elsewhere", _ROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,10 @@ async def schedule(node: Node, tx: Transaction, dossier: str, act: Schedule) -> 
 
 
 async def keep_draft(node: Node, tx: Transaction, dossier: str, now: datetime) -> None:
-    """Say that something of a draft was changed now: all its files go by that day, and not by their own."""
+    """Say that something of a draft was changed now: all of it goes by that day, and its files not by their own."""
     if (await rows.require(tx, dossier))["state"] == State.DRAFT:
+        at = to_ms(now + draft_kept())
+        await tx.run("dossiers.schedule", dossier=dossier, thing=Thing.FACTS.value, at=at)
         await node.evidence.schedule(tx, dossier, now + draft_kept())
 
 
@@ -97,13 +101,17 @@ async def destroy_rows(node: Node) -> int:
 
 
 async def _destroy(tx: Transaction, doomed: Doomed, now: datetime) -> None:
-    """The entry in the audit log names a pseudonym: it stays, and nobody can tell any more whose it was."""
+    """The entry in the audit log names a pseudonym: it stays, and nobody can tell any more whose it was.
+
+    What was put off meanwhile stays. Of a draft there is no decision to keep.
+    """
+    await tx.take_turn(f"dossier {doomed.dossier}")
+    if await tx.one("dossiers.still_due", dossier=doomed.dossier, thing=doomed.thing.value, now=to_ms(now)) is None:
+        return
+    found = await tx.one("dossiers.one", id=doomed.dossier)
+    draft = found is not None and found["state"] == State.DRAFT
     await tx.run("dossiers.forget_hashes", dossier=doomed.dossier, nothing=b"")
-    for query in (
-        _FORGOTTEN
-        if doomed.thing is Thing.FACTS
-        else ("dossiers.forget_numbers", "relocation.drop_elsewhere", "dossiers.forget")
-    ):
+    for query in (*_FORGOTTEN, _ROW) if draft else _FORGOTTEN if doomed.thing is Thing.FACTS else _DECISION:
         await tx.run(query, dossier=doomed.dossier)
     await tx.run("dossiers.unschedule", dossier=doomed.dossier, thing=doomed.thing.value)
     act = f"{doomed.thing.value}.erased"

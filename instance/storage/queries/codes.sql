@@ -17,6 +17,9 @@ delete from mailed_codes where token = :token;
 -- Whatever else is on its way to the owner of an account, for this purpose.
 delete from mailed_codes where account = :account and purpose = :purpose;
 
+-- name: drop_all_of
+delete from mailed_codes where account = :account;
+
 -- name: drop_passed
 delete from mailed_codes where code_at < :since;
 

@@ -196,6 +196,9 @@ on conflict do nothing;
 select f.file, f.piece, e.annex from piece_files f join evidence_pieces e on e.id = f.piece
 where e.dossier = :dossier order by f.file;
 
+-- name: files_of_piece
+select file from piece_files where piece = :piece order by file;
+
 -- name: same_number
 select distinct o.id, o.account, o.state, o.doctor from evidence_pieces mine
 join evidence_pieces other on other.number_index = mine.number_index and other.dossier <> mine.dossier
@@ -246,6 +249,9 @@ delete from retention where dossier = :dossier and thing = :thing;
 
 -- name: to_destroy
 select dossier, thing, at from retention where thing = :thing and at <= :now order by at, dossier limit :most;
+
+-- name: still_due
+select at from retention where dossier = :dossier and thing = :thing and at <= :now;
 
 -- name: forget_facts
 update dossiers set name = '', folded = '', handle = '', email = '', languages = '[]', identity = null, taken_by = '',

@@ -26,6 +26,12 @@ select distinct dossier from evidence_files where hash = :hash and dossier <> :d
 -- name: due
 select id from evidence_files where destroyed_at is null and destroy_at <= :now order by destroy_at, id limit :most;
 
+-- name: loose
+-- Of a dossier that is there, and shows no piece of it: a cut between taking a piece out and destroying its files.
+select f.id from evidence_files f join dossiers d on d.id = f.dossier
+where f.destroyed_at is null and f.destroyed_for is null and f.stored_at <= :before
+    and not exists (select 1 from piece_files p where p.file = f.id) order by f.id limit :most;
+
 -- name: claim
 -- From here on it is being destroyed: a reason without a time. Its day is not moved any more, so it stays due until then.
 update evidence_files set destroyed_for = 'retention'

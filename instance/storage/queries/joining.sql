@@ -5,12 +5,13 @@ insert into sign_ups (token, email, password, said, language, code, code_at)
 values (:token, :email, :password, :said, :language, :code, :now);
 
 -- name: get
-select email, password, said, language, code, tries, code_at from sign_ups where token = :token;
+select email, password, said, language, code, tries, tried, code_at from sign_ups where token = :token;
 
 -- name: count_try
-update sign_ups set tries = tries + 1 where token = :token;
+update sign_ups set tries = tries + 1, tried = tried + 1 where token = :token;
 
 -- name: new_code
+-- Of the one before; what was tried of all of them counts on.
 update sign_ups set code = :code, tries = 0, code_at = :now where token = :token;
 
 -- name: drop

@@ -14,10 +14,11 @@ select a.id, a.roles, a.language, s.countries from staff s join accounts a on a.
 where s.ended_at is null and a.disabled_at is null and a.email <> '' order by a.id;
 
 -- name: due
+-- Codes overtake everything else, also the word to one who has an account: both look alike to whoever watches.
 select m.id, m.whom, m.account, m.notice, m.language, m.at, m.address, m.sealed, m.tries, m.next_at,
     coalesce(a.email, '') as email, coalesce(a.language, '') as chosen
 from mails m left join accounts a on a.id = m.account
-where m.sent_at is null and m.next_at <= :now and (m.account <> '' or m.address <> '') order by m.id limit :most;
+where m.sent_at is null and m.next_at <= :now and (m.account <> '' or m.address <> '') order by case when m.sealed is null then 1 else 0 end, m.id limit :most;
 
 -- name: claim
 update mails set tries = tries + 1, next_at = :later where id = :id and sent_at is null and next_at = :seen;
@@ -27,3 +28,7 @@ update mails set sent_at = :now, address = '', sealed = null where id = :id;
 
 -- name: drop
 delete from mails where id = :id;
+
+-- name: drop_sent
+-- What was sent says to whose account, and when; nobody needs it any more.
+delete from mails where sent_at <= :before;

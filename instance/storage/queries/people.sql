@@ -109,6 +109,12 @@ update accounts set language = :language, appearance = :appearance where id = :i
 -- name: record
 insert into staff_acts (id, act, by_whom, subject, reason, at) values (:id, :act, :by_whom, :subject, :reason, :at);
 
+-- name: forget_acts
+delete from staff_acts where at <= :before;
+
+-- name: account_of_doctor
+select id from accounts where doctor = :doctor order by id limit 1;
+
 -- name: drop_deliveries
 -- What a suspended doctor still had to say is not said any more …
 update deliveries set state = 'dropped', last_code = 'suspended', settled_at = :now

@@ -130,7 +130,7 @@ async def test_the_dossier_shows_everything_side_by_side(desk: Desk) -> None:
 
 
 async def test_a_page_is_a_picture_that_nothing_keeps(desk: Desk) -> None:
-    """JPEG, no-store, no file to save; the view is recorded; pages there are not, and foreign ids, are 404."""
+    """JPEG, no-store, under nobody's name; the view is recorded; pages there are not, and foreign ids, are 404."""
     made, file = await desk.applicant()
     other, theirs = await desk.applicant("luc", name="Dr Luc Marin")
     rita = await desk.staff("rita", "reviewer")
@@ -138,16 +138,30 @@ async def test_a_page_is_a_picture_that_nothing_keeps(desk: Desk) -> None:
     views = [line.act for line in await desk.node.dossiers.history(made.id)].count("evidence.viewed")
     missing = [
         await send(rita, "GET", f"/desk/{made.id}/files/{name}.jpg")
-        for name in (f"{file}/2", f"{file}/0", f"{file}/x", f"{theirs}/1", "nope/1")
+        for name in (f"{file}/2", f"{file}/0", f"{file}/x", f"{file}/01", f"{theirs}/1", "nope/1")
     ]
 
     assert (200, "image/jpeg") == (shown.status_code, shown.headers["Content-Type"])
     assert b"\xff\xd8\xff" == (await shown.get_data())[:3]
     assert "private, no-store" == shown.headers["Cache-Control"]
-    assert "Content-Disposition" not in shown.headers
+    assert 'inline; filename="page-1.jpg"' == shown.headers["Content-Disposition"]
     assert 1 == views
-    assert [404] * 5 == missing
+    assert [404] * 6 == missing
     assert "evidence.viewed" not in {line.act for line in await desk.node.dossiers.history(other.id)}
+
+
+async def test_who_asks_for_the_head_alone_has_seen_nothing(desk: Desk) -> None:
+    """No picture is made and no view recorded; what is not there is not there for a head either."""
+    made, file = await desk.applicant()
+    rita = await desk.staff("rita", "reviewer")
+    paths = [f"/desk/{made.id}/files/{file}/{number}.jpg" for number in ("1", "2", "01")]
+    heads = [await rita.client.head(path, headers=OWN_PAGE) for path in paths]
+    looked = [line.act for line in await desk.node.dossiers.history(made.id)].count("evidence.viewed")
+
+    assert [200, 404, 404] == [head.status_code for head in heads]
+    assert b"" == await heads[0].get_data()
+    assert 0 == looked
+    assert 200 == await send(rita, "GET", paths[0])
 
 
 async def test_once_decided_no_page_is_shown(desk: Desk) -> None:
@@ -493,3 +507,17 @@ async def test_the_officer_reads_that_nothing_is_signed(desk: Desk) -> None:
 async def _spoil(tx: Any) -> None:
     """Write an entry whose hash is not its own."""
     await tx.run("audit.add", n=900, entry="{}", hash=bytes(32), dossier="")
+
+
+async def test_the_data_protection_officer_reads_what_staff_did(desk: Desk) -> None:
+    """By ids, from the log; the words an administrator typed stand on no page of hers."""
+    await desk.staff("rita", "reviewer")
+    dora = await desk.staff("dora", "dpo")
+    id = next(each.id for each in await desk.node.staff.list() if each.login == "rita")
+    await desk.node.staff.end(id, by="command line: root", reason="went to Lyon")
+    page = await dora.text("/desk/audit")
+
+    assert "Removed from the staff" in page
+    assert id.lower() in page
+    assert "from the command line" in page
+    assert "Lyon" not in page

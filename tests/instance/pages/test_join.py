@@ -7,7 +7,7 @@ import re
 import pytest
 
 from instance.services.errors import Rejected
-from instance.services.joining import read_address
+from instance.services.joining import SignUp, read_address
 from tests.instance.pages.newcomer import EMAIL, FORM, open_door
 from tests.town import PASSWORD, rows
 
@@ -185,6 +185,70 @@ async def test_mails_to_one_address_are_few(door):
     assert 3 == len(await door.mails())
 
 
+async def test_a_day_has_so_many_mails_for_one_address(door):
+    """Six for one client, so that a stranger leaves the owner some, and twelve from everywhere; the next day anew."""
+    new = SignUp(
+        email=EMAIL, password=PASSWORD, name="Éliane Vauquelin", country="FR", role="specialist",
+        specialties=("cardiology",),
+    )  # fmt: skip
+
+    async def asks(client: str) -> bool:
+        try:
+            return bool(await door.node.joining.begin(new, client, "en"))
+        except Rejected:
+            return False
+
+    said = []
+    for client in ("192.0.2.1", "192.0.2.2", "192.0.2.3"):
+        for _ in range(7):
+            said.append(await asks(client))
+            door.network.clock.move(minutes=6)
+    owner = await asks("192.0.2.9")
+    recovers = await door.node.recovery.begin(EMAIL, "192.0.2.9", "en")
+    door.network.clock.move(days=1)
+
+    assert [*[True] * 6, False, *[True] * 6, False, *[False] * 7] == said
+    assert not owner
+    assert recovers
+    assert await asks("192.0.2.1")
+
+
+async def test_more_codes_are_not_more_tries(door):
+    """Fifteen wrong ones in all, whatever was sent in between; then the sign-up is gone, right code or not."""
+    somebody = door.newcomer()
+    await somebody.post("/join", **FORM)
+    pages = []
+    for number in range(3):
+        if number:
+            await somebody.post("/join/again")
+        code = await door.code()
+        wrong = f"{(int(code) + 1) % 10**6:06}"
+        pages += [await page_of(await somebody.post("/join/confirm", code=wrong)) for _ in range(5)]
+    right = await somebody.post("/join/confirm", code=code)
+    door.network.clock.move(minutes=16)
+    again = await somebody.post("/join/again")
+
+    assert 14 == sum("(code_wrong)" in page for page in pages)
+    assert "(sign_up_gone)" in pages[-1]
+    assert (404, 404) == (right.status_code, again.status_code)
+    assert [] == await rows(door.node, "select * from accounts")
+
+
+async def test_whoever_is_signed_in_makes_no_second_account(door):
+    """Neither form does anything; one who has signed out again joins as anybody does."""
+    somebody = await door.joins()
+    first = await somebody.post("/join", **{**FORM, "email": "other@mail.example"})
+    other = door.newcomer()
+    await other.post("/join", **{**FORM, "email": "other@mail.example"})
+    code = await door.code()
+    second = await somebody.post("/join/confirm", code=code)
+
+    assert [(303, "/application")] * 2 == [(one.status_code, one.headers["Location"]) for one in (first, second)]
+    assert 1 == len(await rows(door.node, "select * from accounts"))
+    assert 303 == (await other.post("/join/confirm", code=code)).status_code
+    assert 2 == len(await rows(door.node, "select * from accounts"))
+
+
 async def test_a_form_sent_twice_and_a_code_typed_twice_make_one_account(door):
     """The second sign-up replaces the first in this browser; the second code finds nothing left to do."""
     somebody = door.newcomer()
@@ -195,7 +259,7 @@ async def test_a_form_sent_twice_and_a_code_typed_twice_make_one_account(door):
     await somebody.get("/application")
     second = await somebody.post("/join/confirm", code=code)
 
-    assert (303, 404) == (answer.status_code, second.status_code)
+    assert [(303, "/application")] * 2 == [(one.status_code, one.headers["Location"]) for one in (answer, second)]
     assert 1 == len(await rows(door.node, "select * from accounts"))
     assert 1 == len(await rows(door.node, "select * from dossiers"))
 

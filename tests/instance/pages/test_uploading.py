@@ -8,9 +8,11 @@ import pytest
 
 from instance.routes import guard
 from instance.services.errors import Rejected
+from instance.storage.errors import StorageUnavailable
 from instance.uploads import AT_ONCE, Uploads
 from tests.instance.files import pdf
 from tests.instance.pages.newcomer import open_door
+from tests.town import rows
 
 
 @pytest.fixture
@@ -87,3 +89,63 @@ def test_places_are_counted_by_account():
 
     with pytest.raises(Rejected, match="files_busy"):
         uploads.enter("a")
+
+
+# ── nothing without a piece ──
+
+
+async def live(door) -> list:
+    """Files that are not destroyed."""
+    return await rows(door.node, "select id from evidence_files where destroyed_at is null")
+
+
+async def test_a_file_and_what_it_shows_are_kept_together_or_not_at_all(door, monkeypatch):
+    """A cut while it is attached leaves nothing; all six places are free, and not one more."""
+    eliane, target = await _with_a_piece(door)
+
+    async def cut(*_: object) -> None:
+        raise StorageUnavailable("storage_failed", "made up")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(door.node.dossiers, "attach_in", cut)
+        answer = await eliane.sends(target, pdf())
+    left, folder = await live(door), list((door.node.config.data / "evidence").glob("**/*.sealed"))
+    answers = [await eliane.sends(target, pdf()) for _ in range(7)]
+
+    assert (503, [], []) == (answer.status_code, left, folder)
+    assert [*[303] * 6, 422] == [each.status_code for each in answers]
+
+
+async def test_a_file_that_came_while_its_piece_was_dropped_goes_with_it(door):
+    """Dropping looks at what is there when it drops, not at what the page knew."""
+    eliane, target = await _with_a_piece(door)
+    await eliane.sends(target, pdf())
+    piece, drop = target.split("/")[3], door.node.dossiers.drop_piece
+
+    async def late(dossier, actor, dropped):
+        kept = await door.node.evidence.put(dossier, "licence", "application/pdf", pdf())
+        await door.node.dossiers.attach(dossier, actor, piece, kept.id)
+        return await drop(dossier, actor, dropped)
+
+    door.node.dossiers.drop_piece = late
+    await eliane.post("/application/pieces/drop", piece=piece)
+
+    assert [] == await live(door)
+
+
+async def test_what_a_cut_left_without_a_piece_is_swept_after_a_day(door):
+    """Not before: and what shows a piece stays."""
+    eliane, target = await _with_a_piece(door)
+    await eliane.sends(target, pdf())
+    dossier = (await rows(door.node, "select id from dossiers"))[0]["id"]
+    loose = await door.node.evidence.put(dossier, "licence", "application/pdf", pdf())
+    door.network.clock.move(hours=23)
+    await door.node.evidence.sweep()
+    before = await live(door)
+    door.network.clock.move(hours=2)
+    await door.node.evidence.sweep()
+    after = await live(door)
+
+    assert 2 == len(before)
+    assert 1 == len(after)
+    assert loose.id not in {row["id"] for row in after}

@@ -47,6 +47,7 @@ from instance.services.effects import (
 from instance.views import annexes, application, countries, desk, desk_queue, export, feed
 from verification import audit
 from verification.acts import Notice
+from verification.audit import STAFF_ACTS
 from verification.countries import ProfileFault, Proof
 from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
 from verification.evidence import Control
@@ -122,7 +123,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.rank.": [rank.value for rank in EvidenceClass],
     "desk.evidence_kind.": [kind.value for kind in EvidenceKind],
     "mail.desk.": [WAITING, OVERDUE, "disagreement", "set_aside", "second_needed", "appeal_overdue", "appeal_received"],
-    "desk.act.": [*desk.ACTS, "other"],
+    "desk.act.": [*desk.ACTS, *STAFF_ACTS, "other"],
     "desk.choice.": [choice.value for choice in Choice],
     "desk.vote_": [choice.value for choice in Choice],
     "desk.two.": ["suspend", "confirm", "lift", "revoke", "death"],
