@@ -13,6 +13,7 @@ from instance.routes.forms import Mistake, specialty_choices, text_of, version_s
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes as view
+from instance.views import application
 from verification.dossier import Role
 from verification.moves import AnnexKind
 
@@ -49,7 +50,7 @@ async def show_annex(kind: AnnexKind, file: File, mistakes: list[Mistake], statu
     return await shell.page(
         "application_annex.html", status=status, here=_place(file), kind=kind.value, mistakes=mistakes,
         closed=against, pieces=view.waiting(kind, file, kept), forms=view.forms(kind, file, policy),
-        most_bytes=node.evidence.rules.bytes, version=file.version, present=file.said.name,
+        most_bytes=node.evidence.rules.bytes, version=application.seen(file), present=file.said.name,
         typed=await text_of("name"), chosen=await text_of("specialty"),
         choices=[each for each in specialty_choices(guard.language()) if each[0] not in shown],
     )  # fmt: skip
@@ -67,7 +68,8 @@ async def hand_in(present: Session, kind: str) -> ResponseReturnValue:
         return await show_annex(wanted, file, [Mistake("bad_specialty", "specialty")], 422)
     try:
         await node.dossiers.hand_in(
-            file.dossier.id, applicant(present.account_id), wanted, seen=await _seen(), name=name, specialty=specialty
+            file.dossier.id, applicant(present.account_id), wanted, seen=await _seen(file), name=name,
+            specialty=specialty,
         )
     except Rejected as error:
         return await _refused(present, wanted, error)
@@ -122,7 +124,7 @@ async def retire(present: Session) -> ResponseReturnValue:
     if await text_of("understood") != "1":
         return await _retire_page(file, [Mistake("retire_unconfirmed", "understood")], 422)
     try:
-        await node.dossiers.retire(file.dossier.id, applicant(present.account_id), seen=await _seen())
+        await node.dossiers.retire(file.dossier.id, applicant(present.account_id), seen=await _seen(file))
     except Rejected as error:
         against = view.against(view.RETIRE, (await own(present)).dossier, node.clock())
         return await _retire_page(await own(present), [Mistake(against or _anew(error.code))], error.status)
@@ -136,7 +138,7 @@ async def _retire_page(file: File, mistakes: list[Mistake], status: int = 200) -
         status = 409
     return await shell.page(
         "application_retire.html", status=status, here=_place(file), mistakes=mistakes, closed=against,
-        version=file.version,
+        version=application.seen(file),
     )  # fmt: skip
 
 
@@ -152,7 +154,6 @@ def _kind(text: str) -> AnnexKind:
     return AnnexKind(text)
 
 
-async def _seen() -> int:
-    """The version the form was made from; a form without one is as old as can be."""
-    found = version_seen(await text_of("seen"))
-    return -1 if found is None else found
+async def _seen(file: File) -> int:
+    """The version to act on, where the form was made from what is shown now; a form without one is as old as can be."""
+    return application.version_of(file, version_seen(await text_of("seen")))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from msgspec import structs
 from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of, version_seen
-from instance.routes.oneself import OneselfForm, offered, oneself_form, said_before, today
+from instance.routes.oneself import OneselfForm, offered, oneself_form, places_of_work, said_before, today
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes
@@ -54,6 +52,7 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
         rows=annexes.rows(file, kept),
         acts=annexes.possible(file, node.clock()), applies=not (file.dossier.final or shown.verified),
         elsewhere=await node.relocations.elsewhere(file.dossier.id),
+        places=await places_of_work(file) if shown.may_correct else (),
     )  # fmt: skip
 
 
@@ -65,7 +64,7 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
 async def begin_form(present: Session) -> ResponseReturnValue:
     """Show the form with which an application begins."""
     file = await guard.node().dossiers.of_account(present.account_id)
-    if file is not None and not file.dossier.final:
+    if file is not None and not view.may_begin_again(file):
         return redirect("/application", code=303)
     return await _begin_page(present, [])
 
@@ -74,9 +73,11 @@ async def begin_form(present: Session) -> ResponseReturnValue:
 @guard.account_required
 async def begin(present: Session) -> ResponseReturnValue:
     """Begin an application, where there is none that goes on."""
-    if present.doctor is not None or present.roles:
+    node = guard.node()
+    file = await node.dossiers.of_account(present.account_id)
+    if _closed(present, file) or (file is not None and not view.may_begin_again(file)):
         raise Rejected("has_dossier", status=409)
-    typed, node = await oneself_form(), guard.node()
+    typed = await oneself_form(await places_of_work())
     try:
         new = typed.application(await node.joining.address_of(present.account_id), today())
         await node.dossiers.open(present.account_id, new)
@@ -88,10 +89,17 @@ async def begin(present: Session) -> ResponseReturnValue:
 async def _begin_page(
     present: Session, mistakes: list[Mistake], status: int = 200, form: OneselfForm = NOTHING_SAID
 ) -> ResponseReturnValue:
+    file = await guard.node().dossiers.of_account(present.account_id)
     return await shell.page(
         "application_new.html", status=status, here="application", mistakes=mistakes,
-        closed=present.doctor is not None or bool(present.roles), **await offered(form),
+        closed=_closed(present, file), again=file is not None,
+        addressed=present.doctor is not None, places=await places_of_work(), **await offered(form),
     )  # fmt: skip
+
+
+def _closed(present: Session, file: File | None) -> bool:
+    """Whether this is somebody who does not apply: staff, and doctors whom the operator has let in."""
+    return bool(present.roles) or (present.doctor is not None and file is None)
 
 
 # ── correcting ──
@@ -110,17 +118,13 @@ async def correct_form(present: Session) -> ResponseReturnValue:
 @routes.post("/application/edit")
 @guard.account_required
 async def correct(present: Session) -> ResponseReturnValue:
-    """Keep what is said anew; what a reviewer has spoken on stays."""
-    file, typed, seen = await own(present), await oneself_form(), version_seen(await text_of("seen"))
-    if file.dossier.votes_now():
-        typed = structs.replace(
-            typed, name=file.said.name, role=file.dossier.role.value, birth_day="", birth_month="", birth_year=""
-        )
+    """Keep what is said anew."""
+    file = await own(present)
+    typed, seen = await oneself_form(await places_of_work(file)), version_seen(await text_of("seen"))
     try:
         new = typed.application(file.said.email, today(), born=False)
-        new = replace(new, sites=tuple(sorted(file.dossier.sites)))
         await guard.node().dossiers.say(
-            file.dossier.id, applicant(present.account_id), new, seen=-1 if seen is None else seen
+            file.dossier.id, applicant(present.account_id), new, seen=view.version_of(file, seen)
         )
     except Rejected as error:
         if error.code == "changed_meanwhile" or not view.may_correct(file):
@@ -136,8 +140,8 @@ async def _correct_page(
     if not view.may_change_country(file):
         values["countries"] = (file.dossier.country,)
     return await shell.page(
-        "application_edit.html", status=status, here="application", mistakes=mistakes, version=file.version,
-        locked=bool(file.dossier.votes_now()), **values,
+        "application_edit.html", status=status, here="application", mistakes=mistakes, version=view.seen(file),
+        places=await places_of_work(file), **values,
     )  # fmt: skip
 
 

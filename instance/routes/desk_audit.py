@@ -31,7 +31,7 @@ async def audit(_actor: Actor) -> ResponseReturnValue:
     gone = [part for part in await segments.all_of(node.store) if part.gone]
     late = await node.store.all("evidence.due", now=to_ms(node.clock()), most=_LATE)
     return await shell.page(
-        "desk_audit.html", here="me", counted=False, report=report, head=head, late=len(late), gone=gone,
+        "desk_audit.html", here="audit", counted=False, report=report, head=head, late=len(late), gone=gone,
         signing=node.dossiers.restoring.state, alarms=await node.dossiers.heads.alarms(),
         erased=await _erased(head.sequence), act_of=desk.act_of,
     )  # fmt: skip

@@ -66,7 +66,8 @@ SHOWN_GROUNDS = (
 )
 #: Where a key is put together from a value: the values it can take.
 FAMILIES: dict[str, Iterable[str]] = {
-    "nav.": ["application", "feed", "colleagues", "write", "notices", "me", "desk", "overdue", "campaigns"],
+    "nav.": ["application", "feed", "colleagues", "write", "notices", "me", "desk", "overdue", "campaigns", "staff", "policy",
+        "suspend", "audit"],
     "kind.": [kind.value for kind in PostKind],
     "role.": [role.value for role in Role],
     "audience.": [audience.value for audience in Audience if audience is not Audience.NATIONAL],
@@ -122,7 +123,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.two.": ["suspend", "confirm", "lift", "revoke", "death"],
     "desk.proposal.": ["approved", "revoked", "deceased"],
     "application.state.": APPLICATION_STATES,
-    "application.next.": [*APPLICATION_STATES, "approved_retired", "suspended_for"],
+    "application.next.": [*APPLICATION_STATES, "approved_retired", "suspended_for", "left"],
     "annex.act.": annexes.ACTS,
     "annex.kind.": [kind.value for kind in AnnexKind],
     "annex.text.": [kind.value for kind in AnnexKind],
