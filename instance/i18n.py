@@ -7,7 +7,7 @@ are read as they are; there is no build step between a translator and a page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -127,6 +127,10 @@ class Clock:
     def date(self, ms: int) -> str:
         """`23 November 2026`."""
         return format_date(self._local(ms), self._day, locale=self._locale)
+
+    def on(self, day: date) -> str:
+        """The same of a day that has no hour."""
+        return format_date(day, self._day, locale=self._locale)
 
     def date_time(self, ms: int) -> str:
         """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""

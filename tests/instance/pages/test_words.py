@@ -28,6 +28,7 @@ from instance.services import (
     staff,
     standings,
 )
+from instance.services.dossiers import restoring, segments
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
     ANSWER,
@@ -43,6 +44,7 @@ from instance.services.effects import (
     REPORTED,
 )
 from instance.views import annexes, application, countries, desk, desk_queue, feed
+from verification import audit
 from verification.acts import Notice
 from verification.countries import ProfileFault, Proof
 from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
@@ -94,6 +96,9 @@ FAMILIES: dict[str, Iterable[str]] = {
     "country.says.": ["students", "students_out", "proof_taken", "proof_refused", "degree_doctor", "degree_trainee"],
     "country.reason.": countries.REASONS,
     "country.state.": countries.STATES,
+    "desk.audit_fault.": [fault.value for fault in audit.Fault],
+    "desk.audit_gone.": [segments.DESTROYED, segments.LOST],
+    "desk.audit_signing.": [restoring.ASKING, restoring.BEHIND],
     "desk.filter.": desk_queue.FILTERS,
     "desk.all.": desk_queue.FILTERS,
     "desk.kind.": desk_queue.KINDS,
@@ -104,6 +109,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "desk.proof.": [proof.value for proof in Proof],
     "desk.same.": ["number", "file", "person"],
     "desk.found.": {fact for facts in TICKED.values() for fact in facts},
+    "desk.column.": [
+        "specialty", "specialty_kind", "category", "other_names", "specialist_since", "general_practitioner_since",
+        "status", "division", "since",
+    ],
     "desk.day.": ["issued_on", "valid_until", "training_ends", "year_ends"],
     "desk.control.": [control.value for control in Control],
     "desk.check.": [check.value for check in Check],
