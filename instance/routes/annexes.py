@@ -68,7 +68,11 @@ async def hand_in(present: Session, kind: str) -> ResponseReturnValue:
         return await show_annex(wanted, file, [Mistake("bad_specialty", "specialty")], 422)
     try:
         await node.dossiers.hand_in(
-            file.dossier.id, applicant(present.account_id), wanted, seen=await _seen(file), name=name,
+            file.dossier.id,
+            applicant(present.account_id),
+            wanted,
+            seen=await _seen(file),
+            name=name,
             specialty=specialty,
         )
     except Rejected as error:

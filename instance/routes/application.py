@@ -196,7 +196,8 @@ async def withdraw(present: Session) -> ResponseReturnValue:
     """Take the application back; whoever was verified leaves by no form that speaks of an application."""
     if (await own(present)).dossier.approved_at is not None:
         return await show(present, [Mistake("no_such_move")], 409)
-    return await _do(present, "withdraw", State.WITHDRAWN)
+    # With it every session ends: the page of signing in says what was done.
+    return await _do(present, "withdraw", State.WITHDRAWN, done="application_withdrawn")
 
 
 @routes.post("/application/appeal")
@@ -206,7 +207,7 @@ async def appeal(present: Session) -> ResponseReturnValue:
     return await _do(present, "appeal", State.APPEALED)
 
 
-async def _do(present: Session, act: str, to: State) -> ResponseReturnValue:
+async def _do(present: Session, act: str, to: State, *, done: str = "") -> ResponseReturnValue:
     """Carry a move out on the version the page showed; of a form that was sent twice the second changes nothing."""
     node, file, seen = guard.node(), await own(present), version_seen(await text_of("seen"))
     try:
@@ -218,7 +219,7 @@ async def _do(present: Session, act: str, to: State) -> ResponseReturnValue:
             return redirect("/application", code=303)
         return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)
     node.wake.mails.set()
-    return redirect("/application", code=303)
+    return shell.done(done, "/application") if done else redirect("/application", code=303)
 
 
 def without_document(waiting: Iterable[ShownPiece]) -> list[Mistake]:

@@ -265,7 +265,7 @@ async def test_places_of_work_are_said_in_a_draft(door):
     assert "You have named no place of work" in first
     assert ('value="chu-lyon"' in form, "chu-nantes" in form) == (True, False)
     assert (frozenset(), {"chu-lyon"}, frozenset()) == (begun, kept, none)
-    assert 'Nobody from these places of work looks at your application: <bdi>chu-lyon</bdi>' in page
+    assert "Nobody from these places of work looks at your application: <bdi>chu-lyon</bdi>" in page
     assert 'href="/application/edit#sites"' in page
 
 
