@@ -7,7 +7,8 @@ are read as they are; there is no build step between a translator and a page.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
+from datetime import date as Day
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -128,7 +129,7 @@ class Clock:
         """`23 November 2026`."""
         return format_date(self._local(ms), self._day, locale=self._locale)
 
-    def on(self, day: date) -> str:
+    def on(self, day: Day) -> str:
         """The same of a day that has no hour."""
         return format_date(day, self._day, locale=self._locale)
 

@@ -194,10 +194,7 @@ async def withdraw_form(present: Session) -> ResponseReturnValue:
 @guard.account_required
 async def withdraw(present: Session) -> ResponseReturnValue:
     """Take the application back; whoever was verified leaves by no form that speaks of an application."""
-    if (await own(present)).dossier.approved_at is not None:
-        return await show(present, [Mistake("no_such_move")], 409)
-    # With it every session ends: the page of signing in says what was done.
-    return await _do(present, "withdraw", State.WITHDRAWN, done="application_withdrawn")
+    return await _do(present, "withdraw", State.WITHDRAWN)
 
 
 @routes.post("/application/appeal")
@@ -207,7 +204,7 @@ async def appeal(present: Session) -> ResponseReturnValue:
     return await _do(present, "appeal", State.APPEALED)
 
 
-async def _do(present: Session, act: str, to: State, *, done: str = "") -> ResponseReturnValue:
+async def _do(present: Session, act: str, to: State) -> ResponseReturnValue:
     """Carry a move out on the version the page showed; of a form that was sent twice the second changes nothing."""
     node, file, seen = guard.node(), await own(present), version_seen(await text_of("seen"))
     try:
@@ -219,7 +216,10 @@ async def _do(present: Session, act: str, to: State, *, done: str = "") -> Respo
             return redirect("/application", code=303)
         return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)
     node.wake.mails.set()
-    return shell.done(done, "/application") if done else redirect("/application", code=303)
+    if to is State.WITHDRAWN:
+        # With it every session ends: the page of signing in says what was done.
+        return shell.done("application_withdrawn", "/application")
+    return redirect("/application", code=303)
 
 
 def without_document(waiting: Iterable[ShownPiece]) -> list[Mistake]:
