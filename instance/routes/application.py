@@ -48,11 +48,11 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
     shown = view.application(file, told, kept, node.dossiers.policy(file.dossier.country))
     return await shell.page(
         "application.html", status=status, here="application" if not shown.verified else "me", shown=shown,
+        places=await places_of_work(file) if shown.may_correct else (),
         mistakes=mistakes, authority=node.authority, most_bytes=node.evidence.rules.bytes,
         rows=annexes.rows(file, kept),
         acts=annexes.possible(file, node.clock()), applies=not file.dossier.final and file.dossier.approved_at is None,
         elsewhere=await node.relocations.elsewhere(file.dossier.id),
-        places=await places_of_work(file) if shown.may_correct else (),
     )  # fmt: skip
 
 

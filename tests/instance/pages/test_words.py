@@ -28,7 +28,6 @@ from instance.services import (
     staff,
     standings,
 )
-from instance.services.dossiers import restoring, segments
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
     ANSWER,
@@ -44,7 +43,6 @@ from instance.services.effects import (
     REPORTED,
 )
 from instance.views import annexes, application, countries, desk, desk_queue, feed
-from verification import audit
 from verification.acts import Notice
 from verification.countries import ProfileFault, Proof
 from verification.dossier import Assurance, EvidenceClass, EvidenceKind, Role
@@ -109,9 +107,6 @@ FAMILIES: dict[str, Iterable[str]] = {
     "country.says.": ["students", "students_out", "proof_taken", "proof_refused", "degree_doctor", "degree_trainee"],
     "country.reason.": countries.REASONS,
     "country.state.": countries.STATES,
-    "desk.audit_fault.": [fault.value for fault in audit.Fault],
-    "desk.audit_gone.": [segments.DESTROYED, segments.LOST],
-    "desk.audit_signing.": [restoring.ASKING, restoring.BEHIND],
     "desk.filter.": desk_queue.FILTERS,
     "desk.all.": desk_queue.FILTERS,
     "desk.kind.": desk_queue.KINDS,
