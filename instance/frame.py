@@ -85,14 +85,14 @@ def is_outside(session: Session | None) -> bool:
     return is_applicant(session) or is_barred(session)
 
 
-def places(session: Session) -> tuple[tuple[str, str, str], ...]:
+def bar_of(session: Session) -> tuple[tuple[str, str, str], ...]:
     """What this person's bar leads to, the first thing first: nothing that is closed to them."""
     if is_outside(session):
         return (*_OUTSIDE, _ACCOUNT)
     if session.doctor is not None:
         return (*_DOCTORS, _ACCOUNT)
     roles = {StaffRole.REVIEWER.value if role in _DESK else role for role in session.roles}
-    return (*(place for role, work in _WORK.items() if role.value in roles for place in work), _ACCOUNT)
+    return (*(entry for role, work in _WORK.items() if role.value in roles for entry in work), _ACCOUNT)
 
 
 def _entry(here: str, bar: tuple[tuple[str, str, str], ...]) -> str:
@@ -112,7 +112,7 @@ async def framed(
     whole = session is not None and session.stage is Stage.WHOLE
     doctor = session.doctor if session and whole else None
     unread = await notices.unread(node.store, doctor["uri"]) if doctor and counted else 0
-    bar = places(session) if session is not None and whole else ()
+    bar = bar_of(session) if session is not None and whole else ()
     return render(
         template,
         look.language,

@@ -8,7 +8,7 @@ from urllib.parse import quote
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
-from instance.frame import APPEARANCES, places
+from instance.frame import APPEARANCES, bar_of
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
@@ -57,7 +57,7 @@ async def sign_in() -> ResponseReturnValue:
 
 def _beginning(present: Session | None) -> str:
     """Where somebody begins who was not on the way to anything: the first place that is open to them."""
-    return _FEED if present is None else places(present)[0][1]
+    return _FEED if present is None else bar_of(present)[0][1]
 
 
 def way_on(stage: Stage, onward: str) -> str:

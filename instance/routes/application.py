@@ -10,7 +10,7 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of, version_seen
-from instance.routes.oneself import OneselfForm, offered, oneself_form, places_of_work, said_before, today
+from instance.routes.oneself import OneselfForm, offered, oneself_form, said_before, sites_offered, today
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes
@@ -48,7 +48,7 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
     shown = view.application(file, told, kept, node.dossiers.policy(file.dossier.country))
     return await shell.page(
         "application.html", status=status, here="application" if not shown.verified else "me", shown=shown,
-        places=await places_of_work(file) if shown.may_correct else (),
+        sites=await sites_offered(file) if shown.may_correct else (),
         mistakes=mistakes, authority=node.authority, most_bytes=node.evidence.rules.bytes,
         rows=annexes.rows(file, kept),
         acts=annexes.possible(file, node.clock()), applies=not file.dossier.final and file.dossier.approved_at is None,
@@ -77,7 +77,7 @@ async def begin(present: Session) -> ResponseReturnValue:
     file = await node.dossiers.of_account(present.account_id)
     if _closed(present, file) or (file is not None and not view.may_begin_again(file)):
         raise Rejected("has_dossier", status=409)
-    typed = await oneself_form(await places_of_work())
+    typed = await oneself_form(await sites_offered())
     try:
         new = typed.application(await node.joining.address_of(present.account_id), today())
         await node.dossiers.open(present.account_id, new)
@@ -93,7 +93,7 @@ async def _begin_page(
     return await shell.page(
         "application_new.html", status=status, here="application", mistakes=mistakes,
         closed=_closed(present, file), again=file is not None,
-        addressed=present.doctor is not None, places=await places_of_work(), **await offered(form),
+        addressed=present.doctor is not None, sites=await sites_offered(), **await offered(form),
     )  # fmt: skip
 
 
@@ -120,7 +120,7 @@ async def correct_form(present: Session) -> ResponseReturnValue:
 async def correct(present: Session) -> ResponseReturnValue:
     """Keep what is said anew."""
     file = await own(present)
-    typed, seen = await oneself_form(await places_of_work(file)), version_seen(await text_of("seen"))
+    typed, seen = await oneself_form(await sites_offered(file)), version_seen(await text_of("seen"))
     try:
         new = typed.application(file.said.email, today(), born=False)
         await guard.node().dossiers.say(
@@ -141,7 +141,7 @@ async def _correct_page(
         values["countries"] = (file.dossier.country,)
     return await shell.page(
         "application_edit.html", status=status, here="application", mistakes=mistakes, version=view.seen(file),
-        places=await places_of_work(file), **values,
+        sites=await sites_offered(file), **values,
     )  # fmt: skip
 
 

@@ -63,14 +63,14 @@ class OneselfForm(Struct, frozen=True, kw_only=True):
         return born
 
 
-async def oneself_form(places: Collection[str] = ()) -> OneselfForm:
-    """Read the form; of the places of work those that it offered."""
+async def oneself_form(offered_sites: Collection[str] = ()) -> OneselfForm:
+    """Read the form; of the sites those that it offered."""
     form: Any = await request.form
     plain = ("name", "birth_day", "birth_month", "birth_year", "country", "role", "handle")
     return OneselfForm(
         **{name: lines(form.get(name, "")).strip()[:_MOST] for name in plain},
         specialties=_each_once(form.getlist("specialty")), languages=_each_once(form.getlist("spoken")),
-        sites=tuple(each for each in _each_once(form.getlist("site")) if each in places),
+        sites=tuple(each for each in _each_once(form.getlist("site")) if each in offered_sites),
     )  # fmt: skip
 
 
@@ -95,7 +95,7 @@ async def offered(form: OneselfForm) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def places_of_work(file: File | None = None) -> tuple[str, ...]:
+async def sites_offered(file: File | None = None) -> tuple[str, ...]:
     """Where somebody may work whom we ask: where those work who judge here, and what was said before."""
     said = file.dossier.sites if file is not None else frozenset()
     return tuple(sorted({*await guard.node().staff.sites(), *said}))
