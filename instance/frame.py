@@ -19,6 +19,22 @@ if TYPE_CHECKING:
 
 APPEARANCES: Final = ("", "light", "dark")
 _DESK: Final = frozenset({StaffRole.REVIEWER.value, StaffRole.LEAD.value})
+#: What the bar leads to: the name of the entry, where it is, the picture beside it. Everybody has the account's page.
+_DOCTORS: Final = (
+    ("feed", "/feed", "feed"), ("colleagues", "/colleagues", "people"), ("write", "/write", "pen"),
+    ("notices", "/notices", "bell"),
+)  # fmt: skip
+_OUTSIDE: Final = (("application", "/application", "pen"),)
+_WORK: Final = {
+    StaffRole.REVIEWER: (
+        ("desk", "/desk", "feed"), ("overdue", "/desk/overdue", "clock"), ("campaigns", "/desk/campaigns", "people"),
+    ),
+    StaffRole.ADMINISTRATOR: (
+        ("staff", "/staff", "people"), ("policy", "/policy", "national"), ("suspend", "/desk/suspend", "stop"),
+    ),
+    StaffRole.DPO: (("audit", "/desk/audit", "chain"),),
+}  # fmt: skip
+_ACCOUNT: Final = ("me", "/me", "me")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +85,22 @@ def is_outside(session: Session | None) -> bool:
     return is_applicant(session) or is_barred(session)
 
 
+def bar_of(session: Session) -> tuple[tuple[str, str, str], ...]:
+    """What this person's bar leads to, the first thing first: nothing that is closed to them."""
+    if is_outside(session):
+        return (*_OUTSIDE, _ACCOUNT)
+    if session.doctor is not None:
+        return (*_DOCTORS, _ACCOUNT)
+    roles = {StaffRole.REVIEWER.value if role in _DESK else role for role in session.roles}
+    return (*(entry for role, work in _WORK.items() if role.value in roles for entry in work), _ACCOUNT)
+
+
+def _entry(here: str, bar: tuple[tuple[str, str, str], ...]) -> str:
+    """The entry to mark: work that has none in this bar, a doctor's, is found by the account's page."""
+    work = {name for each in _WORK.values() for name, _, _ in each}
+    return _ACCOUNT[0] if here in work and all(here != name for name, _, _ in bar) else here
+
+
 async def framed(
     node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, counted: bool = True, **values: Any
 ) -> str:
@@ -80,6 +112,7 @@ async def framed(
     whole = session is not None and session.stage is Stage.WHOLE
     doctor = session.doctor if session and whole else None
     unread = await notices.unread(node.store, doctor["uri"]) if doctor and counted else 0
+    bar = bar_of(session) if session is not None and whole else ()
     return render(
         template,
         look.language,
@@ -94,6 +127,8 @@ async def framed(
         applicant=whole and is_applicant(session),
         at_desk=whole and is_at_desk(session),
         barred=whole and is_barred(session),
+        bar=bar,
+        current=_entry(here, bar),
         me=doctor,
         unread=unread,
         back=look.back,

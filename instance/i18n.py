@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from datetime import date as Day
 from functools import lru_cache
 from importlib.resources import files
 from io import BytesIO
@@ -127,6 +128,10 @@ class Clock:
     def date(self, ms: int) -> str:
         """`23 November 2026`."""
         return format_date(self._local(ms), self._day, locale=self._locale)
+
+    def on(self, day: Day) -> str:
+        """The same of a day that has no hour."""
+        return format_date(day, self._day, locale=self._locale)
 
     def date_time(self, ms: int) -> str:
         """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""

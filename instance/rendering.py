@@ -70,6 +70,7 @@ def environment(language: str, country: str) -> Environment:
         country=country,
         languages=[(code, i18n.OWN_NAMES[code]) for code in i18n.LANGUAGES],
         date=clock.date,
+        on=clock.on,
         date_time=clock.date_time,
         machine_time=clock.machine,
         country_name=words.country,
@@ -86,6 +87,7 @@ def environment(language: str, country: str) -> Environment:
         kind=phrases.kind,
         error_text=phrases.error,
         role_name=phrases.role,
+        column_name=phrases.column,
         notice_text=phrases.notice,
     )
     made.filters.update(trusted=Markup, opening=opening, listed=json.loads)
@@ -161,6 +163,11 @@ class Phrases:
         """A role's name; an unknown one is shown as it stands, never guessed."""
         key = f"role.{role}"
         return self._words.text(key) if self._words.has(key) else role
+
+    def column(self, column: str) -> str:
+        """What a register says beside the name, as its map calls it; as it stands there where it is none of ours."""
+        key = f"desk.column.{column}"
+        return self._words.text(key) if self._words.has(key) else column
 
     def role_line(self, role: str, specialties: str, country: str) -> str:
         """`Specialist, Cardiology · Germany`; a generalist's own specialty is said by the role."""

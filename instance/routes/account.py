@@ -8,7 +8,7 @@ from urllib.parse import quote
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
-from instance.frame import APPEARANCES
+from instance.frame import APPEARANCES, bar_of
 from instance.i18n import LANGUAGES
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
@@ -57,12 +57,7 @@ async def sign_in() -> ResponseReturnValue:
 
 def _beginning(present: Session | None) -> str:
     """Where somebody begins who was not on the way to anything: the first place that is open to them."""
-    if present is None or present.doctor is not None:
-        return _FEED
-    if not present.roles:
-        return "/application"
-    reviews = {StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)
-    return "/desk" if reviews else "/me"
+    return _FEED if present is None else bar_of(present)[0][1]
 
 
 def way_on(stage: Stage, onward: str) -> str:

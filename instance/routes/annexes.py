@@ -9,10 +9,11 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.application import own, show, without_document
-from instance.routes.forms import Mistake, seen_version, specialty_choices, text_of
+from instance.routes.forms import Mistake, specialty_choices, text_of, version_seen
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes as view
+from instance.views import application
 from verification.dossier import Role
 from verification.moves import AnnexKind
 
@@ -49,7 +50,7 @@ async def show_annex(kind: AnnexKind, file: File, mistakes: list[Mistake], statu
     return await shell.page(
         "application_annex.html", status=status, here=_place(file), kind=kind.value, mistakes=mistakes,
         closed=against, pieces=view.waiting(kind, file, kept), forms=view.forms(kind, file, policy),
-        most_bytes=node.evidence.rules.bytes, version=file.version, present=file.said.name,
+        most_bytes=node.evidence.rules.bytes, version=application.seen(file), present=file.said.name,
         typed=await text_of("name"), chosen=await text_of("specialty"),
         choices=[each for each in specialty_choices(guard.language()) if each[0] not in shown],
     )  # fmt: skip
@@ -70,7 +71,7 @@ async def hand_in(present: Session, kind: str) -> ResponseReturnValue:
             file.dossier.id,
             applicant(present.account_id),
             wanted,
-            seen=await seen_version(),
+            seen=await _seen(file),
             name=name,
             specialty=specialty,
         )
@@ -127,7 +128,7 @@ async def retire(present: Session) -> ResponseReturnValue:
     if await text_of("understood") != "1":
         return await _retire_page(file, [Mistake("retire_unconfirmed", "understood")], 422)
     try:
-        await node.dossiers.retire(file.dossier.id, applicant(present.account_id), seen=await seen_version())
+        await node.dossiers.retire(file.dossier.id, applicant(present.account_id), seen=await _seen(file))
     except Rejected as error:
         against = view.against(view.RETIRE, (await own(present)).dossier, node.clock())
         return await _retire_page(await own(present), [Mistake(against or _anew(error.code))], error.status)
@@ -141,7 +142,7 @@ async def _retire_page(file: File, mistakes: list[Mistake], status: int = 200) -
         status = 409
     return await shell.page(
         "application_retire.html", status=status, here=_place(file), mistakes=mistakes, closed=against,
-        version=file.version,
+        version=application.seen(file),
     )  # fmt: skip
 
 
@@ -155,3 +156,8 @@ def _kind(text: str) -> AnnexKind:
     if text not in set(AnnexKind):
         raise Missing()
     return AnnexKind(text)
+
+
+async def _seen(file: File) -> int:
+    """The version to act on, where the form was made from what is shown now; a form without one is as old as can be."""
+    return application.version_of(file, version_seen(await text_of("seen")))

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from msgspec import structs
 from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, mistake, seen_version, text_of, version_seen
-from instance.routes.oneself import OneselfForm, offered, oneself_form, said_before, today
+from instance.routes.forms import Mistake, mistake, text_of, version_seen
+from instance.routes.oneself import OneselfForm, offered, oneself_form, said_before, sites_offered, today
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes
@@ -51,9 +49,10 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
     shown = view.application(file, told, kept, node.dossiers.policy(file.dossier.country))
     return await shell.page(
         "application.html", status=status, here="application" if not shown.verified else "me", shown=shown,
+        sites=await sites_offered(file) if shown.may_correct else (),
         mistakes=mistakes, authority=node.authority, most_bytes=node.evidence.rules.bytes,
         rows=annexes.rows(file, kept),
-        acts=annexes.possible(file, node.clock()), applies=not (file.dossier.final or shown.verified),
+        acts=annexes.possible(file, node.clock()), applies=not file.dossier.final and file.dossier.approved_at is None,
         elsewhere=await node.relocations.elsewhere(file.dossier.id),
         exports=may_own(OwnAct.EXPORT, file.dossier.state),
     )  # fmt: skip
@@ -67,7 +66,7 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
 async def begin_form(present: Session) -> ResponseReturnValue:
     """Show the form with which an application begins."""
     file = await guard.node().dossiers.of_account(present.account_id)
-    if file is not None and not file.dossier.final:
+    if file is not None and not view.may_begin_again(file):
         return redirect("/application", code=303)
     return await _begin_page(present, [])
 
@@ -76,9 +75,11 @@ async def begin_form(present: Session) -> ResponseReturnValue:
 @guard.account_required
 async def begin(present: Session) -> ResponseReturnValue:
     """Begin an application, where there is none that goes on."""
-    if present.doctor is not None or present.roles:
+    node = guard.node()
+    file = await node.dossiers.of_account(present.account_id)
+    if _closed(present, file) or (file is not None and not view.may_begin_again(file)):
         raise Rejected("has_dossier", status=409)
-    typed, node = await oneself_form(), guard.node()
+    typed = await oneself_form(await sites_offered())
     try:
         new = typed.application(await node.joining.address_of(present.account_id), today())
         await node.dossiers.open(present.account_id, new)
@@ -90,10 +91,17 @@ async def begin(present: Session) -> ResponseReturnValue:
 async def _begin_page(
     present: Session, mistakes: list[Mistake], status: int = 200, form: OneselfForm = NOTHING_SAID
 ) -> ResponseReturnValue:
+    file = await guard.node().dossiers.of_account(present.account_id)
     return await shell.page(
         "application_new.html", status=status, here="application", mistakes=mistakes,
-        closed=present.doctor is not None or bool(present.roles), **await offered(form),
+        closed=_closed(present, file), again=file is not None,
+        addressed=present.doctor is not None, sites=await sites_offered(), **await offered(form),
     )  # fmt: skip
+
+
+def _closed(present: Session, file: File | None) -> bool:
+    """Whether this is somebody who does not apply: staff, and doctors whom the operator has let in."""
+    return bool(present.roles) or (present.doctor is not None and file is None)
 
 
 # ── correcting ──
@@ -112,16 +120,14 @@ async def correct_form(present: Session) -> ResponseReturnValue:
 @routes.post("/application/edit")
 @guard.account_required
 async def correct(present: Session) -> ResponseReturnValue:
-    """Keep what is said anew; what a reviewer has spoken on stays."""
-    file, typed, seen = await own(present), await oneself_form(), await seen_version()
-    if file.dossier.votes_now():
-        typed = structs.replace(
-            typed, name=file.said.name, role=file.dossier.role.value, birth_day="", birth_month="", birth_year=""
-        )
+    """Keep what is said anew."""
+    file = await own(present)
+    typed, seen = await oneself_form(await sites_offered(file)), version_seen(await text_of("seen"))
     try:
         new = typed.application(file.said.email, today(), born=False)
-        new = replace(new, sites=tuple(sorted(file.dossier.sites)))
-        await guard.node().dossiers.say(file.dossier.id, applicant(present.account_id), new, seen=seen)
+        await guard.node().dossiers.say(
+            file.dossier.id, applicant(present.account_id), new, seen=view.version_of(file, seen)
+        )
     except Rejected as error:
         if error.code == "changed_meanwhile" or not view.may_correct(file):
             return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)
@@ -136,8 +142,8 @@ async def _correct_page(
     if not view.may_change_country(file):
         values["countries"] = (file.dossier.country,)
     return await shell.page(
-        "application_edit.html", status=status, here="application", mistakes=mistakes, version=file.version,
-        locked=bool(file.dossier.votes_now()), **values,
+        "application_edit.html", status=status, here="application", mistakes=mistakes, version=view.seen(file),
+        sites=await sites_offered(file), **values,
     )  # fmt: skip
 
 
@@ -212,6 +218,9 @@ async def _do(present: Session, act: str, to: State) -> ResponseReturnValue:
             return redirect("/application", code=303)
         return await show(present, [Mistake(_CALLED.get(error.code, error.code))], error.status)
     node.wake.mails.set()
+    if to is State.WITHDRAWN:
+        # With it every session ends: the page of signing in says what was done.
+        return shell.done("application_withdrawn", "/application")
     return redirect("/application", code=303)
 
 

@@ -32,7 +32,7 @@ async def countries(_actor: Actor) -> ResponseReturnValue:
     lines = await policies.lines()
     waiting = {line.country: len(await policies.waiting(line.country)) for line in lines}
     return await shell.page(
-        "countries.html", here="me", lines=lines, waiting=waiting, faults=policies.other_faults(),
+        "countries.html", here="policy", lines=lines, waiting=waiting, faults=policies.other_faults(),
         given=view.given_rights,
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ async def _page(actor: Actor, code: str, error: Rejected | None = None) -> Respo
     node = guard.node()
     line = await node.policies.line(code)
     return await shell.page(
-        "country.html", status=error.status if error else 200, here="me", line=line, **_shown(line),
+        "country.html", status=error.status if error else 200, here="policy", line=line, **_shown(line),
         mistakes=[mistake(error)] if error else [], waiting=await node.policies.waiting(code),
         history=await node.policies.history(code), say=view.said, mine=actor.id, as_of=node.clock(),
         logins={each.id: each.login for each in await node.staff.list()},
@@ -86,7 +86,7 @@ async def preview(actor: Actor, country: str) -> ResponseReturnValue:
 async def _preview(country: str, change: Change, seen: int, error: Rejected | None = None) -> ResponseReturnValue:
     found = await guard.node().policies.preview(country, change)
     return await shell.page(
-        "country_change.html", status=error.status if error else 200, here="me", country_code=country, found=found,
+        "country_change.html", status=error.status if error else 200, here="policy", country_code=country, found=found,
         says=view.said(change), change=msgspec.json.encode(change).decode(), seen=seen, reasons=view.REASONS,
         chosen=await text_of("reason"), mistakes=[mistake(error)] if error else [],
     )  # fmt: skip

@@ -129,7 +129,7 @@ async def sibling(actor: Actor, dossier: str) -> ResponseReturnValue:
     if found is None and not code:
         raise Missing
     return await shell.page(
-        "desk_sibling.html", here="me", counted=False, dossier=file.dossier, found=found, error=code
+        "desk_sibling.html", here="desk", counted=False, dossier=file.dossier, found=found, error=code
     )
 
 

@@ -42,7 +42,7 @@ async def audit(_actor: Actor) -> ResponseReturnValue:
     recent = await _recent(head.sequence)
     late = await node.store.all("evidence.due", now=to_ms(node.clock()), most=_LATE)
     return await shell.page(
-        "desk_audit.html", here="me", counted=False, report=report, head=head, late=len(late), gone=gone,
+        "desk_audit.html", here="audit", counted=False, report=report, head=head, late=len(late), gone=gone,
         signing=node.dossiers.restoring.state, alarms=await node.dossiers.heads.alarms(),
         erased=[each.line for each in recent if each.line.act in _ERASED], act_of=desk.act_of,
         acts=[each for each in recent if each.line.act in STAFF_ACTS],

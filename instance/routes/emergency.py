@@ -59,7 +59,7 @@ async def _page(
     node, found = guard.node(), await _found(actor, handle) if handle else None
     waiting = {line.dossier: line for line in await node.dossiers.queue(actor) if line.wants in ("propose", "confirm")}
     return await shell.page(
-        "desk_suspend.html", status=error.status if error else 200, here="me", counted=False, handle=handle,
+        "desk_suspend.html", status=error.status if error else 200, here="suspend", counted=False, handle=handle,
         held=found, kept=kept or Kept(), mistakes=[mistake(_at_handle(error))] if error else [],
         waiting=[await desk.held_of(node, actor, each) for each in list(waiting)[:_LISTED]],
         people=await desk.people(node),

@@ -56,7 +56,7 @@ async def _page(
     form: OneselfForm, mistakes: list[Mistake], status: int = 200, *, email: str = ""
 ) -> ResponseReturnValue:  # fmt: skip
     return await shell.page(
-        "join.html", status=status, here="join", mistakes=mistakes, email=email, locked=False, dated=True,
+        "join.html", status=status, here="join", mistakes=mistakes, email=email, dated=True,
         **await offered(form),
     )  # fmt: skip
 

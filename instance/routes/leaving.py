@@ -47,7 +47,7 @@ async def leave(present: Session) -> ResponseReturnValue:
         code = "application_changed" if error.code == "changed_meanwhile" else error.code
         return await _page(await own(present), [Mistake(code)], error.status)
     node.wake.mails.set()
-    return redirect("/application", code=303)
+    return shell.done("application_left", "/application")
 
 
 async def _page(file: File, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:

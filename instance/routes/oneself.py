@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 from typing import Any, Final
 
@@ -33,6 +34,7 @@ class OneselfForm(Struct, frozen=True, kw_only=True):
     specialties: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
     handle: str = ""
+    sites: tuple[str, ...] = ()
 
     @property
     def dated(self) -> bool:
@@ -43,7 +45,7 @@ class OneselfForm(Struct, frozen=True, kw_only=True):
         """What it says; raise Rejected for a date or a handle that cannot be. With `born` it must be there."""
         return NewApplication(
             name=self.name, country=self.country, role=self.role, specialties=self.specialties, email=email,
-            languages=self.languages, handle=wish_of(self.handle),
+            languages=self.languages, handle=wish_of(self.handle), sites=self.sites,
             birth_date=self._born(today) if born or self.dated else None,
         )  # fmt: skip
 
@@ -61,13 +63,14 @@ class OneselfForm(Struct, frozen=True, kw_only=True):
         return born
 
 
-async def oneself_form() -> OneselfForm:
-    """Read the form."""
+async def oneself_form(offered_sites: Collection[str] = ()) -> OneselfForm:
+    """Read the form; of the sites those that it offered."""
     form: Any = await request.form
     plain = ("name", "birth_day", "birth_month", "birth_year", "country", "role", "handle")
     return OneselfForm(
         **{name: lines(form.get(name, "")).strip()[:_MOST] for name in plain},
         specialties=_each_once(form.getlist("specialty")), languages=_each_once(form.getlist("spoken")),
+        sites=tuple(each for each in _each_once(form.getlist("site")) if each in offered_sites),
     )  # fmt: skip
 
 
@@ -76,7 +79,7 @@ def said_before(file: File) -> OneselfForm:
     said = file.said
     return OneselfForm(
         name=said.name, country=file.dossier.country, role=file.dossier.role.value, specialties=said.specialties,
-        languages=said.languages, handle=said.handle,
+        languages=said.languages, handle=said.handle, sites=tuple(sorted(file.dossier.sites)),
     )  # fmt: skip
 
 
@@ -90,6 +93,12 @@ async def offered(form: OneselfForm) -> dict[str, Any]:
         "choices": specialty_choices(guard.language()), "spoken": spoken, "more_spoken": more_spoken,
         "authority": guard.node().authority,
     }  # fmt: skip
+
+
+async def sites_offered(file: File | None = None) -> tuple[str, ...]:
+    """Where somebody may work whom we ask: where those work who judge here, and what was said before."""
+    said = file.dossier.sites if file is not None else frozenset()
+    return tuple(sorted({*await guard.node().staff.sites(), *said}))
 
 
 def wish_of(text: str) -> str:

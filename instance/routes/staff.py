@@ -31,7 +31,7 @@ async def _page(
 ) -> ResponseReturnValue:
     node = guard.node()
     return await shell.page(
-        "staff.html", status=status, here="me", staff=await node.staff.list(), waiting=await node.staff.waiting(),
+        "staff.html", status=status, here="staff", staff=await node.staff.list(), waiting=await node.staff.waiting(),
         form=form, made=made, mistakes=mistakes, roles=[role.value for role in StaffRole], reason=reason,
         countries=dict.fromkeys((node.config.country, *node.config.may_issue_for)),
     )  # fmt: skip

@@ -146,6 +146,10 @@ class Staff:
         """List the staff."""
         return tuple([_member(row) for row in await self._store.all("staff.list")])
 
+    async def sites(self) -> tuple[str, ...]:
+        """Where those work who judge applications here."""
+        return tuple(sorted({site for each in await self.list() if JUDGES & set(each.roles) for site in each.sites}))
+
     async def waiting(self) -> tuple[OpenInvitation, ...]:
         """List the invitations nobody has accepted yet."""
         rows = await self._store.all("staff.open_invitations", now=to_ms(self._node.clock()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
@@ -18,7 +19,7 @@ from verification.countries import SUPPORT, CountryPolicy, Proof
 from verification.dossier import Dossier, EvidenceKind, Role
 from verification.evidence import PROOFS
 from verification.grounds import CORRECTED
-from verification.moves import MOVES, AnnexKind, State
+from verification.moves import MOVES, AnnexKind, AnnexState, State
 from verification.timing import APPEAL_ANSWERED
 from verification.ways import ANSWER_WITHIN, APPEAL_WITHIN, lifted_from
 
@@ -37,8 +38,8 @@ _WORKING_DAYS: Final = 2
 _SATURDAY: Final = 5
 _GIVEN: Final = frozenset({State.DRAFT, State.NEEDS_INFO, State.EXPIRED})
 _CORRECTED: Final = frozenset({State.DRAFT, State.NEEDS_INFO})
-#: After these one may apply anew; about the other ends one writes to the team.
-_AGAIN: Final = frozenset({State.CLOSED, State.WITHDRAWN})
+#: After these one may apply anew, in a new dossier; whoever was reported dead writes to the team first.
+_AGAIN: Final = frozenset({State.CLOSED, State.WITHDRAWN, State.MOVED, State.REVOKED})
 _ASKED: Final = frozenset({Notice.MORE_NEEDED.value, Notice.ANSWER_REMINDER.value})
 _REASONED: Final = {
     State.NEEDS_INFO: _ASKED, State.REJECTED: frozenset({Notice.REJECTED.value, Notice.REJECTED_AGAIN.value}),
@@ -80,6 +81,7 @@ class Application(Struct, frozen=True, kw_only=True):
     role: str
     country: str
     specialties: tuple[str, ...]
+    sites: tuple[str, ...]
     handle: str
     day: int
     grounds: tuple[str, ...]
@@ -111,13 +113,14 @@ def application(
     return Application(
         state=_shown(dossier.state), next=_next(dossier), version=seen(file), name=file.said.name,
         role=dossier.role.value, country=dossier.country, specialties=file.said.specialties,
+        sites=tuple(sorted(dossier.sites)),
         handle=wished(file.said) if file.doctor is None else "", day=to_ms(_day(file)),
         grounds=_grounds(dossier.state, lines), lines=lines, pieces=_pieces(file, files, added=may_add),
         forms=tuple(name for name in FORMS if proofs(name, dossier.role, policy)), may_add=may_add,
         may_hand_in=may_add and (waiting or _corrects(file)),
         may_appeal=dossier.state is State.REJECTED and dossier.appealed_at is None,
         may_withdraw=dossier.approved_at is None and State.WITHDRAWN in MOVES[dossier.state],
-        may_leave=may_leave(file), may_begin_again=dossier.state in _AGAIN and dossier.approved_at is None,
+        may_leave=may_leave(file), may_begin_again=may_begin_again(file),
         may_correct=may_correct(file), verified=dossier.renewable,
     )  # fmt: skip
 
@@ -128,13 +131,24 @@ def may_leave(file: File) -> bool:
     return ways and file.dossier.approved_at is not None and file.dossier.state is not State.SUSPENDED
 
 
+def may_begin_again(file: File) -> bool:
+    """Whether a new application can be begun: this one has ended, and by nothing that has to be cleared up first."""
+    return file.dossier.state in _AGAIN
+
+
 def seen(file: File) -> int:
     """What a form of the applicant was made from: a number that changes with what they are shown, and by nothing else.
 
-    The version of the rows would tell of a first vote.
+    That is where it stands, what was said, and where annexes stand. The version of the rows would tell of a first vote.
     """
-    shown = f"{file.dossier.id} {_shown(file.dossier.state)} {file.handed_at} {file.dossier.submitted_at}"
-    return int.from_bytes(hashlib.sha256(shown.encode()).digest()[:5])
+    dossier, said = file.dossier, file.said
+    annexes = [(each.id, _annex_shown(each.state)) for each in dossier.annexes]
+    shown = (
+        dossier.id, _shown(dossier.state), str(file.handed_at), str(dossier.submitted_at), said.name,
+        dossier.role.value, dossier.country, said.specialties, said.languages, said.handle, sorted(dossier.sites),
+        annexes,
+    )  # fmt: skip
+    return int.from_bytes(hashlib.sha256(json.dumps(shown).encode()).digest()[:5])
 
 
 def version_of(file: File, sent: int | None) -> int:
@@ -191,10 +205,17 @@ def _shown(state: State) -> str:
     return State.IN_REVIEW.value if state is State.SECOND_REVIEW else state.value
 
 
+def _annex_shown(state: AnnexState) -> str:
+    """The same of an annex."""
+    return AnnexState.IN_REVIEW.value if state is AnnexState.SECOND_REVIEW else state.value
+
+
 def _next(dossier: Dossier) -> str:
     """Which sentence says what comes next; a suspension that nobody has confirmed ends by itself."""
     if dossier.state is State.SUSPENDED and lifted_from(dossier) is not None:
         return "suspended_for"
+    if dossier.state is State.WITHDRAWN and dossier.approved_at is not None:
+        return "left"
     retired = dossier.state is State.APPROVED and dossier.role is Role.RETIRED
     return "approved_retired" if retired else _shown(dossier.state)
 

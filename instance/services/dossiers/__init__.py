@@ -80,7 +80,7 @@ CODES: Final = (
     *errors.CODES, *rows.CODES, *cases.CODES, *pieces.CODES, *admitting.CODES, *registers.CODES, *chain.CODES,
     *restoring.CODES, *campaigns.CODES, "has_dossier", "bad_role", "students_not_admitted", "bad_email",
     "country_not_allowed", "country_not_admitted", "too_many_pieces", "decided_already", "not_found",
-    "birth_date_missing", "too_many_applications",
+    "birth_date_missing", "too_many_applications", "too_many_sites",
 )  # fmt: skip
 MAX_PIECES: Final = 12
 MAX_SITES: Final = 10
@@ -166,9 +166,9 @@ class Dossiers(Cases):
     async def say(self, dossier_id: str, actor: Actor, new: NewApplication, *, seen: int) -> Dossier:
         """Say name, specialties and the rest anew, while nobody is looking: in a draft, or when more was asked for.
 
-        Whoever was approved before changes the name by an annex alone; after a vote, name, role and birth date stay
-        what was voted on. The country can change while nothing was added. A birth date that is not given again stays
-        what it was, as long as the name does: Rejected (birth_date_missing) otherwise.
+        Whoever was approved before changes the name by an annex alone. Votes of before count for nothing then: the
+        answer begins a new round. The country can change while nothing was added. A birth date that is not given again
+        stays what it was, as long as the name does: Rejected (birth_date_missing) otherwise.
         """
         columns = await self._checked(new)
 
@@ -449,8 +449,10 @@ class Dossiers(Cases):
             raise Rejected("bad_role", "role")
         doctors.check_specialties(new.specialties)
         doctors.check_languages(new.languages)
-        if "@" not in new.email or len(new.email) > 254 or len(new.sites) > MAX_SITES:
+        if "@" not in new.email or len(new.email) > 254:
             raise Rejected("bad_email", "email")
+        if len(new.sites) > MAX_SITES:
+            raise Rejected("too_many_sites", "sites")
         return {
             "name": name, "folded": fold(name), "handle": admitting.handle_of(new.handle), "email": new.email,
             "specialties": msgspec.json.encode(new.specialties).decode(),
@@ -474,10 +476,8 @@ def _require_sayable(file: File, new: NewApplication, name: str) -> None:
     elsewhere = new.country != dossier.country and (dossier.state is not State.DRAFT or bool(file.pieces))
     if dossier.state not in _SAYING or elsewhere:
         raise Rejected("decided_already", status=409)
-    if renamed and (dossier.approved_at is not None or dossier.votes_now()):
+    if renamed and dossier.approved_at is not None:
         raise Rejected("decided_already", "name", status=409)
-    if dossier.votes_now() and (new.role != dossier.role or new.birth_date or new.identity):
-        raise Rejected("decided_already", "role", status=409)
     if fold(name) != fold(file.said.name) and new.birth_date is None and new.identity is None:
         raise Rejected("birth_date_missing", "birth_date")
 

@@ -127,6 +127,7 @@ async def test_withdrawn_on_a_page_that_asks_once_more(door):
     seen = re.findall(r'name="seen" value="(\d+)"', page)[0]
     answer = await eliane.post("/application/withdraw", seen=seen)
     led = await eliane.get("/application")  # every session has ended
+    said = await eliane.text(led.headers["Location"])
     await back(eliane)
     after = await eliane.text("/application")
     await eliane.get("/application/new")
@@ -135,6 +136,7 @@ async def test_withdrawn_on_a_page_that_asks_once_more(door):
                               birth_year="1980")  # fmt: skip
 
     assert ("draft", 303, 303) == (before, answer.status_code, led.status_code)
+    assert "Your application is withdrawn. You are signed out everywhere" in said
     assert "Withdrawn by you" in after
     assert 303 == begun.status_code
     assert {"withdrawn", "draft"} == {row["state"] for row in await rows(door.node, "select state from dossiers")}

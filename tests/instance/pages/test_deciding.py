@@ -325,7 +325,9 @@ async def test_leaving_ends_sessions_and_is_for_ever(desk: Desk) -> None:
     eliane = await signed_in(desk)
     left = await eliane.post("/application/leave", seen=seen(await eliane.text("/application/leave")), **SURE)
     after = await eliane.get("/application")
+    page = await eliane.text(after.headers["Location"])
 
+    assert "You have left. You are signed out everywhere" in page
     assert (303, "/application") == (left.status_code, left.headers["Location"])
     assert State.WITHDRAWN is await state_of(made)
     assert (303, True) == (after.status_code, after.headers["Location"].startswith("/sign-in"))

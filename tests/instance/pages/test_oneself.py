@@ -8,11 +8,13 @@ from datetime import UTC, datetime
 
 import pytest
 
+from instance.services.staff import Invite
 from tests.instance.dossiers.applying import RENE, RITA, Applicant
 from tests.instance.pages.newcomer import FORM, open_door
-from tests.town import rows
+from tests.town import PASSWORD, rows
 from verification.grounds import Ground
 
+SEEN = r'name="seen" value="(\d+)"'
 BORN = ("birth_day", "birth_month", "birth_year")
 SAID = {
     "name": "Dr Éliane Vauquelin", "country": "FR", "role": "specialist", "specialty": "cardiology", "spoken": "fr",
@@ -201,28 +203,85 @@ async def test_asked_for_more_before_any_vote_everything_can_be_corrected(door):
     assert "Dr Éliane Marchal" == (await made.file()).said.name
 
 
-async def test_after_a_vote_name_role_and_birth_date_stay(door):
-    """The page does not ask for them, a form made by hand changes none of them; the rest is mended."""
+async def test_after_a_vote_everything_can_be_corrected_too(door):
+    """The page is the one there would be without a vote; the answer begins a new round, in which that vote is none."""
     somebody = await door.joins(role="generalist")
     await somebody.shows()
     await somebody.hands_in()
     made = await made_of(door)
     await made.does("take", by=RITA)
     await made.is_voted(RITA)
-    await made.does("ask", Ground.UNREADABLE, by=RENE)
-    before = (await rows(door.node, "select name, role, identity from dossiers"))[0]
+    await made.does("ask", Ground.NAME_DIFFERS, by=RENE)
     page = await somebody.text("/application/edit")
     answer = await corrects(
-        somebody, name="Dr Anna Autre", role="resident", specialty="neurology", birth_day="1", birth_month="1",
-        birth_year="1970",
-    )  # fmt: skip
-    after = (await rows(door.node, "select name, role, identity from dossiers"))[0]
+        somebody, name="Dr Éliane Marchal", role="resident", birth_day="3", birth_month="2", birth_year="1980"
+    )
+    handed = await somebody.hands_in()
+    file = await made.file()
 
-    assert 'name="name"' not in page
-    assert 'name="birth_day"' not in page
-    assert 303 == answer.status_code
-    assert tuple(before) == tuple(after)
-    assert ("neurology",) == (await made.file()).said.specialties
+    assert ['name="name"' in page, 'name="birth_day"' in page, 'name="role"' in page] == [True] * 3
+    assert [303, 303] == [answer.status_code, handed.status_code]
+    assert ("Dr Éliane Marchal", "resident") == (file.said.name, file.dossier.role)
+    assert () == file.dossier.votes_now()
+
+
+async def test_no_form_tells_of_a_first_vote(door):
+    """What the forms carry is the same before and after it; what is said in another tab is noticed."""
+    somebody = await door.joins(role="generalist")
+    await somebody.shows()
+    await somebody.hands_in()
+    made = await made_of(door)
+    await made.does("take", by=RITA)
+    carried = [await somebody.text(path) for path in ("/application", "/application/withdraw")]
+    await made.is_voted(RITA)
+    after = [await somebody.text(path) for path in ("/application", "/application/withdraw")]
+    await made.does("ask", Ground.UNREADABLE, by=RENE)
+    seen = re.findall(SEEN, await somebody.text("/application/edit"))[-1]
+    await corrects(somebody, role="generalist", handle="elsewhere")
+    stale = await somebody.post("/application/edit", seen=seen, **SAID)
+
+    assert [re.findall(SEEN, page) for page in carried] == [re.findall(SEEN, page) for page in after]
+    assert str((await made.file()).version) != seen
+    assert 409 == stale.status_code
+
+
+# ── where one works ──
+
+
+async def test_places_of_work_are_said_in_a_draft(door):
+    """Those of reviewers and leads are offered, and kept with what is known; joining asks for none of them."""
+    await works(door, "rita", "reviewer", "chu-lyon")
+    await works(door, "ada", "administrator", "chu-nantes")
+    joining = await door.newcomer().text("/join")
+    somebody = await door.joins(site=["chu-lyon"])
+    first, form = await somebody.text("/application"), await somebody.text("/application/edit")
+    begun = (await (await made_of(door)).file()).dossier.sites
+    await corrects(somebody, site=["chu-lyon", "chu-nantes", "chu-brest"])
+    page, kept = await somebody.text("/application"), (await (await made_of(door)).file()).dossier.sites
+    await corrects(somebody)
+    none = (await (await made_of(door)).file()).dossier.sites
+
+    assert "chu-lyon" not in joining
+    assert "You have named no place of work" in first
+    assert ('value="chu-lyon"' in form, "chu-nantes" in form) == (True, False)
+    assert (frozenset(), {"chu-lyon"}, frozenset()) == (begun, kept, none)
+    assert "Nobody from these places of work looks at your application: <bdi>chu-lyon</bdi>" in page
+    assert 'href="/application/edit#sites"' in page
+
+
+async def test_who_works_where_nobody_judges_is_not_asked(door):
+    """Without a place there is nothing to tick, and nothing is said of it."""
+    somebody = await door.joins()
+
+    assert "place of work" not in await somebody.text("/application")
+    assert 'name="site"' not in await somebody.text("/application/edit")
+
+
+async def works(door, login: str, role: str, site: str) -> None:
+    """Somebody who works here, and at this place beside."""
+    new = Invite(email=f"{login}@chamber.example", roles=(role,), countries=("FR",), sites=(site,))
+    link = (await door.node.staff.invite(new, by="test")).link
+    await door.node.staff.accept(link.rpartition("/")[2], login, PASSWORD)
 
 
 async def test_the_country_changes_while_nothing_was_added(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 
 from instance import i18n
 from tests.instance.dossiers.applying import ADMIN, LEA, REJECT, REMY, RENE, RITA, ROSE, Applicant
-from tests.instance.pages.newcomer import EMAIL, Door, open_door
+from tests.instance.pages.newcomer import EMAIL, FORM, Door, open_door
 from tests.town import PASSWORD, rows
 from verification.grounds import Ground
 from verification.moves import State
@@ -50,10 +50,10 @@ STANDS = {
     State.EXPIRED: Stand(("submit", "approve", "due", "expire"), "Add present evidence here", {"add", "submit"}),
     State.SUSPENDED: Stand(("submit", "approve", "suspend"), "unless a second person confirms it", set(), 3),
     State.CLOSED: Stand(("submit", "take", "ask", "silence"), "destroyed 30 days later", {"begin"}),
-    State.REVOKED: Stand(("submit", "approve", "revoke"), "how to appeal"),
+    State.REVOKED: Stand(("submit", "approve", "revoke"), "how to appeal", {"begin"}),
     State.WITHDRAWN: Stand(("withdraw",), "What you showed is destroyed.", {"begin"}),
     State.DECEASED: Stand(("submit", "dead"), "write to your instance’s team"),
-    State.MOVED: Stand(("submit", "approve", "depart"), "goes on at your new instance"),
+    State.MOVED: Stand(("submit", "approve", "depart"), "goes on at your new instance", {"begin"}),
 }
 
 
@@ -197,6 +197,38 @@ async def test_after_an_appeal_the_page_names_its_fourteen_days(door):
     assert "Your appeal was decided." in ended
     assert ACTS["begin"] in ended
     assert ACTS["appeal"] not in ended
+
+
+@pytest.mark.parametrize("way", ["depart", "revoke", "leave"])
+async def test_who_was_verified_applies_anew_after_an_end(door, way):
+    """By the page, in a new dossier; the old one stays what it is. Nobody is asked for an address they have."""
+    await stands_in(door, State.APPROVED)
+    made = await door.applicant()
+    await (made.does("leave") if way == "leave" else reach(door, made, way))
+    before, somebody = (await made.file()).dossier, door.newcomer()
+    begun = await somebody.post("/sign-in", login=EMAIL, password=PASSWORD)
+    offered, form = await somebody.text("/application"), await somebody.text("/application/new")
+    answer = await somebody.post("/application/new", **{each: FORM[each] for each in FORM if each != "email"})
+    page = await somebody.text("/application")
+
+    assert (303, "/application") == (begun.status_code, begun.headers["Location"])
+    assert ACTS["begin"] in offered
+    assert ('name="birth_day"' in form, 'name="handle"' in form) == (True, False)
+    assert (303, "/application") == (answer.status_code, answer.headers["Location"])
+    assert "Until then nobody looks at it." in page
+    assert (await door.applicant()).id != made.id
+    assert before == (await made.file()).dossier
+
+
+@pytest.mark.parametrize("state", [State.DRAFT, State.SUSPENDED, State.EXPIRED, State.DECEASED, State.APPROVED])
+async def test_before_an_end_nobody_applies_anew(door, state):
+    """The twin: an application that goes on, and one whose end has to be cleared up, leave one where one is."""
+    somebody, _ = await stands_in(door, state)
+    led = await somebody.get("/application/new")
+    answer = await somebody.post("/application/new", **{each: FORM[each] for each in FORM if each != "email"})
+
+    assert (303, 409) == (led.status_code, answer.status_code)
+    assert 1 == len(await rows(door.node, "select id from dossiers"))
 
 
 async def test_a_suspension_that_two_have_said_names_no_end(door):

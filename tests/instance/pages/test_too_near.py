@@ -115,6 +115,28 @@ async def test_who_works_elsewhere_judges(desk: Desk) -> None:
     assert (303, "in_review") == (taken.status_code, (await made.file()).dossier.state)
 
 
+async def test_whom_they_work_with_can_be_said_when_more_is_asked_for(desk: Desk) -> None:
+    """Said in the form, the reviewer of that place who had begun finds it no more; one of another place does."""
+    made, file = await desk.applicant()
+    rita = await reviewer(desk, "chu-lyon")
+    await rita.post(f"/desk/{made.id}/take", seen=seen(await rita.text(f"/desk/{made.id}")))
+    await made.does("ask", Ground.UNREADABLE, by=await desk.actor("rita"))
+    eliane = desk.house.visitor()
+    await eliane.get("/sign-in")
+    await eliane.post("/sign-in", login="eliane", password=town.PASSWORD)
+    form = seen(await eliane.text("/application/edit"))
+    said = {"name": "Dr Éliane Vauquelin", "country": "FR", "role": "generalist", "specialty": "cardiology"}
+    answer = await eliane.post("/application/edit", seen=form, site="chu-lyon", **said)
+    await made.shows()
+    await made.does("answer")
+    queue, other = await rita.text("/desk"), await desk.staff("rene", "reviewer")
+
+    assert 303 == answer.status_code
+    assert made.id not in queue
+    assert [404] * 7 == await statuses(rita, made.id, file)
+    assert made.id in await other.text("/desk")
+
+
 async def shows_card(desk: Desk) -> Applicant:
     """A resident who has handed in a student card, and two reviewers who read it."""
     made = await Applicant.begins(desk.node, "eliane", role="resident")

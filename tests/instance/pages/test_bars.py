@@ -1,0 +1,102 @@
+"""The bar: what somebody uses, and nothing that is closed to them; where one begins after signing in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.instance.pages.desk_house import Desk, open_desk
+from tests.instance.pages.house import Visitor
+from tests.instance.pages.rows import PASSWORD
+from tests.town import PASSWORD as DOCTORS_PASSWORD
+
+BARS = {
+    ("reviewer",): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
+    ("lead",): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
+    ("administrator",): ["/staff", "/policy", "/desk/suspend", "/me"],
+    ("dpo",): ["/desk/audit", "/me"],
+    ("administrator", "dpo"): ["/staff", "/policy", "/desk/suspend", "/desk/audit", "/me"],
+    ("lead", "dpo"): ["/desk", "/desk/overdue", "/desk/campaigns", "/desk/audit", "/me"],
+    ("moderator",): ["/me"],
+}
+DOCTORS = ["/feed", "/colleagues", "/write", "/notices", "/me"]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    """A French instance."""
+    opened = await open_desk(tmp_path)
+    yield opened
+    await opened.network.close()
+
+
+def bar(page: str) -> list[str]:
+    """Where the bar of a page leads."""
+    found = re.search(r'<nav class="bar".*?</nav>', page, re.DOTALL)
+    return re.findall(r'href="([^"]+)"', found[0]) if found else []
+
+
+def current(page: str) -> list[str]:
+    """The entry that is marked."""
+    found = re.search(r'<nav class="bar".*?</nav>', page, re.DOTALL)
+    return re.findall(r'href="([^"]+)" aria-current="page"', found[0]) if found else []
+
+
+async def signs_in(desk: Desk, login: str, password: str = DOCTORS_PASSWORD) -> tuple[Visitor, Any]:
+    """Somebody on another device, with a password alone; and the answer."""
+    somebody = desk.house.visitor()
+    return somebody, await somebody.post("/sign-in", login=login, password=password)
+
+
+@pytest.mark.parametrize("roles", list(BARS), ids="-".join)
+async def test_who_works_here_has_what_they_use(desk: Desk, roles: tuple[str, ...]) -> None:
+    """Each entry is open and marks itself; home leads to the first, and so does the way on from a closed page."""
+    somebody, places = await desk.staff("ada", *roles), BARS[roles]
+    pages = [await somebody.text(path) for path in places]
+    closed, brand = await somebody.text("/feed"), f'class="brand" href="{places[0]}"'
+
+    assert [places] * len(places) == [bar(page) for page in pages]
+    assert [[path] for path in places] == [current(page) for page in pages]
+    assert brand in closed
+    assert f'class="button" href="{places[0]}"' in closed
+
+
+async def test_after_the_second_step_one_begins_at_the_first_place(desk: Desk) -> None:
+    """Of the bar, whoever it is."""
+    await desk.staff("ada", "administrator")
+    desk.move(minutes=2)
+    somebody, asked = await signs_in(desk, "ada", PASSWORD)
+    led = await somebody.get(asked.headers["Location"])
+    answer = await somebody.post("/sign-in/second", factor_code=desk.code("ada"), next="/feed")
+
+    assert (200, 303, "/staff") == (led.status_code, answer.status_code, answer.headers["Location"])
+
+
+async def test_a_doctor_keeps_the_doctors_bar(desk: Desk) -> None:
+    """The twin: whoever may read has what doctors use."""
+    await desk.place.doctor("marie")
+    marie, answer = await signs_in(desk, "marie")
+
+    assert "/feed" == answer.headers["Location"]
+    assert DOCTORS == bar(await marie.text("/feed"))
+
+
+async def test_whose_verification_has_run_out_begins_at_the_application(desk: Desk) -> None:
+    """Not at a closed page; a closed page asked for by its address leads there, too."""
+    made, _ = await desk.applicant()
+    await made.is_approved()
+    until = (await made.file()).dossier.reverify_on
+    assert until is not None
+    desk.move(days=(until - desk.house.now).days + 1)
+    for _ in range(2):
+        await desk.node.dossiers.tick()
+    eliane, answer = await signs_in(desk, "eliane")
+    closed = await eliane.text("/feed")
+
+    assert (303, "/application") == (answer.status_code, answer.headers["Location"])
+    assert ["/application", "/me"] == bar(await eliane.text("/application"))
+    assert 'class="button" href="/application"' in closed
