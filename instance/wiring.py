@@ -247,6 +247,7 @@ async def _compose_people(node: Node) -> None:
     """What people do here: who they are, and what they may."""
     from instance.services.addresses import Addresses
     from instance.services.dossiers import Dossiers
+    from instance.services.exports import Exports
     from instance.services.follows import Follows
     from instance.services.joining import Joining
     from instance.services.mails import Mails
