@@ -7,22 +7,16 @@ the way; nor is it before (instance.uploads).
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
-from instance.services.errors import Rejected
+from instance.turns import Turns
 from verification.documents import BadFile, FileFault, FileKind, FileRules
-
-T = TypeVar("T")
 
 AT_A_TIME: Final = 2
 WAITING: Final = 16
@@ -34,10 +28,8 @@ PAGE_TYPE: Final = "image/jpeg"
 _ROOT: Final = Path(__file__).resolve().parents[1]
 # -P: a folder that somebody starts the server in is not looked for modules.
 _COMMAND: Final = (sys.executable, "-P", "-B", "-m", "instance.media_work")
-# One pool for the process: what it may take does not grow with the number of instances in it.
-_POOL: Final = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="media")
-_COUNTING: Final = Lock()
-_in_hand = 0
+#: Files that are opened. Scans have places of their own (instance.scanning).
+FILES: Final = Turns("media", at_a_time=AT_A_TIME, waiting=WAITING)
 
 
 class NotWorking(RuntimeError):
@@ -72,36 +64,10 @@ async def render_page(content: bytes, kind: FileKind, page: int, watermark: str,
 
 
 async def _opened(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-    answer, made = await in_turn(_in_a_process, order, content, seconds)
+    answer, made = await FILES.take(_in_a_process, order, content, seconds)
     if "fault" in answer:
         raise BadFile(FileFault(answer["fault"]))
     return answer, made
-
-
-async def in_turn(work: Callable[..., T], *values: Any) -> T:
-    """Do what takes a process and some time for one file, two at a time; raise Rejected(files_busy) where many wait."""
-    global _in_hand
-    with _COUNTING:
-        if _in_hand >= AT_A_TIME + WAITING:
-            raise Rejected("files_busy", status=503)
-        _in_hand += 1
-    job = _POOL.submit(work, *values)
-    # Counted until the process is done, even where the caller, or the whole event loop, has gone before.
-    job.add_done_callback(_done)
-    waiting = asyncio.wrap_future(job)
-    waiting.add_done_callback(_seen)
-    return await asyncio.shield(waiting)
-
-
-def _done(_: Future[Any]) -> None:
-    global _in_hand
-    with _COUNTING:
-        _in_hand -= 1
-
-
-def _seen(job: asyncio.Future[Any]) -> None:
-    if not job.cancelled():
-        job.exception()
 
 
 def _in_a_process(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:

@@ -314,7 +314,7 @@ async def test_a_file_that_takes_too_long_is_broken(monkeypatch: pytest.MonkeyPa
 
     assert FileFault.BROKEN is caught.value.fault
     assert (await cleaned(sent)).content
-    assert 0 == media._in_hand
+    assert 0 == media.FILES.in_hand
 
 
 def test_a_place_is_free_again_where_nobody_waits_any_more() -> None:
@@ -327,10 +327,10 @@ def test_a_place_is_free_again_where_nobody_waits_any_more() -> None:
 
     asyncio.run(goes_away())
     ends = time.monotonic() + 20
-    while media._in_hand and time.monotonic() < ends:
+    while media.FILES.in_hand and time.monotonic() < ends:
         time.sleep(0.02)
 
-    assert 0 == media._in_hand
+    assert 0 == media.FILES.in_hand
 
 
 async def test_so_many_wait_and_no_more() -> None:
