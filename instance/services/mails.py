@@ -29,11 +29,12 @@ if TYPE_CHECKING:
 
 #: A code for somebody who signs up, and the word to one who has an account already.
 CODE, HAS_ACCOUNT = "join_code", "join_has_account"
-#: A code that proves an address of an account, and one with which its password is renewed.
-ADDRESS_CODE, PASSWORD_CODE = "address_code", "password_code"
+#: A code that proves an address of an account, and those with which its password is renewed: asked for by whoever knows
+#: the address, and sent on behalf of an administrator.
+ADDRESS_CODE, PASSWORD_CODE, SENT_CODE = "address_code", "password_code", "password_code_sent"
 #: What mails can be about.
 SUBJECTS: Final = (
-    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
+    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
     *(notice.value for notice in Notice),
 )  # fmt: skip
 #: How long a code holds.
@@ -44,7 +45,7 @@ BACK_OFF: Final = (
     timedelta(hours=12),
 )  # fmt: skip
 GIVEN_UP: Final = timedelta(days=3)
-_CODES: Final = frozenset({CODE, ADDRESS_CODE, PASSWORD_CODE})
+_CODES: Final = frozenset({CODE, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE})
 _AT_ONCE: Final = 20
 _PARTS: Final = {
     Whom.REVIEWERS: StaffRole.REVIEWER, Whom.LEADS: StaffRole.LEAD, Whom.ADMINISTRATORS: StaffRole.ADMINISTRATOR,
@@ -131,7 +132,9 @@ class Mails:
         lines, origin = [words.text("mail.hello")], self._node.origin
         if row["notice"] in _CODES:
             code = self._node.vault.open(bytes(row["sealed"]), sealed_for(row["id"])).decode()
-            lines += [_of_code(words, row["notice"]), code, words.text("mail.not_you")]
+            lines += [_of_code(words, row["notice"]), code]
+            lines += [f"{origin}/recover/team"] if row["notice"] == SENT_CODE else []
+            lines += [words.text("mail.not_you")]
         elif row["notice"] == HAS_ACCOUNT:
             lines += [words.text("mail.join_has_account"), f"{origin}/sign-in", words.text("mail.not_you")]
         elif row["whom"] == OWNER:
@@ -170,6 +173,8 @@ def _kept(notice: str) -> timedelta:
 def _of_code(words: Catalogue, notice: str) -> str:
     if notice == ADDRESS_CODE:
         return words.text("mail.address_code")
+    if notice == SENT_CODE:
+        return words.text("mail.password_code_sent")
     return words.text("mail.password_code") if notice == PASSWORD_CODE else words.text("mail.join_code")
 
 

@@ -159,7 +159,7 @@ class Campaigns:
         return await self._store.write(work)
 
     async def enrol(self) -> int:
-        """Enrol members of the campaigns that run, AT_ONCE in a round of the calendar; return how many were enrolled."""
+        """Enrol members of the campaigns that run, AT_ONCE in a round of the calendar; return how many."""
         number, left = 0, AT_ONCE
         for row in await self._store.all("campaigns.enrolling"):
             enrolled, seen = await self._enrol_some(_campaign(row), row["country"], row["place"], left)
