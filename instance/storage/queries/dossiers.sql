@@ -14,6 +14,10 @@ select {{dossier}} from dossiers d where d.id = :id;
 -- The last one: after a final state a new application is a new dossier.
 select {{dossier}} from dossiers d where d.account = :account order by d.created_at desc, d.id desc limit 1;
 
+-- name: awaited
+-- Of whom something is waited for: asked for more, or verified by us and to be looked at again.
+select 1 as found from dossiers where account = :account and state in ('more_needed', 'approved', 'reverify_due') limit 1;
+
 -- name: earlier
 -- The other applications of an account, the newest first: by it and not by the dossier, whose facts may be gone.
 select id, state, approved_at, created_at, changed_at, decided_at from dossiers
