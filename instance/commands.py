@@ -289,7 +289,7 @@ async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
     findings += [*await node.evidence.findings(), *await node.dossiers.numbers.findings()]
-    findings += await node.policies.findings()
+    findings += [*await node.policies.findings(), *await node.mails.findings()]
     findings += await node.dossiers.restoring.findings()
     for opened in (open_vault, open_issuer_key):
         try:

@@ -21,7 +21,7 @@ from instance.services.errors import Rejected
 
 #: Where files are taken; everywhere else the limits of forms hold.
 FILES: Final = re.compile(r"/application/pieces/[^/]+/files\Z")
-#: The largest request with files, in bytes, and the seconds it may take: 12 MB at 400 kbit/s take more than four minutes.
+#: The largest request with files, in bytes, and the seconds it may take: at 400 kbit/s it comes in four minutes.
 MAX_UPLOAD: Final = 12 * 1024 * 1024
 UPLOAD_SECONDS: Final = 270
 #: After so many seconds a request must have brought so many bytes a second on average, or it is ended (240 kbit/s).

@@ -78,12 +78,32 @@ class Mails:
             await tx.take_turn("mails for the desk")
             people = await tx.all("mails.people_of_the_desk")
             for row in await tx.all("mails.for_the_desk", most=_AT_ONCE):
-                for person in people:
-                    if _is_meant(row, person):
-                        await self._add_for(tx, row, person)
+                meant = [person for person in people if _is_meant(row, person)]
+                for person in meant:
+                    await self._add_for(tx, row, person)
                 await tx.run("mails.drop", id=row["id"])
+                if not meant:
+                    unread.append(row["notice"])
 
+        unread: list[str] = []
         await self._store.write(work)
+        for notice in unread:
+            self._node.log.warning("mail_reaches_nobody", code=notice)
+
+    async def findings(self) -> list[str]:
+        """For which country and role there are staff whom no mail reaches, and nobody else; in sentences."""
+        found: dict[tuple[StaffRole, str], bool] = {}
+        for person in await self._store.all("mails.who_works_at_the_desk"):
+            roles = json.loads(person["roles"])
+            for role in [role for role in _PARTS.values() if role.value in roles]:
+                for country in [""] if role is StaffRole.ADMINISTRATOR else json.loads(person["countries"]):
+                    found[role, country] = found.get((role, country), False) or bool(person["reached"])
+        return [
+            f"warning: {country or 'everywhere'}: no mail reaches anybody who works as {role.value}, neither reminders "
+            "nor what is urgent: each of them confirms an address under “Me”"
+            for (role, country), reached in sorted(found.items())
+            if not reached
+        ]
 
     async def _add_for(self, tx: Transaction, row: Row, person: Row) -> None:
         await tx.run(
