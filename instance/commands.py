@@ -134,6 +134,12 @@ async def staff_reset_factors(node: Node, login: str, by: str, reason: str) -> A
     return {"login": login, "link": await node.factors.reset(login, by=by, reason=reason)}
 
 
+async def staff_send_recovery(node: Node, login: str, by: str, reason: str) -> Any:
+    """Send a recovery code to the proved address of an account."""
+    await node.recovery.send(login, by=by, reason=reason)
+    return {"login": login}
+
+
 async def staff_withdraw(node: Node, id: str, by: str) -> Any:
     """Take an invitation back."""
     await node.staff.withdraw(id, by=by)
@@ -283,7 +289,7 @@ async def check(node: Node) -> Any:
     """Say what is wrong with this instance, in sentences; those that begin with `warning: ` are advice."""
     findings = [*await node.store.check(), *await _of_sealed_keys(node), *await _of_pins(node), *node.clocks.findings()]
     findings += [*await node.evidence.findings(), *await node.dossiers.numbers.findings()]
-    findings += await node.policies.findings()
+    findings += [*await node.policies.findings(), *await node.mails.findings()]
     findings += await node.dossiers.restoring.findings()
     for opened in (open_vault, open_issuer_key):
         try:
@@ -381,6 +387,7 @@ ALL: Final[dict[str, Command]] = {
     "staff.end": staff_end,
     "staff.withdraw": staff_withdraw,
     "staff.reset_factors": staff_reset_factors,
+    "staff.send_recovery": staff_send_recovery,
     "deliveries.list": deliveries_list,
     "deliveries.show": deliveries_show,
     "deliveries.retry": deliveries_retry,

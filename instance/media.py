@@ -7,22 +7,16 @@ Nothing is written to the disk on the way; nor is it before (instance.uploads).
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
-from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Lock
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import orjson
 
-from instance.services.errors import Rejected
+from instance.turns import Turns
 from verification.documents import BadFile, FileFault, FileKind, FileRules
-
-T = TypeVar("T")
 
 AT_A_TIME: Final = 2
 WAITING: Final = 16
@@ -34,6 +28,10 @@ PAGE_TYPE: Final = "image/jpeg"
 _ROOT: Final = Path(__file__).resolve().parents[1]
 # -P: a folder that somebody starts the server in is not looked for modules.
 _COMMAND: Final = (sys.executable, "-P", "-B", "-m", "instance.media_work")
+#: What people send, and what reviewers look at: neither waits behind the other. Scans have places of their own
+#: (instance.scanning).
+SENT: Final = Turns("media", at_a_time=AT_A_TIME, waiting=WAITING)
+SHOWN: Final = Turns("pages", at_a_time=AT_A_TIME, waiting=WAITING)
 
 
 class NotWorking(RuntimeError):
@@ -46,41 +44,6 @@ class Cleaned:
 
     content: bytes
     pages: int
-
-
-class Places:
-    """So many at a time, and so many who wait; what it takes does not grow with the instances in a process."""
-
-    def __init__(self, name: str) -> None:
-        self._pool = ThreadPoolExecutor(AT_A_TIME, thread_name_prefix=name)
-        self._counting, self.in_hand = Lock(), 0
-
-    async def do(self, work: Callable[..., T], *values: Any) -> T:
-        """Do it in turn; raise Rejected(files_busy) where too many wait."""
-        with self._counting:
-            if self.in_hand >= AT_A_TIME + WAITING:
-                raise Rejected("files_busy", status=503)
-            self.in_hand += 1
-        job = self._pool.submit(work, *values)
-        # Counted until the process is done, even where the caller, or the whole event loop, has gone before.
-        job.add_done_callback(self._done)
-        waiting = asyncio.wrap_future(job)
-        waiting.add_done_callback(_seen)
-        return await asyncio.shield(waiting)
-
-    def _done(self, _: Future[Any]) -> None:
-        with self._counting:
-            self.in_hand -= 1
-
-
-def _seen(job: asyncio.Future[Any]) -> None:
-    if not job.cancelled():
-        job.exception()
-
-
-#: What people send, and what reviewers look at: neither waits behind the other.
-SENT: Final = Places("media")
-SHOWN: Final = Places("pages")
 
 
 async def clean(content: bytes, kind: FileKind, rules: FileRules, *, seconds: float = SECONDS) -> Cleaned:
@@ -102,18 +65,11 @@ async def render_page(content: bytes, kind: FileKind, page: int, watermark: str,
     return (await _opened(SHOWN, order, content, seconds))[1]
 
 
-async def _opened(
-    places: Places, order: dict[str, Any], content: bytes, seconds: float
-) -> tuple[dict[str, Any], bytes]:  # fmt: skip
-    answer, made = await places.do(_in_a_process, order, content, seconds)
+async def _opened(turns: Turns, order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
+    answer, made = await turns.take(_in_a_process, order, content, seconds)
     if "fault" in answer:
         raise BadFile(FileFault(answer["fault"]))
     return answer, made
-
-
-async def in_turn(work: Callable[..., T], *values: Any) -> T:
-    """Do what takes a process and some time for one sent file; raise Rejected(files_busy) where many wait."""
-    return await SENT.do(work, *values)
 
 
 def _in_a_process(order: dict[str, Any], content: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:

@@ -13,14 +13,17 @@ import signal
 import subprocess
 from typing import Any, Final
 
-from instance import media
 from instance.metrics import Metrics
 from instance.services.errors import Rejected
+from instance.turns import Turns
 from verification.documents import BadFile, FileFault
 
 CODES: Final = ("scan_failed",)
 #: Seconds that it is given for one file.
 SECONDS: Final = 30.0
+#: Scans at a time, and how many wait. A scanner that hangs holds up uploads, and none of the pages that reviewers open.
+AT_A_TIME, WAITING = 2, 16
+SCANS: Final = Turns("scan", at_a_time=AT_A_TIME, waiting=WAITING)
 _CLEAN, _INFECTED = 0, 1
 _NO_ANSWER: Final = -1
 
@@ -35,7 +38,7 @@ class Scanner:
         """Return where nothing was found; raise BadFile(file_infected), Rejected(scan_failed, files_busy)."""
         if not self._command:
             return
-        status = await media.in_turn(_ask, self._command, content, self._seconds)
+        status = await SCANS.take(_ask, self._command, content, self._seconds)
         if status == _INFECTED:
             self._metrics.scans.labels("infected").inc()
             self._log.warning("file_infected")
@@ -48,7 +51,7 @@ class Scanner:
 
     async def works(self) -> bool:
         """Whether it calls a text without harm clean."""
-        return not self._command or await media.in_turn(_ask, self._command, _HARMLESS, self._seconds) == _CLEAN
+        return not self._command or await SCANS.take(_ask, self._command, _HARMLESS, self._seconds) == _CLEAN
 
 
 _HARMLESS: Final = b"Is anybody there?\n"

@@ -47,6 +47,7 @@ COMMAND_LINE: Final = "command-line"
 #: Acts of staff and of the command line that are about people and keys, not about a dossier.
 STAFF_ACTS: Final = (
     "staff.invited", "staff.invitation_withdrawn", "staff.appointed", "staff.removed", "factors.reset",
+    "recovery.sent",
     "doctor.suspended", "doctor.reinstated", "key.made",
 )  # fmt: skip
 #: Everything that is recorded.

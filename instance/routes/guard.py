@@ -110,7 +110,8 @@ async def admit_files() -> ResponseReturnValue | None:
         return None
     if (present := session()) is None:
         return await to_sign_in()
-    node().uploads.enter(present.account_id)
+    awaited = await node().dossiers.awaited(present.account_id)
+    node().uploads.enter(present.account_id, client_address(), awaited=awaited)
     g.uploads = present.account_id
     await attempts.count(node(), [(attempts.subject("files of", present.account_id), MOST_FILES)])
     return None

@@ -56,11 +56,40 @@ async def confirm() -> ResponseReturnValue:
         account = await node.recovery.confirm(guard.kept(_COOKIE), await text_of("code"), form.get("password", ""))
     except Rejected as error:
         return await _refused(error)
-    begun = await node.people.begin(account, device())
+    return await _let_in(account)
+
+
+async def _let_in(account: str) -> ResponseReturnValue:
+    begun = await guard.node().people.begin(account, device())
     answer = redirect(way_on(begun.stage, "/me?saved=password"), code=303)
     guard.keep_cookie(answer, begun.token)
     guard.drop(answer, _COOKIE)
     return answer
+
+
+@routes.get("/recover/team")
+@guard.public
+async def team_form() -> ResponseReturnValue:
+    """Ask for a code that an administrator had sent, and the new password."""
+    return await _team_page([])
+
+
+@routes.post("/recover/team")
+@guard.public
+async def team() -> ResponseReturnValue:
+    """Take both, in whatever browser; then as with a code that was asked for here."""
+    form, password = await request.form, (await request.form).get("password", "")
+    if password != form.get("again", ""):
+        return await _team_page([Mistake("passwords_differ", "again")], 422)
+    try:
+        account = await guard.node().recovery.confirm_sent(await text_of("code"), password)
+    except Rejected as error:
+        return await _team_page([mistake(error)], error.status)
+    return await _let_in(account)
+
+
+async def _team_page(mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
+    return await shell.page("recover_team.html", status=status, here="sign-in", mistakes=mistakes)
 
 
 @routes.post("/recover/again")

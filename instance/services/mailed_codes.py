@@ -107,24 +107,30 @@ async def count(node: Node, email: str, client: str, purpose: Purpose) -> None:
 
 async def send(node: Node, asked: Asked, letter: Letter) -> str:
     """Keep a code and send it; return the token for the browser."""
-    token, code, now = secrets.token_urlsafe(32), new_code(asked.digits), node.clock()
-    id = new_ulid(now)
-    sealed = node.vault.seal(code.encode(), sealed_for(id))
+    token, code = secrets.token_urlsafe(32), new_code(asked.digits)
 
     async def work(tx: Transaction) -> None:
-        await tx.run(
-            "codes.add", token=hashed(token), purpose=asked.purpose.value, email=asked.email, account=asked.account,
-            language=asked.language, code=bound(token, code), now=to_ms(now),
-        )  # fmt: skip
-        if letter.notice:
-            await tx.run(
-                "mails.add", id=id, whom=letter.whom, account="", country=node.config.country, notice=letter.notice,
-                language=asked.language, at=to_ms(now), address=asked.email, sealed=sealed,
-            )  # fmt: skip
+        await add(node, tx, asked, letter, token, code)
 
     await node.store.write(work)
     node.wake.mails.set()
     return token
+
+
+async def add(node: Node, tx: Transaction, asked: Asked, letter: Letter, token: str, code: str) -> None:
+    """Keep a code and its mail in the caller's transaction; the one who is asked types what `code` says."""
+    now = node.clock()
+    id = new_ulid(now)
+    await tx.run(
+        "codes.add", token=hashed(token), purpose=asked.purpose.value, email=asked.email, account=asked.account,
+        language=asked.language, code=bound(token, code), now=to_ms(now),
+    )  # fmt: skip
+    if letter.notice:
+        await tx.run(
+            "mails.add", id=id, whom=letter.whom, account="", country=node.config.country, notice=letter.notice,
+            language=asked.language, at=to_ms(now), address=asked.email,
+            sealed=node.vault.seal(code.encode(), sealed_for(id)),
+        )  # fmt: skip
 
 
 async def look(node: Node, token: str, purpose: Purpose) -> Row:

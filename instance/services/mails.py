@@ -30,11 +30,12 @@ if TYPE_CHECKING:
 
 #: A code for somebody who signs up, and the word to one who has an account already.
 CODE, HAS_ACCOUNT = "join_code", "join_has_account"
-#: A code that proves an address of an account, and one with which its password is renewed.
-ADDRESS_CODE, PASSWORD_CODE = "address_code", "password_code"
+#: A code that proves an address of an account, and those with which its password is renewed: asked for by whoever knows
+#: the address, and sent on behalf of an administrator.
+ADDRESS_CODE, PASSWORD_CODE, SENT_CODE = "address_code", "password_code", "password_code_sent"
 #: What mails can be about.
 SUBJECTS: Final = (
-    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
+    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
     *(notice.value for notice in Notice),
 )  # fmt: skip
 #: How long a code holds.
@@ -47,7 +48,7 @@ BACK_OFF: Final = (
 GIVEN_UP: Final = timedelta(days=3)
 #: How long the row of a mail stays that was sent.
 KEPT: Final = timedelta(days=30)
-_CODES: Final = frozenset({CODE, ADDRESS_CODE, PASSWORD_CODE})
+_CODES: Final = frozenset({CODE, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE})
 _AT_ONCE: Final = 20
 #: So many go at the same time, and so often it is looked what comes first now: a server that hangs holds a code up for
 #: the time of one mail.
@@ -89,12 +90,32 @@ class Mails:
             await tx.take_turn("mails for the desk")
             people = await tx.all("mails.people_of_the_desk")
             for row in await tx.all("mails.for_the_desk", most=_AT_ONCE):
-                for person in people:
-                    if _is_meant(row, person):
-                        await self._add_for(tx, row, person)
+                meant = [person for person in people if _is_meant(row, person)]
+                for person in meant:
+                    await self._add_for(tx, row, person)
                 await tx.run("mails.drop", id=row["id"])
+                if not meant:
+                    unread.append(row["notice"])
 
+        unread: list[str] = []
         await self._store.write(work)
+        for notice in unread:
+            self._node.log.warning("mail_reaches_nobody", code=notice)
+
+    async def findings(self) -> list[str]:
+        """For which country and role there are staff whom no mail reaches, and nobody else; in sentences."""
+        found: dict[tuple[StaffRole, str], bool] = {}
+        for person in await self._store.all("mails.who_works_at_the_desk"):
+            roles = json.loads(person["roles"])
+            for role in [role for role in _PARTS.values() if role.value in roles]:
+                for country in [""] if role is StaffRole.ADMINISTRATOR else json.loads(person["countries"]):
+                    found[role, country] = found.get((role, country), False) or bool(person["reached"])
+        return [
+            f"warning: {country or 'everywhere'}: no mail reaches anybody who works as {role.value}, neither reminders "
+            "nor what is urgent: each of them confirms an address under “Me”"
+            for (role, country), reached in sorted(found.items())
+            if not reached
+        ]
 
     async def _add_for(self, tx: Transaction, row: Row, person: Row) -> None:
         await tx.run(
@@ -151,7 +172,9 @@ class Mails:
         lines, origin = [words.text("mail.hello")], self._node.origin
         if row["notice"] in _CODES:
             code = self._node.vault.open(bytes(row["sealed"]), sealed_for(row["id"])).decode()
-            lines += [_of_code(words, row["notice"]), code, words.text("mail.not_you")]
+            lines += [_of_code(words, row["notice"]), code]
+            lines += [f"{origin}/recover/team"] if row["notice"] == SENT_CODE else []
+            lines += [words.text("mail.not_you")]
         elif row["notice"] == HAS_ACCOUNT:
             lines += [words.text("mail.join_has_account"), f"{origin}/sign-in", words.text("mail.not_you")]
         elif row["whom"] == OWNER:
@@ -190,6 +213,8 @@ def _kept(notice: str) -> timedelta:
 def _of_code(words: Catalogue, notice: str) -> str:
     if notice == ADDRESS_CODE:
         return words.text("mail.address_code")
+    if notice == SENT_CODE:
+        return words.text("mail.password_code_sent")
     return words.text("mail.password_code") if notice == PASSWORD_CODE else words.text("mail.join_code")
 
 

@@ -34,11 +34,15 @@ if TYPE_CHECKING:
 
 CODES: Final = ("renewal_under_way", "bad_key", "country_not_allowed", "reason_missing", "one_or_the_other")
 #: Doctors whose credentials are renewed in one transaction: some milliseconds, for which others wait; on an order more.
-AT_ONCE, ORDERED = 2, 16
+AT_ONCE, ORDERED = 1, 16
 #: Doctors read at once.
 PAGE: Final = 256
-#: Silent renewals rest this many times as long as they have worked: a thirtieth of the time, however many are due.
-REST: Final = 30.0
+#: Silent renewals rest at least this many times as long as they have worked: a third of an idle process is theirs.
+REST: Final = 2.0
+#: By so many seconds an idle process misses its times too; each second beyond it is this many seconds of rest.
+IDLE, PATIENCE = 0.001, 50.0
+#: However late the process is, it goes on after so many seconds: a credential must not run out for a busy week.
+LONGEST: Final = 5.0
 _ORDER: Final = "credentials order"
 
 
@@ -92,7 +96,7 @@ class Renewals:
             for rows in _few(page, AT_ONCE):
                 began = asyncio.get_running_loop().time()
                 renewed += await self._renew([row for row in rows if doctors.renewal_due(row, self._node.clock())])
-                await asyncio.sleep(REST * (asyncio.get_running_loop().time() - began))
+                await asyncio.sleep(rest(asyncio.get_running_loop().time() - began, self._node.workers.late))
         return renewed
 
     async def renew(self, cohort: Cohort, by: str, reason: str) -> Done:
@@ -250,6 +254,11 @@ class Renewals:
             return False
         await sending.queue(self._node, tx, each.update)
         return True
+
+
+def rest(worked: float, late: float) -> float:
+    """For how many seconds silent renewals leave the process to others, by how long they worked and how late it is."""
+    return min(LONGEST, REST * worked + PATIENCE * max(0.0, late - IDLE))
 
 
 async def record(tx: Transaction, doctor: str, node: Node) -> None:

@@ -26,6 +26,7 @@ _STAFF: Final = re.compile(r"staff-[0-9A-Za-z]{1,26}\Z")
 LOGGED: Final = {
     "staff_invited": "staff.invited", "invitation_withdrawn": "staff.invitation_withdrawn",
     "staff_appointed": "staff.appointed", "staff_ended": "staff.removed", "factors_reset": "factors.reset",
+    "recovery_sent": "recovery.sent",
     "doctor_suspended": "doctor.suspended", "doctor_reinstated": "doctor.reinstated",
     "keys_rotated": "key.made", "instance_keys_rotated": "key.made",
 }  # fmt: skip

@@ -8,7 +8,9 @@ import re
 import pytest
 
 LANGUAGES = ("en", "de", "fr")
-OUTER = ("/", "/join", "/sign-in", "/recover", "/federation", "/help", "/privacy", "/accessibility", "/nowhere")
+OUTER = (
+    "/", "/join", "/sign-in", "/recover", "/recover/team", "/federation", "/help", "/privacy", "/accessibility", "/nowhere",
+)  # fmt: skip
 INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),

@@ -16,7 +16,8 @@ from tests.tools.docs_parts import page_routes
 PUBLIC: Final = frozenset(
     {
         "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
-        "/invitation/<token>", "/recover", "/recover/again", "/recover/confirm", "/join", "/join/again", "/join/confirm",
+        "/invitation/<token>", "/recover", "/recover/again", "/recover/confirm", "/recover/team", "/join", "/join/again",
+        "/join/confirm",
         "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest",
     }
 )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from instance.commands import check
 from instance.config import BadConfig, read
 from instance.mail_ways import Folder, NotSent, Smtp
 from instance.services.joining import SignUp
@@ -188,6 +190,41 @@ async def test_a_part_of_the_desk_is_each_of_its_people(tmp_path, whom, meant):
     assert len(meant) == count
     assert [f"{login}@chamber.example" for login in meant] == sorted(mail["To"] for mail in mails)
     assert all("review desk" in mail.get_content() for mail in mails)
+
+
+async def test_where_no_mail_reaches_anybody_it_is_said(fr, capsys):
+    """In the log by its code when a mail is meant for nobody, and by `esanum check` for each country and role before."""
+    await staff(fr, "rita", "reviewer")
+    await staff(fr, "lea", "lead")
+    before = await check(fr.node)
+
+    with sqlite3.connect(fr.config.database.removeprefix("sqlite:///")) as file:
+        file.execute("update accounts set email = '' where login = 'rita'")
+    after = await check(fr.node)
+    await tell(fr, whom="reviewers", notice="second_needed")
+    await tell(fr, whom="leads", notice="overdue")
+    capsys.readouterr()
+    count = await fr.node.mails.send_due()
+    said = capsys.readouterr()
+
+    assert [] == [each for each in before["findings"] if "no mail" in each]
+    assert ["warning: FR: no mail reaches anybody who works as reviewer"] == [
+        each.partition(",")[0] for each in after["findings"] if "no mail" in each
+    ]
+    assert 1 == count
+    assert 1 == (said.out + said.err).count("mail_reaches_nobody")
+    assert "second_needed" in said.out + said.err
+
+
+async def test_who_reaches_nobody_is_no_matter_where_a_colleague_is_reached(fr):
+    """One of two who has no address yet, and a role that nobody has: nothing is said."""
+    await staff(fr, "rita", "reviewer")
+    invited = await fr.node.staff.invite(
+        Invite(email="rene@chamber.example", roles=("reviewer",), countries=("FR",)), by="test"
+    )
+    await fr.node.staff.accept(invited.link.rpartition("/")[2], "rene", PASSWORD)
+
+    assert [] == await fr.node.mails.findings()
 
 
 # ── what cannot leave ──

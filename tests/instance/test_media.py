@@ -351,7 +351,7 @@ async def test_so_many_wait_and_no_more() -> None:
 async def test_what_is_looked_at_does_not_wait_behind_what_is_sent() -> None:
     """Every place for sent files is taken, and more than may wait; a reviewer's page comes all the same."""
     busy, made = Event(), await cleaned(image(PNG))
-    jobs = [asyncio.ensure_future(media.in_turn(busy.wait, 20)) for _ in range(media.AT_A_TIME + media.WAITING)]
+    jobs = [asyncio.ensure_future(media.SENT.take(busy.wait, 20)) for _ in range(media.AT_A_TIME + media.WAITING)]
     await asyncio.sleep(0)
     try:
         with pytest.raises(Rejected):

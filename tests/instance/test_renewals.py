@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
+import time
 from typing import Any
 
 import pytest
@@ -84,6 +85,28 @@ async def test_everything_that_is_due_is_renewed_at_once(fr, town):
     assert set(HANDLES) == await renewed(fr)
     assert (len(HANDLES), len(HANDLES)) == await written(fr)
     assert 0 == await fr.node.people.renew_due()
+
+
+def test_an_idle_process_renews_fast_and_a_busy_one_yields():
+    """By five milliseconds a doctor: 83,000 in half an hour, or a twentieth of the time and less; never an end."""
+    idle = 83_000 * (0.005 + renewals.rest(0.005, late=0.0008))
+    busy = renewals.rest(0.005, late=0.004) / 0.005
+
+    assert idle < 1_800
+    assert busy > 30
+    assert renewals.rest(0.005, late=0.002) < renewals.rest(0.005, late=0.003)
+    assert 5.0 == renewals.rest(0.005, late=60.0)
+
+
+async def test_renewals_yield_where_the_process_is_late(fr, town):
+    """The same two pages take their time where others wait for their turn."""
+    town.clock.move(days=66)
+    fr.node.workers._late.extend([0.002] * 40)
+    began = time.monotonic()
+    number = await fr.node.people.renew_due()
+
+    assert len(HANDLES) == number
+    assert time.monotonic() - began > 6 * 0.05
 
 
 async def test_a_doctor_of_the_desk_is_named_by_the_dossier(fr, town):

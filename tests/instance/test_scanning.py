@@ -11,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from instance.scanning import Scanner
+from instance.media import render_page
+from instance.scanning import AT_A_TIME, SCANS, WAITING, Scanner
 from instance.services.errors import Rejected
 from tests.instance.files import MARKER, PDF, pdf
 from tests.instance.vaults import DOSSIER, Keeper, keeper
-from verification.documents import BadFile
+from verification.documents import BadFile, FileKind
 
 #: A little scanner: it reads everything, says what it was given, and finds a word.
 SCANNER = """#!{python}
@@ -162,3 +163,27 @@ async def test_a_marker_goes_through_the_scanner_and_lies_nowhere(held: Keeper, 
 
     assert [] == where
     assert MARKER not in str(held.log.said)
+
+
+async def test_scans_that_hang_hold_up_no_page_of_a_reviewer(held: Keeper, tmp_path: Path) -> None:
+    """As many as are looked at together hang, and more wait; pages are drawn meanwhile, and no scan comes between."""
+    use(held, str(program(tmp_path, "#!{python}\nimport time\ntime.sleep(60)\n")), seconds=1.0)
+    hung = [asyncio.create_task(refused(held)) for _ in range(AT_A_TIME + 1)]
+    await asyncio.sleep(0.2)
+    waiting = SCANS.in_hand
+    page = await render_page(pdf(1), FileKind.PDF, 1, "rene 2026", seconds=20)
+    still = SCANS.in_hand
+    answers = await asyncio.gather(*hung)
+
+    assert page.startswith(b"\xff\xd8")
+    assert (AT_A_TIME + 1, True) == (waiting, still >= 1)
+    assert {"scan_failed 503"} == set(answers)
+    assert 0 == SCANS.in_hand
+
+
+async def test_where_too_many_scans_wait_the_next_is_refused(held: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its own code, and it is not kept."""
+    monkeypatch.setattr(SCANS, "in_hand", AT_A_TIME + WAITING)
+
+    assert "files_busy 503" == await refused(held)
+    assert set() == held.sealed()

@@ -50,6 +50,7 @@ def test_the_first_administrator_comes_from_the_command_line(tmp_path: Path, run
         (("end", "staff-x", "--reason", " "), "reason_missing"),
         (("withdraw", "x"), "unknown_invitation"),
         (("reset-factors", "nobody", *REASON), "unknown_account"),
+        (("send-recovery", "nobody", *REASON), "unknown_account"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(run: Any, fr: Path, arguments: tuple[str, ...], said: str) -> None:

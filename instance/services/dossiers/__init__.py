@@ -361,6 +361,10 @@ class Dossiers(Cases):
         row = await self.node.store.one("dossiers.of_account", account=account_id)
         return None if row is None else await self.file(row["id"])
 
+    async def awaited(self, account_id: str) -> bool:
+        """Whether somebody waits for what this account shows: its verification runs, or it was asked for more."""
+        return await self.node.store.one("dossiers.awaited", account=account_id) is not None
+
     async def hits(self, dossier_id: str) -> tuple[Hit, ...]:
         """Who may be the same person."""
         return (await self.file(dossier_id)).hits

@@ -36,6 +36,8 @@ CODES: Final = (
     "nobody_in_cohort", "bad_reason",
 )  # fmt: skip
 _PAGE: Final = 200
+#: Members looked at in one round of the calendar: some seconds, so that nobody's lifting or expiry waits for a cohort.
+AT_ONCE: Final = 400
 #: For so long a proposal that nobody has started is listed.
 KEPT: Final = timedelta(days=30)
 _EVER: Final = (0, 2**62)
@@ -157,16 +159,27 @@ class Campaigns:
         return await self._store.write(work)
 
     async def enrol(self) -> int:
-        """Enrol the members of every campaign that runs; a part of the calendar. Return how many were enrolled."""
-        number = 0
+        """Enrol members of the campaigns that run, AT_ONCE in a round of the calendar; return how many."""
+        number, left = 0, AT_ONCE
         for row in await self._store.all("campaigns.enrolling"):
-            number += await self._enrol_all(_campaign(row), row["country"], row["place"])
+            enrolled, seen = await self._enrol_some(_campaign(row), row["country"], row["place"], left)
+            number, left = number + enrolled, left - seen
+            if left <= 0:
+                break
         return number
 
-    async def _enrol_all(self, running: Campaign, country: str, place: str) -> int:
-        """Go through the cohort; where one could not be asked, the next round begins there again."""
-        number, again = 0, None
-        while found := await self._page(running, country, place):
+    async def _enrol_some(self, running: Campaign, country: str, place: str, most: int) -> tuple[int, int]:
+        """Go on through the cohort; where one could not be asked, the next round begins there again.
+
+        Return how many were enrolled, and how many were looked at. Whoever is enrolled is not looked at again, so that
+        a round that begins anew comes further than the one before.
+        """
+        number, seen, again = 0, 0, None
+        while seen < most:
+            found = await self._page(running, country, place, min(_PAGE, most - seen))
+            if not found:
+                await self._go_on(running.id, again)
+                break
             for each in found:
                 try:
                     number += await self._enrol_one(running, each["id"])
@@ -174,9 +187,9 @@ class Campaigns:
                     self._node.log.error("member_not_enrolled", dossier=each["id"], exc_info=fault)
                     again = place if again is None else again
                 place = each["id"]
+            seen += len(found)
             await self._go_on(running.id, place if again is None else again)
-        await self._go_on(running.id, again)
-        return number
+        return number, seen
 
     async def _enrol_one(self, running: Campaign, dossier_id: str) -> int:
         if not running.cohort.holds(await self._dossiers.get(dossier_id)):
@@ -202,9 +215,9 @@ class Campaigns:
 
         await self._store.write(work)
 
-    async def _page(self, running: Campaign, country: str, after: str) -> list[Row]:
+    async def _page(self, running: Campaign, country: str, after: str, most: int) -> list[Row]:
         wanted = _columns(country, running.cohort)
-        return await self._store.all("campaigns.cohort", after=after, most=_PAGE, **wanted)
+        return await self._store.all("campaigns.cohort", campaign=running.id, after=after, most=most, **wanted)
 
 
 def _columns(country: str, cohort: Cohort) -> dict[str, Any]:

@@ -45,8 +45,9 @@ d.country = :country and d.state in ('approved', 'reverify_due')
 select count(*) as number from dossiers d where {{cohort}};
 
 -- name: cohort
--- Whom a cohort is about, a page at a time.
-select d.id from dossiers d where {{cohort}} and d.id > :after order by d.id limit :most;
+-- Whom a cohort is about and who is not enrolled, a page at a time.
+select d.id from dossiers d where {{cohort}} and (d.campaign is null or d.campaign <> :campaign) and d.id > :after
+order by d.id limit :most;
 
 -- name: enrolled
 insert into campaign_members (campaign, dossier) values (:campaign, :dossier) on conflict do nothing;

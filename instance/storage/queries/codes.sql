@@ -39,6 +39,10 @@ delete from addresses_to_prove where account = :account;
 -- Who can be written to under this address: it is proved, and the account is open.
 select id, language, unsafe from accounts where email = :email and disabled_at is null order by id limit 1;
 
+-- name: to_whom
+-- The owner of an account under its name, whether the address is proved or not.
+select id, email, language from accounts where login = :login and disabled_at is null;
+
 -- name: renew_password
 -- The address is looked at once more: it may have gone to somebody else, or the account be closed.
 update accounts set password = :password, unsafe = :unsafe

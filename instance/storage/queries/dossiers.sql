@@ -14,6 +14,10 @@ select {{dossier}} from dossiers d where d.id = :id;
 -- The last one: after a final state a new application is a new dossier.
 select {{dossier}} from dossiers d where d.account = :account order by d.created_at desc, d.id desc limit 1;
 
+-- name: awaited
+-- Of whom something is waited for: asked for more, or verified by us and to be looked at again.
+select 1 as found from dossiers where account = :account and state in ('more_needed', 'approved', 'reverify_due') limit 1;
+
 -- name: earlier
 -- The other applications of an account, the newest first: by it and not by the dossier, whose facts may be gone.
 select id, state, approved_at, created_at, changed_at, decided_at from dossiers
@@ -46,9 +50,15 @@ union all
 select a.id, a.submitted_at as since from annexes a join dossiers d on d.id = a.dossier
 where {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
 
+-- fragment: decided
+country = :country and decided_at >= :since and submitted_at is not null and decided_at >= submitted_at
+
 -- name: decided
-select submitted_at, decided_at from dossiers
-where country = :country and decided_at >= :since and submitted_at is not null and decided_at >= submitted_at;
+select count(*) as number from dossiers where {{decided}};
+
+-- name: took
+-- How long those in the middle took: of a great many, one or two are read.
+select decided_at - submitted_at as took from dossiers where {{decided}} order by took limit :most offset :skip;
 
 -- name: add
 insert into dossiers (id, account, doctor, version, name, folded, handle, specialties, languages, email, identity,

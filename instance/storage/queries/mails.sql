@@ -13,6 +13,10 @@ where sent_at is null and account = '' and address = '' order by id limit :most;
 select a.id, a.roles, a.language, s.countries from staff s join accounts a on a.id = s.account
 where s.ended_at is null and a.disabled_at is null and a.email <> '' order by a.id;
 
+-- name: who_works_at_the_desk
+select a.roles, s.countries, case when a.email <> '' then 1 else 0 end as reached
+from staff s join accounts a on a.id = s.account where s.ended_at is null and a.disabled_at is null;
+
 -- name: due
 -- Codes overtake everything else, also the word to one who has an account: both look alike to whoever watches.
 select m.id, m.whom, m.account, m.notice, m.language, m.at, m.address, m.sealed, m.tries, m.next_at,

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from instance.services.dossiers import campaigns as module
 from instance.services.errors import Missing
+from instance.storage.errors import StorageUnavailable
 from tests.instance.dossiers.applying import APPROVE, GERMAN, LEA, REMY, RENE, RITA, RPPS, Applicant, refused
 from tests.town import Place
 from verification.campaign import Cohort, Numbers
@@ -19,6 +21,7 @@ from verification.moves import AnnexKind, State
 from verification.ways import PROPOSAL
 
 BY_RITA = Cohort(reviewers=frozenset({RITA.id}), ranks=frozenset({EvidenceClass.E3}))
+NAMES = ("Aubin", "Berger", "Colin", "Duval", "Ferrand")
 
 
 async def test_members_become_due_by_the_deadline_and_numbers_follow(fr: Place) -> None:
@@ -144,6 +147,38 @@ async def test_a_later_campaign_takes_nobody_out_of_an_earlier_one(fr: Place) ->
 
     assert [(Ground.REVIEWER_IN_DOUBT, Numbers(done=1, open=1))] == found[0]
     assert [(Ground.SPOT_CHECK, Numbers(open=2)), (Ground.REVIEWER_IN_DOUBT, Numbers(done=1, open=1))] == found[1]
+
+
+async def test_a_round_of_the_calendar_enrols_some_and_keeps_its_place(
+    fr: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is not reached is enrolled in the next round; one who cannot be keeps nobody from it, nor another campaign."""
+    monkeypatch.setattr(module, "AT_ONCE", 2)
+    campaigns, members = fr.node.dossiers.campaigns, []
+    for number in range(5):
+        member = await Applicant.submits(fr.node, f"member{number}", name=f"Dr Luc {NAMES[number]}", birth_date=None)
+        await member.is_approved()
+        members.append(member)
+    first, second = [await campaigns.propose("FR", BY_RITA, Ground.SPOT_CHECK, LEA) for _ in range(2)]
+    await campaigns.start(first, REMY)
+    real, bad = fr.node.dossiers.carry, min(member.id for member in members)
+
+    async def fails(dossier_id: str, *values: Any, **more: Any) -> Any:
+        if dossier_id == bad:
+            raise StorageUnavailable("gone")
+        return await real(dossier_id, *values, **more)
+
+    monkeypatch.setattr(fr.node.dossiers, "carry", fails)
+    rounds = [await campaigns.enrol() for _ in range(4)]
+    monkeypatch.setattr(fr.node.dossiers, "carry", real)
+    await campaigns.start(second, REMY)
+    both = [await campaigns.enrol() for _ in range(4)]
+    lines = await campaigns.overview("FR")
+
+    assert [1, 1, 1, 1] == rounds
+    assert [2, 2, 2, 0] == both
+    assert [(first, False), (second, False)] == sorted((line.campaign.id, line.enrolling) for line in lines)
+    assert {second} == {(await member.file()).dossier.campaign for member in members}
 
 
 async def test_a_campaign_about_nobody_is_not_proposed(fr: Place) -> None:

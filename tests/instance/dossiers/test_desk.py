@@ -125,6 +125,19 @@ async def test_time_the_applicant_takes_is_not_the_desks(fr: Place) -> None:
     assert 0 == (await fr.node.dossiers.figures("FR")).overdue
 
 
+async def test_the_median_is_the_one_in_the_middle(fr: Place) -> None:
+    """Of one, two and three decisions, whatever the order in which they came."""
+    medians = []
+    for number, days in enumerate((9, 1, 3)):
+        applicant = await Applicant.submits(fr.node, f"m{number}", name=f"Dr Luc {'ABC'[number]}ubin", birth_date=None)
+        fr.network.clock.move(days=days)
+        await applicant.is_approved()
+        found = await fr.node.dossiers.figures("FR")
+        medians.append((found.decided, found.median))
+
+    assert [(1, timedelta(days=9)), (2, timedelta(days=5)), (3, timedelta(days=3))] == medians
+
+
 async def test_figures_of_a_country(fr: Place) -> None:
     """How many wait by age, what is overdue, and how long decisions took."""
     for login, days in (("one", 1), ("two", 3)):

@@ -16,7 +16,7 @@ from tests.instance.pages.house import close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
 
-PUBLIC = ("/", "/sign-in", "/recover", "/federation", "/help", "/privacy", "/accessibility")
+PUBLIC = ("/", "/sign-in", "/recover", "/recover/team", "/federation", "/help", "/privacy", "/accessibility")
 INNER = (
     "/feed",
     "/write",

@@ -7,11 +7,13 @@ import sqlite3
 
 import pytest
 
+from instance.services import recovery
 from instance.services.accounts import Stage
+from instance.services.errors import Rejected
 from tests.factors import code as shown_code
 from tests.factors import device_of, enrol
 from tests.instance.dossiers.applying import ADMIN, RENE, RITA, Applicant
-from tests.instance.pages.newcomer import EMAIL, open_door
+from tests.instance.pages.newcomer import EMAIL, FORM, open_door
 from tests.town import PASSWORD, rows
 from verification.grounds import Ground
 
@@ -161,6 +163,117 @@ async def test_a_whole_day_of_asking_brings_twelve_mails(door):
         codes += [(await door.newcomer().post("/recover", email=OWN)).status_code for _ in range(3)]
 
     assert [303] * 12 + [429] * 6 == codes
+
+
+async def _asked(door, number, client, email=OWN) -> list[bool]:
+    """Whether each of so many questions for an address was taken that came from one network."""
+    taken = []
+    for _ in range(number):
+        try:
+            await door.node.recovery.begin(email, client, "en")
+        except Rejected as error:
+            taken.append(error.code != "too_many_attempts")
+        else:
+            taken.append(True)
+    return taken
+
+
+async def test_who_asks_for_somebody_elses_address_denies_it_to_nobody(door):
+    """All day, from one network and then from five; the owner asks from another one and is let in."""
+    await door.joins()
+    for number in range(6):
+        door.network.clock.move(minutes=16)
+        await _asked(door, 4, f"198.51.100.{min(number, 4)}")
+    somebody = await asks(door)
+
+    assert 303 == (await sets(somebody, await mailed(door))).status_code
+    assert [True] * 3 + [False] == await _asked(door, 4, "2001:db8:1:2::/64")
+
+
+async def test_mails_of_sign_ups_are_counted_apart(door):
+    """Whoever types the address into the form of sign-ups uses up nothing of the way back."""
+    await door.joins()
+    for _ in range(4):
+        await door.newcomer().post("/join", **FORM)
+
+    assert 303 == (await door.newcomer().post("/recover", email=OWN)).status_code
+
+
+async def test_one_address_gets_so_many_mails_a_day_and_no_more(door):
+    """However many networks ask."""
+    await door.joins()
+    found = [each for number in range(21) for each in await _asked(door, 3, f"198.51.100.{number}")]
+    other = await _asked(door, 1, "198.51.100.1", "nobody@mail.example")
+
+    assert [True] * recovery.PER_ADDRESS + [False] * 3 == found
+    assert [True] == other
+
+
+# ── with the help of a person ──
+
+
+async def _by_team(somebody, code, password=NEW, again=None):
+    return await somebody.post("/recover/team", code=code, password=password, again=again or password)
+
+
+async def _sent(door) -> str:
+    await door.node.recovery.send(OWN, by="cli: ada", reason="on the telephone")
+    while await door.node.mails.send_due():
+        pass
+    return re.findall(r"^[A-Z2-7-]{24}$", (await door.mails())[-1].get_content(), re.MULTILINE)[0]
+
+
+async def test_an_administrator_has_a_code_sent_that_only_the_owner_reads(door):
+    """When nothing else is left of the day: it goes to the proved address, works once in any browser, and is recorded."""
+    await door.joins()
+    [await _asked(door, 3, f"198.51.100.{number}") for number in range(21)]
+    code, last = await _sent(door), (await door.mails())[-1]
+    somebody = door.newcomer()
+    page = await somebody.text("/recover/team")
+    answer = await _by_team(somebody, code.lower().replace("-", " "))
+    late = await _by_team(door.newcomer(), code, "a-third-long-passphrase")
+    acts = await rows(door.node, "select act, by_whom, reason from staff_acts order by id")
+
+    assert 'action="/recover/team"' in page
+    assert OWN == last["To"]
+    assert f"{door.node.origin}/recover/team" in last.get_content()
+    assert (303, "/me?saved=password") == (answer.status_code, answer.headers["Location"])
+    assert "(code_gone)" in await page_of(late)
+    assert (422, 303) == (await signs_in(door, PASSWORD), await signs_in(door, NEW))
+    assert ("recovery_sent", "cli: ada", "on the telephone") in [tuple(each) for each in acts]
+
+
+async def test_such_a_code_is_no_other_and_none_is_guessed(door):
+    """Made up, past, a mailed one of eight digits, one for which two passwords were typed: each says so, nobody is in."""
+    await door.joins()
+    made_up = await page_of(await _by_team(door.newcomer(), "ABCD-EFGH-IJKL-MNOP-QRST"))
+    empty = await page_of(await _by_team(door.newcomer(), ""))
+    await asks(door)
+    short = await page_of(await _by_team(door.newcomer(), await mailed(door)))
+    code = await _sent(door)
+    two = await page_of(await _by_team(door.newcomer(), code, again="something-else-long"))
+    weak = await page_of(await _by_team(door.newcomer(), code, "short"))
+    door.network.clock.move(minutes=15)
+    past = await page_of(await _by_team(door.newcomer(), code))
+
+    assert ["(code_gone)" in page for page in (made_up, empty, short)] == [True] * 3
+    assert ["(passwords_differ)" in two, "(password_too_short)" in weak, "(code_past)" in past] == [True] * 3
+    assert 303 == await signs_in(door, PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("login", "reason", "code"),
+    [("nobody", "asked", "unknown_account"), (OWN, " ", "reason_missing"), ("rene", "asked", "address_not_proved")],
+)
+async def test_a_code_goes_to_proved_addresses_alone(door, login, reason, code):
+    """And for a reason; nothing is sent otherwise."""
+    await door.joins()
+    await door.place.doctor("rene")
+    sent = len(await door.mails())
+    with pytest.raises(Rejected, match=code):
+        await door.node.recovery.send(login, by="cli: ada", reason=reason)
+
+    assert sent == len(await door.mails())
 
 
 async def test_what_could_be_read_in_two_ways_is_said_at_the_field(door):

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
 import pytest
 
+from instance import uploads as uploads_module
 from instance.routes import guard
 from instance.services.errors import Rejected
 from instance.storage.errors import StorageUnavailable
-from instance.uploads import AT_ONCE, Uploads
+from instance.uploads import AT_ONCE, KEPT, LEAST_RATE, MAX_UPLOAD, UPLOAD_SECONDS, Uploads
 from tests.instance.files import pdf
+from tests.instance.pages.house import OWN_PAGE
 from tests.instance.pages.newcomer import open_door
 from tests.town import rows
 
@@ -43,8 +46,8 @@ async def test_one_account_brings_one_file_at_a_time(door):
 async def test_where_all_places_are_taken_the_next_waits(door):
     """An upload beyond the places is refused; once one is free it is taken."""
     eliane, target = await _with_a_piece(door)
-    for number in range(AT_ONCE):
-        door.node.uploads.enter(f"somebody-{number}")
+    for number in range(AT_ONCE - KEPT):
+        door.node.uploads.enter(f"somebody-{number}", f"198.51.100.{number}", awaited=False)
     refused = await eliane.sends(target, pdf())
     door.node.uploads.leave("somebody-0")
     taken = await eliane.sends(target, pdf())
@@ -80,15 +83,83 @@ async def test_files_are_counted(door, monkeypatch):
 def test_places_are_counted_by_account():
     """Who has left may enter again; who has not, and whoever comes when all are taken, may not."""
     uploads = Uploads()
-    uploads.enter("a")
+    uploads.enter("a", "198.51.100.99", awaited=False)
     with pytest.raises(Rejected, match="files_busy"):
-        uploads.enter("a")
+        uploads.enter("a", "198.51.100.98", awaited=False)
     uploads.leave("a")
-    for number in range(AT_ONCE):
-        uploads.enter(str(number))
+    for number in range(AT_ONCE - KEPT):
+        uploads.enter(str(number), f"198.51.100.{number}", awaited=False)
 
     with pytest.raises(Rejected, match="files_busy"):
-        uploads.enter("a")
+        uploads.enter("a", "198.51.100.99", awaited=False)
+
+
+def test_one_network_has_two_places():
+    """However many accounts it has, awaited or not; another network is let in, and a place that is free again counts."""
+    uploads = Uploads()
+    for account in ("a", "b"):
+        uploads.enter(account, "2001:db8::/64", awaited=False)
+    for awaited in (False, True):
+        with pytest.raises(Rejected, match="files_busy"):
+            uploads.enter("c", "2001:db8::/64", awaited=awaited)
+    uploads.enter("c", "2001:db8:0:1::/64", awaited=False)
+    uploads.leave("a")
+
+    uploads.enter("d", "2001:db8::/64", awaited=False)
+
+
+async def test_places_are_kept_for_those_who_are_awaited(door):
+    """When strangers have all they can have: who was asked for more and who renews bring files, an applicant waits."""
+    eliane, target = await _with_a_piece(door)
+    for number in range(AT_ONCE - KEPT):
+        door.node.uploads.enter(f"somebody-{number}", f"198.51.100.{number}", awaited=False)
+    first = await eliane.sends(target, pdf())
+    applicant = await door.applicant()
+    found = [await door.node.dossiers.awaited(applicant.account)]
+    for state in ("submitted", "more_needed", "approved", "reverify_due", "revoked", "expired"):
+        with sqlite3.connect(door.place.config.database.removeprefix("sqlite:///")) as file:
+            file.execute("update dossiers set state = ?", (state,))
+        found.append(await door.node.dossiers.awaited(applicant.account))
+    door.node.uploads.enter("renews", "203.0.113.1", awaited=True)
+    door.node.uploads.enter("asked for more", "203.0.113.2", awaited=True)
+
+    assert 503 == first.status_code
+    assert [False, False, True, True, True, False, False] == found
+    with pytest.raises(Rejected, match="files_busy"):
+        door.node.uploads.enter("one more", "203.0.113.3", awaited=True)
+
+
+async def _streams(door, eliane, target, rate, seconds):
+    """Announce a megabyte, bring so many bytes a second for so long; return the status once there is one."""
+    headers = {**OWN_PAGE, "Content-Type": "multipart/form-data; boundary=b", "Content-Length": "1000000"}
+    async with eliane.client.request(target, method="POST", headers=headers) as sent:
+        await sent.send(b'--b\r\nContent-Disposition: form-data; name="file"; filename="deed.pdf"\r\n\r\n')
+        ends, step = asyncio.get_running_loop().time() + seconds, 0.02
+        while asyncio.get_running_loop().time() < ends and not sent._task.done():
+            await sent.send(b"A" * int(rate * step))
+            await asyncio.sleep(step)
+        if not sent._task.done():
+            await sent.disconnect()
+            return 0
+        return (await sent.as_response()).status_code
+
+
+async def test_a_body_that_trickles_is_ended_and_one_from_a_telephone_is_not(door, monkeypatch):
+    """At 5 kB/s it gives its place up at the first look, with 408; 400 kbit/s go on beyond it."""
+    for name, value in {"SLOW_AT_FIRST": 0.3, "_LOOKED_AT": 0.05}.items():
+        monkeypatch.setattr(uploads_module, name, value)
+    eliane, target = await _with_a_piece(door)
+    slow = await _streams(door, eliane, target, 5_000, 1.5)
+    telephone = await _streams(door, eliane, target, 50_000, 0.8)
+    later = await eliane.sends(target, pdf())
+
+    assert (408, 0, 303) == (slow, telephone, later.status_code)
+
+
+def test_the_largest_file_passes_from_a_telephone():
+    """At 400 kbit/s: faster than the least rate, and within the time."""
+    assert LEAST_RATE < 50_000
+    assert MAX_UPLOAD / 50_000 < UPLOAD_SECONDS
 
 
 # ── nothing without a piece ──
