@@ -129,3 +129,12 @@ async def test_the_page_says_that_nobody_goes_while_a_revocation_is_proposed(des
         assert "<code>(leaving_held)</code>" in await each.get_data(as_text=True)
     assert asked == len(desk.network.contacts)
     assert "approved" == (await made.file()).dossier.state
+
+
+async def test_what_a_sibling_says_is_shown_once_the_opening_is_recorded(desk: Desk) -> None:
+    """That page shows whom it asks about."""
+    made, _ = await says(desk, "anna@de.example")
+    rita = await desk.staff("rita", "reviewer")
+    await rita.text(f"/desk/{made.id}/sibling")
+
+    assert "dossier.opened" == (await desk.node.dossiers.history(made.id))[-1].act
