@@ -188,7 +188,7 @@ def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:
 
 
 def _vote_offers(votes: tuple[Vote, ...], actor: Actor, *, voted: bool) -> set[str]:
-    if voted:
+    if voted or not actor.near.isdisjoint(vote.reviewer for vote in votes):
         return set()
     if not disagreed(votes):
         return {"vote"}
@@ -201,7 +201,7 @@ def _offers_of_two(dossier: Dossier, actor: Actor) -> set[str]:
     emergency = dossier.emergency
     if dossier.state is State.SUSPENDED:
         found.add("lift")
-        if emergency is not None and not emergency.confirmed and emergency.by != actor.id:
+        if emergency is not None and not emergency.confirmed and emergency.by not in {actor.id, *actor.near}:
             found.add("confirm")
     return found
 
