@@ -375,6 +375,11 @@ class Dossiers(Cases):
         """The country policies in force."""
         return self.node.policies.effective()
 
+    async def open_policy(self, country: str) -> CountryPolicy | None:
+        """The policy of a country now; None for one that is closed, also because its policy cannot be read."""
+        await self.node.policies.look()
+        return self.policies().get(Country(country))
+
     def policy(self, country: str) -> CountryPolicy:
         """The policy of a country; raise Rejected where nobody is admitted from there."""
         found = self.policies().get(Country(country))
