@@ -88,6 +88,7 @@ class Workers:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await self._node.directory.lists.stop()
+        await self._node.inbound.stop()
         if self._stopped:
             return
         self._stopped = True
@@ -128,7 +129,7 @@ class Workers:
         wake = self._node.wake.inbound
         while True:
             wake.clear()
-            if not await self._node.inbound.apply_next():
+            if not await self._node.inbound.begin_due():
                 await _woken(wake)
 
     async def _deliveries(self) -> None:

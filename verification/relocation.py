@@ -69,5 +69,18 @@ def why_not(old: Old, new: New, *, now: datetime) -> WhyNot | None:
     return None
 
 
+def has_returned(
+    names: Uri | None, valid_from: datetime | None, *, last_valid_from: datetime | None, moved_at: datetime | None
+) -> bool:
+    """Whether somebody whose move was believed is a doctor under the old address again.
+
+    The actor `names` no destination any more, and its credential is newer than the last one that was believed
+    (`last_valid_from`) and than the move: a destination that is left out for once undoes nothing.
+    """
+    if names is not None or valid_from is None or last_valid_from is None or moved_at is None:
+        return False
+    return valid_from > last_valid_from and valid_from >= moved_at - SKEW
+
+
 def _of_late(since: datetime | None, now: datetime) -> bool:
     return since is not None and -SKEW <= now - since <= BELIEVED_FOR

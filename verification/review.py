@@ -30,6 +30,7 @@ from verification.ways import (
     disagreed,
     heard,
     require_applicant,
+    require_free,
     require_person,
     require_reviewer,
     require_running,
@@ -367,7 +368,8 @@ def report_death(dossier: Dossier, by: Actor, now: datetime) -> Outcome:
 
 
 def depart(dossier: Dossier, now: datetime) -> Outcome:
-    """End the dossier because the doctor's new home has taken over."""
+    """End the dossier because the doctor's new home has taken over; raise LeavingHeld as `leave` does."""
+    require_free(dossier, now)
     return _moved(dossier, State.MOVED, at=now, by=SYSTEM, ground=Ground.MOVED, kept=dossier)
 
 

@@ -42,8 +42,8 @@ async def annex_form(present: Session, kind: str) -> ResponseReturnValue:
 async def show_annex(kind: AnnexKind, file: File, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
     """Show the page of one kind of annex, with what is to be mended."""
     node = guard.node()
-    kept, policy = await node.evidence.files(file.dossier.id), node.dossiers.policy(file.dossier.country)
-    against = view.against(kind.value, file.dossier, node.clock())
+    kept, policy = await node.evidence.files(file.dossier.id), await node.dossiers.open_policy(file.dossier.country)
+    against = view.against(kind.value, file.dossier, node.clock()) or ("" if policy else view.COUNTRY_CLOSED)
     if against and not mistakes:
         status = 409
     shown = file.said.specialties if file.dossier.role is Role.SPECIALIST else ()

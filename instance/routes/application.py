@@ -46,13 +46,14 @@ async def show(present: Session, mistakes: list[Mistake], status: int = 200) -> 
     if file is None:
         return await _begin_page(present, mistakes, status)
     told, kept = await node.dossiers.notices(present.account_id), await node.evidence.files(file.dossier.id)
-    shown = view.application(file, told, kept, node.dossiers.policy(file.dossier.country))
+    shown = view.application(file, told, kept, await node.dossiers.open_policy(file.dossier.country))
     return await shell.page(
         "application.html", status=status, here="application" if not shown.verified else "me", shown=shown,
         sites=await sites_offered(file) if shown.may_correct else (),
         mistakes=mistakes, authority=node.authority, most_bytes=node.evidence.rules.bytes,
         rows=annexes.rows(file, kept),
-        acts=annexes.possible(file, node.clock()), applies=not file.dossier.final and file.dossier.approved_at is None,
+        acts=() if shown.closed else annexes.possible(file, node.clock()),
+        applies=not file.dossier.final and file.dossier.approved_at is None,
         elsewhere=await node.relocations.elsewhere(file.dossier.id),
         exports=may_own(OwnAct.EXPORT, file.dossier.state),
     )  # fmt: skip

@@ -64,15 +64,15 @@ async def overdue(actor: Actor) -> ResponseReturnValue:
 @_reviewers
 async def dossier(actor: Actor, dossier: str) -> ResponseReturnValue:
     """Show claim, evidence, register, duplicates, votes and history side by side, once the opening is recorded."""
-    await guard.node().dossiers.record_opening(dossier, actor)
     return await _page(actor, dossier)
 
 
 async def _page(
     actor: Actor, dossier: str, error: Rejected | None = None, kept: Kept | None = None
 ) -> ResponseReturnValue:
+    """The dossier, also where something was refused: no page of it leaves before its opening is recorded."""
     node = guard.node()
-    file = await node.dossiers.open_to(dossier, actor)
+    file = await node.dossiers.record_opening(dossier, actor)
     view, chosen = await desk.dossier(node, file, actor), kept or Kept()
     stale = error is not None and error.code == "dossier_changed"
     elsewhere = await node.relocations.elsewhere(dossier)
@@ -121,7 +121,7 @@ def _picture(body: bytes, number: str) -> Response:
 async def sibling(actor: Actor, dossier: str) -> ResponseReturnValue:
     """Ask the sibling at which the applicant says they are verified: its answer supports, and approves nothing."""
     node, found, code = guard.node(), None, ""
-    file = await node.dossiers.open_to(dossier, actor)
+    file = await node.dossiers.record_opening(dossier, actor)
     try:
         found = await node.relocations.support(dossier, file.said.name)
     except Rejected as error:

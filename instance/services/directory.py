@@ -29,6 +29,7 @@ from instance.services.key_memory import KeyMemory, Keys
 from instance.services.status_lists import StatusLists
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
+from verification import relocation
 from verification.verdicts import Reason
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ class Directory:
         Handle and addresses never change (security A50).
         """
         before = await self._node.store.one("directory.doctor", uri=doctor.id)
-        last = from_ms(before["valid_from"]) if before is not None and before["valid_from"] is not None else None
+        last = _at(before["valid_from"]) if before is not None else None
 
         def judged() -> KnownDoctor:
             now = self._node.clock()
@@ -199,6 +200,7 @@ class Directory:
             known = judged()
         if before is not None:
             _require_same(known, before)
+            known = _unless_moved(known, before)
         keys = read_keys(doctor.id, doctor.public_keys, doctor.assertion_methods)
         return Learned(known, keys, document, doctor.credential)
 
@@ -206,7 +208,7 @@ class Directory:
         """Store a new version in the caller's transaction; False where nothing is known and nothing may be believed.
 
         A version that does not hold takes the mark away; the last confirmed name, role and keys stay. Who is gone does
-        not come back, whatever credential they show: StandingRefused.
+        not come back, whatever credential they show: StandingRefused. Who has moved stays revoked until they return.
         """
         doctor, now = learned.doctor, self._node.clock()
         before = await tx.one("directory.doctor", uri=doctor.uri)
@@ -214,6 +216,8 @@ class Directory:
             raise StandingRefused(_NO_CREDENTIAL, "has left")
         if before is None and doctor.standing != OK:
             return False
+        if before is not None:
+            doctor = _unless_moved(doctor, before)
         values = row_of(doctor, learned.document, learned.credential, to_ms(now))
         if is_deferred(doctor):
             return True  # nothing was found against them
@@ -225,10 +229,9 @@ class Directory:
         else:
             await self._keep_believed(tx, learned, values)
             await tx.run("directory.release_held", actor=doctor.uri, now=to_ms(now))
-        if before is not None and (before["standing"], before["valid_until"]) != (
-            doctor.standing,
-            values["valid_until"],
-        ):
+        overtaken = doctor.standing != learned.doctor.standing
+        shown = (doctor.standing, values["valid_until"])
+        if overtaken or (before is not None and (before["standing"], before["valid_until"]) != shown):
             await tx.run("directory.raise_standing_version")
         return True
 
@@ -322,6 +325,7 @@ class Directory:
         doctor = judge(document, sibling, self.lists(), now=self._node.clock(), known=True)
         if row["standing"] != OK and doctor.standing == OK:
             doctor = with_standing(doctor, row["standing"])
+        doctor = _unless_moved(doctor, row)
         # Long ago, so that a bad one is read again at once.
         at = self._node.clock() if doctor.standing == OK else self._node.clock() - AGAIN
         verdict = _Verdict(doctor, at)
@@ -459,6 +463,20 @@ class Directory:
         self._keys.learn(uri, learned.keys, now)
         self._left.pop(uri, None)
         self.adopt(learned)
+
+
+def _unless_moved(doctor: KnownDoctor, before: Row) -> KnownDoctor:
+    """The doctor as judged; revoked, whatever the home shows, where they have moved from here and not come back."""
+    if not before["moved_to"]:
+        return doctor
+    back = doctor.standing == OK and relocation.has_returned(
+        doctor.moved_to, doctor.valid_from, last_valid_from=_at(before["valid_from"]), moved_at=_at(before["moved_at"])
+    )
+    return doctor if back else with_standing(doctor, Reason.REVOKED.value)
+
+
+def _at(ms: int | None) -> datetime | None:
+    return None if ms is None else from_ms(ms)
 
 
 def _require_same(known: KnownDoctor, before: Row) -> None:

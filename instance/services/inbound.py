@@ -22,7 +22,7 @@ from federation.vocabulary import AnyActivity, Delete, Move, Update
 from instance.ids import new_ulid
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
-from instance.storage.errors import StorageError, StorageUnavailable
+from instance.storage.errors import StorageUnavailable
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 
@@ -33,6 +33,8 @@ TRIES: Final = 5
 #: After failures 1 to 4 of a handler.
 WAITS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(minutes=30))
 HELD_FOR: Final = timedelta(days=7)
+#: Seconds for which one message may ask other homes, whatever they answer; then it waits like one that got no answer.
+PATIENCE: Final = 30.0
 _CONTACT_EVERY: Final = timedelta(seconds=10)
 _REMEMBERED: Final = 1_024
 
@@ -45,6 +47,9 @@ class InboundQueue:
         #: What was read at the door, so that the worker need not read it again.
         self._read: OrderedDict[str, AnyActivity] = OrderedDict()
         self._contacts: dict[str, datetime] = {}
+        #: The siblings whose messages are at work, and what went wrong in those that have ended.
+        self._lanes: dict[str, asyncio.Task[None]] = {}
+        self._faults: list[Exception] = []
         self._counters: dict[tuple[str, str], Any] = {}
 
     async def keep(self, arrival: Arrival) -> bool:
@@ -125,22 +130,61 @@ class InboundQueue:
     # ── the worker's part ──
 
     async def apply_next(self, limit: int = 64) -> int:
-        """Work off what is due, each sibling's messages in their order; return how many rows were looked at.
+        """Begin to work off what is due and wait for all of it; return how many rows were looked at.
 
         One that fails hurts no other, and a sibling that does not answer delays only its own. Raises StorageError at
         the end, where a row could not even be put off: it and what its sibling sent after it are due still.
         """
-        now = to_ms(self._node.clock())
-        rows = await self._node.store.all("inbound.due", now=now, count=limit)
+        begun = await self.begin_due(limit)
+        try:
+            await self.rest()
+        except asyncio.CancelledError:
+            await self.stop()
+            raise
+        self._raise_fault()
+        return begun
+
+    async def begin_due(self, limit: int = 64) -> int:
+        """Begin to work off what is due, each sibling's messages in their order and beside everybody else's.
+
+        Return how many rows were begun with. Whose messages are at work already is left alone until they rest, which
+        wakes the worker. Raises the fault of one that has ended.
+        """
+        self._raise_fault()
+        apart = "".join(f"|{origin}|" for origin in self._lanes)
+        rows = await self._node.store.all("inbound.due", now=to_ms(self._node.clock()), count=limit, apart=apart)
         by_origin: dict[str, list[Row]] = {}
         for row in rows:
             by_origin.setdefault(row["origin"], []).append(row)
-        async with asyncio.TaskGroup() as group:
-            lanes = [group.create_task(self._apply_in_order(theirs)) for theirs in by_origin.values()]
-        faults = [fault for lane in lanes if (fault := lane.result()) is not None]
+        for origin, theirs in by_origin.items():
+            self._lanes[origin] = asyncio.create_task(self._lane(origin, theirs))
+        return len(rows)
+
+    async def rest(self) -> None:
+        """Wait until nobody's messages are at work."""
+        while self._lanes:
+            await asyncio.wait(self._lanes.values())
+
+    async def stop(self) -> None:
+        """Leave what is at work to be worked off again."""
+        lanes, self._lanes = self._lanes, {}
+        for lane in lanes.values():
+            lane.cancel()
+        await asyncio.gather(*lanes.values(), return_exceptions=True)
+
+    async def _lane(self, origin: str, rows: Sequence[Row]) -> None:
+        try:
+            await self._apply_in_order(rows)
+        except Exception as fault:
+            self._faults.append(fault)
+        finally:
+            self._lanes.pop(origin, None)
+            self._node.wake.inbound.set()
+
+    def _raise_fault(self) -> None:
+        faults, self._faults = self._faults, []
         if faults:
             raise faults[0]
-        return len(rows)
 
     async def next_due(self) -> datetime | None:
         """When the earliest waiting row is due."""
@@ -158,15 +202,11 @@ class InboundQueue:
 
         await self._node.store.write(work)
 
-    async def _apply_in_order(self, rows: Sequence[Row]) -> StorageError | None:
-        """Work off one sibling's rows; stop at one of which nothing could be written, and return why."""
+    async def _apply_in_order(self, rows: Sequence[Row]) -> None:
+        """Work off one sibling's rows; stop at one of which nothing could be written, and raise why."""
         away = False
-        try:
-            for row in rows:
-                away = await self._apply(row, away) or away
-        except StorageError as fault:
-            return fault
-        return None
+        for row in rows:
+            away = await self._apply(row, away) or away
 
     async def _apply(self, row: Row, away: bool) -> bool:
         """Work one row off; return whether its sibling did not answer. One that is `away` is not asked again."""
@@ -179,7 +219,7 @@ class InboundQueue:
             if await self._is_held(activity, sibling, row):
                 return False
             forwarded_by = row["origin"] if sibling.origin != row["origin"] else None
-            into = await node.apply.prepare(activity, bytes(row["body"]), sibling, forwarded_by=forwarded_by)
+            into = await self._prepared(activity, row, sibling, forwarded_by)
             effects = await node.store.write(lambda tx: self._finish(tx, row, into))
         except (NotReached, StandingDeferred, TooManyRequests) as passing:
             await self._wait(row)
@@ -198,6 +238,18 @@ class InboundQueue:
                 await node.apply.settle(effects)
                 node.metrics.applied.labels("applied").inc()
         return False
+
+    async def _prepared(
+        self, activity: AnyActivity, row: Row, sibling: Sibling, forwarded_by: str | None
+    ) -> Incoming:  # fmt: skip
+        """What the effect needs; raise NotReached where the homes that are asked for it take too long together."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._node.apply.prepare(
+                    activity, bytes(row["body"]), sibling, forwarded_by=forwarded_by
+                )  # fmt: skip
+        except TimeoutError:
+            raise NotReached("deadline") from None
 
     async def _finish(self, tx: Transaction, row: Row, into: Incoming) -> Effects | None:
         """The effect and its mark in one transaction; None where another process was first."""

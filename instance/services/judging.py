@@ -178,7 +178,6 @@ def row_of(doctor: KnownDoctor, document: Mapping[str, Any], doctor_credential: 
         "languages": json.dumps(doctor.languages),
         "credential": orjson.dumps(doctor_credential).decode(),
         "document": orjson.dumps(document).decode(),
-        "claims": doctor.moved_to or "",
         "now": now_ms,
     }
 

@@ -157,6 +157,9 @@ class Relocations:
         row, now = await self._row(doctor), self._node.clock()
         if row["standing"] != OK:
             raise Rejected("not_in_order", status=409)
+        dossier = await self._store.one("dossiers.approved_of_doctor", doctor=doctor)
+        if dossier is not None:
+            await self._node.dossiers.require_free(dossier["id"])
         found, learned, address = await self._find(address, Direction.OUT, "new")
         # As it will be shown, once this is done.
         old = Old(

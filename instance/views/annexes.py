@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from instance.services.dossiers.values import File
 
 RETIRE: Final = "retire"
+#: Why nothing can be handed in where no policy is in force.
+COUNTRY_CLOSED: Final = "country_closed"
 #: Everything a verified doctor can ask for, in the order of the page.
 ACTS: Final = (*(kind.value for kind in AnnexKind), RETIRE)
 #: What an annex is shown as; `resting`: while the verification is suspended or has run out, `ended`: not decided.
@@ -80,8 +82,10 @@ def proofs(kind: AnnexKind, form: str, file: File, policy: CountryPolicy) -> tup
     return found if any(Proof(each) not in SUPPORT for each in found) else ()
 
 
-def forms(kind: AnnexKind, file: File, policy: CountryPolicy) -> tuple[str, ...]:
-    """The forms with which something can be added to an annex of this kind."""
+def forms(kind: AnnexKind, file: File, policy: CountryPolicy | None) -> tuple[str, ...]:
+    """The forms with which something can be added to an annex of this kind; none in a country that is closed."""
+    if policy is None:
+        return ()
     return tuple(name for name in application.FORMS if proofs(kind, name, file, policy))
 
 

@@ -96,6 +96,7 @@ class Application(Struct, frozen=True, kw_only=True):
     may_begin_again: bool
     may_correct: bool
     verified: bool
+    closed: bool
 
     @property
     def owing(self) -> tuple[PieceRow, ...]:
@@ -104,9 +105,9 @@ class Application(Struct, frozen=True, kw_only=True):
 
 
 def application(
-    file: File, told: Iterable[NoticeLine], kept: Iterable[EvidenceFile], policy: CountryPolicy
+    file: File, told: Iterable[NoticeLine], kept: Iterable[EvidenceFile], policy: CountryPolicy | None
 ) -> Application:
-    """Put the page together."""
+    """Put the page together; without a policy the country is closed, and nothing can be added or handed in."""
     dossier, files = file.dossier, {each.id: each for each in kept}
     lines = tuple(_line(each) for each in told if each.dossier == dossier.id)
     may_add, waiting = dossier.state in _GIVEN, bool(file.waiting(AnnexKind.RENEWAL))
@@ -116,8 +117,9 @@ def application(
         sites=tuple(sorted(dossier.sites)),
         handle=wished(file.said) if file.doctor is None else "", day=to_ms(_day(file)),
         grounds=_grounds(dossier.state, lines), lines=lines, pieces=_pieces(file, files, added=may_add),
-        forms=tuple(name for name in FORMS if proofs(name, dossier.role, policy)), may_add=may_add,
-        may_hand_in=may_add and (waiting or _corrects(file)),
+        forms=tuple(name for name in FORMS if policy is not None and proofs(name, dossier.role, policy)),
+        may_add=may_add and policy is not None,
+        may_hand_in=may_add and policy is not None and (waiting or _corrects(file)), closed=policy is None,
         may_appeal=dossier.state is State.REJECTED and dossier.appealed_at is None,
         may_withdraw=dossier.approved_at is None and State.WITHDRAWN in MOVES[dossier.state],
         may_leave=may_leave(file), may_begin_again=may_begin_again(file),

@@ -71,7 +71,7 @@ class AnnexView:
     name: str
     pieces: Sequence[PieceView]
     votes: Sequence[Vote]
-    grade: Grade
+    grade: Grade | None
     offers: frozenset[str]
 
 
@@ -83,7 +83,8 @@ class DossierView:
     pieces: Sequence[PieceView]
     annexes: Sequence[AnnexView]
     votes: Sequence[Vote]
-    grade: Grade
+    #: None where no policy says what the evidence is worth: then nobody is asked to vote.
+    grade: Grade | None
     offers: frozenset[str]
     proposals: Sequence[Proposal]
     tasks: Sequence[Mapping[str, object]]
@@ -107,8 +108,8 @@ async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
     return DossierView(
         file=file, pieces=await looked_at(file.counting()),
         annexes=[await _annex(node, file, actor, each, await looked_at(file.counting(each.id))) for each in waiting],
-        votes=review.visible_votes(file.dossier, actor), grade=await node.dossiers.worth(file.dossier.id, actor),
-        offers=offers(file.dossier, actor), proposals=proposals(file.dossier, node.clock()),
+        votes=review.visible_votes(file.dossier, actor), grade=await _worth(node, file, actor),
+        offers=await _open(node, file, offers(file.dossier, actor)), proposals=proposals(file.dossier, node.clock()),
         tasks=[row for row in tasks if row["closed_at"] is None],
         history=_told(await node.dossiers.history(file.dossier.id), actor),
         linked=await _linked(node, file, earlier, actor),
@@ -133,9 +134,22 @@ async def _annex(node: Node, file: File, actor: Actor, annex: Annex, pieces: Seq
     return AnnexView(
         annex=annex, name=file.annex_names.get(annex.id, ""), pieces=pieces,
         votes=annexes.visible_votes(file.dossier, annex.id, actor),
-        grade=await node.dossiers.worth(file.dossier.id, actor, annex.id),
-        offers=_annex_offers(file.dossier, annex, actor),
+        grade=await _worth(node, file, actor, annex.id),
+        offers=await _open(node, file, _annex_offers(file.dossier, annex, actor)),
     )  # fmt: skip
+
+
+async def _worth(node: Node, file: File, actor: Actor, annex: str = "") -> Grade | None:
+    """What the evidence is worth; None in a country that is closed."""
+    if await node.dossiers.open_policy(file.dossier.country) is None:
+        return None
+    return await node.dossiers.worth(file.dossier.id, actor, annex)
+
+
+async def _open(node: Node, file: File, offered: frozenset[str]) -> frozenset[str]:
+    """The same without votes in a country that is closed: nothing says what would prove a role."""
+    policy = await node.dossiers.open_policy(file.dossier.country)
+    return offered if policy is not None else offered - {"vote", "decide"}
 
 
 async def _linked(node: Node, file: File, earlier: Sequence[Earlier], actor: Actor) -> frozenset[str]:
@@ -190,7 +204,7 @@ def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:
 
 
 def _vote_offers(votes: tuple[Vote, ...], actor: Actor, *, voted: bool) -> set[str]:
-    if voted:
+    if voted or not actor.near.isdisjoint(vote.reviewer for vote in votes):
         return set()
     if not disagreed(votes):
         return {"vote"}
@@ -203,7 +217,7 @@ def _offers_of_two(dossier: Dossier, actor: Actor) -> set[str]:
     emergency = dossier.emergency
     if dossier.state is State.SUSPENDED:
         found.add("lift")
-        if emergency is not None and not emergency.confirmed and emergency.by != actor.id:
+        if emergency is not None and not emergency.confirmed and emergency.by not in {actor.id, *actor.near}:
             found.add("confirm")
     return found
 

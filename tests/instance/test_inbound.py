@@ -14,6 +14,7 @@ import pytest
 from federation.uri import Uri
 from federation.vocabulary import Like, Update
 from federation.wire import NotReached
+from instance.services import inbound
 from instance.storage.errors import StorageError
 from instance.times import to_ms
 from tests.doorway import a_create, a_post, an_act, says
@@ -65,6 +66,85 @@ async def test_a_sibling_that_hangs_delays_nobody_elses_kept_messages(
     assert 3 == still
     assert 1 == len(asked)
     assert 0 == await fr.node.inbound.apply_next()
+
+
+async def test_what_arrives_while_a_sibling_hangs_is_worked_off(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker goes on with the others' next messages; the one that hangs is left alone, and goes on later itself."""
+    fr, released = network["fr"], asyncio.Event()
+    luca, anna = await network["it"].doctor("luca"), await network["de"].doctor("anna")
+    await announces_a_change(luca, fr, 2)
+    get = fr.node.wire.get
+
+    async def hangs(url: Uri, headers: Any, **options: Any) -> Any:
+        if url.origin == "https://it.example":
+            await released.wait()
+        return await get(url, headers, **options)
+
+    monkeypatch.setattr(fr.node.wire, "get", hangs)
+    first = await fr.node.inbound.begin_due()
+    await announces_a_change(anna, fr, 1)
+    second = await fr.node.inbound.begin_due()
+    async with asyncio.timeout(10):
+        while await open_rows(fr, "https://de.example"):
+            await asyncio.sleep(0.01)
+    still = await open_rows(fr, "https://it.example")
+    third = await fr.node.inbound.begin_due()
+    released.set()
+    await fr.node.inbound.rest()
+
+    assert (2, 1, 0) == (first, second, third)
+    assert 2 == still
+    assert 0 == await open_rows(fr, "https://it.example")
+
+
+async def test_the_worker_waits_for_no_sibling(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same with the loop that runs beside the server; a stop leaves what hangs to be worked off again."""
+    fr = network["fr"]
+    luca, anna = await network["it"].doctor("luca"), await network["de"].doctor("anna")
+    await announces_a_change(luca, fr, 1)
+    get = fr.node.wire.get
+
+    async def hangs(url: Uri, headers: Any, **options: Any) -> Any:
+        if url.origin == "https://it.example":
+            await asyncio.Event().wait()
+        return await get(url, headers, **options)
+
+    monkeypatch.setattr(fr.node.wire, "get", hangs)
+    await fr.node.workers.start()
+    await asyncio.sleep(0.1)
+    await announces_a_change(anna, fr, 1)
+    async with asyncio.timeout(5):
+        while await open_rows(fr, "https://de.example"):
+            await asyncio.sleep(0.01)
+    await fr.node.workers.stop()
+
+    assert 1 == await open_rows(fr, "https://it.example")
+
+
+async def test_one_message_asks_other_homes_for_so_long_and_no_longer(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then it is put off, and no try is counted; what its sibling sent after it is put off with it or goes on."""
+    fr = network["fr"]
+    luca = await network["it"].doctor("luca")
+    await announces_a_change(luca, fr, 2)
+    asked: list[Uri] = []
+
+    async def hangs(url: Uri, headers: Any, **options: Any) -> Any:
+        asked.append(url)
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(fr.node.wire, "get", hangs)
+    monkeypatch.setattr(inbound, "PATIENCE", 0.05)
+    await fr.node.inbound.apply_next()
+
+    assert 1 == len(asked)
+    assert [("waiting", 0)] * 2 == [
+        tuple(row) for row in await rows(fr.node, "select state, attempts from inbound where type = 'Update'")
+    ]
+    assert 0 == await fr.node.inbound.begin_due()
 
 
 async def test_trouble_with_one_siblings_rows_stops_nobody_elses(network: Network) -> None:

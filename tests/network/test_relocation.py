@@ -10,10 +10,12 @@ import pytest
 from federation.uri import Uri
 from instance.services.errors import Forbidden, Rejected
 from tests.doorway import a_create, says
-from tests.instance.dossiers.applying import Applicant, application
+from tests.instance.dossiers.applying import RENE, RITA, Applicant, application
 from tests.network.relocating import arrived, believed, follower, goes, marie, named, names_alias, state, town
 from tests.network.scene import Visitor, befriend, profile_path, refusals, without_trace
 from tests.town import Network, Person, rows
+from verification.grounds import Ground
+from verification.moves import State
 
 __all__ = ["arrived", "marie", "town"]
 
@@ -209,6 +211,22 @@ async def test_with_a_dossier_everything_is_one_transaction(town: Network) -> No
     assert new.uri == document.moved_to
     assert document.updated is not None
     assert 0 <= (document.updated - fr.node.clock()).total_seconds() < 1
+
+
+async def test_nobody_goes_while_a_revocation_is_proposed(town: Network) -> None:
+    """Neither the look nor the last step; the second reviewer finds the dossier, and the revocation is done."""
+    fr = town["fr"]
+    eliane = await Applicant.submits(fr.node)
+    await eliane.is_approved()
+    old, new = await eliane.doctor(fr), await named(town["de"], "eliane", "Dr Éliane Vauquelin")
+    await new.place.node.relocations.claim(new.uri, old.address)
+    await eliane.does("revoke", Ground.STRUCK_OFF, by=RITA)
+    with pytest.raises(Rejected) as looked:
+        await fr.node.relocations.look(old.uri, new.address)
+
+    assert ("leaving_held", 409) == (looked.value.code, looked.value.status)
+    await _stays(old, new, "leaving_held")
+    assert State.REVOKED is (await eliane.does("revoke", Ground.STRUCK_OFF, by=RENE)).state
 
 
 async def test_who_comes_back_is_verified_anew_and_has_not_moved_any_more(town: Network) -> None:

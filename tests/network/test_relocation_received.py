@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from federation.allowlist import Direction
 from federation.signatures import Profile
 from federation.uri import Uri
 from federation.vocabulary import Move
-from tests.doorway import an_act, bent, kept, says, send_as_instance
+from tests.doorway import a_create, an_act, bent, kept, says, send_as_instance
 from tests.network.relocating import arrived, believed, follower, goes, marie, names_alias, town
 from tests.network.scene import Liar, refusals, without_trace
 from tests.town import Network, Person, Place, rows, send_signed
@@ -68,6 +69,63 @@ async def test_old_still_valid_is_as_good(town: Network, marie: Person, gone: Pe
 
     assert "applied" == await told(town, marie, gone)
     assert ("revoked", gone.uri) == await believed(town["at"], marie)
+
+
+async def test_there_is_one_mark_for_one_person(town: Network, marie: Person, gone: Person) -> None:
+    """A home that never revokes is read again and again: the old one stays silent, also after a new version."""
+    at = town["at"]
+    _still_valid(marie)
+    town.clock.move(minutes=20)
+    assert "applied" == await told(town, marie, gone)
+    for step in ({"minutes": 1}, {"hours": 2}, {"days": 2}):
+        town.clock.move(**step)
+        assert 403 == (await says(marie, at, a_create(marie))).status
+        assert "revoked" == (await refusals(at))[-1]
+        await _is_read_again(at, marie)
+
+        assert ("revoked", gone.uri) == await believed(at, marie)
+
+
+async def test_what_was_read_before_the_move_gives_no_mark_back(town: Network, marie: Person, gone: Person) -> None:
+    """A version that was valid when it was read, and is kept after the Move: too late."""
+    at = town["at"]
+    _still_valid(marie)
+    town.clock.move(minutes=20)
+    _, before = await at.node.directory.examine(marie.uri)
+    assert "applied" == await told(town, marie, gone)
+    await at.node.store.write(lambda tx: at.node.directory.keep(tx, before))
+
+    assert "ok" == before.doctor.standing
+    assert ("revoked", gone.uri) == await believed(at, marie)
+
+
+async def _is_read_again(place: Place, doctor: Person) -> None:
+    """The actor is read at home, and what was read is kept."""
+    directory = place.node.directory
+    await directory.read_anew(doctor.uri, place.node.allowlist().require(doctor.uri.origin, Direction.FETCH))
+
+
+async def test_who_is_shown_without_a_destination_for_once_is_not_moved_again(
+    town: Network, marie: Person, gone: Person
+) -> None:
+    """The home forgets `movedTo` for one read, then names another: the first destination stands, nobody is asked."""
+    at, other = town["at"], await town["at"].doctor("marie")
+    names_alias(other, marie.uri)
+    _still_valid(marie)
+    town.clock.move(minutes=20)
+    assert "applied" == await told(town, marie, gone)
+    liar = Liar(town["fr"], "/doctors/marie", lambda d: {key: each for key, each in d.items() if key != "movedTo"})
+    town.clock.move(minutes=2)
+    await _is_read_again(at, marie)
+    once = await believed(at, marie)
+    liar.honest()
+    liar = Liar(town["fr"], "/doctors/marie", lambda document: {**document, "movedTo": other.uri})
+    found = await told(town, marie, other)
+    liar.honest()
+
+    assert ("revoked", gone.uri) == once
+    assert "moved_elsewhere" == found
+    assert ("revoked", gone.uri) == await believed(at, marie)
 
 
 def _still_valid(old: Person) -> None:

@@ -218,6 +218,15 @@ def test_whoever_was_verified_takes_nothing_back_but_leaves(state: State) -> Non
         review.leave(dossier, RITA, dossier.changed_at + DAY)
 
 
+def test_nobody_moves_abroad_while_a_revocation_is_proposed() -> None:
+    """A week later the proposal has run out, and the way is free."""
+    proposed = review.revoke(at_rest(State.APPROVED), RITA, Ground.STRUCK_OFF, NOW).dossier
+    with pytest.raises(LeavingHeld):
+        review.depart(proposed, NOW + DAY)
+
+    assert State.MOVED == review.depart(proposed, NOW + 8 * DAY).dossier.state
+
+
 def test_a_suspended_doctor_is_revoked_and_cannot_leave_before() -> None:
     """Whoever is suspended stays where the second person finds them."""
     suspended = review.confirm(at_rest(State.SUSPENDED), RITA, NOW).dossier
@@ -226,4 +235,6 @@ def test_a_suspended_doctor_is_revoked_and_cannot_leave_before() -> None:
     for dossier in (suspended, proposed):
         with pytest.raises(LeavingHeld):
             review.leave(dossier, APPLICANT, NOW + DAY)
+        with pytest.raises(LeavingHeld):
+            review.depart(dossier, NOW + DAY)
     assert State.REVOKED == review.revoke(proposed, RENE, Ground.MISCONDUCT, NOW + DAY).dossier.state

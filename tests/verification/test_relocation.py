@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from federation.uri import Uri
-from verification.relocation import BELIEVED_FOR, New, Old, WhyNot, why_not
+from verification.relocation import BELIEVED_FOR, New, Old, WhyNot, has_returned, why_not
 from verification.verdicts import Reason
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -91,3 +91,31 @@ def test_it_is_believed_for_thirty_days(since: timedelta, expected: WhyNot | Non
 def test_an_old_one_that_holds_has_no_deadline() -> None:
     """The twin: whoever is verified still may go whenever they like."""
     assert why_not(old(reason=Reason.OK, silent_since=NOW - timedelta(days=400)), new(), now=NOW) is None
+
+
+LEFT, GOES, BACK = NOW - timedelta(days=90), NOW - timedelta(days=60), NOW - timedelta(days=1)
+
+
+def test_who_shows_a_newer_credential_and_no_destination_has_returned() -> None:
+    """Verified anew under the old address, after the move."""
+    assert has_returned(None, BACK, last_valid_from=LEFT, moved_at=GOES)
+
+
+@pytest.mark.parametrize(
+    ("names", "valid_from", "last", "moved_at"),
+    [
+        (THERE, BACK, LEFT, GOES),
+        (ELSEWHERE, BACK, LEFT, GOES),
+        (None, LEFT, LEFT, GOES),
+        (None, GOES - timedelta(days=1), LEFT, GOES),
+        (None, BACK, BACK, GOES),
+        (None, None, LEFT, GOES),
+        (None, BACK, None, GOES),
+        (None, BACK, LEFT, None),
+    ],
+)
+def test_a_destination_left_out_is_no_return(
+    names: Uri | None, valid_from: datetime | None, last: datetime | None, moved_at: datetime | None
+) -> None:  # fmt: skip
+    """The credential they left with, one from before the move, a destination still named, a time that is missing."""
+    assert not has_returned(names, valid_from, last_valid_from=last, moved_at=moved_at)

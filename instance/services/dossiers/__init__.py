@@ -336,14 +336,15 @@ class Dossiers(Cases):
             return False
         return True
 
-    async def record_opening(self, dossier_id: str, actor: Actor) -> None:
-        """Record that somebody opens a dossier, before the page leaves; raise Missing where it is not theirs to see."""
-        await self.open_to(dossier_id, actor)
+    async def record_opening(self, dossier_id: str, actor: Actor) -> File:
+        """Record that somebody opens a dossier, before any page that shows it leaves; return it as `open_to` does."""
+        file = await self.open_to(dossier_id, actor)
 
         async def work(tx: Transaction) -> None:
             await chain.append(tx, "dossier.opened", self.now(), actor.id, dossier=dossier_id)
 
         await self.node.store.write(work)
+        return file
 
     async def _wanted(self, file: File, actor: Actor) -> bool:
         """Whether a task of a register is open, or an application this person judges may be of the same doctor."""
@@ -385,6 +386,11 @@ class Dossiers(Cases):
     def policies(self) -> Mapping[Country, CountryPolicy]:
         """The country policies in force."""
         return self.node.policies.effective()
+
+    async def open_policy(self, country: str) -> CountryPolicy | None:
+        """The policy of a country now; None for one that is closed, also because its policy cannot be read."""
+        await self.node.policies.look()
+        return self.policies().get(Country(country))
 
     def policy(self, country: str) -> CountryPolicy:
         """The policy of a country; raise Rejected where nobody is admitted from there."""

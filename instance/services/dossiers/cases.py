@@ -33,7 +33,7 @@ from verification.grounds import Ground
 from verification.moves import AnnexKind, Choice
 from verification.people import Actor
 from verification.retention import Thing
-from verification.ways import require_reviewer
+from verification.ways import require_free, require_reviewer
 
 if TYPE_CHECKING:
     from instance.services.dossiers import Dossiers
@@ -228,6 +228,12 @@ class Cases:
     async def report_death(self, dossier_id: str, actor: Actor, *, seen: int) -> Dossier:
         """Say that the doctor has died; the first call proposes it."""
         return await self._plain(dossier_id, seen, lambda dossier, now: review.report_death(dossier, actor, now))
+
+    async def require_free(self, dossier_id: str) -> None:
+        """Raise Rejected (leaving_held) where this doctor cannot go by their own wish now."""
+        file = await self._dossiers.file(dossier_id)
+        with mapped():
+            require_free(file.dossier, self.now())
 
     async def depart(self, dossier_id: str, further: Further | None = None) -> Dossier:
         """End the dossier because the doctor's new home has taken over; `further` belongs to the same unit of work."""

@@ -71,27 +71,38 @@ class Waiting:
 
     async def _of_reviewers(self, actor: Actor, country: Country) -> Iterable[QueueLine]:
         writer, found = _Writer(actor, self._node.clock()), []
+        apart = await self._apart(actor, country)
         for row in await self._store.all("desk.applications", country=country, me=actor.id):
             if not _has_decided(row, actor) and not _too_near(actor, row):
-                found.append(writer.line(row, _of_application(row, actor)))
+                wants = OTHERS if (row["id"], "") in apart else _of_application(row, actor)
+                found.append(writer.line(row, wants))
         for row in await self._store.all("desk.annexes", country=country, me=actor.id):
             if not _too_near(actor, row):
-                wants = _of_annex(row, actor)
+                wants = OTHERS if (row["id"], row["annex"]) in apart else _of_annex(row, actor)
                 found.append(writer.line(row, wants, annex=row["annex"], kind=AnnexKind(row["annex_kind"])))
         for row in await self._store.all("desk.register_tasks", country=country):
             if not _too_near(actor, row):
                 found.append(writer.line(row, "register"))
         return found
 
+    async def _apart(self, actor: Actor, country: Country) -> set[tuple[str, str]]:
+        """What somebody has voted on whom a chain of appointments leads to from this person, by dossier and annex."""
+        if not actor.near:
+            return set()
+        rows = await self._store.all("desk.voters", country=country)
+        return {(row["dossier"], row["annex"]) for row in rows if row["reviewer"] in actor.near}
+
     async def _of_two(self, actor: Actor, country: Country) -> Iterable[QueueLine]:
         now = self._node.clock()
         writer, found = _Writer(actor, now), []
-        proposed = await self._store.all("desk.proposals", country=country, since=to_ms(now - PROPOSAL))
+        proposed = await self._store.all("desk.proposals", country=country, me=actor.id, since=to_ms(now - PROPOSAL))
         suspended = await self._store.all("desk.suspensions", country=country, now=to_ms(now))
-        for wants, rows in (("propose", proposed), ("confirm", suspended)):
-            for row in rows:
-                if not _too_near(actor, row):
-                    found.append(writer.line(row, wants if _may_agree(row, actor) else OTHERS))
+        for row in proposed:
+            if not _too_near(actor, row):
+                found.append(writer.line(row, "propose" if _may_agree(row, actor) else OTHERS))
+        for row in suspended:
+            if not _too_near(actor, row):
+                found.append(writer.line(row, "confirm" if _is_other(row, actor) else OTHERS))
         return found
 
 
@@ -135,9 +146,18 @@ def _has_decided(row: Row, actor: Actor) -> bool:
 
 
 def _may_agree(row: Row, actor: Actor) -> bool:
-    """Whether this person can be the second; a death is said by two reviewers."""
-    dead = row["goes_to"] == State.DECEASED.value
-    return row["by_whom"] != actor.id and (not dead or actor.is_reviewer_of(row["country"]))
+    """Whether this person can be the second: one of two is a reviewer, and a death is said by two who may judge."""
+    if not _is_other(row, actor):
+        return False
+    reviews = actor.is_reviewer_of(row["country"])
+    if row["goes_to"] == State.DECEASED.value:
+        return bool(reviews and row["reviewer"]) and not _has_decided(row, actor)
+    return bool(reviews or row["reviewer"])
+
+
+def _is_other(row: Row, actor: Actor) -> bool:
+    """Whether this person and whoever has spoken are two pairs of eyes."""
+    return row["by_whom"] != actor.id and row["by_whom"] not in actor.near
 
 
 def _of_annex(row: Row, actor: Actor) -> str:

@@ -11,6 +11,10 @@ select s.reviewer from votes s where s.dossier = d.id and s.annex = '' and s.cho
         and s.at >= coalesce(d.submitted_at, d.changed_at)
         and s.round >= case when d.appealed_at is null then 0 else d.appeal_round end
 
+-- fragment: decided
+case when d.appealed_at is null then 0 else (select count(*) from votes v where v.dossier = d.id and v.annex = ''
+        and v.round < d.appeal_round and v.reviewer = :me) end as decided
+
 -- name: applications
 -- `mine` and `decided`: whether this reviewer has voted in this round, and before an appeal; `aside`, `mine_aside`: how
 -- many have voted to reject before a question, and whether this one has; `answered`: votes of them or of a lead since.
@@ -25,8 +29,7 @@ select {{line}}, d.approved_at, d.decided_before, coalesce(d.handed_at, d.change
         and v.choice = 'reject') as rejecting,
     (select count(*) from votes v where v.dossier = d.id and v.annex = '' and v.round = d.round
         and v.reviewer = :me) as mine,
-    case when d.appealed_at is null then 0 else (select count(*) from votes v where v.dossier = d.id and v.annex = ''
-        and v.round < d.appeal_round and v.reviewer = :me) end as decided
+    {{decided}}
 from dossiers d
 where d.country = :country and d.state in ('submitted', 'in_review', 'second_review', 'appealed');
 
@@ -39,9 +42,19 @@ select {{line}}, a.id as annex, a.kind as annex_kind, a.state as annex_state, a.
 from annexes a join dossiers d on d.id = a.dossier
 where {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
 
+-- name: voters
+-- Who has voted on what is not decided: in this round of an application, and on an annex (empty for the application).
+select v.dossier, v.annex, v.reviewer
+from votes v join dossiers d on d.id = v.dossier left join annexes a on a.id = v.annex and {{open_annex}}
+where d.country = :country
+    and ((v.annex = '' and v.round = d.round and d.state in ('in_review', 'second_review'))
+        or (a.id is not null and d.state in ('approved', 'reverify_due')));
+
 -- name: proposals
--- Those with which a second person can still agree.
-select {{line}}, p.by_whom, p.to_state as goes_to, p.at as since from proposals p join dossiers d on d.id = p.dossier
+-- Those with which a second person can still agree; `reviewer`: whether whoever proposed it is one.
+select {{line}}, d.approved_at, d.decided_before, {{decided}}, p.by_whom, p.to_state as goes_to, p.reviewer,
+    p.at as since
+from proposals p join dossiers d on d.id = p.dossier
 where p.at >= :since and d.country = :country;
 
 -- name: suspensions

@@ -2,13 +2,14 @@
 
 -- name: doctor
 select uri, origin, local, address, handle, name, role, country, specialties, assurance, valid_from, valid_until,
-    standing, inbox, shared_inbox, outbox, followers, following, document, fetched_at, gone_at
+    standing, inbox, shared_inbox, outbox, followers, following, document, fetched_at, gone_at, moved_to, moved_at
 from doctors where uri = :uri;
 
 -- name: at_address
 select uri from doctors where address = :address;
 
 -- name: put
+-- Who is believed has not moved, or has come back.
 insert into doctors (uri, origin, local, address, handle, name, folded, role, country, specialties, assurance,
     valid_from, valid_until, standing, inbox, shared_inbox, outbox, followers, following, summary, languages,
     credential, document, fetched_at, created_at, updated_at)
@@ -21,7 +22,7 @@ on conflict (uri) do update set name = excluded.name, folded = excluded.folded, 
     shared_inbox = excluded.shared_inbox, summary = excluded.summary, languages = excluded.languages,
     credential = excluded.credential, document = excluded.document, fetched_at = excluded.fetched_at,
     updated_at = excluded.updated_at,
-    moved_to = case when doctors.moved_to = :claims then doctors.moved_to else '' end
+    moved_to = '', moved_at = null
 where doctors.local = 0 and doctors.gone_at is null;
 
 -- name: set_standing

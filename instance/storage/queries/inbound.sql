@@ -7,8 +7,9 @@ values (:id, :actor, :activity, :type, :origin, :key_id, :profile, :body, :now, 
 on conflict (actor, activity) do nothing;
 
 -- name: due
+-- `apart`: the origins that are left alone, each between two bars.
 select id, actor, activity, type, origin, key_id, body, attempts, received_at from inbound
-where state = 'waiting' and due_at <= :now
+where state = 'waiting' and due_at <= :now and :apart not like '%|' || origin || '|%'
 order by due_at, id limit :count;
 
 -- name: next_due

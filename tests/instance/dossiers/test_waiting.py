@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,13 +15,13 @@ from instance.services.dossiers.values import QueueLine
 from instance.services.dossiers.waiting import OTHERS, late_before
 from instance.storage.store import Transaction
 from instance.views import desk_queue
-from tests.instance.dossiers.applying import ADMIN, GERMAN, LEA, REJECT, RENE, RITA, Applicant, staff
+from tests.instance.dossiers.applying import ADMIN, GERMAN, LEA, REJECT, REMY, RENE, RITA, Applicant, staff
 from tests.town import Place
 from verification.campaign import Cohort
 from verification.dossier import Role
 from verification.grounds import Ground
 from verification.moves import AnnexKind, State
-from verification.people import DoctorId, StaffRole
+from verification.people import Actor, DoctorId, StaffId, StaffRole
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -69,6 +70,62 @@ async def test_nobody_sees_those_they_are_too_near_to(fr: Place) -> None:
 
     assert [0, 0, 1] == applied
     assert [0, 0, 1] == due
+
+
+async def wants(fr: Place, by: Actor) -> list[str]:
+    """What the desk says of what waits, to this person."""
+    return [line.wants for line in await fr.node.dossiers.waiting.all_of(by)]
+
+
+async def test_what_somebody_near_has_voted_on_is_for_others(fr: Place) -> None:
+    """One whom the first voter appointed is not asked for the second vote, nor learns more; anybody else is."""
+    near = replace(RENE, near=frozenset({RITA.id}))
+    near_lead = replace(LEA, near=frozenset({RITA.id}))
+    eliane = await Applicant.submits(fr.node)
+    await eliane.does("take", by=RITA)
+    before = await wants(fr, near)
+    await eliane.is_voted(RITA)
+
+    assert ["review"] == before
+    assert [OTHERS] == await wants(fr, near)
+    assert ["second"] == await wants(fr, RENE) == await wants(fr, replace(RENE, near=frozenset({LEA.id})))
+    assert [] == await fr.node.dossiers.queue(near)
+    await eliane.is_voted(REMY, REJECT)
+    assert ([OTHERS], ["decide"]) == (await wants(fr, near_lead), await wants(fr, LEA))
+
+
+async def test_an_annex_somebody_near_has_voted_on_is_for_others(fr: Place) -> None:
+    """The same for a renewal; what has no vote yet is anybody's."""
+    near = replace(RENE, near=frozenset({RITA.id}))
+    eliane = await Applicant.submits(fr.node)
+    await eliane.is_approved()
+    fr.network.clock.move(days=1)
+    await eliane.shows()
+    await eliane.does("hand_in", AnnexKind.RENEWAL)
+    annex = (await eliane.file()).dossier.annexes[-1].id
+    await eliane.does("take_annex", annex, by=RITA)
+    before = await wants(fr, near)
+    await eliane.is_found(RITA)
+    await eliane.does("vote_annex", annex, *REJECT, by=RITA)
+
+    assert ["annex"] == before == await wants(fr, RENE)
+    assert [OTHERS] == await wants(fr, near)
+
+
+async def test_a_proposal_is_for_who_can_agree_with_it(fr: Place) -> None:
+    """One of two is a reviewer; nobody near agrees; who can is asked."""
+    other_admin = replace(ADMIN, id=StaffId("staff-66"))
+    near = replace(RENE, near=frozenset({ADMIN.id}))
+    eliane = await Applicant.submits(fr.node)
+    await eliane.is_approved()
+    await eliane.does("revoke", Ground.STRUCK_OFF, by=ADMIN)
+
+    assert [OTHERS] == await wants(fr, ADMIN) == await wants(fr, other_admin) == await wants(fr, near)
+    assert ["propose"] == await wants(fr, RENE)
+    await eliane.does("suspend", Ground.MISCONDUCT, by=ADMIN)
+    await eliane.does("revoke", Ground.MISCONDUCT, by=RITA)
+    assert ["confirm", "propose"] == sorted(await wants(fr, other_admin))
+    assert [OTHERS, "propose"] == sorted(await wants(fr, near))
 
 
 async def test_a_verification_near_its_day_is_listed(fr: Place) -> None:

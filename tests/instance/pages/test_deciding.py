@@ -333,6 +333,19 @@ async def test_leaving_ends_sessions_and_is_for_ever(desk: Desk) -> None:
     assert (303, True) == (after.status_code, after.headers["Location"].startswith("/sign-in"))
 
 
+async def test_what_is_refused_shows_no_dossier_unrecorded(desk: Desk) -> None:
+    """The page that says why not shows everything a dossier has: its opening is in the log, each time."""
+    made, _ = await desk.applicant()
+    rita = await desk.staff("rita", "reviewer")
+    await rita.get("/me")
+    acts = ("take", "vote", "ask", "revoke", "lift", "death", "confirm")
+    answers = [await rita.post(f"/desk/{made.id}/{act}", seen="99", choice="approve", ground="x") for act in acts]
+    shown = ["Vauquelin" in await text_of(each) for each in answers]
+
+    assert [True] * len(acts) == shown
+    assert len(acts) == [each.act for each in await desk.node.dossiers.history(made.id)].count("dossier.opened")
+
+
 async def test_nobody_leaves_while_suspended_or_to_be_revoked(desk: Desk) -> None:
     """With a sentence; the revocation can still be recorded. Whoever was never verified has nothing to leave."""
     made, _ = await desk.applicant()

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from instance.app import make_app
-from tests.instance.dossiers.applying import Applicant
+from tests.instance.dossiers.applying import RITA, Applicant
 from tests.instance.pages.desk_house import Desk
 from tests.instance.pages.house import House, Visitor
 from tests.town import PASSWORD, Network, rows
+from verification.grounds import Ground
 
 
 @pytest.fixture
@@ -107,3 +108,33 @@ async def test_what_is_no_address_elsewhere_is_said_at_the_field(desk: Desk, add
     assert 422 == answer.status_code
     assert 'id="elsewhere-wrong"' in await answer.get_data(as_text=True)
     assert [] == await rows(desk.node, "select address from dossier_elsewhere")
+
+
+async def test_the_page_says_that_nobody_goes_while_a_revocation_is_proposed(desk: Desk) -> None:
+    """At the look and at the last step, with a sentence; nothing is asked of the other home."""
+    made, _ = await desk.applicant()
+    await made.is_approved()
+    eliane = desk.house.visitor()
+    await eliane.post("/sign-in", login="eliane", password=PASSWORD)
+    await eliane.get("/me/move")
+    await made.does("revoke", Ground.STRUCK_OFF, by=RITA)
+    asked = len(desk.network.contacts)
+    answers = [
+        await eliane.post("/me/move/to", new="anna@de.example"),
+        await eliane.post("/me/move/leave", new="anna@de.example", handle="eliane-vauquelin"),
+    ]
+
+    assert [409, 409] == [each.status_code for each in answers]
+    for each in answers:
+        assert "<code>(leaving_held)</code>" in await each.get_data(as_text=True)
+    assert asked == len(desk.network.contacts)
+    assert "approved" == (await made.file()).dossier.state
+
+
+async def test_what_a_sibling_says_is_shown_once_the_opening_is_recorded(desk: Desk) -> None:
+    """That page shows whom it asks about."""
+    made, _ = await says(desk, "anna@de.example")
+    rita = await desk.staff("rita", "reviewer")
+    await rita.text(f"/desk/{made.id}/sibling")
+
+    assert "dossier.opened" == (await desk.node.dossiers.history(made.id))[-1].act

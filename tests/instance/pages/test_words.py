@@ -204,7 +204,7 @@ CODES = {
     *exports.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed", "leave_unsure"),
     *("bad_birth_date", "bad_wish", "retire_unconfirmed", "retire_not_yet", "retired_already"),
-    *("annex_open", "annex_suspended", "annex_expired", "annex_not_verified"),
+    *("country_closed", "annex_open", "annex_suspended", "annex_expired", "annex_not_verified"),
     *("renewal_missing", "certificate_missing", "name_proof_missing"),
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
