@@ -26,6 +26,9 @@ def verify(context: Context, heads: tuple[str, ...]) -> None:
     found = context.run("audit.verify", heads=list(heads))
     for alarm in found["alarms"]:
         click.echo(f"warning: {alarm} has shown two logs (audit_fork)")
+    for claim in found["claims"]:
+        why = "without our signature" if claim["why"] == "unsigned" else "of a log that was acknowledged as lost"
+        click.echo(f"{claim['sibling']} names entry {claim['sequence']}, {why}: it does not count")
     for part in found["gone"]:
         why = "their time had come" if part["why"] == "destroyed" else "a restored back-up did not hold them"
         click.echo(f"entries {part['first']} to {part['last']} are gone: {why}")

@@ -29,9 +29,9 @@ async def town(network: Any) -> Network:
     return await network("fr", "de")
 
 
-async def back_up(fr: Place, folder: Path) -> Path:
+async def back_up(fr: Place, folder: Path, name: str = "copy.db") -> Path:
     """A copy of the database."""
-    target = folder / "copy.db"
+    target = folder / name
     await fr.node.store.backup(str(target))
     return target
 
@@ -223,8 +223,9 @@ async def test_half_of_the_answers_are_enough_and_later_one(network: Any, tmp_pa
     assert await fr.node.dossiers.restoring.may_sign()
 
 
-async def test_a_sibling_cannot_make_up_a_longer_log(town: Network) -> None:
+async def test_a_sibling_cannot_make_up_a_longer_log(network: Any) -> None:
     """Only a head with our own signature stops us: neither a number alone nor another's signature does."""
+    town: Network = await network("fr", "de", "es")
     fr, de = town["fr"], town["de"]
     await (await Applicant.submits(fr.node)).is_approved()
     await fr.node.dossiers.heads.tell()

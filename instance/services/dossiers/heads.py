@@ -10,6 +10,7 @@ Everything here is for siblings alone; entries never leave.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -36,8 +37,8 @@ from verification.issuers import Issuer, IssuerKey, MemberStatus
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-#: A sibling that lists us and holds nothing, or has shut us out: neither will say more.
-_HOLDS_NONE: Final = frozenset({"status 404", "status 403"})
+#: A sibling that lists us and holds nothing; one that has shut us out (403) says nothing of what it holds.
+_HOLDS_NONE: Final = "status 404"
 #: After a restore our own clock may be wrong as well.
 _AHEAD: Final = timedelta(days=366)
 FOLDER: Final = "/audit/heads/"
@@ -47,12 +48,12 @@ _TOLD: Final = "audit head told"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a sibling says it holds of our log; `signed`: it showed our own signature over that head."""
+    """What a sibling says it holds of our log (START: nothing); `proof`: the same as we signed it, if it shows that."""
 
     sibling: str
     head: Head
     answered: bool
-    signed: bool = False
+    proof: AuditHead | None = None
 
 
 class Heads:
@@ -130,9 +131,12 @@ class Heads:
         return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head), **signed})
 
     async def held_by_siblings(self) -> list[Head]:
-        """Ask every sibling which head of our log it holds; those that do not answer say nothing."""
-        asked = await asyncio.gather(*(self.held_by(sibling) for sibling in self._node.allowlist()))
-        return [each.head for each in asked if each.head.sequence > 0]
+        """Ask every sibling which head of our log it holds, and return those that show our signature."""
+        return [each.head for each in await self.ask(self._node.allowlist()) if each.proof is not None]
+
+    async def ask(self, siblings: Iterable[Sibling]) -> list[Held]:
+        """Ask these, all at once."""
+        return list(await asyncio.gather(*map(self.held_by, siblings)))
 
     async def held_by(self, sibling: Sibling) -> Held:
         """Ask one sibling which head of our log it holds, and whether it can show our signature over it."""
@@ -141,23 +145,24 @@ class Heads:
             document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT)
             head = _read(document)
         except NotThere as fault:
-            return Held(sibling.origin, START, answered=fault.reason in _HOLDS_NONE)
+            return Held(sibling.origin, START, answered=fault.reason == _HOLDS_NONE)
         except (Refused, ValueError, KeyError, TypeError) as fault:
             self._node.log.info("audit_head", sibling=sibling.origin, code=type(fault).__name__)
             return Held(sibling.origin, START, answered=False)
-        return Held(sibling.origin, head, answered=True, signed=self._is_ours(head, document.get("signed")))
+        return Held(sibling.origin, head, answered=True, proof=self._proof(head, document.get("signed")))
 
-    def _is_ours(self, head: Head, signed: Any) -> bool:
-        """Whether this is that head, signed with our issuer key: nobody else can make up a log of ours."""
+    def _proof(self, head: Head, signed: Any) -> AuditHead | None:
+        """Return that head with its time, where our issuer key signed both: nobody else can make up a log of ours."""
         keys, now = self._node.keys, self._node.clock()
         own = Issuer(
             self._node.actor, self._node.authority, MemberStatus.ACTIVE, frozenset(),
             (IssuerKey.read(keys.issuer_id, keys.issuer_multikey),),
         )  # fmt: skip
         try:
-            return audit.read_head(signed, own, now=now + _AHEAD).head == head
+            found = audit.read_head(signed, own, now=now + _AHEAD)
         except BadHead:
-            return False
+            return None
+        return found if found.head == head else None
 
     async def alarms(self) -> list[str]:
         """The siblings that have shown two logs."""
