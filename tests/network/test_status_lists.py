@@ -108,6 +108,7 @@ async def test_a_suspension_of_which_no_message_arrives_is_in_force_within_twent
 
 async def test_nobody_is_read_about_who_is_not_in_question(town, anna, fr):
     """The twin: without a change a poll reads the two lists and nothing else, and nobody loses anything."""
+    await fr.node.workers.housekeep()  # new siblings are asked once what they hold of our log
     town.clock.move(minutes=16)
     contacts = len(town.contacts)
     await fr.node.workers.housekeep()
