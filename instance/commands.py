@@ -256,9 +256,15 @@ async def audit_verify(node: Node, heads: list[str]) -> Any:
     }  # fmt: skip
 
 
-async def audit_resume(node: Node, by: str, reason: str) -> Any:
+async def audit_lost(node: Node) -> Any:
+    """Ask siblings whom they saw revoked or suspended in our lists who is not so here."""
+    await node.dossiers.restoring.look()
+    return _plain(await node.dossiers.restoring.lost())
+
+
+async def audit_resume(node: Node, by: str, reason: str, force: bool) -> Any:
     """Sign again after a restore: the log goes on behind the longest that a sibling holds; the order is recorded."""
-    return _plain(await node.dossiers.restoring.resume(by, reason))
+    return _plain(await node.dossiers.restoring.resume(by, reason, force=force))
 
 
 async def registers_import(node: Node, name: str, path: str, map_text: str, force: bool, by: str) -> Any:
@@ -399,6 +405,7 @@ ALL: Final[dict[str, Command]] = {
     "evidence.show": evidence_show,
     "evidence.back_up_keys": evidence_back_up_keys,
     "audit.verify": audit_verify,
+    "audit.lost": audit_lost,
     "audit.resume": audit_resume,
     "registers.import": registers_import,
     "registers.list": registers_list,

@@ -41,10 +41,14 @@ def verify(context: Context, heads: tuple[str, ...]) -> None:
 
 @audit.command()
 @click.option("--reason", required=True, help="Why; kept with the order.")
+@click.option("--force", is_flag=True, help="Also where siblings saw somebody revoked who is not revoked here.")
 @click.pass_obj
-def resume(context: Context, reason: str) -> None:
+def resume(context: Context, reason: str, force: bool) -> None:
     """Sign again after an old back-up was put back, once what is lost has been done again (docs/operate/backup.md)."""
-    done = context.run("audit.resume", by=who(), reason=reason)
+    for each in context.run("audit.lost"):
+        what = "revoked" if each["purpose"] == "revocation" else "suspended"
+        click.echo(f"warning: {each['doctor']} was {what} as {each['sibling']} read our lists, and is not so here")
+    done = context.run("audit.resume", by=who(), reason=reason, force=force)
     if done["lost_to"]:
         click.echo(f"entries {done['lost_from']} to {done['lost_to']} are lost: siblings hold the head behind them.")
     click.echo(f"The log goes on with entry {done['entry']}; credentials and status lists are signed again.")

@@ -76,6 +76,10 @@ class StatusLists:
         """Return every list we hold."""
         return self._lists
 
+    def of(self, origin: str) -> list[StatusList]:
+        """Return every list we hold of one issuer."""
+        return [one for one in self._lists.values() if Uri(one.id).origin == origin]
+
     def origins(self) -> frozenset[str]:
         """The origins of which lists are held."""
         return frozenset(Uri(one.id).origin for one in self._lists.values())
@@ -275,7 +279,7 @@ class StatusLists:
             await tx.run("directory.release_held", actor=row["uri"], now=to_ms(now))
 
     def _of(self, origin: str) -> list[tuple[Uri, Purpose]]:
-        return [(one.id, one.purpose) for one in self._lists.values() if Uri(one.id).origin == origin]
+        return [(one.id, one.purpose) for one in self.of(origin)]
 
     def _state(self, origin: str) -> _Issuer:
         """What is planned for an issuer; after a start everything is due, at its age."""

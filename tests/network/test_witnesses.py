@@ -9,12 +9,16 @@ from typing import Any
 
 import pytest
 
-from instance.commands import audit_verify
+from federation.uri import Uri
+from instance.commands import audit_lost, audit_verify
 from instance.services.dossiers import chain
-from tests.instance.dossiers.applying import Applicant
+from instance.services.errors import Rejected
+from tests.instance.dossiers.applying import RENE, RITA, Applicant
 from tests.instance.dossiers.test_audit import damage
-from tests.network.test_restoring import REASON, back_up, goes_on, put_back
+from tests.network.test_restoring import REASON, again, back_up, goes_on, put_back
 from tests.town import Network, Place, rows
+from verification import statuslist
+from verification.grounds import Ground
 
 
 @pytest.fixture
@@ -240,3 +244,58 @@ async def test_a_number_without_a_signature_does_not_break_the_log(town: Network
     assert (None, 1, []) == (counted["broken"], counted["held"], counted["claims"])
     assert (None, 0) == (claimed["broken"], claimed["held"])
     assert [{"sibling": "https://de.example", "sequence": 999999, "why": "unsigned"}] == claimed["claims"]
+
+
+# ── revocations that are lost ──
+
+
+async def test_who_was_revoked_is_named_before_it_is_signed(town: Network, tmp_path: Path) -> None:
+    """Siblings hold our lists: `resume` refuses while one they saw revoked is not, and says who; then it goes on."""
+    fr = town["fr"]
+    eliane, _, copy = await goes_on(town, tmp_path)
+    doctor = (await eliane.doctor(fr)).uri
+    await put_back(fr, copy)
+    lost = await audit_lost(fr.node)
+    with pytest.raises(Rejected) as refused:
+        await fr.node.dossiers.restoring.resume("test", REASON)
+    for by in (RITA, RENE):
+        await again(fr, eliane).does("revoke", Ground.STRUCK_OFF, by=by)
+    after = await audit_lost(fr.node)
+    await fr.node.dossiers.restoring.resume("test", REASON)
+
+    assert [{"doctor": doctor, "purpose": "revocation", "sibling": "https://de.example"}] == lost
+    assert ("revocations_lost", 409, "current") == (
+        refused.value.code, refused.value.status, fr.node.dossiers.restoring.state
+    )  # fmt: skip
+    assert [] == after
+
+
+async def test_the_order_can_be_forced_and_a_suspension_alone_needs_none(town: Network, tmp_path: Path) -> None:
+    """Whoever was suspended is named and keeps nobody from going on; a claim of revocation can be overruled."""
+    fr, de = town["fr"], town["de"]
+    eliane, _, copy = await goes_on(town, tmp_path)
+    doctor = (await eliane.doctor(fr)).uri
+    suspended = await _bits_of(fr, doctor)
+    damage(de, "update sibling_lists set bits = zeroblob(16384) where purpose = 'revocation'")
+    damage(de, f"update sibling_lists set bits = x'{suspended.hex()}' where purpose = 'suspension'")
+    await de.node.directory.lists.load()
+    await put_back(fr, copy)
+    lost = await audit_lost(fr.node)
+    await fr.node.dossiers.restoring.resume("test", REASON)
+
+    assert [(doctor, "suspension")] == [(each["doctor"], each["purpose"]) for each in lost]
+
+
+async def test_a_claim_of_revocation_can_be_overruled(town: Network, tmp_path: Path) -> None:
+    """What a sibling says of our lists carries no signature of ours: with `--force` it stops nobody."""
+    fr = town["fr"]
+    *_, copy = await goes_on(town, tmp_path)
+    await put_back(fr, copy)
+    await fr.node.dossiers.restoring.resume("test", REASON, force=True)
+
+    assert "current" == fr.node.dossiers.restoring.state
+
+
+async def _bits_of(fr: Place, doctor: str) -> bytes:
+    place = await fr.node.own_status.place_of(Uri.parse(doctor))
+    return statuslist.with_bit(statuslist.blank(), place.index, True)

@@ -10,8 +10,8 @@ Everything here is for siblings alone; entries never leave.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -29,7 +29,7 @@ from instance.services.judging import issuer_of
 from instance.services.status_lists import VC_ACCEPT
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
-from verification import audit
+from verification import audit, statuslist
 from verification.audit import START, AuditHead, Head, Judgement
 from verification.errors import BadHead
 from verification.issuers import Issuer, IssuerKey, MemberStatus
@@ -54,6 +54,8 @@ class Held:
     head: Head
     answered: bool
     proof: AuditHead | None = None
+    #: Our own status lists as they were last read there, by address and encoded; nothing of ours proves them.
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 class Heads:
@@ -122,13 +124,17 @@ class Heads:
         return verdict
 
     async def held(self, sibling: Sibling) -> bytes:
-        """Return which head of a sibling's own log is held here, as signed there; raise NotFound where none is."""
+        """Return which head of a sibling's own log is held here, as signed there, and how its status lists were read.
+
+        Raise NotFound where no head is held.
+        """
         row = await self._node.store.one("audit.known_head", issuer=sibling.actor)
         if row is None:
             raise NotFound
         known = _known(row)
         signed = {"signed": orjson.loads(row["document"])} if row["document"] else {}
-        return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head), **signed})
+        held = {str(one.id): statuslist.encode(one.bits) for one in self._node.directory.lists.of(sibling.origin)}
+        return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head), "lists": held, **signed})
 
     async def held_by_siblings(self) -> list[Head]:
         """Ask every sibling which head of our log it holds, and return those that show our signature."""
@@ -142,14 +148,15 @@ class Heads:
         """Ask one sibling which head of our log it holds, and whether it can show our signature over it."""
         try:
             url = Uri.parse(sibling.origin + HELD)
-            document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT)
+            document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT, limit=statuslist.MAX_ENCODED)
             head = _read(document)
         except NotThere as fault:
             return Held(sibling.origin, START, answered=fault.reason == _HOLDS_NONE)
         except (Refused, ValueError, KeyError, TypeError) as fault:
             self._node.log.info("audit_head", sibling=sibling.origin, code=type(fault).__name__)
             return Held(sibling.origin, START, answered=False)
-        return Held(sibling.origin, head, answered=True, proof=self._proof(head, document.get("signed")))
+        proof, lists = self._proof(head, document.get("signed")), document.get("lists")
+        return Held(sibling.origin, head, answered=True, proof=proof, lists=lists if isinstance(lists, dict) else {})
 
     def _proof(self, head: Head, signed: Any) -> AuditHead | None:
         """Return that head with its time, where our issuer key signed both: nobody else can make up a log of ours."""

@@ -30,12 +30,13 @@ from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.audit import AuditHead
 from verification.people import SYSTEM
+from verification.statuslist import Purpose
 
 if TYPE_CHECKING:
-    from instance.services.dossiers.heads import Heads
+    from instance.services.dossiers.heads import Heads, Held
     from instance.wiring import Node
 
-CODES: Final = ("signing_stopped", "not_behind")
+CODES: Final = ("signing_stopped", "not_behind", "revocations_lost")
 ASKING, CURRENT, BEHIND = "asking", "current", "behind"
 #: From when on one answer is enough, where half of them do not answer, and from when on none is needed.
 ONE_ANSWER: Final = timedelta(minutes=15)
@@ -54,6 +55,15 @@ class Resumed:
     entry: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A doctor whom a sibling saw revoked or suspended in a list of ours, and who is not so here."""
+
+    doctor: str
+    purpose: Purpose
+    sibling: str
+
+
 class Restoring:
     """What siblings hold of our log, and whether we may sign."""
 
@@ -63,6 +73,7 @@ class Restoring:
         self._state = ASKING
         self._flights = SingleFlight()
         self._ahead: frozenset[AuditHead] = frozenset()
+        self._answers: Sequence[Held] = ()
         self._ticked = False
         #: Of the allowlist those who stood in it were asked last.
         self._version = node.allowlist().version
@@ -118,14 +129,25 @@ class Restoring:
                     " or for a day"]  # fmt: skip
         return []
 
-    async def resume(self, by: str, reason: str) -> Resumed:
+    async def lost(self) -> list[Lost]:
+        """Whom siblings saw revoked or suspended, and who is not so here; of the siblings that were asked last."""
+        every = {
+            (doctor, purpose): Lost(doctor, purpose, each.sibling)
+            for each in self._answers
+            for doctor, purpose in await self._node.own_status.missing(each.lists)
+        }
+        return [every[key] for key in sorted(every)]
+
+    async def resume(self, by: str, reason: str, *, force: bool = False) -> Resumed:
         """Go on after a restore, on the record: with the number behind the longest log that a sibling holds.
 
-        Raises Rejected: reason_missing, not_behind.
+        Raises Rejected: reason_missing, not_behind, revocations_lost (not where forced: siblings may be wrong).
         """
         check_order(by, reason)
         if await self.look() == CURRENT:
             raise Rejected("not_behind", status=409)
+        if not force and any(each.purpose is Purpose.REVOCATION for each in await self.lost()):
+            raise Rejected("revocations_lost", status=409)
         held = list(self._ahead)
         done = await self._node.store.write(lambda tx: self._resume(tx, held, by, reason))
         self._ahead = frozenset()
@@ -140,7 +162,7 @@ class Restoring:
 
     async def _look(self) -> str:
         self._asked, self._version = self._node.clock(), self._node.allowlist().version
-        answers = await self._heads.ask(self._siblings())
+        answers = self._answers = await self._heads.ask(self._siblings())
         # What was once shown is not forgotten because whoever showed it is away.
         shown = self._ahead | {each.proof for each in answers if each.proof is not None}
         self._ahead = frozenset([proof for proof in shown if await witnesses.is_news(self._node.store, proof)])
