@@ -39,7 +39,7 @@ def reads_anew(place: Place, statement: str) -> None:
 OTHER_PIN = "update siblings set instance_keys = '[\"sha256:" + "0" * 64 + "\"]'"
 
 
-@pytest.mark.parametrize("shut", [OTHER_PIN, "update siblings set policy = 'pause'", "delete from siblings"])
+@pytest.mark.parametrize("shut", [OTHER_PIN, "update siblings set policy = 'pause'"])
 async def test_being_shut_out_is_no_answer(town: Network, tmp_path: Path, shut: str) -> None:
     """A sibling that answers 403 says nothing of what it holds: after our key was changed since, it holds more."""
     fr, de = town["fr"], town["de"]
@@ -49,6 +49,25 @@ async def test_being_shut_out_is_no_answer(town: Network, tmp_path: Path, shut: 
 
     assert "asking" == await fr.node.dossiers.restoring.look()
     assert (False, None) == await _said(fr)
+
+
+async def test_who_does_not_list_us_holds_none_unless_it_did(town: Network) -> None:
+    """One that has not added us yet keeps nobody waiting; one that held a head and has removed us does."""
+    fr, de = town["fr"], town["de"]
+    await (await Applicant.submits(fr.node)).is_approved()
+    reads_anew(de, "update siblings set origin = 'https://es.example', actor = 'https://es.example/actor',"
+                   " inbox = 'https://es.example/inbox'")  # fmt: skip
+    await fr.reopen()
+    not_yet = await fr.node.dossiers.restoring.look()
+    reads_anew(de, "update siblings set origin = 'https://fr.example', actor = 'https://fr.example/actor',"
+                   " inbox = 'https://fr.example/inbox'")  # fmt: skip
+    await fr.node.dossiers.heads.tell()
+    await town.settle()
+    await fr.node.dossiers.restoring.look()
+    reads_anew(de, "delete from siblings")
+    await fr.reopen()
+
+    assert ("current", "asking") == (not_yet, await fr.node.dossiers.restoring.look())
 
 
 async def _said(fr: Place) -> tuple[bool, Any]:

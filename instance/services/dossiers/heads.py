@@ -24,7 +24,7 @@ from federation.uri import Uri
 from federation.vocabulary import Update
 from instance.services import sending
 from instance.services.dossiers import chain
-from instance.services.fetching import Fetcher, NotThere
+from instance.services.fetching import Fetcher, NotListed, NotThere
 from instance.services.judging import issuer_of
 from instance.services.status_lists import VC_ACCEPT
 from instance.storage.store import Row, Transaction
@@ -37,7 +37,7 @@ from verification.issuers import Issuer, IssuerKey, MemberStatus
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-#: A sibling that lists us and holds nothing; one that has shut us out (403) says nothing of what it holds.
+#: A sibling that lists us and holds nothing; one that shuts us out (another 403) says nothing of what it holds.
 _HOLDS_NONE: Final = "status 404"
 #: After a restore our own clock may be wrong as well.
 _AHEAD: Final = timedelta(days=366)
@@ -150,6 +150,8 @@ class Heads:
             url = Uri.parse(sibling.origin + HELD)
             document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT, limit=statuslist.MAX_ENCODED)
             head = _read(document)
+        except NotListed:
+            return Held(sibling.origin, START, answered=True)
         except NotThere as fault:
             return Held(sibling.origin, START, answered=fault.reason == _HOLDS_NONE)
         except (Refused, ValueError, KeyError, TypeError) as fault:
