@@ -3,6 +3,7 @@
 a head of ours      counts, with or without our signature: a hash of our log cannot be guessed
 one we signed       counts where it is on our log or was acknowledged; else it is news, and stops us
 "I hold none"       counts from a sibling that was never seen to hold one, and only where no sibling ever was
+"not my sibling"    counts as that does: who has not added us yet keeps nobody waiting
 anything else       a number that nothing proves, a refusal, silence: no answer
 """
 
