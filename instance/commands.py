@@ -18,7 +18,7 @@ from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
 from instance.services import rotation
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
-from instance.services.dossiers import chain, segments
+from instance.services.dossiers import chain, segments, witnesses
 from instance.services.renewals import Cohort
 from instance.services.sibling_changes import check_order
 from instance.services.staff import Invite
@@ -246,20 +246,31 @@ async def evidence_back_up_keys(node: Node, by: str, target: str) -> Any:
 
 
 async def audit_verify(node: Node, heads: list[str]) -> Any:
-    """Recompute the audit log and hold it against heads of it that siblings have, and those named (`N sha256:…`)."""
-    held = [*map(chain.read_text, heads), *await node.dossiers.heads.held_by_siblings()]
+    """Recompute the audit log and hold it against heads of it that siblings have, and those named (`N sha256:…`).
+
+    What a sibling says without our signature, and what was acknowledged after a restore, is listed and does not count.
+    """
+    named = [*map(chain.read_text, heads)]
+    counted, claims = await witnesses.evidence(node.store, await node.dossiers.heads.ask(node.allowlist()))
+    held = [*named, *counted]
     found, parts = await node.dossiers.checking.whole(held), await segments.all_of(node.store)
     return {
         "entries": found.holds, "head": str(await chain.head(node.store)), "held": len(held),
         "broken": None if found.broken is None else {"at": found.broken.at, "fault": found.broken.fault.value},
         "gone": [{"first": part.first, "last": part.last, "why": part.gone} for part in parts if part.gone],
-        "alarms": await node.dossiers.heads.alarms(),
+        "alarms": await node.dossiers.heads.alarms(), "claims": _plain(claims),
     }  # fmt: skip
 
 
-async def audit_resume(node: Node, by: str, reason: str) -> Any:
+async def audit_lost(node: Node) -> Any:
+    """Ask siblings whom they saw revoked or suspended in our lists who is not so here."""
+    await node.dossiers.restoring.look()
+    return _plain(await node.dossiers.restoring.lost())
+
+
+async def audit_resume(node: Node, by: str, reason: str, force: bool) -> Any:
     """Sign again after a restore: the log goes on behind the longest that a sibling holds; the order is recorded."""
-    return _plain(await node.dossiers.restoring.resume(by, reason))
+    return _plain(await node.dossiers.restoring.resume(by, reason, force=force))
 
 
 async def registers_import(node: Node, name: str, path: str, map_text: str, force: bool, by: str) -> Any:
@@ -401,6 +412,7 @@ ALL: Final[dict[str, Command]] = {
     "evidence.show": evidence_show,
     "evidence.back_up_keys": evidence_back_up_keys,
     "audit.verify": audit_verify,
+    "audit.lost": audit_lost,
     "audit.resume": audit_resume,
     "registers.import": registers_import,
     "registers.list": registers_list,

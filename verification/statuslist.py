@@ -12,7 +12,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -113,6 +113,18 @@ def with_set(bits: bytes, places: Iterable[int]) -> bytes:
             raise IndexError("a status index counts from zero")
         changed[place // 8] |= 0x80 >> place % 8
     return bytes(changed)
+
+
+def with_final(found: StatusList, before: bytes) -> StatusList:
+    """Return a list as it counts beside what was set in it before: a revocation that was read once is never cleared.
+
+    A suspension may end; such a list is returned as it is.
+    """
+    if found.purpose is not Purpose.REVOCATION:
+        return found
+    length = max(len(before), len(found.bits))
+    one, other = (int.from_bytes(bits.ljust(length, b"\0")) for bits in (before, found.bits))
+    return replace(found, bits=(one | other).to_bytes(length))
 
 
 def encode(bits: bytes) -> str:

@@ -26,6 +26,9 @@ def verify(context: Context, heads: tuple[str, ...]) -> None:
     found = context.run("audit.verify", heads=list(heads))
     for alarm in found["alarms"]:
         click.echo(f"warning: {alarm} has shown two logs (audit_fork)")
+    for claim in found["claims"]:
+        why = "without our signature" if claim["why"] == "unsigned" else "of a log that was acknowledged as lost"
+        click.echo(f"{claim['sibling']} names entry {claim['sequence']}, {why}: it does not count")
     for part in found["gone"]:
         why = "their time had come" if part["why"] == "destroyed" else "a restored back-up did not hold them"
         click.echo(f"entries {part['first']} to {part['last']} are gone: {why}")
@@ -38,10 +41,14 @@ def verify(context: Context, heads: tuple[str, ...]) -> None:
 
 @audit.command()
 @click.option("--reason", required=True, help="Why; kept with the order.")
+@click.option("--force", is_flag=True, help="Also where siblings saw somebody revoked who is not revoked here.")
 @click.pass_obj
-def resume(context: Context, reason: str) -> None:
+def resume(context: Context, reason: str, force: bool) -> None:
     """Sign again after an old back-up was put back, once what is lost has been done again (docs/operate/backup.md)."""
-    done = context.run("audit.resume", by=who(), reason=reason)
+    for each in context.run("audit.lost"):
+        what = "revoked" if each["purpose"] == "revocation" else "suspended"
+        click.echo(f"warning: {each['doctor']} was {what} as {each['sibling']} read our lists, and is not so here")
+    done = context.run("audit.resume", by=who(), reason=reason, force=force)
     if done["lost_to"]:
         click.echo(f"entries {done['lost_from']} to {done['lost_to']} are lost: siblings hold the head behind them.")
     click.echo(f"The log goes on with entry {done['entry']}; credentials and status lists are signed again.")

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from federation import parse, signatures
 from federation.allowlist import Direction, Sibling
-from federation.errors import KeyAway, Refused, TooManyRequests, UnknownKey
+from federation.errors import KeyAway, NotASibling, Refused, TooManyRequests, UnknownKey
 from federation.inbox import require_activity_type
 from federation.signatures import Profile
 from federation.uri import Uri
 from federation.wire import ACTIVITY_ACCEPT, JRD_ACCEPT, MAX_DOCUMENT
 
-__all__ = ["JRD_ACCEPT", "Budget", "Fetcher", "GoneThere", "NotReached", "NotThere", "SingleFlight"]
+__all__ = ["JRD_ACCEPT", "Budget", "Fetcher", "GoneThere", "NotListed", "NotReached", "NotThere", "SingleFlight"]
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -34,6 +34,10 @@ T = TypeVar("T")
 
 class NotThere(UnknownKey):
     """The sibling answered, and there is no such document."""
+
+
+class NotListed(NotThere):
+    """The other answered that we are none of its siblings."""
 
 
 class GoneThere(NotThere):
@@ -130,6 +134,8 @@ class Fetcher:
         self._node.allowlist().require(url.origin, Direction.FETCH)
         answer = await self._get(url, sibling, accept, limit)
         media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if answer.status == NotASibling.status and _code(answer) == NotASibling.code:
+            raise NotListed(NotASibling.code)
         if answer.status != 200 or media not in accept.split(", "):
             raise NotThere(f"status {answer.status}")
         return parse.strict_json(answer.body)
@@ -183,6 +189,14 @@ class Fetcher:
         self._failures[url] = _Failure(until, refusal)
         if len(self._failures) > _REMEMBERED:
             self._failures.popitem(last=False)
+
+
+def _code(answer: Any) -> str:
+    """The code of a refusal; empty where it names none."""
+    try:
+        return str(parse.strict_json(answer.body).get("error", ""))
+    except Refused:
+        return ""
 
 
 def _shown(answer: Any, url: Uri) -> dict[str, Any] | None:

@@ -6,7 +6,9 @@ the rows when somebody asks, so that no list can be behind them.
 
 from __future__ import annotations
 
+import itertools
 import secrets
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +33,7 @@ FULL: Final = MIN_LENGTH * 8 // 10
 #: How long a signed list is served before it is signed anew; siblings read it every quarter of an hour.
 SIGNED_FOR: Final = timedelta(hours=6)
 _FOLDER: Final = "/vc/status"
+_COLUMNS: Final = {Purpose.REVOCATION: "revoked", Purpose.SUSPENSION: "suspended"}
 
 
 class OwnStatus:
@@ -93,6 +96,20 @@ class OwnStatus:
             kept = self._signed[asked, wanted] = (version, now, await self._sign(asked, wanted, now))
         return kept[2]
 
+    async def missing(self, held: Mapping[str, str]) -> list[tuple[str, Purpose]]:
+        """Doctors whose bit is set in these lists (as encoded, by address), said to be ours, and is not set here."""
+        found = []
+        for purpose, number in itertools.product(Purpose, range(1, await self._newest() + 1)):
+            try:
+                bits = statuslist.decode(held.get(str(self.address(purpose, number))))
+            except ValueError:
+                continue
+            for row in await self._node.store.all("status.places", list=number):
+                place = int(row["place"])
+                if not row[_COLUMNS[purpose]] and place < 8 * len(bits) and statuslist.bit(bits, place):
+                    found.append((str(row["doctor"]), purpose))
+        return found
+
     # ── parts ──
 
     def _place(self, row: Row) -> StatusPlace:
@@ -131,7 +148,7 @@ class OwnStatus:
         return int(row["list"]) if row is not None else 1
 
     async def _sign(self, purpose: Purpose, number: int, now: datetime) -> bytes:
-        column = "revoked" if purpose is Purpose.REVOCATION else "suspended"
+        column = _COLUMNS[purpose]
         rows = await self._node.store.all("status.bits", list=number)
         bits = statuslist.with_set(statuslist.blank(), (int(row["place"]) for row in rows if row[column]))
         return orjson.dumps(

@@ -87,13 +87,13 @@ class Renewals:
     async def renew_due(self) -> int:
         """Renew every credential that is due, those that end first coming first; return how many.
 
-        None while nothing may be signed.
+        None while nothing may be signed, and none from then on where that ends under way.
         """
         renewed = 0
-        if not await self._node.dossiers.restoring.may_sign():
-            return renewed
         async for page in self._due():
             for rows in _few(page, AT_ONCE):
+                if not await self._node.dossiers.restoring.may_sign():
+                    return renewed
                 began = asyncio.get_running_loop().time()
                 renewed += await self._renew([row for row in rows if doctors.renewal_due(row, self._node.clock())])
                 await asyncio.sleep(rest(asyncio.get_running_loop().time() - began, self._node.workers.late))
@@ -148,6 +148,7 @@ class Renewals:
         done.of = done.renewed + done.kept + done.failed + (found["number"] if found else 0)
         while page := await self._store.all("people.of_cohort", country=cohort.country, after=after, count=PAGE):
             for rows in _few(page, ORDERED):
+                await self._node.dossiers.restoring.require()
                 wanted = [row for row in rows if await self._is_of(cohort, row)]
                 done.kept += len(rows) - len(wanted)
                 await self._renew(wanted, order=(name, rows[-1]["uri"], done))

@@ -3,7 +3,7 @@
 A list is read when a credential that holds otherwise first names it, when its issuer says that it has changed, and when
 it has become too old; of one issuer every ten seconds at most, in the long run. One that cannot be read leaves the last
 good copy, with its age. A changed bit takes the doctor's standing away, or gives it back, in the transaction that keeps
-the list.
+the list. A revocation is final: a list that clears one is an alarm, and clears nothing here.
 """
 
 from __future__ import annotations
@@ -75,6 +75,10 @@ class StatusLists:
     def __call__(self) -> Mapping[Uri, StatusList]:
         """Return every list we hold."""
         return self._lists
+
+    def of(self, origin: str) -> list[StatusList]:
+        """Return every list we hold of one issuer."""
+        return [one for one in self._lists.values() if Uri(one.id).origin == origin]
 
     def origins(self) -> frozenset[str]:
         """The origins of which lists are held."""
@@ -213,13 +217,15 @@ class StatusLists:
         document = await self._fetcher.json(uri, sibling, VC_ACCEPT, limit=statuslist.MAX_ENCODED)
         found = statuslist.read_list(document, uri, purpose, issuer_of(sibling), now=self._node.clock())
 
-        async def work(tx: Transaction) -> bool | None:
+        async def work(tx: Transaction) -> tuple[StatusList, bool] | None:
             return await self._keep(tx, found, sibling)
 
-        changed = await self._node.store.write(work)
-        if changed is None:
+        done = await self._node.store.write(work)
+        if done is None:
             return  # another process has a younger answer, and says so where it differs
-        self._lists[uri] = found
+        self._lists[uri], changed = done
+        if done[0] != found:
+            self._node.log.error("status_list", sibling=sibling.origin, code="revocation_cleared")
         if changed:
             self._node.directory.notice_standing()
             self._node.wake.inbound.set()
@@ -237,9 +243,14 @@ class StatusLists:
             await self._node.store.write(work)
             self._node.wake.inbound.set()
 
-    async def _keep(self, tx: Transaction, found: StatusList, sibling: Sibling) -> bool | None:
-        """Store a list and what its changed bits mean; say whether any has changed, None where a younger is kept."""
-        before = await tx.one("status.list", uri=found.id)
+    async def _keep(self, tx: Transaction, read: StatusList, sibling: Sibling) -> tuple[StatusList, bool] | None:
+        """Store a list and what its changed bits mean; return what is kept of it, and whether any bit has changed.
+
+        None where a younger one is kept.
+        """
+        await tx.take_turn(f"list {read.id}")
+        before = await tx.one("status.list", uri=read.id)
+        found = read if before is None else statuslist.with_final(read, bytes(before["bits"]))
         kept = await tx.run(
             "status.keep_list", uri=found.id, origin=sibling.origin, purpose=found.purpose.value, bits=found.bits,
             fetched_at=to_ms(found.fetched_at),
@@ -252,7 +263,7 @@ class StatusLists:
                 for row in await tx.all("status.doctors_at", list=found.id, place=place):
                     await self._change(tx, row, found, sibling, is_set=found.is_set(place))
             await tx.run("directory.raise_standing_version")
-        return changed
+        return found, changed
 
     async def _change(self, tx: Transaction, row: Row, found: StatusList, sibling: Sibling, *, is_set: bool) -> None:
         now, document = self._node.clock(), parse.doctor(orjson.loads(row["document"]))
@@ -268,7 +279,7 @@ class StatusLists:
             await tx.run("directory.release_held", actor=row["uri"], now=to_ms(now))
 
     def _of(self, origin: str) -> list[tuple[Uri, Purpose]]:
-        return [(one.id, one.purpose) for one in self._lists.values() if Uri(one.id).origin == origin]
+        return [(one.id, one.purpose) for one in self.of(origin)]
 
     def _state(self, origin: str) -> _Issuer:
         """What is planned for an issuer; after a start everything is due, at its age."""

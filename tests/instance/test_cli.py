@@ -142,7 +142,7 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
 
 def test_every_command_has_been_thought_of() -> None:
     """A new command needs a line in the day above, or a reason to be missing there."""
-    without = {"deliveries.show", "siblings.show", "audit.resume"}  # these are tested with their refusals below
+    without = {"deliveries.show", "siblings.show", "audit.lost", "audit.resume"}  # tested with their refusals below
     without |= {
         f"staff.{act}" for act in ("invite", "list", "end", "withdraw", "reset_factors", "send_recovery")
     }  # test_staff_commands

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+import instance
 from instance import log
 
 SECRET = "made-up clinical text"
+LEVELS = {"debug", "info", "warning", "error", "critical", "exception", "get"}
 
 
 def test_an_event_is_one_line_of_json(logged: Any) -> None:
@@ -31,6 +35,45 @@ def test_unknown_keys_are_dropped_and_counted(logged: Any) -> None:
     assert 2 == event["dropped_keys"]
     assert SECRET not in json.dumps(event)
     assert "Made Up" not in json.dumps(event)
+
+
+def test_no_event_of_the_product_loses_a_fact() -> None:
+    """Every key that is handed to a logger is known: an event without its id helps nobody."""
+    used = {(path.name, key) for path in Path(instance.__file__).parent.rglob("*.py") for key in keys_in(path)}
+
+    assert {"dossier", "doctor", "file", "reason", "sequence"} <= {key for _, key in used}
+    assert set() == {(name, key) for name, key in used if key not in log.KEYS | {"exc_info"}}
+
+
+def test_an_event_tells_whom_it_is_about_by_id(logged: Any) -> None:
+    """Ids and codes of the review, of evidence and of the audit log; never a name, nor what somebody wrote."""
+    told = {
+        "dossier": "d-01",
+        "doctor": "https://fr.example/doctors/x",
+        "file": "01J",
+        "reason": "retention",
+        "sequence": 7,
+    }
+    log.get().error("dossier_not_settled", **told, name="Dr Made Up", note=SECRET, email="made@up.example")
+
+    (event,) = logged()
+    assert told.items() <= event.items()
+    assert 3 == event["dropped_keys"]
+
+
+def keys_in(path: Path) -> set[str]:
+    """The keys of every call of a logger in a module."""
+    calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    return {each.arg for call in calls if is_logging(call.func) for each in call.keywords if each.arg is not None}
+
+
+def is_logging(called: ast.expr) -> bool:
+    """Whether `x.log.info`, `self._log.error`, `_log.exception` or `log.get` is called."""
+    if not isinstance(called, ast.Attribute) or called.attr not in LEVELS:
+        return False
+    logger = called.value
+    name = logger.attr if isinstance(logger, ast.Attribute) else logger.id if isinstance(logger, ast.Name) else ""
+    return name in {"log", "_log"}
 
 
 @pytest.mark.parametrize("how", ["value", "true", "tuple", "error"])

@@ -203,6 +203,30 @@ async def test_a_profile_that_changes_meanwhile_is_read_again(fr, town, monkeypa
     assert b"Heart" in bytes(last["body"])
 
 
+async def test_renewals_end_where_signing_stops(fr, town, monkeypatch):
+    """A sibling shows a longer log while they are under way: the next two are not signed, nor the rest of an order."""
+    town.clock.move(days=66)
+    stopped: list[int] = []
+    keep = fr.node.people.renewals._renew
+
+    async def stops_after(rows: Any, order: Any = None) -> int:
+        done: int = await keep(rows, order)
+        fr.node.dossiers.restoring._to("behind")
+        stopped.append(done)
+        return done
+
+    monkeypatch.setattr(fr.node.people.renewals, "_renew", stops_after)
+    silently = await fr.node.people.renewals.renew_due()
+    fr.node.dossiers.restoring._to("current")
+    ordered = await code_of(fr.node.people.renewals.renew(Cohort(all=True), *ORDER))
+    monkeypatch.undo()
+    fr.node.dossiers.restoring._to("current")
+
+    assert (2, "signing_stopped", [2, 2]) == (silently, ordered, stopped)
+    # The same order goes on where it was stopped.
+    assert Done(renewed=11, of=11) == await fr.node.people.renewals.renew(Cohort(all=True), *ORDER)
+
+
 # ── an order ──
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -21,6 +21,7 @@ from tests.doorway import (
 )
 from tests.network.scene import Liar
 from tests.town import Network, Person, Place, rows
+from verification import statuslist
 from verification.statuslist import Purpose
 
 FOLDER = "/vc/status/"
@@ -73,6 +74,17 @@ def no_post_reaches(place: Place) -> Iterator[None]:
 def as_list(document: dict[str, Any]) -> Response:
     """A list as it is served."""
     return Response(200, {"content-type": "application/vc"}, orjson.dumps(document))
+
+
+async def altered(
+    home: Place, purpose: Purpose, now: datetime, bits: bytes | None = None, *, at: str = ""
+) -> Response:  # fmt: skip
+    """A list in its home's hand, with something in it that must not be; at another list's address where one is named."""
+    address = Uri.parse(home.node.origin + (at or f"{FOLDER}{purpose}/1"))
+    made = statuslist.issue_list(
+        address, purpose, statuslist.blank() if bits is None else bits, home.node.keys.signer, now=now
+    )
+    return as_list(made)
 
 
 async def standing(at: Place, doctor: Person) -> str:

@@ -29,9 +29,9 @@ async def town(network: Any) -> Network:
     return await network("fr", "de")
 
 
-async def back_up(fr: Place, folder: Path) -> Path:
+async def back_up(fr: Place, folder: Path, name: str = "copy.db") -> Path:
     """A copy of the database."""
-    target = folder / "copy.db"
+    target = folder / name
     await fr.node.store.backup(str(target))
     return target
 
@@ -103,7 +103,7 @@ async def test_nothing_is_signed_after_a_restore_until_it_is_said(town: Network,
     with pytest.raises(Rejected):
         await fr.doctor("marie")
     page = await health(fr.node)
-    done = await fr.node.dossiers.restoring.resume("test", REASON)
+    done = await fr.node.dossiers.restoring.resume("test", REASON, force=True)
     await town.settle()
     await luc.is_voted(RENE)
 
@@ -135,7 +135,7 @@ async def test_what_is_lost_stands_in_the_log(town: Network, tmp_path: Path) -> 
     longest = await chain.head(fr.node.store)
     await put_back(fr, copy)
     own = await chain.head(fr.node.store)
-    await fr.node.dossiers.restoring.resume("test", REASON)
+    await fr.node.dossiers.restoring.resume("test", REASON, force=True)
     lost = [each for each in await segments.all_of(fr.node.store) if each.gone]
     before = await checking.recompute(fr.node.store, [longest])
     damage(fr, f"update audit_segments set last = last - 1 where first = {own.sequence + 1}")
@@ -223,8 +223,9 @@ async def test_half_of_the_answers_are_enough_and_later_one(network: Any, tmp_pa
     assert await fr.node.dossiers.restoring.may_sign()
 
 
-async def test_a_sibling_cannot_make_up_a_longer_log(town: Network) -> None:
+async def test_a_sibling_cannot_make_up_a_longer_log(network: Any) -> None:
     """Only a head with our own signature stops us: neither a number alone nor another's signature does."""
+    town: Network = await network("fr", "de", "es")
     fr, de = town["fr"], town["de"]
     await (await Applicant.submits(fr.node)).is_approved()
     await fr.node.dossiers.heads.tell()
@@ -254,7 +255,7 @@ async def test_a_log_that_went_on_past_what_siblings_hold_is_another(town: Netwo
     while (await chain.head(fr.node.store)).sequence <= longest.sequence:
         await Applicant.begins(fr.node, f"a{(await chain.head(fr.node.store)).sequence}", birth_date=None)
     before = await fr.node.dossiers.restoring.look()
-    done = await fr.node.dossiers.restoring.resume("test", REASON)
+    done = await fr.node.dossiers.restoring.resume("test", REASON, force=True)
     await town.settle()
 
     assert "behind" == before

@@ -27,6 +27,7 @@ from tests.network.lists import (
     REVOCATION,
     SUSPENSION,
     UNREADABLE,
+    altered,
     announcement,
     de,
     lists_are,
@@ -40,6 +41,8 @@ from tests.network.lists import (
 )
 from tests.network.scene import Visitor, profile_path, reads_of, without_trace
 from tests.town import refused, rows
+from verification import statuslist
+from verification.statuslist import MIN_LENGTH, Purpose
 
 __all__ = ["de", "town"]
 
@@ -95,6 +98,7 @@ async def test_a_suspension_of_which_no_message_arrives_is_in_force_within_twent
 
 async def test_nobody_is_read_about_who_is_not_in_question(town, anna, fr):
     """The twin: without a change a poll reads the two lists and nothing else, and nobody loses anything."""
+    await fr.node.workers.housekeep()  # new siblings are asked once what they hold of our log
     town.clock.move(minutes=16)
     contacts = len(town.contacts)
     await fr.node.workers.housekeep()
@@ -161,6 +165,45 @@ async def test_what_is_revoked_stays_revoked(town, anna, de, fr):
     assert "revoked" == await standing(fr, anna)
     assert [(1, 0)] == [tuple(row) for row in await rows(de.node, "select revoked, suspended from status_places")]
     await without_trace(fr, lambda: says(anna, fr, a_create(anna)), 403, "revoked", reads=3)
+
+
+async def test_a_list_that_clears_a_revocation_clears_nothing_here(logged, town, anna, berta, de, fr):
+    """Signed by its issuer or not, and also cut shorter: the bit stays, with an alarm; what is set besides counts."""
+    long = statuslist.with_bit(statuslist.blank(2 * MIN_LENGTH), 2 * MIN_LENGTH - 1, True)
+
+    async def revoked(tx: Any) -> None:
+        assert await de.node.own_status.revoke(tx, anna.uri)
+
+    await de.node.store.write(revoked)
+    await town.settle()
+    place = (await rows(de.node, f"select place from status_places where doctor = '{berta.uri}'"))[0]["place"]
+    bits = {"long": long, "cleared": statuslist.with_bit(statuslist.blank(), place, True)}
+    for each in bits.values():
+        town.clock.move(minutes=16)
+        with lists_are(de, await altered(de, Purpose.REVOCATION, town.clock(), each), Purpose.REVOCATION):
+            await fr.node.directory.lists.poll_due()
+    kept = fr.node.directory.lists()[Uri.parse(de.node.origin + REVOCATION)]
+    noted = [(event["code"], event["level"]) for event in logged() if event["event"] == "status_list"]
+    await fr.reopen()
+
+    assert ("revoked", "revoked") == (await standing(fr, anna), await standing(fr, berta))
+    assert kept.is_set(2 * MIN_LENGTH - 1)
+    assert [("revocation_cleared", "error")] * 2 == noted
+    assert kept == fr.node.directory.lists()[kept.id]
+    await without_trace(fr, lambda: says(anna, fr, a_create(anna)), 403, "revoked", reads=3)
+
+
+async def test_a_list_that_clears_a_suspension_clears_it(logged, town, anna, de, fr):
+    """The neighbour: that one may end, and nobody is alarmed."""
+    await suspend(anna)
+    await town.settle()
+    before = await standing(fr, anna)
+    town.clock.move(minutes=16)
+    with lists_are(de, await altered(de, Purpose.SUSPENSION, town.clock()), Purpose.SUSPENSION):
+        await fr.node.directory.lists.poll_due()
+
+    assert ("suspended", "ok") == (before, await standing(fr, anna))
+    assert [] == [event for event in logged() if event["event"] == "status_list"]
 
 
 # ── old lists ──

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import orjson
@@ -22,6 +22,7 @@ from tests.network.lists import (
     SUSPENSION,
     UNREADABLE,
     Change,
+    altered,
     as_list,
     de,
     lists_are,
@@ -34,7 +35,6 @@ from tests.network.lists import (
 )
 from tests.network.scene import Liar, reads_of, without_trace
 from tests.town import Place, refused, rows
-from verification import statuslist
 from verification.statuslist import MIN_LENGTH, Purpose
 
 __all__ = ["de", "town"]
@@ -43,22 +43,13 @@ __all__ = ["de", "town"]
 # ── lists that are none ──
 
 
-async def altered(home: Place, purpose: Purpose, at: datetime, bits: bytes | None = None) -> Response:
-    """The list of suspensions in its home's hand, with something in it that must not be."""
-    address = Uri.parse(home.node.origin + SUSPENSION)
-    made = statuslist.issue_list(
-        address, purpose, statuslist.blank() if bits is None else bits, home.node.keys.signer, now=at
-    )
-    return as_list(made)
-
-
 @pytest.mark.parametrize("code", ["status_bad_proof", "status_purpose", "status_length", "status_expired"])
 async def test_a_list_that_does_not_hold_leaves_the_last_good_copy(logged, town, anna, de, fr, code):
     """6.2: as a failed fetch, with its code in the log; the age of the copy stays, and the true list is taken after."""
     now, kept_before = town.clock() + timedelta(minutes=16), await read_at(fr)
     lie: Change | Response = {
         "status_bad_proof": lambda document: as_list(document | {"validUntil": "2030-01-01T00:00:00Z"}),
-        "status_purpose": await altered(de, Purpose.REVOCATION, now),
+        "status_purpose": await altered(de, Purpose.REVOCATION, now, at=SUSPENSION),
         "status_length": await altered(de, Purpose.SUSPENSION, now, bytes(MIN_LENGTH // 8 - 1)),
         "status_expired": await altered(de, Purpose.SUSPENSION, now - timedelta(days=8)),
     }[code]

@@ -10,7 +10,8 @@ Everything here is for siblings alone; entries never leave.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -23,12 +24,12 @@ from federation.uri import Uri
 from federation.vocabulary import Update
 from instance.services import sending
 from instance.services.dossiers import chain
-from instance.services.fetching import Fetcher, NotThere
+from instance.services.fetching import Fetcher, NotListed, NotThere
 from instance.services.judging import issuer_of
 from instance.services.status_lists import VC_ACCEPT
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
-from verification import audit
+from verification import audit, statuslist
 from verification.audit import START, AuditHead, Head, Judgement
 from verification.errors import BadHead
 from verification.issuers import Issuer, IssuerKey, MemberStatus
@@ -36,8 +37,8 @@ from verification.issuers import Issuer, IssuerKey, MemberStatus
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-#: A sibling that lists us and holds nothing, or has shut us out: neither will say more.
-_HOLDS_NONE: Final = frozenset({"status 404", "status 403"})
+#: A sibling that lists us and holds nothing; one that shuts us out (another 403) says nothing of what it holds.
+_HOLDS_NONE: Final = "status 404"
 #: After a restore our own clock may be wrong as well.
 _AHEAD: Final = timedelta(days=366)
 FOLDER: Final = "/audit/heads/"
@@ -47,12 +48,14 @@ _TOLD: Final = "audit head told"
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """What a sibling says it holds of our log; `signed`: it showed our own signature over that head."""
+    """What a sibling says it holds of our log (START: nothing); `proof`: the same as we signed it, if it shows that."""
 
     sibling: str
     head: Head
     answered: bool
-    signed: bool = False
+    proof: AuditHead | None = None
+    #: Our own status lists as they were last read there, by address and encoded; nothing of ours proves them.
+    lists: Mapping[str, str] = field(default_factory=dict)
 
 
 class Heads:
@@ -121,43 +124,54 @@ class Heads:
         return verdict
 
     async def held(self, sibling: Sibling) -> bytes:
-        """Return which head of a sibling's own log is held here, as signed there; raise NotFound where none is."""
+        """Return which head of a sibling's own log is held here, as signed there, and how its status lists were read.
+
+        Raise NotFound where no head is held.
+        """
         row = await self._node.store.one("audit.known_head", issuer=sibling.actor)
         if row is None:
             raise NotFound
         known = _known(row)
         signed = {"signed": orjson.loads(row["document"])} if row["document"] else {}
-        return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head), **signed})
+        held = {str(one.id): statuslist.encode(one.bits) for one in self._node.directory.lists.of(sibling.origin)}
+        return orjson.dumps({"sequence": known.head.sequence, "head": str(known.head), "lists": held, **signed})
 
     async def held_by_siblings(self) -> list[Head]:
-        """Ask every sibling which head of our log it holds; those that do not answer say nothing."""
-        asked = await asyncio.gather(*(self.held_by(sibling) for sibling in self._node.allowlist()))
-        return [each.head for each in asked if each.head.sequence > 0]
+        """Ask every sibling which head of our log it holds, and return those that show our signature."""
+        return [each.head for each in await self.ask(self._node.allowlist()) if each.proof is not None]
+
+    async def ask(self, siblings: Iterable[Sibling]) -> list[Held]:
+        """Ask these, all at once."""
+        return list(await asyncio.gather(*map(self.held_by, siblings)))
 
     async def held_by(self, sibling: Sibling) -> Held:
         """Ask one sibling which head of our log it holds, and whether it can show our signature over it."""
         try:
             url = Uri.parse(sibling.origin + HELD)
-            document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT)
+            document = await Fetcher(self._node).json(url, sibling, VC_ACCEPT, limit=statuslist.MAX_ENCODED)
             head = _read(document)
+        except NotListed:
+            return Held(sibling.origin, START, answered=True)
         except NotThere as fault:
-            return Held(sibling.origin, START, answered=fault.reason in _HOLDS_NONE)
+            return Held(sibling.origin, START, answered=fault.reason == _HOLDS_NONE)
         except (Refused, ValueError, KeyError, TypeError) as fault:
             self._node.log.info("audit_head", sibling=sibling.origin, code=type(fault).__name__)
             return Held(sibling.origin, START, answered=False)
-        return Held(sibling.origin, head, answered=True, signed=self._is_ours(head, document.get("signed")))
+        proof, lists = self._proof(head, document.get("signed")), document.get("lists")
+        return Held(sibling.origin, head, answered=True, proof=proof, lists=lists if isinstance(lists, dict) else {})
 
-    def _is_ours(self, head: Head, signed: Any) -> bool:
-        """Whether this is that head, signed with our issuer key: nobody else can make up a log of ours."""
+    def _proof(self, head: Head, signed: Any) -> AuditHead | None:
+        """Return that head with its time, where our issuer key signed both: nobody else can make up a log of ours."""
         keys, now = self._node.keys, self._node.clock()
         own = Issuer(
             self._node.actor, self._node.authority, MemberStatus.ACTIVE, frozenset(),
             (IssuerKey.read(keys.issuer_id, keys.issuer_multikey),),
         )  # fmt: skip
         try:
-            return audit.read_head(signed, own, now=now + _AHEAD).head == head
+            found = audit.read_head(signed, own, now=now + _AHEAD)
         except BadHead:
-            return False
+            return None
+        return found if found.head == head else None
 
     async def alarms(self) -> list[str]:
         """The siblings that have shown two logs."""

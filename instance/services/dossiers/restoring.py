@@ -5,38 +5,38 @@
     behind     somebody does, and shows it with our own signature: nothing is signed until `esanum audit resume`
 
 Reading, reviewing and everything else at home go on in all three. Without siblings there is nobody to ask, and a log
-without an entry has nothing to ask for. A sibling that is away holds nobody up for ever: every head is told to all of
-them, so half of their answers are enough; after a quarter of an hour one is, and after a day none is needed. Whoever
-comes back with more is heard within the hour, and signing stops then.
+without an entry has nothing to ask for; an allowlist that cannot be read is not an empty one. A sibling that is away
+holds nobody up for ever: every head is told to all of them, so half of their answers are enough; after a quarter of an
+hour one is, and after a day none is needed. Whoever comes back with more is heard within the hour, and signing stops
+then. What is an answer `witnesses.py` says.
 """
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from federation.allowlist import Direction, Sibling
 from federation.errors import SigningStopped
 from instance.ids import new_ulid
-from instance.services.dossiers import chain, segments
+from instance.services.dossiers import chain, segments, witnesses
 from instance.services.dossiers.segments import Segment
 from instance.services.errors import Rejected
 from instance.services.fetching import SingleFlight
 from instance.services.sibling_changes import check_order
 from instance.storage.store import Transaction
 from instance.times import to_ms
-from verification.audit import Head
+from verification.audit import AuditHead
 from verification.people import SYSTEM
+from verification.statuslist import Purpose
 
 if TYPE_CHECKING:
     from instance.services.dossiers.heads import Heads, Held
     from instance.wiring import Node
 
-CODES: Final = ("signing_stopped", "not_behind")
+CODES: Final = ("signing_stopped", "not_behind", "revocations_lost")
 ASKING, CURRENT, BEHIND = "asking", "current", "behind"
 #: From when on one answer is enough, where half of them do not answer, and from when on none is needed.
 ONE_ANSWER: Final = timedelta(minutes=15)
@@ -44,7 +44,6 @@ NO_ANSWER: Final = timedelta(days=1)
 #: How often siblings are asked: while nothing is signed, and otherwise.
 SOON: Final = timedelta(minutes=1)
 SELDOM: Final = timedelta(hours=1)
-_ACKNOWLEDGED: Final = "audit acknowledged"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +55,15 @@ class Resumed:
     entry: int
 
 
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A doctor whom a sibling saw revoked or suspended in a list of ours, and who is not so here."""
+
+    doctor: str
+    purpose: Purpose
+    sibling: str
+
+
 class Restoring:
     """What siblings hold of our log, and whether we may sign."""
 
@@ -64,13 +72,16 @@ class Restoring:
         self._since = self._asked = node.clock()
         self._state = ASKING
         self._flights = SingleFlight()
-        self._ahead: frozenset[Head] = frozenset()
+        self._ahead: frozenset[AuditHead] = frozenset()
+        self._answers: Sequence[Held] = ()
         self._ticked = False
+        #: Of the allowlist those who stood in it were asked last.
+        self._version = node.allowlist().version
         node.metrics.signing.set(0)
 
     def begin(self) -> None:
         """Sign at once where there is nobody to ask; the allowlist has to be read by then."""
-        if not self._siblings():
+        if self._node.allowlist.readable and not self._siblings():
             self._to(CURRENT)
 
     @property
@@ -95,10 +106,11 @@ class Restoring:
             raise SigningStopped(self._state)
 
     async def tick(self) -> None:
-        """Ask siblings when it is time; a chore."""
+        """Ask siblings when it is time, or when there are others; a chore."""
         wait = SELDOM if self._state == CURRENT else SOON
         first, self._ticked = self._state == ASKING and not self._ticked, True
-        if first or not timedelta(0) <= self._node.clock() - self._asked < wait:
+        changed = self._node.allowlist().version != self._version
+        if first or changed or not timedelta(0) <= self._node.clock() - self._asked < wait:
             await self.look()
 
     async def look(self) -> str:
@@ -110,19 +122,32 @@ class Restoring:
         if self._state == BEHIND:
             return ["siblings hold a longer audit log than this one: nothing is signed; after a restore see"
                     " docs/operate/backup.md, then `esanum audit resume`"]  # fmt: skip
+        if not self._node.allowlist.readable:
+            return []  # that is said by itself
         if self._state == ASKING and self._node.clock() - self._since >= ONE_ANSWER:
             return ["warning: no sibling says which head of the audit log it holds: nothing is signed until one does,"
                     " or for a day"]  # fmt: skip
         return []
 
-    async def resume(self, by: str, reason: str) -> Resumed:
+    async def lost(self) -> list[Lost]:
+        """Whom siblings saw revoked or suspended, and who is not so here; of the siblings that were asked last."""
+        every = {
+            (doctor, purpose): Lost(doctor, purpose, each.sibling)
+            for each in self._answers
+            for doctor, purpose in await self._node.own_status.missing(each.lists)
+        }
+        return [every[key] for key in sorted(every)]
+
+    async def resume(self, by: str, reason: str, *, force: bool = False) -> Resumed:
         """Go on after a restore, on the record: with the number behind the longest log that a sibling holds.
 
-        Raises Rejected: reason_missing, not_behind.
+        Raises Rejected: reason_missing, not_behind, revocations_lost (not where forced: siblings may be wrong).
         """
         check_order(by, reason)
         if await self.look() == CURRENT:
             raise Rejected("not_behind", status=409)
+        if not force and any(each.purpose is Purpose.REVOCATION for each in await self.lost()):
+            raise Rejected("revocations_lost", status=409)
         held = list(self._ahead)
         done = await self._node.store.write(lambda tx: self._resume(tx, held, by, reason))
         self._ahead = frozenset()
@@ -135,31 +160,30 @@ class Restoring:
     def _siblings(self) -> list[Sibling]:
         return [each for each in self._node.allowlist() if each.refusal(Direction.FETCH) is None]
 
-    async def _ask(self) -> list[Held]:
-        return list(await asyncio.gather(*(self._heads.held_by(sibling) for sibling in self._siblings())))
-
     async def _look(self) -> str:
-        self._asked = self._node.clock()
-        answers = await self._ask()
+        self._asked, self._version = self._node.clock(), self._node.allowlist().version
+        answers = self._answers = await self._heads.ask(self._siblings())
         # What was once shown is not forgotten because whoever showed it is away.
-        shown = self._ahead | {each.head for each in answers if each.signed}
-        self._ahead = frozenset([head for head in shown if await self._is_news(head)])
+        shown = self._ahead | {each.proof for each in answers if each.proof is not None}
+        self._ahead = frozenset([proof for proof in shown if await witnesses.is_news(self._node.store, proof)])
+        counted = await witnesses.weigh(self._node.store, answers)
         if self._ahead:
-            sequence = max(head.sequence for head in self._ahead)
+            sequence = max(proof.head.sequence for proof in self._ahead)
             self._node.log.error("signing_stopped", code="audit_behind", count=sequence)
             self._to(BEHIND)
-        elif self._state != ASKING or await self._enough(answers):
+        elif self._state != ASKING or await self._enough(counted):
             self._to(CURRENT)
         else:
-            self._node.log.warning("signing_waits", count=sum(each.answered for each in answers))
+            self._node.log.warning("signing_waits", count=counted.answered)
         return self._state
 
-    async def _enough(self, answers: Sequence[Held]) -> bool:
+    async def _enough(self, counted: witnesses.Weight) -> bool:
         """Whether what was answered is enough to go on; see the rule above."""
-        waited, answered = self._node.clock() - self._since, sum(each.answered for each in answers)
-        if 2 * answered >= len(answers) or (await chain.head(self._node.store)).sequence == 0:
+        if not self._node.allowlist.readable:
+            return False
+        if 2 * counted.answered >= counted.asked or (await chain.head(self._node.store)).sequence == 0:
             return True
-        return waited >= (ONE_ANSWER if answered else NO_ANSWER)
+        return self._node.clock() - self._since >= (ONE_ANSWER if counted.answered else NO_ANSWER)
 
     def _to(self, state: str) -> None:
         if state == CURRENT and self._state != CURRENT:
@@ -167,20 +191,10 @@ class Restoring:
         self._state = state
         self._node.metrics.signing.set(state == CURRENT)
 
-    async def _is_news(self, held: Head) -> bool:
-        """Whether a head of ours is none of our log: longer than it, or another where both are, and not known to be."""
-        store = self._node.store
-        if held.sequence <= (await chain.head(store)).sequence:
-            own = await chain.at(store, held.sequence)
-            if own is None or own == held:
-                return False
-        row = await store.one("settings.get", name=_ACKNOWLEDGED)
-        return _named(held) not in _acknowledged(row)
-
-    async def _resume(self, tx: Transaction, held: list[Head], by: str, reason: str) -> Resumed:
+    async def _resume(self, tx: Transaction, held: Sequence[AuditHead], by: str, reason: str) -> Resumed:
         await chain.take_turn(tx)
         now, own = self._node.clock(), await chain.head(tx)
-        longest = max(held, key=lambda head: head.sequence, default=own)
+        longest = max((proof.head for proof in held), key=lambda head: head.sequence, default=own)
         lost = longest.sequence > own.sequence
         if lost:
             await segments.close_all(tx)
@@ -188,9 +202,7 @@ class Restoring:
             await segments.add(tx, Segment(
                 first=own.sequence + 1, last=longest.sequence, month=month, before=own, head=longest, gone=segments.LOST
             ))  # fmt: skip
-        row = await tx.one("settings.get", name=_ACKNOWLEDGED)
-        known = sorted({*_acknowledged(row), *map(_named, held)})
-        await tx.run("settings.set", name=_ACKNOWLEDGED, value=json.dumps(known))
+        await witnesses.acknowledge(tx, held, now)
         await tx.run(
             "people.record", id=new_ulid(now), act="audit_resumed", by_whom=by, subject=str(longest.sequence),
             reason=reason, at=to_ms(now),
@@ -200,11 +212,3 @@ class Restoring:
             await tx.run("audit.told_of_segment", first=own.sequence + 1, told=told.sequence)
             return Resumed(own.sequence + 1, longest.sequence, told.sequence)
         return Resumed(0, 0, told.sequence)
-
-
-def _named(head: Head) -> str:
-    return f"{head.sequence} {head}"
-
-
-def _acknowledged(row: Any) -> set[str]:
-    return set(json.loads(row["value"])) if row is not None else set()

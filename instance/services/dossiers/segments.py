@@ -6,10 +6,12 @@ may also be lost: a restored back-up does not hold it, and a sibling knew its he
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from federation.integrity import read_instant
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 KEPT, DESTROYED, LOST = "", "destroyed", "lost"
 DESTRUCTION: Final = "audit.segment_destroyed"
 RESUMED: Final = "audit.resumed"
-_PAGE: Final = 5_000
+#: Entries read at once: the first, by which the month is known, and then.
+_FIRST, _PAGE = 8, 5_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,57 +78,82 @@ async def add(tx: Transaction, segment: Segment) -> None:
 
 
 async def tidy(node: Node) -> int:
-    """Close the months that have ended, and destroy those whose time has come; a chore. Return how many went."""
-    while await node.store.write(lambda tx: _close_next(tx, node.clock())):
-        pass
+    """Close the months that have ended, and destroy those whose time has come; a chore. Return how many went.
+
+    Months are read before others have to wait: what stands in the log does not change.
+    """
+    while (found := await next_closed(node.store, node.clock())) is not None:
+        await node.store.write(partial(close, found=found))
     number = 0
-    while await node.store.write(lambda tx: _destroy_next(tx, node.clock())):
-        number += 1
+    while await _next_due(node.store, node.clock()) is not None:
+        number += await node.store.write(lambda tx: _destroy_next(tx, node.clock()))
     return number
+
+
+async def next_closed(rows: Reader, now: datetime) -> Segment | None:
+    """Return the first part that is open though its month has ended; of the month that runs little is read."""
+    return await _month_after(rows, await _end_of_closed(rows), _month(now))
+
+
+async def close(tx: Transaction, found: Segment) -> None:
+    """Keep a part that was found, unless it was closed meanwhile."""
+    await chain.take_turn(tx)
+    if await _end_of_closed(tx) == found.before:
+        await add(tx, found)
 
 
 async def close_all(tx: Transaction) -> None:
     """Close what is open, also the month that runs: what follows does not follow from it."""
-    while True:
-        row = await tx.one("audit.last_segment")
-        found = await _month_after(tx, START if row is None else of_row(row).head)
-        if found is None:
-            return
+    while (found := await _month_after(tx, await _end_of_closed(tx))) is not None:
         await add(tx, found)
 
 
-async def _close_next(tx: Transaction, now: datetime) -> bool:
-    await chain.take_turn(tx)
-    row = await tx.one("audit.last_segment")
-    before = START if row is None else of_row(row).head
-    found = await _month_after(tx, before)
-    if found is None or found.month >= _month(now):
-        return False
-    await add(tx, found)
-    return True
+async def _end_of_closed(rows: Reader) -> Head:
+    row = await rows.one("audit.last_segment")
+    return START if row is None else of_row(row).head
 
 
-async def _month_after(tx: Transaction, before: Head) -> Segment | None:
-    """The entries after this head that are of one month; those of an earlier one between them belong to it."""
+async def _month_after(rows: Reader, before: Head, until: str = "") -> Segment | None:
+    """The entries after this head that are of one month before `until`; an earlier one between belongs to it."""
     month, last = "", before
-    while page := await tx.all("audit.page", after=last.sequence, most=_PAGE):
-        for row in page:
-            own = _month_of(row)
-            if month and own > month:
-                return _part(before, last, month)
-            month, last = month or own, Head(int(row["n"]), bytes(row["hash"]))
+    while page := await rows.all("audit.page", after=last.sequence, most=_PAGE if month else _FIRST):
+        if until:
+            month, number = await asyncio.to_thread(_of_one_month, page, month)
+        else:  # in a unit of work, which has a thread of its own
+            month, number = _of_one_month(page, month)
+        if until and month >= until:
+            return None
+        if number:
+            last = Head(int(page[number - 1]["n"]), bytes(page[number - 1]["hash"]))
+        if number < len(page):
+            break
     return _part(before, last, month) if month else None
+
+
+def _of_one_month(page: Sequence[Row], month: str) -> tuple[str, int]:
+    """The month of these entries, where it is not known yet, and how many of them come before a later one."""
+    for number, row in enumerate(page):
+        own = _month_of(row)
+        if month and own > month:
+            return month, number
+        month = month or own
+    return month, len(page)
 
 
 def _part(before: Head, last: Head, month: str) -> Segment:
     return Segment(first=before.sequence + 1, last=last.sequence, month=month, before=before, head=last)
 
 
-async def _destroy_next(tx: Transaction, now: datetime) -> bool:
+async def _next_due(rows: Reader, now: datetime) -> Segment | None:
     """Only ever the oldest that is there: what is kept is one chain."""
+    row = await rows.one("audit.oldest_kept_segment")
+    return None if row is None or (found := of_row(row)).due > now else found
+
+
+async def _destroy_next(tx: Transaction, now: datetime) -> bool:
     await chain.take_turn(tx)
-    row = await tx.one("audit.oldest_kept_segment")
-    if row is None or (segment := of_row(row)).due > now:
+    segment = await _next_due(tx, now)
+    if segment is None:
         return False
     await tx.run("audit.destroy", first=segment.first, last=segment.last)
     await tx.run("audit.segment_gone", first=segment.first, told=0)

@@ -23,6 +23,9 @@ update status_places set revoked = 1 where list = :list and place = :place and r
 -- name: bits
 select place, revoked, suspended from status_places where list = :list and (revoked = 1 or suspended = 1);
 
+-- name: places
+select place, doctor, revoked, suspended from status_places where list = :list;
+
 -- name: version
 select value from versions where name = 'status';
 

@@ -76,6 +76,44 @@ async def test_a_month_ends_by_the_calendar_also_where_nothing_is_added(fr: Plac
     assert [("2026-11", 1, 3, "")] == await parts(fr)
 
 
+async def test_the_month_that_runs_is_neither_read_nor_locked(fr: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long it is: of its entries the first page is read, and nobody who adds one waits."""
+    monkeypatch.setattr(segments, "_PAGE", 2)
+    await adds(fr)
+    moves_to(fr, 2026, 12, 20)
+    await adds(fr, 9)
+    await segments.tidy(fr.node)
+    seen: list[str] = []
+    for name in ("all", "write"):
+        monkeypatch.setattr(fr.node.store, name, _noting(seen, getattr(fr.node.store, name)))
+    await segments.tidy(fr.node)
+
+    assert ["audit.page"] == seen
+    assert [("2026-11", 1, 3, "")] == await parts(fr)
+
+
+def _noting(seen: list[str], own: Any) -> Any:
+    """The same, and what was asked for."""
+
+    async def asks(what: Any, **values: Any) -> Any:
+        seen.append(str(what))
+        return await own(what, **values)
+
+    return asks
+
+
+async def test_what_was_closed_meanwhile_is_not_closed_twice(fr: Place) -> None:
+    """Two processes find the same month: the one that comes second adds nothing."""
+    await adds(fr)
+    moves_to(fr, 2026, 12)
+    found = await segments.next_closed(fr.node.store, fr.node.clock())
+    assert found is not None
+    await segments.tidy(fr.node)
+    await fr.node.store.write(lambda tx: segments.close(tx, found))
+
+    assert [("2026-11", 1, 3, "")] == await parts(fr)
+
+
 async def test_a_month_goes_twelve_months_after_its_end_and_not_a_second_before(fr: Place) -> None:
     """Its head stays, the destruction is in the log, and the log still holds from there on."""
     november, *_ = await three_months(fr)
