@@ -50,15 +50,15 @@ union all
 select a.id, a.submitted_at as since from annexes a join dossiers d on d.id = a.dossier
 where {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
 
--- fragment: decided
+-- fragment: decided_since
 country = :country and decided_at >= :since and submitted_at is not null and decided_at >= submitted_at
 
 -- name: decided
-select count(*) as number from dossiers where {{decided}};
+select count(*) as number from dossiers where {{decided_since}};
 
 -- name: took
 -- How long those in the middle took: of a great many, one or two are read.
-select decided_at - submitted_at as took from dossiers where {{decided}} order by took limit :most offset :skip;
+select decided_at - submitted_at as took from dossiers where {{decided_since}} order by took limit :most offset :skip;
 
 -- name: add
 insert into dossiers (id, account, doctor, version, name, folded, handle, specialties, languages, email, identity,

@@ -50,7 +50,7 @@ class Newcomer(Visitor):
         added = await self.post(f"/application/add/{form}", proof=proof, **fields)
         assert 303 == added.status_code, await added.get_data(as_text=True)
         piece = added.headers["Location"].partition("#")[2]
-        kept = await self.sends(f"/application/pieces/{piece}/files", pdf())
+        kept = await self.sends(f"/application/pieces/{piece}/files", pdf(text=piece))
         assert 303 == kept.status_code, await kept.get_data(as_text=True)
         return piece
 

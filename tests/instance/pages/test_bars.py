@@ -19,8 +19,8 @@ BARS = {
     ("lead",): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
     ("administrator",): ["/staff", "/policy", "/desk/suspend", "/me"],
     ("dpo",): ["/desk/audit", "/me"],
-    ("administrator", "dpo"): ["/staff", "/policy", "/desk/suspend", "/desk/audit", "/me"],
-    ("lead", "dpo"): ["/desk", "/desk/overdue", "/desk/campaigns", "/desk/audit", "/me"],
+    ("administrator", "moderator"): ["/staff", "/policy", "/desk/suspend", "/me"],
+    ("lead", "governor"): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
     ("moderator",): ["/me"],
 }
 DOCTORS = ["/feed", "/colleagues", "/write", "/notices", "/me"]

@@ -137,7 +137,7 @@ async def lands(visitor, login: str, code: str = "") -> str:
 
 
 async def test_everybody_begins_where_something_is_open_to_them(tmp_path):
-    """Doctors at the discussions, applicants at their application, reviewers at the desk, other staff at their own page."""
+    """Doctors at the discussions, applicants at their application, reviewers at the desk, administrators at the staff."""
     desk = await open_desk(tmp_path)
     _made, _ = await desk.applicant()
     await desk.place.doctor("marie")
@@ -150,7 +150,7 @@ async def test_everybody_begins_where_something_is_open_to_them(tmp_path):
     }
     await desk.network.close()
 
-    assert {"marie": "/feed", "eliane": "/application", "rita": "/desk", "ada": "/me"} == found
+    assert {"marie": "/feed", "eliane": "/application", "rita": "/desk", "ada": "/staff"} == found
 
 
 async def test_whoever_was_on_the_way_somewhere_is_led_there(tmp_path):
