@@ -109,7 +109,7 @@ async def add_doctor(tx: Transaction, uri: str, standing: str = "ok") -> None:
         await tx.run("people.add", **values, approves_followers=0)
         await tx.run("people.set_standing", uri=uri, standing=standing, before="ok", now=1)
         return
-    await tx.run("directory.put", **values, address=handle, standing=standing, summary="", document="", claims="")
+    await tx.run("directory.put", **values, address=handle, standing=standing, summary="", document="")
     if standing == "gone":
         await tx.run("apply.doctor_gone", uri=uri, now=1)
 

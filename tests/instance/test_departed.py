@@ -12,11 +12,11 @@ from instance.services.errors import Rejected
 from instance.services.joining import SignUp
 from tests.factors import add_app
 from tests.instance.dossiers.applying import Applicant
+from tests.instance.dossiers.conftest import fr
 from tests.instance.dossiers.test_retention import (
     Story,
     dies,
     drafts,
-    fr,
     gives_no_answer,
     is_approved,
     is_rejected,

@@ -75,7 +75,7 @@ def test_an_instance_serves_and_ends_cleanly(fr: Path, server: str) -> None:
     assert seconds < 10
     assert not (fr.parent / "control.sock").exists()
     events = [json.loads(line)["event"] for line in served.log.read_text().splitlines()]
-    assert ["serving", "stopped"] == events
+    assert ["signing", "serving", "stopped"] == events
 
 
 @SERVERS

@@ -76,11 +76,12 @@ class Restoring:
         self._answers: Sequence[Held] = ()
         self._ticked = False
         #: Of the allowlist those who stood in it were asked last.
-        self._version = node.allowlist().version
+        self._version = 0
         node.metrics.signing.set(0)
 
     def begin(self) -> None:
         """Sign at once where there is nobody to ask; the allowlist has to be read by then."""
+        self._version = self._node.allowlist().version
         if self._node.allowlist.readable and not self._siblings():
             self._to(CURRENT)
 
