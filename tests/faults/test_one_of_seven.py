@@ -28,6 +28,7 @@ class Seven:
     """All siblings behind one listener, told apart by Host; `ILL` does not answer while it hangs."""
 
     def __init__(self) -> None:
+        #: When each was sent a message; what they are asked is none.
         self.came: dict[str, list[float]] = {name: [] for name in NAMES}
         self.well = asyncio.Event()
         self.well.set()
@@ -39,11 +40,14 @@ class Seven:
                 head = (await reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
                 fields = dict(line.split(": ", 1) for line in head[1:] if line)
                 await reader.readexactly(int(fields.get("content-length", 0)))
-                name = fields["host"].partition(".")[0]
-                self.came[name].append(time.monotonic())
+                name, is_message = fields["host"].partition(".")[0], head[0].startswith("post ")
+                if is_message:
+                    self.came[name].append(time.monotonic())
                 if name == ILL:
                     await self.well.wait()
-                writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+                # What is asked rather than told (which head of the log they hold) they have none of.
+                status = b"202 Accepted" if is_message else b"404 Not Found"
+                writer.write(b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n")
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             pass

@@ -15,6 +15,7 @@ from federation.uri import Uri
 from federation.vocabulary import Like, Update
 from federation.wire import NotReached
 from instance.services import inbound
+from instance.storage import sqlite_writer
 from instance.storage.errors import StorageError
 from instance.times import to_ms
 from tests.doorway import a_create, a_post, an_act, says
@@ -231,7 +232,6 @@ async def test_a_database_that_is_busy_for_long_costs_a_message_nothing(
         file.execute(SPOILT)
         await says(anna, fr, a_create(anna, a_post(anna)))
         file.execute("drop trigger spoilt")
-        await fr.node.store._writer.call(lambda connection: connection.execute("pragma busy_timeout = 20"))  # type: ignore[attr-defined]
         write, met = fr.node.store.write, 0
 
         async def met_by_a_lock(work: Any, **options: Any) -> Any:
@@ -247,6 +247,7 @@ async def test_a_database_that_is_busy_for_long_costs_a_message_nothing(
 
         with monkeypatch.context() as busy:
             busy.setattr(fr.node.store, "write", met_by_a_lock)
+            busy.setattr(sqlite_writer, "BUSY_SECONDS", 0.02)
             for _ in range(7):
                 await fr.node.inbound.apply_next()
                 network.clock.move(seconds=30)
