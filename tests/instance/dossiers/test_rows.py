@@ -147,7 +147,7 @@ async def test_what_is_saved_is_read_back(node: Node) -> None:
     made: list[Dossier] = []
     collect()
 
-    assert len(made) > 10
+    assert len(made) >= min(10, examples(40))
     for dossier in made:
         assert replace(dossier, id=DossierId(eliane.id), doctor=account) == await saved(node, eliane.id, dossier)
 
