@@ -116,11 +116,11 @@ async def test_every_page_can_be_used_by_everybody(shown, axe, language, scheme,
     assert [] == wrong
 
 
-@pytest.mark.parametrize("login", ["late", "staff"])
-async def test_the_closed_door_can_be_used_too(shown, axe, login):
+@pytest.mark.parametrize(("login", "arrives"), [("late", "/application$"), ("staff", "/me/security$")])
+async def test_the_closed_door_can_be_used_too(shown, axe, login, arrives):
     """Whoever is not in good standing gets a page that reads well and leads on."""
     async with shown.visit() as visit:
-        await visit.sign_in(login)
+        await visit.sign_in(login, arrives)
         wrong = await check(visit, axe, ["/feed", "/me"])
         text = await visit.page.inner_text("main")
 

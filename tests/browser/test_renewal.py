@@ -39,7 +39,7 @@ async def ended(served: tuple[Shown, Door]) -> tuple[Shown, Door, Applicant]:
     return shown, door, made
 
 
-async def signs_in(visit: Visit, onward: str = "/feed") -> None:
+async def signs_in(visit: Visit, onward: str) -> None:
     """Sign in with the address and the password."""
     await visit.open(f"/sign-in?next={onward}")
     await visit.page.fill("#login", EMAIL)
@@ -64,7 +64,8 @@ async def test_it_is_renewed_by_oneself_and_opens_again(
     (tmp_path / "bad.pdf").write_bytes(archive())
     async with shown.visit(width=width, java_script_enabled=scripts) as visit:
         page = visit.page
-        await signs_in(visit)
+        await signs_in(visit, "/application")
+        await visit.open("/feed")
         closed = await page.inner_text("main")
         await visit.keep_picture("renewal-closed")
         await page.click("main .button:not(.quiet)")

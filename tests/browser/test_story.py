@@ -70,7 +70,7 @@ async def test_whoever_is_not_in_good_standing_gets_one_page(scene):
         await france.node.people.suspend(hugo.login.handle, by="test", reason="shown to a reader")
         await hugo.open(case)
         assert hugo.text("sign_in.button") in await hugo.see("session-ended")
-        await enter(hugo, hugo.login.handle)
+        await enter(hugo, hugo.login.handle, arrives="/application$")
         closed = await closed_door(hugo, case)
         await hugo.press_to(".foot form[action='/sign-out'] button", "/")
         await add_account(scene, "candidate")

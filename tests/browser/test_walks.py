@@ -112,7 +112,7 @@ async def is_suspended(walk: Walk, eliane: Doctor, anna: Doctor, there: str) -> 
     assert (403, "suspended") == await says_something_new(walk)
     await eliane.open("/feed")
     assert "/sign-in" in eliane.page.url
-    await enter(eliane, EMAIL)
+    await enter(eliane, EMAIL, arrives="/application$")
     await eliane.open("/write")
     assert eliane.text("application.state.suspended") in await eliane.see("closed-to-the-suspended")
 

@@ -75,6 +75,15 @@ async def test_whoever_is_not_in_good_standing_reads_nothing(house, login, code)
     assert 200 == (await somebody.get("/me")).status_code
 
 
+@pytest.mark.parametrize(("login", "why"), [("late", "has ended"), ("out", "is suspended"), ("marie", "")])
+async def test_where_the_barred_begin_says_why(house, login, why):
+    """Whoever was let in without an application reads the reason there; whoever may read is told of none."""
+    page = await (await house.doctor(login)).text("/application")
+
+    assert "There is no application of this account." in page
+    assert [why] * bool(why) == re.findall("Your verification (has ended|is suspended), so reading", page)
+
+
 async def test_missing_and_forbidden_are_one_answer(house):
     """A post for others answers exactly as one that never was."""
     marie, leo = await house.doctor("marie"), await house.doctor("leo")
