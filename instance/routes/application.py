@@ -95,8 +95,9 @@ async def _begin_page(
     file = await guard.node().dossiers.of_account(present.account_id)
     return await shell.page(
         "application_new.html", status=status, here="application", mistakes=mistakes,
-        closed=_closed(present, file), barred_for=present.closed.value if present.closed else "", again=file is not None,
-        addressed=present.doctor is not None, sites=await sites_offered(), **await offered(form),
+        closed=_closed(present, file), barred_for=present.closed.value if present.closed else "",
+        again=file is not None, addressed=present.doctor is not None,
+        sites=await sites_offered(), **await offered(form),
     )  # fmt: skip
 
 
