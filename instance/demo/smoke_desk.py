@@ -63,7 +63,7 @@ async def joined(stage: DeskStage) -> str:
     browser = Browser(stage.home.node.origin)
     await browser.submit(
         "/join", "/join", name=_NAME, country=stage.home.code, role="generalist", specialty="general-practice",
-        email=_EMAIL, password=PASSWORD, again=PASSWORD,
+        email=_EMAIL, password=PASSWORD, again=PASSWORD, birth_day="3", birth_month="2", birth_year="1988",
     )  # fmt: skip
     await browser.submit("/join/confirm", "/join/confirm", code=await _code(stage.home))
     page = await browser.submit("/application/add/diploma", "/application/add/diploma", proof="licence")
@@ -80,7 +80,7 @@ async def verified(stage: DeskStage) -> str:
     """Two reviewers approve at the desk, the second blind to the first; abroad the new doctor is found and heard."""
     for login in ("rita.reviewer", "rene.reviewer"):
         browser = await stage.of(login)
-        stage.dossier = _found(rf'href="(/desk/d-[^"]+)">{_NAME}<', await browser.get("/desk"))
+        stage.dossier = _found(rf'href="(/desk/d-[^"]+)"><bdi>{_NAME}<', await browser.get("/desk"))
         if login.startswith("rita"):
             await browser.submit(stage.dossier, f"{stage.dossier}/take")
         expect((await browser.get(stage.dossier)).holds("No vote that you may see"), f"{login} sees a vote")
@@ -124,7 +124,7 @@ async def lifted(stage: DeskStage) -> str:
 async def shown(stage: DeskStage) -> str:
     """What is claimed, the document as a picture, and what the imported register says of the number."""
     browser = await stage.of("rita.reviewer")
-    page = await browser.get(_found(r'href="(/desk/d-[^"]+)">Dr Nora Kervella<', await browser.get("/desk")))
+    page = await browser.get(_found(r'href="(/desk/d-[^"]+)"><bdi>Dr Nora Kervella<', await browser.get("/desk")))
     expect(page.holds("KERVELLA"), "the register's answer is not on the page")
     picture = await browser.get(_found(r'<img src="(/desk/[^"]+/1\.jpg)"', page))
     expect(picture.status == 200, f"the page of the document answered {picture.status}")
