@@ -16,7 +16,7 @@ select {{dossier}} from dossiers d where d.account = :account order by d.created
 
 -- name: awaited
 -- Of whom something is waited for: asked for more, or verified by us and to be looked at again.
-select 1 as found from dossiers where account = :account and state in ('more_needed', 'approved', 'reverify_due') limit 1;
+select 1 as found from dossiers where account = :account and state in ('needs_info', 'approved', 'reverify_due') limit 1;
 
 -- name: earlier
 -- The other applications of an account, the newest first: by it and not by the dossier, whose facts may be gone.

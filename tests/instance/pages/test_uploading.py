@@ -16,6 +16,7 @@ from tests.instance.files import pdf
 from tests.instance.pages.house import OWN_PAGE
 from tests.instance.pages.newcomer import open_door
 from tests.town import rows
+from verification.moves import State
 
 
 @pytest.fixture
@@ -116,9 +117,11 @@ async def test_places_are_kept_for_those_who_are_awaited(door):
     first = await eliane.sends(target, pdf())
     applicant = await door.applicant()
     found = [await door.node.dossiers.awaited(applicant.account)]
-    for state in ("submitted", "more_needed", "approved", "reverify_due", "revoked", "expired"):
+    for state in (
+        State.SUBMITTED, State.NEEDS_INFO, State.APPROVED, State.REVERIFY_DUE, State.REVOKED, State.EXPIRED,
+    ):  # fmt: skip
         with sqlite3.connect(door.place.config.database.removeprefix("sqlite:///")) as file:
-            file.execute("update dossiers set state = ?", (state,))
+            file.execute("update dossiers set state = ?", (state.value,))
         found.append(await door.node.dossiers.awaited(applicant.account))
     door.node.uploads.enter("renews", "203.0.113.1", awaited=True)
     door.node.uploads.enter("asked for more", "203.0.113.2", awaited=True)
