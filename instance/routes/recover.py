@@ -78,7 +78,8 @@ async def team_form() -> ResponseReturnValue:
 @guard.public
 async def team() -> ResponseReturnValue:
     """Take both, in whatever browser; then as with a code that was asked for here."""
-    form, password = await request.form, (await request.form).get("password", "")
+    form = await request.form
+    password = form.get("password", "")
     if password != form.get("again", ""):
         return await _team_page([Mistake("passwords_differ", "again")], 422)
     try:

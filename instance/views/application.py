@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from instance.services.dossiers.admitting import wished
-from instance.services.dossiers.pieces import kind_of
 from instance.storage.store import Reader
 from instance.times import to_ms
 from verification.acts import Notice
@@ -186,11 +185,6 @@ def proofs(form: str, role: Role, policy: CountryPolicy) -> tuple[str, ...]:
     useful = [each for each in Proof if each in PROOFS[kind] - _NEVER_TYPED and policy.accepts(role, each)]
     support = [each for each in Proof if each in PROOFS[kind] & SUPPORT - _NEVER_TYPED] if useful else []
     return tuple(each.value for each in [*useful, *support])
-
-
-def form_of(proof: str) -> str:
-    """The form to which a proof belongs."""
-    return next(name for name, kind in FORMS.items() if kind is kind_of(Proof(proof)))
 
 
 def expected(since: datetime) -> datetime:

@@ -296,18 +296,12 @@ values (:id, :whom, :dossier, :account, :country, :notice, :grounds, :until, :at
 select id, dossier, notice, grounds, until, at, read_at from dossier_notices
 where whom = 'applicant' and account = :account order by id desc limit :most;
 
--- name: read_notices
-update dossier_notices set read_at = :now where whom = 'applicant' and account = :account and read_at is null;
-
 -- name: mail
 insert into mails (id, whom, account, country, notice, language, at)
 values (:id, :whom, :account, :country, :notice, :language, :at);
 
 -- name: mails_waiting
 select id, whom, account, country, notice, language, at from mails where sent_at is null order by id limit :most;
-
--- name: mail_sent
-update mails set sent_at = :now where id = :id and sent_at is null;
 
 -- ── tasks of an imported register ──
 
