@@ -27,7 +27,7 @@ def there():
 
 async def told(folder):
     config = read({"origin": "http://fr.localhost:8300", "country": "FR", "name": "France"}, folder)
-    config.data.mkdir(parents=True)
+    config.data.mkdir(parents=True, exist_ok=True)
     make_secrets(config.secrets)
     await prepare(config)
     node = await open_node(config)
