@@ -15,8 +15,9 @@ select {{dossier}} from dossiers d where d.id = :id;
 select {{dossier}} from dossiers d where d.account = :account order by d.created_at desc, d.id desc limit 1;
 
 -- name: awaited
--- Of whom something is waited for: asked for more, or verified by us and to be looked at again.
-select 1 as found from dossiers where account = :account and state in ('needs_info', 'approved', 'reverify_due') limit 1;
+-- Of whom something is waited for: asked for more, or verified by us and to be looked at again, also after the end.
+select 1 as found from dossiers
+where account = :account and state in ('needs_info', 'approved', 'reverify_due', 'expired') limit 1;
 
 -- name: earlier
 -- The other applications of an account, the newest first: by it and not by the dossier, whose facts may be gone.
