@@ -461,10 +461,14 @@ class EvidenceVault:
 
     async def copy_keys_to(self, target: Path) -> None:
         """Write a copy of the wrapped keys; raise FileExistsError, Rejected(inside_data, beside_evidence)."""
+        self.require_apart(target)
+        await asyncio.to_thread(self._keys.copy_to, target)
+
+    def require_apart(self, target: Path) -> None:
+        """Raise Rejected(inside_data, beside_evidence) for a place that is no other than the files'."""
         self.require_outside(target)
         if any(found for near in ("*.sealed", "*/*.sealed") for found in target.parent.glob(near)):
             raise Rejected("beside_evidence")
-        await asyncio.to_thread(self._keys.copy_to, target)
 
     def require_outside(self, target: Path) -> None:
         """Raise Rejected(inside_data) for a place in the data folder, where a copy is none."""
