@@ -301,9 +301,6 @@ where whom = 'applicant' and account = :account order by id desc limit :most;
 insert into mails (id, whom, account, country, notice, language, at)
 values (:id, :whom, :account, :country, :notice, :language, :at);
 
--- name: mails_waiting
-select id, whom, account, country, notice, language, at from mails where sent_at is null order by id limit :most;
-
 -- ── tasks of an imported register ──
 
 -- name: add_task

@@ -12,7 +12,7 @@ from instance.services.dossiers import campaigns as module
 from instance.services.errors import Missing
 from instance.storage.errors import StorageUnavailable
 from tests.instance.dossiers.applying import ADMIN, APPROVE, GERMAN, LEA, REMY, RENE, RITA, RPPS, Applicant, refused
-from tests.town import Place
+from tests.town import Place, rows
 from verification.campaign import Cohort, Numbers
 from verification.countries import Proof
 from verification.dossier import EvidenceClass, EvidenceKind
@@ -245,7 +245,7 @@ async def test_a_member_is_told_what_to_do(fr: Place) -> None:
     await campaigns.start(made, REMY)
     await fr.node.dossiers.tick()
     last = (await fr.node.dossiers.notices(member.account))[0]
-    mails = [row["notice"] for row in await fr.node.store.all("dossiers.mails_waiting", most=50)]
+    mails = [row["notice"] for row in await rows(fr.node, "select notice from mails where sent_at is null order by id")]
 
     assert ("campaign_due", (Ground.REVIEWER_IN_DOUBT,)) == (last.notice, last.grounds)
     assert fr.network.clock.now + timedelta(days=30) == last.until
