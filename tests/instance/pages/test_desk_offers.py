@@ -1,4 +1,4 @@
-"""What takes two is offered to whom it would be allowed, and to nobody else: the page asks the rule that refuses."""
+"""What the desk offers is what it would let somebody do: the page asks the rule that refuses; and what it says is there."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from instance.views import desk as shown
-from tests.instance.dossiers.applying import ADMIN, LEA, RENE, RITA, Applicant, refused
+from tests.instance.dossiers.applying import ADMIN, LEA, RENE, RITA, RPPS, Applicant, refused
 from tests.instance.pages.desk_house import Desk, open_desk, seen
 from tests.instance.pages.house import Visitor
+from verification.countries import Proof
 from verification.grounds import Ground
 from verification.people import StaffId
 
@@ -139,3 +140,32 @@ async def test_what_is_offered_is_what_is_done(desk: Desk, proposed: str | None,
     for act, reason in sorted(wanted)[:1]:
         assert (await made.file()).version == file.version
         assert await does(act, reason) is not None
+
+
+NOTHING = "No page to show"
+NUMBER = "A register number comes without a document"
+
+
+async def test_a_register_number_is_no_missing_page(desk: Desk) -> None:
+    """What has no document by its kind is said to have none; no page is spoken of that could be there."""
+    made = await Applicant.begins(desk.node)
+    await made.shows(Proof.REGISTER_NUMBER, number_kind="rpps", number=RPPS)
+    await made.does("submit")
+    rita = await desk.staff("rita", "reviewer")
+    page = await rita.text(f"/desk/{made.id}")
+
+    assert (True, False) == (NUMBER in page, NOTHING in page)
+
+
+async def test_a_deed_without_its_page_is(desk: Desk) -> None:
+    """The twin: one that was handed in without a document, and one whose document is destroyed; not one that is shown."""
+    bare = await Applicant.submits(desk.node, "luc", name="Dr Luc Marin", birth_date=None)
+    made, file = await desk.applicant()
+    rita = await desk.staff("rita", "reviewer")
+    with_page = await rita.text(f"/desk/{made.id}")
+    await desk.node.evidence.destroy(file, "request")
+    pages = [await rita.text(f"/desk/{each.id}") for each in (bare, made)]
+
+    assert [(False, False), (True, False), (True, False)] == [
+        (NOTHING in page, NUMBER in page) for page in (with_page, *pages)
+    ]
