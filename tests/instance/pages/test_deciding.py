@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -271,9 +272,9 @@ async def test_thirty_applications_in_half_a_minute_are_not_begun(door: Door) ->
     eliane = await door.joins()
     begun = []
     for _ in range(3):
-        await (await door.applicant()).does("withdraw")
+        with sqlite3.connect(door.place.config.database.removeprefix("sqlite:///")) as file:
+            file.execute("update dossiers set state = 'closed'")  # after a withdrawal nobody signs in any more
         door.network.clock.move(seconds=1)
-        await eliane.post("/sign-in", login="Eliane.Vauquelin@mail.example", password=PASSWORD)
         await eliane.get("/application/new")
         begun.append(await eliane.post("/application/new", **new))
 
