@@ -66,6 +66,7 @@ async def test_applicants_see_where_they_stand_and_can_withdraw(desk: Desk, stat
     taken = await eliane.post("/application/withdraw", seen=number)
 
     assert "(country_closed)" in page
+    assert ("vous pouvez retirer" in page, "se termine bientôt, adressez" in page) == (True, False)
     assert [] == offered
     assert edit.status_code == (200 if state is State.DRAFT else 409)
     assert 303 == taken.status_code
@@ -142,7 +143,10 @@ async def test_a_verified_doctor_sees_the_page_of_a_renewal(desk: Desk) -> None:
     assert [409] * len(pages) == [each.status_code for each in pages]
     for each in pages:
         assert "(country_closed)" in await text_of(each)
+        assert "vous pouvez retirer" not in await text_of(each)
     assert "(country_closed)" in own
+    assert "si votre vérification se termine bientôt" in own
+    assert "vous pouvez retirer" not in own
     assert "/application/annexes/renewal" not in own
 
 

@@ -306,7 +306,8 @@ async def test_a_doctor_leaves_on_purpose_and_with_a_fresh_factor(desk: Desk) ->
     eliane = await signed_in(desk)
     await enrol(eliane, desk.house.now)
     assert "/application/leave" in await eliane.text("/application")
-    number = seen(await eliane.text("/application/leave"))
+    asked = await eliane.text("/application/leave")
+    here, number = re.findall(r'<a href="([^"]+)" aria-current="page"', asked), seen(asked)
     unsure = await eliane.post("/application/leave", seen=number)
     old = await eliane.post("/application/leave", seen="1", **SURE)
     desk.move(minutes=10)
@@ -314,6 +315,7 @@ async def test_a_doctor_leaves_on_purpose_and_with_a_fresh_factor(desk: Desk) ->
     stale = await eliane.post("/application/leave", seen=number, **SURE)
     still = await state_of(made)
 
+    assert ["/me"] == here
     assert [422, 409, 403] == [unsure.status_code, old.status_code, stale.status_code]
     assert "(leave_unsure)" in await text_of(unsure)
     assert State.APPROVED is still
