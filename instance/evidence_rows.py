@@ -13,6 +13,7 @@ from verification.documents import FileKind
 #: In place of the hash of a file whose dossier's facts are erased.
 NO_HASH: Final = b""
 
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceFile:
     """One file of a dossier; `sha256` is of what was sent, `size` and `media` are of what is kept."""

@@ -309,7 +309,9 @@ async def test_who_was_not_renewed_is_told_by_an_id(logged, fr):
     eliane = await Applicant.submits(fr.node)
     await eliane.is_approved()
     uri = str((await eliane.file()).doctor)
-    change(fr, "update reverifications set due_at = 1 where doctor in (?, ?)", uri, f"{fr.node.origin}/doctors/doctor05")
+    change(
+        fr, "update reverifications set due_at = 1 where doctor in (?, ?)", uri, f"{fr.node.origin}/doctors/doctor05"
+    )
     done = await fr.node.people.renewals.renew(Cohort(all=True), *ORDER)
     told = [each for each in logged() if each["event"] == "not_renewed"]
     account = await fr.node.store.one("people.account_of_doctor", doctor=f"{fr.node.origin}/doctors/doctor05")
