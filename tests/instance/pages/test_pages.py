@@ -264,6 +264,7 @@ async def test_a_fault_of_ours_says_nothing_of_what_was_typed(house):
     async def broken() -> str:
         raise RuntimeError("secret text")
 
+    house.app = make_app(house.node)
     house.app.add_url_rule("/broken", view_func=guard.public(broken))
     answer = await house.visitor().get("/broken")
     page = await answer.get_data(as_text=True)
