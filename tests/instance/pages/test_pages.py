@@ -15,6 +15,7 @@ from tests.factors import enrol
 from tests.instance.pages.house import close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
+from tests.ready import pages_of
 
 PUBLIC = ("/", "/sign-in", "/recover", "/recover/team", "/federation", "/help", "/privacy", "/accessibility")
 INNER = (
@@ -256,6 +257,16 @@ async def test_every_route_says_who_may_use_it(house):
 
     with pytest.raises(UnmarkedRoute, match="/forgotten"):
         _every_route_is_marked(app)
+
+
+async def test_pages_that_share_their_routes_share_nothing_else(house):
+    """Each application of the tests answers for its own node; a route cannot be put into all of them by one."""
+    other = pages_of(house.node)
+    other.config["NODE"] = None
+
+    assert house.node is house.app.config["NODE"]
+    with pytest.raises(AssertionError, match="setup method"):
+        house.app.add_url_rule("/everywhere", view_func=guard.public(lambda: ""))
 
 
 async def test_a_fault_of_ours_says_nothing_of_what_was_typed(house):
