@@ -68,7 +68,7 @@ def copies(ground: Ground, tmp_path_factory: pytest.TempPathFactory) -> list[Gro
     return made
 
 
-@pytest.fixture
+@pytest.fixture(scope="package")
 def doors(copies: list[Ground]) -> Iterator[list[Door]]:
     """The instance served by every server at once: for tests that wait for seconds."""
     with ExitStack() as served:

@@ -96,37 +96,37 @@ async def test_ten_floods_on_end_leave_nothing(door: Door) -> None:
     assert (before, faults) == (door.kept(), _faults(door))
 
 
-async def test_who_begins_and_says_nothing_more_is_cut(door: Door) -> None:
+async def test_who_begins_and_says_nothing_more_is_cut(doors: list[Door]) -> None:
     """A71, A84: the preface, in full or in part, is no reason to wait: closed, at five seconds at the latest."""
-    faults = _faults(door)
-    begun = (HEAD, HEAD[:10], PREFACE, PREFACE + SETTINGS, PREFACE[:-1])
-    replies = await asyncio.gather(*(send(door.port, raw, wait=9) for raw in begun))
+    faults = [_faults(door) for door in doors]
+    begun = list(itertools.product(doors, (HEAD, HEAD[:10], PREFACE, PREFACE + SETTINGS, PREFACE[:-1])))
+    replies = await asyncio.gather(*(send(door.port, raw, wait=9) for door, raw in begun))
 
-    for raw, reply in zip(begun, replies, strict=True):
-        assert reply.closed, raw
-        assert reply.seconds < 7, raw
-        assert {400, 405, 408} >= set(reply.statuses), raw
-    assert faults == _faults(door)
+    for (door, raw), reply in zip(begun, replies, strict=True):
+        assert reply.closed, (door.server, raw)
+        assert reply.seconds < 7, (door.server, raw)
+        assert {400, 405, 408} >= set(reply.statuses), (door.server, raw)
+    assert faults == [_faults(door) for door in doors]
 
 
-async def test_no_upgrade_is_made(door: Door) -> None:
+async def test_no_upgrade_is_made(doors: list[Door]) -> None:
     """A proxy that passes on a wish for another protocol opens no tunnel through itself: answered in HTTP/1.1.
 
     What follows on the connection is a request like any other, or is not heard.
     """
-    faults = _faults(door)
-    after = (b"", PREFACE + SETTINGS, b"\x81\x85\0\0\0\0hello", request("GET", NOWHERE, door.host))
-    pairs = list(itertools.product(WISHES, after))
+    faults = [_faults(door) for door in doors]
+    after = (b"", PREFACE + SETTINGS, b"\x81\x85\0\0\0\0hello", request("GET", NOWHERE, doors[0].host))
+    asked = list(itertools.product(doors, WISHES, after))
     replies = await asyncio.gather(
         *(
             send(door.port, request("GET", "/", door.host, WISHES[wish]), more, pause=0.2, wait=9)
-            for wish, more in pairs
+            for door, wish, more in asked
         )
     )
 
-    for pair, reply in zip(pairs, replies, strict=True):
-        assert reply.statuses in ([200], [200, 400], [200, 404], [200, 405]), pair
-        assert reply.closed, pair
-        assert reply.seconds < 7, pair
-    assert await door.answers()
-    assert faults == _faults(door)
+    for (door, *what), reply in zip(asked, replies, strict=True):
+        assert reply.statuses in ([200], [200, 400], [200, 404], [200, 405]), (door.server, what)
+        assert reply.closed, (door.server, what)
+        assert reply.seconds < 7, (door.server, what)
+    assert [True] * len(doors) == [await door.answers() for door in doors]
+    assert faults == [_faults(door) for door in doors]
