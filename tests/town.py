@@ -28,14 +28,13 @@ from federation.ports import Answer
 from federation.signatures import Profile, sign
 from federation.uri import Uri
 from federation.wire import NotReached, Response, Wire
-from instance.app import make_app
 from instance.asgi import FederationApp
 from instance.config import Config, read
 from instance.services.people import NewDoctor
 from instance.services.publishing import CommentDraft, PostDraft
 from instance.vault import make_secrets
 from instance.wiring import Node, open_node
-from tests.ready import light_hash, pooled_rsa, put_instance
+from tests.ready import light_hash, pages_of, pooled_rsa, put_instance
 
 PASSWORD = "a-long-enough-passphrase"
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -162,7 +161,7 @@ class Pages:
     @cached_property
     def app(self) -> Quart:
         """The application for people."""
-        return make_app(self._node)
+        return pages_of(self._node)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
@@ -244,7 +245,7 @@ def _put(file: Traversable, policies: dict[str, CountryPolicy], faults: dict[str
     name = file.name.removesuffix(".toml")
     policies.pop(name.upper(), None)
     try:
-        document = tomllib.loads(file.read_text("utf-8"))
+        document = _document(file.read_text("utf-8"))
     except tomllib.TOMLDecodeError as error:
         faults[file.name] = BadProfile(file.name, ProfileFault.NOT_TOML, str(error))
         return
@@ -257,6 +258,12 @@ def _put(file: Traversable, policies: dict[str, CountryPolicy], faults: dict[str
         faults[file.name] = BadProfile(file.name, ProfileFault.INVALID, words)
     else:
         policies[name] = policy
+
+
+@lru_cache(maxsize=64)
+def _document(text: str) -> Mapping[str, object]:
+    """What the file says; its text decides alone, so that nothing is read twice that has not changed."""
+    return tomllib.loads(text)
 
 
 def _policy(document: Mapping[str, object], name: str) -> tuple[str, CountryPolicy | None]:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
 from playwright.async_api import Browser, BrowserContext, Page
 
-from tests.browser.chromium import CHROMIUM, chromium
+from tests.browser.chromium import CHROMIUM, RUNNING, chromium
 from tests.browser.story import Scene, open_scene
 from tests.instance.pages.house import House, Visitor, close_house, open_house
 from tests.instance.pages.rows import PASSWORD
@@ -136,6 +136,13 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
     """France and Germany, started; nothing written yet."""
     async with open_scene(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session", autouse=True)
+def running() -> Iterator[None]:
+    """Ends the Chromium that the first test started."""
+    yield
+    RUNNING.stop()
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Every page in three languages, two appearances and two widths: readable, reachable, at home alone."""
+"""Every page in each language, appearance and width, every two of them together: readable, reachable, at home alone."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import re
 import pytest
 
 LANGUAGES = ("en", "de", "fr")
+#: Every two of language, appearance and width meet on every page; all three at once would be twelve.
+LOOKS = (
+    ("en", "light", 360), ("en", "dark", 1280), ("de", "light", 1280), ("de", "dark", 360), ("fr", "light", 360),
+    ("fr", "dark", 1280),
+)  # fmt: skip
 OUTER = (
     "/", "/join", "/sign-in", "/recover", "/recover/team", "/federation", "/help", "/privacy", "/accessibility", "/nowhere",
 )  # fmt: skip
@@ -103,9 +108,16 @@ async def check(visit, axe, paths) -> list[str]:
     return wrong + [f"foreign request: {url}" for url in visit.foreign]
 
 
-@pytest.mark.parametrize(
-    ("language", "scheme", "width"), list(itertools.product(LANGUAGES, ("light", "dark"), (360, 1280)))
-)
+def test_the_looks_meet_in_pairs():
+    """Each page is seen in every language with every appearance and every width, and in every appearance with every width."""
+    seen = {pair for look in LOOKS for pair in itertools.combinations(look, 2)}
+    sides = (LANGUAGES, ("light", "dark"), (360, 1280))
+    pairs = {pair for one, other in itertools.combinations(sides, 2) for pair in itertools.product(one, other)}
+
+    assert pairs == seen
+
+
+@pytest.mark.parametrize(("language", "scheme", "width"), LOOKS)
 async def test_every_page_can_be_used_by_everybody(shown, axe, language, scheme, width):
     """No violation of the checker (contrast included), nothing cut or small, no complaint, no foreign request."""
     async with shown.visit(language=language, scheme=scheme, width=width) as visit:

@@ -8,11 +8,17 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
+import pytest_asyncio
 
 from instance.services.errors import Missing
 from instance.storage import open_store
 from instance.storage.store import Store, Transaction
 from instance.views import feed, thread
+from tests.contract.conftest import ENGINES
+from tests.contract.databases import fresh_postgres
+
+#: One worker writes the cases for all tests here.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.xdist_group("who_sees")]
 
 HERE, ABROAD = "https://fr.example", "https://de.example"
 READER = f"{HERE}/doctors/reader"
@@ -191,9 +197,13 @@ async def fill(tx: Transaction) -> None:
         await add_case(tx, case)
 
 
-@pytest.fixture
-async def store(address: str) -> AsyncIterator[Store]:
-    """Every case, on each engine in turn."""
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENGINES)
+async def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Store]:
+    """Every case, on each engine in turn: written once, since nothing here does anything but read."""
+    if request.param == "sqlite":
+        address = f"sqlite://{tmp_path_factory.mktemp('cases')}/contract.db"
+    else:
+        address = await fresh_postgres(request.getfixturevalue("postgres_server"))
     opened = await open_store(address)
     try:
         await opened.migrate()

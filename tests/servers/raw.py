@@ -59,7 +59,8 @@ async def send(port: int, *parts: bytes, pause: float = 0.0, wait: float = 2.0) 
             await asyncio.sleep(pause)
         size, since = 0, time.monotonic()
         while not reading.done() and time.monotonic() - since < (wait or (0.1 if _is_whole(got) else 3.0)):
-            await asyncio.wait({reading}, timeout=0.01)
+            # Many that wait for seconds at once must not keep this process busy, whose other requests are timed.
+            await asyncio.wait({reading}, timeout=0.1 if wait else 0.01)
             if len(got) != size:
                 size, since = len(got), time.monotonic()
         closed = reading.done()

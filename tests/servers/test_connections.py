@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 import uvloop
@@ -20,10 +20,12 @@ from tests.tools.ports import free_ports
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("servers")]
 #: granian accepts connections itself: behind it, as behind any proxy, the limit is the proxy's.
-COUNTING = pytest.mark.parametrize("server", ["hypercorn", "uvicorn"])
+COUNTERS = ("hypercorn", "uvicorn")
+COUNTING = pytest.mark.parametrize("server", COUNTERS)
 GET = request("GET", "/", "x")
 LAST = request("GET", "/", "x", ("Connection: close",))
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+T = TypeVar("T")
 
 
 #: What asks to go on in another protocol; RFC 6455 wants a key with it, RFC 7540 wanted settings.
@@ -76,6 +78,11 @@ async def served(
     finally:
         stop.set()
         await serving
+
+
+async def at_each(story: Callable[[str], Awaitable[T]]) -> list[T]:
+    """Tell a story in which one waits for seconds at all servers at once."""
+    return list(await asyncio.gather(*map(story, COUNTERS)))
 
 
 async def _hang_up(writer: asyncio.StreamWriter) -> None:
@@ -176,27 +183,30 @@ async def test_a_connection_ends_after_so_many_requests(server: str) -> None:
     assert b"connection: close" in replies.raw[-500:].lower()
 
 
-@COUNTING
-async def test_whoever_reads_no_answer_is_cut_off(server: str) -> None:
+async def test_whoever_reads_no_answer_is_cut_off() -> None:
     """A71: asks for much and takes nothing of it: after ten seconds there is room for the next of this address."""
-    async with served(server, most=1) as port:
-        deaf = socket.socket()
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-        await asyncio.to_thread(deaf.connect, ("127.0.0.1", port))
-        deaf.sendall(request("GET", "/20000000", "x") * 3)
-        began = time.monotonic()
-        await asyncio.sleep(0.5)
-        early = await send(port, request("GET", "/", "x", ("Connection: close",)), wait=0)
-        while time.monotonic() - began < 15:
-            later = await send(port, request("GET", "/", "x", ("Connection: close",)), wait=0)
-            if later.status:
-                break
-            await asyncio.sleep(0.5)
-        seconds = time.monotonic() - began
-        deaf.close()
 
-    assert (0, 200) == (early.status, later.status)
-    assert 9 < seconds < 13
+    async def story(server: str) -> tuple[int, int, float]:
+        async with served(server, most=1) as port:
+            deaf = socket.socket()
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            await asyncio.to_thread(deaf.connect, ("127.0.0.1", port))
+            deaf.sendall(request("GET", "/20000000", "x") * 3)
+            began = time.monotonic()
+            await asyncio.sleep(0.5)
+            early = await send(port, request("GET", "/", "x", ("Connection: close",)), wait=0)
+            while time.monotonic() - began < 15:
+                later = await send(port, request("GET", "/", "x", ("Connection: close",)), wait=0)
+                if later.status:
+                    break
+                await asyncio.sleep(0.5)
+            seconds = time.monotonic() - began
+            deaf.close()
+        return early.status, later.status, seconds
+
+    for server, (early, later, seconds) in zip(COUNTERS, await at_each(story), strict=True):
+        assert (0, 200) == (early, later), server
+        assert 9 < seconds < 13, server
 
 
 async def _next_is_answered(port: int, *, within: float) -> float:
@@ -209,14 +219,10 @@ async def _next_is_answered(port: int, *, within: float) -> float:
     raise AssertionError("nobody else was answered")
 
 
-def in_uvloop(story: Callable[[], Awaitable[None]]) -> None:
+def in_uvloop(story: Callable[[str], Awaitable[T]]) -> list[T]:
     """Tell it on the event loop that an instance runs on: it says of buffers other things than asyncio's own."""
-
-    async def told() -> None:
-        await story()
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(told())
+        return runner.run(at_each(story))
 
 
 @pytest.fixture
@@ -240,15 +246,14 @@ def deaf(port: int, raw: bytes) -> socket.socket:
     return one
 
 
-@COUNTING
 @pytest.mark.usefixtures("narrow")
-def test_whoever_takes_no_goodbye_is_let_go(server: str) -> None:
+def test_whoever_takes_no_goodbye_is_let_go() -> None:
     """A71: little enough that nobody waits for room, never read: before a goodbye, and in the middle of a conversation.
 
     The first is gone after the ten seconds for an answer, the other after the five between requests and those ten.
     """
 
-    async def story() -> None:
+    async def story(server: str) -> tuple[float, float]:
         async with served(server, most=2) as port:
             held = [deaf(port, request("GET", "/60000", "x", more)) for more in (("Connection: close",), ())]
             await asyncio.sleep(0.5)
@@ -260,27 +265,30 @@ def test_whoever_takes_no_goodbye_is_let_go(server: str) -> None:
             await _hang_up(taken[0][1])
             for one in held:
                 one.close()
+        return first, second
 
-        assert 8 < first < 13
-        assert 13 < second < 19
+    for server, (first, second) in zip(COUNTERS, in_uvloop(story), strict=True):
+        assert 8 < first < 13, server
+        assert 13 < second < 19, server
 
-    in_uvloop(story)
 
-
-@COUNTING
-async def test_a_wish_to_speak_otherwise_holds_nothing(server: str) -> None:
+async def test_a_wish_to_speak_otherwise_holds_nothing() -> None:
     """A71: an upgrade is asked for, with and without what belongs to it; answered, and let go like any other."""
-    async with served(server, most=len(WISHES)) as port:
-        held = await _open(port, len(WISHES))
-        for (_, writer), wish in zip(held, WISHES.values(), strict=True):
-            writer.write(request("GET", "/", "x", wish))
-        answers = [await reader.readuntil(b"x" * 200) for reader, _ in held]
-        seconds = await _next_is_answered(port, within=8)
-        for _, writer in held:
-            await _hang_up(writer)
 
-    assert [b"200"] * len(WISHES) == [answer[9:12] for answer in answers]
-    assert seconds < 7
+    async def story(server: str) -> tuple[list[bytes], float]:
+        async with served(server, most=len(WISHES)) as port:
+            held = await _open(port, len(WISHES))
+            for (_, writer), wish in zip(held, WISHES.values(), strict=True):
+                writer.write(request("GET", "/", "x", wish))
+            answers = [await reader.readuntil(b"x" * 200) for reader, _ in held]
+            seconds = await _next_is_answered(port, within=8)
+            for _, writer in held:
+                await _hang_up(writer)
+        return answers, seconds
+
+    for server, (answers, seconds) in zip(COUNTERS, await at_each(story), strict=True):
+        assert [b"200"] * len(WISHES) == [answer[9:12] for answer in answers], server
+        assert seconds < 7, server
 
 
 @COUNTING
@@ -333,15 +341,18 @@ async def test_a_stop_ends_what_is_idle_at_once() -> None:
     assert seconds < 1
 
 
-@COUNTING
-async def test_a_stop_waits_no_longer_for_whoever_takes_nothing(server: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_stop_waits_no_longer_for_whoever_takes_nothing(caplog: pytest.LogCaptureFixture) -> None:
     """Seven seconds, then answers that nobody takes are let go at once; hypercorn's listener tells of no fault."""
-    async with served(server) as port:
-        one = await asyncio.to_thread(deaf, port, request("GET", "/20000000", "x"))
-        await asyncio.sleep(0.5)
-        began = time.monotonic()
-    seconds = time.monotonic() - began
-    one.close()
 
-    assert GRACE - 1 < seconds < GRACE + 1
-    assert server == "uvicorn" or [] == caplog.records
+    async def story(server: str) -> float:
+        async with served(server) as port:
+            one = await asyncio.to_thread(deaf, port, request("GET", "/20000000", "x"))
+            await asyncio.sleep(0.5)
+            began = time.monotonic()
+        seconds = time.monotonic() - began
+        one.close()
+        return seconds
+
+    for server, seconds in zip(COUNTERS, await at_each(story), strict=True):
+        assert GRACE - 1 < seconds < GRACE + 1, server
+    assert [] == [record for record in caplog.records if not record.name.startswith("uvicorn")]

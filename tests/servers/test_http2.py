@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 
 import pytest
@@ -95,32 +96,37 @@ async def test_ten_floods_on_end_leave_nothing(door: Door) -> None:
     assert (before, faults) == (door.kept(), _faults(door))
 
 
-@pytest.mark.parametrize("raw", [HEAD, HEAD[:10], PREFACE, PREFACE + SETTINGS, PREFACE[:-1]], ids=repr)
-async def test_who_begins_and_says_nothing_more_is_cut(door: Door, raw: bytes) -> None:
+async def test_who_begins_and_says_nothing_more_is_cut(doors: list[Door]) -> None:
     """A71, A84: the preface, in full or in part, is no reason to wait: closed, at five seconds at the latest."""
-    faults = _faults(door)
-    reply = await send(door.port, raw, wait=9)
+    faults = [_faults(door) for door in doors]
+    begun = list(itertools.product(doors, (HEAD, HEAD[:10], PREFACE, PREFACE + SETTINGS, PREFACE[:-1])))
+    replies = await asyncio.gather(*(send(door.port, raw, wait=9) for door, raw in begun))
 
-    assert reply.closed
-    assert reply.seconds < 7
-    assert {400, 405, 408} >= set(reply.statuses)
-    assert faults == _faults(door)
+    for (door, raw), reply in zip(begun, replies, strict=True):
+        assert reply.closed, (door.server, raw)
+        assert reply.seconds < 7, (door.server, raw)
+        assert {400, 405, 408} >= set(reply.statuses), (door.server, raw)
+    assert faults == [_faults(door) for door in doors]
 
 
-@pytest.mark.parametrize("wish", WISHES)
-async def test_no_upgrade_is_made(door: Door, wish: str) -> None:
+async def test_no_upgrade_is_made(doors: list[Door]) -> None:
     """A proxy that passes on a wish for another protocol opens no tunnel through itself: answered in HTTP/1.1.
 
     What follows on the connection is a request like any other, or is not heard.
     """
-    faults = _faults(door)
-    asked = request("GET", "/", door.host, WISHES[wish])
-    after = (b"", PREFACE + SETTINGS, b"\x81\x85\0\0\0\0hello", request("GET", NOWHERE, door.host))
-    replies = await asyncio.gather(*(send(door.port, asked, more, pause=0.2, wait=9) for more in after))
+    faults = [_faults(door) for door in doors]
+    after = (b"", PREFACE + SETTINGS, b"\x81\x85\0\0\0\0hello", request("GET", NOWHERE, doors[0].host))
+    asked = list(itertools.product(doors, WISHES, after))
+    replies = await asyncio.gather(
+        *(
+            send(door.port, request("GET", "/", door.host, WISHES[wish]), more, pause=0.2, wait=9)
+            for door, wish, more in asked
+        )
+    )
 
-    for reply in replies:
-        assert reply.statuses in ([200], [200, 400], [200, 404], [200, 405])
-        assert reply.closed
-        assert reply.seconds < 7
-    assert await door.answers()
-    assert faults == _faults(door)
+    for (door, *what), reply in zip(asked, replies, strict=True):
+        assert reply.statuses in ([200], [200, 400], [200, 404], [200, 405]), (door.server, what)
+        assert reply.closed, (door.server, what)
+        assert reply.seconds < 7, (door.server, what)
+    assert [True] * len(doors) == [await door.answers() for door in doors]
+    assert faults == [_faults(door) for door in doors]

@@ -9,7 +9,12 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
+#: Where files are in memory alone, and how much must be free there: thousands of databases wait for no disk. What tests
+#: prove of a process that is killed needs none; file systems that fail and fill up they make themselves.
+MEMORY, ROOM = Path("/dev/shm"), 6 << 30
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 
 
@@ -20,12 +25,43 @@ def main(arguments: list[str]) -> int:
         say_loudly("NO CHROMIUM: the browser tests will not run. Install Debian's package `chromium`.")
     marks = "not slow" if browser else "not slow and not browser"
     command = [sys.executable, "-m", "pytest", "-q", "-m", marks, "-n", workers(), "--dist", "loadgroup", *arguments]
-    status = subprocess.call(command, env=environment())
+    status = run(command)
     if browser is None:
         say_loudly("The browser tests did not run.")
         # Where nobody reads along, a test that did not run counts as one that failed.
         return status or int(bool(os.environ.get("CI")))
     return status
+
+
+def run(command: list[str]) -> int:
+    """Run with temporary files in memory where there is room; what failed tests left there is kept, and named."""
+    if (folder := in_memory()) is None:
+        return subprocess.call(command, env=environment())
+    status = subprocess.call(command, env=environment() | {"TMPDIR": str(folder)})
+    if status == 0:
+        shutil.rmtree(folder, ignore_errors=True)
+    else:
+        print(f"what the failed tests left is in {folder}", flush=True)
+    return status
+
+
+def in_memory() -> Path | None:
+    """Make a folder in memory; None where TMPDIR says where, where there is no room, or where nothing may be run."""
+    if "TMPDIR" in os.environ or not MEMORY.is_dir():
+        return None
+    there = os.statvfs(MEMORY)
+    if there.f_bavail * there.f_frsize < ROOM or free_memory() < ROOM or there.f_flag & os.ST_NOEXEC:
+        return None
+    folder = Path(tempfile.mkdtemp(prefix="esanum-", dir=MEMORY))
+    folder.chmod(0o755)  # the embedded PostgreSQL runs as somebody else
+    return folder
+
+
+def free_memory() -> int:
+    """The bytes of memory that may be used, 0 where the system does not say."""
+    file = Path("/proc/meminfo")
+    lines = file.read_text().splitlines() if file.exists() else []
+    return next((int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable:")), 0)
 
 
 def workers() -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from instance.app import make_app
 from instance.services.dossiers.values import Claim
 from instance.services.staff import Invite
 from tests.factors import code, enrol
@@ -15,6 +14,7 @@ from tests.instance.dossiers.applying import Applicant
 from tests.instance.files import pdf
 from tests.instance.pages.house import House, Visitor
 from tests.instance.pages.rows import FR, PASSWORD
+from tests.ready import pages_of
 from tests.town import Network, Place
 from verification.countries import Proof
 from verification.people import Actor
@@ -81,7 +81,7 @@ async def open_desk(folder: Path, origin: str = FR) -> Desk:
     """Open it."""
     network = await Network.open(folder)
     place = await network.add(folder, "fr", origin=origin, language="en", may_issue_for=["DE"])
-    return Desk(network, place, House(place.node, make_app(place.node), network.clock.now))
+    return Desk(network, place, House(place.node, pages_of(place.node), network.clock.now))
 
 
 def seen(page: str) -> str:

@@ -17,7 +17,6 @@ from quart import Quart, Response
 from quart.typing import TestClientProtocol
 
 from federation.admission import SiblingAdmission
-from instance.app import make_app
 from instance.config import Config
 from instance.evidence import EvidenceVault
 from instance.own_keys import OwnKeys
@@ -40,6 +39,7 @@ from instance.storage import open_store
 from instance.vault import Vault
 from instance.wiring import Node
 from tests.instance.pages.rows import FR, NOW, PASSWORD, Rows
+from tests.ready import pages_of, put_rows
 
 HASH = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
 OWN_PAGE = {"Sec-Fetch-Site": "same-origin", "Accept": "text/html"}
@@ -100,9 +100,7 @@ class Visitor:
 async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str = FR) -> House:
     """Open an instance whose rows `fill` has written."""
     path = folder / "esanum.db"
-    store = await open_store(path)
-    await store.migrate()
-    await store.close()
+    await put_rows(path)
     with Rows(path) as rows:
         fill(rows)
     store = await open_store(path)
@@ -137,7 +135,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
     node.exports = Exports(node)
     node.addresses, node.recovery, node.admission = Addresses(node), Recovery(node), SiblingAdmission(clock)
-    house.app = make_app(node)
+    house.app = pages_of(node)
     return house
 
 

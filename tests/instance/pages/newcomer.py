@@ -12,11 +12,11 @@ from typing import Any
 from quart import Response
 from werkzeug.datastructures import FileStorage
 
-from instance.app import make_app
 from tests.instance.dossiers.applying import Applicant
 from tests.instance.files import pdf
 from tests.instance.pages.house import OWN_PAGE, House, Visitor
 from tests.instance.pages.rows import FR
+from tests.ready import pages_of
 from tests.town import PASSWORD, Network, Place, rows
 
 EMAIL = "Eliane.Vauquelin@mail.example"
@@ -113,4 +113,4 @@ async def open_door(folder: Path, origin: str = FR, **config: Any) -> Door:
     """Open the instance."""
     network = await Network.open(folder)
     place = await network.add(folder, "fr", origin=origin, language="en", **config)
-    return Door(network, place, House(place.node, make_app(place.node), network.clock.now))
+    return Door(network, place, House(place.node, pages_of(place.node), network.clock.now))

@@ -6,17 +6,17 @@ import re
 
 import pytest
 
-from instance.app import make_app
 from instance.services.people import NewDoctor
 from tests.factors import enrol
 from tests.instance.pages.house import Visitor
+from tests.ready import pages_of
 from tests.town import PASSWORD, Network, rows
 
 
 async def doctor(network: Network, country: str, handle: str) -> Visitor:
     """A doctor who has signed in through the page."""
     await network[country].doctor(handle, specialty="cardiology")
-    somebody = Visitor(make_app(network[country].node).test_client())
+    somebody = Visitor(pages_of(network[country].node).test_client())
     answer = await somebody.post("/sign-in", login=handle, password=PASSWORD)
     assert answer.status_code == 303
     return somebody
@@ -217,7 +217,7 @@ async def test_a_report_names_neither_author_nor_reporter(network):
     await network.settle()
 
     for country, handle in (("fr", "chef"), ("de", "leitung")):
-        staff = Visitor(make_app(network[country].node).test_client())
+        staff = Visitor(pages_of(network[country].node).test_client())
         await staff.post("/sign-in", login=handle, password=PASSWORD)
         await enrol(staff, network[country].node.clock())
         told = re.search(r'<ul class="notices">.*?</ul>', await staff.text("/notices"), re.DOTALL)[0]

@@ -12,8 +12,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from instance.app import make_app
 from instance.storage.errors import StorageUnavailable
+from tests.ready import pages_of
 from tests.town import PASSWORD, Network, call, rows
 
 Pairs = list[tuple[str, str]]
@@ -53,7 +53,7 @@ async def both(network: Network, path: str, *headers: tuple[str, str], method: s
     """The answer of the whole application, and that of its pages alone."""
     place, sent = network["fr"], [*BROWSER, *headers]
     front = await ask(place.app, path, sent, method)
-    return front, await ask(make_app(place.node), path, sent, method)
+    return front, await ask(pages_of(place.node), path, sent, method)
 
 
 async def token_of(network: Network, handle: str) -> str:
@@ -180,7 +180,7 @@ async def test_the_language_is_chosen_alike(
     headers = [("Host", "fr.example"), ("Cookie", f"{SESSION}={marie}; __Host-language={cookie}")]
     headers += [("Accept-Language", value) for value in browser]
 
-    front, pages = [await ask(app, "/feed", headers) for app in (place.app, make_app(place.node))]
+    front, pages = [await ask(app, "/feed", headers) for app in (place.app, pages_of(place.node))]
 
     assert pages == front
     assert (200, expected) == (front.status, front["content-language"])

@@ -8,11 +8,11 @@ import sqlite3
 
 import pytest
 
-from instance.app import make_app
 from tests.instance.pages.house import House, Visitor
 from tests.instance.pages.rows import DE, FR, NOW, Rows
 from tests.instance.pages.test_acting import doctor
 from tests.instance.pages.test_saying import said, slug_of, write
+from tests.ready import pages_of
 from tests.town import PASSWORD, rows
 
 TITLE = "Syncope after exercise"
@@ -129,7 +129,7 @@ async def test_whoever_is_not_in_good_standing_mends_nothing(house, login):
 async def test_a_retired_doctor_has_a_profile_too(network):
     """Who reads and answers is seen, and says who they are."""
     await network["fr"].doctor("paul", role="retired")
-    paul = Visitor(make_app(network["fr"].node).test_client())
+    paul = Visitor(pages_of(network["fr"].node).test_client())
     await paul.post("/sign-in", login="paul", password=PASSWORD)
     await paul.get("/me/profile")
 

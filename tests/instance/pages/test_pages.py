@@ -15,6 +15,7 @@ from tests.factors import enrol
 from tests.instance.pages.house import close_house, open_house
 from tests.instance.pages.rows import PASSWORD
 from tests.instance.pages.scene import fill
+from tests.ready import pages_of
 
 PUBLIC = ("/", "/sign-in", "/recover", "/recover/team", "/federation", "/help", "/privacy", "/accessibility")
 INNER = (
@@ -258,12 +259,23 @@ async def test_every_route_says_who_may_use_it(house):
         _every_route_is_marked(app)
 
 
+async def test_pages_that_share_their_routes_share_nothing_else(house):
+    """Each application of the tests answers for its own node; a route cannot be put into all of them by one."""
+    other = pages_of(house.node)
+    other.config["NODE"] = None
+
+    assert house.node is house.app.config["NODE"]
+    with pytest.raises(AssertionError, match="setup method"):
+        house.app.add_url_rule("/everywhere", view_func=guard.public(lambda: ""))
+
+
 async def test_a_fault_of_ours_says_nothing_of_what_was_typed(house):
     """A page that fails answers 500 with a code and without a trace."""
 
     async def broken() -> str:
         raise RuntimeError("secret text")
 
+    house.app = make_app(house.node)
     house.app.add_url_rule("/broken", view_func=guard.public(broken))
     answer = await house.visitor().get("/broken")
     page = await answer.get_data(as_text=True)

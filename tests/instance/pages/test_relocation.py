@@ -6,11 +6,11 @@ import re
 
 import pytest
 
-from instance.app import make_app
 from tests.instance.dossiers.applying import RITA, Applicant
 from tests.instance.pages.house import Visitor
 from tests.instance.pages.test_acting import doctor
 from tests.instance.pages.test_saying import said
+from tests.ready import pages_of
 from tests.town import PASSWORD, Network, rows
 
 
@@ -64,7 +64,7 @@ async def test_the_account_of_who_has_gone_opens_nothing_and_says_where(network)
     await arrives(network)
     await marie.get("/me/move")
     await marie.post("/me/move/leave", new="marie@de.example", handle="marie")
-    again = Visitor(make_app(network["fr"].node).test_client())
+    again = Visitor(pages_of(network["fr"].node).test_client())
     await again.post("/sign-in", login="marie", password=PASSWORD)
 
     assert "You go on at your new instance as @marie@de.example." in await shown(await again.get("/me"))

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from instance.app import make_app
 from tests.instance.dossiers.applying import RITA, Applicant
 from tests.instance.pages.desk_house import Desk
 from tests.instance.pages.house import House, Visitor
+from tests.ready import pages_of
 from tests.town import PASSWORD, Network, rows
 from verification.grounds import Ground
 
@@ -22,7 +22,7 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     network = await Network.open(tmp_path, "fr", "de")
     await network["de"].doctor("anna")
     place = network["fr"]
-    yield Desk(network, place, House(place.node, make_app(place.node), network.clock.now))
+    yield Desk(network, place, House(place.node, pages_of(place.node), network.clock.now))
     await network.close()
 
 

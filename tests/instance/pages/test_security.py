@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import pytest
 from quart import Quart
 
+from instance.app import make_app
 from instance.routes import guard
 from instance.services.staff import Invite
 from tests.factors import code, device_of, enrol
@@ -258,12 +259,12 @@ async def test_a_doctor_without_a_factor_shows_the_password(house):
 
 async def test_a_page_can_ask_too(house):
     """A page that needs a fresh factor is led back to once it was shown."""
-    app = house.app
+    house.app = make_app(house.node)
 
     async def shown(_actor: Any) -> str:
         return "the decision"
 
-    app.add_url_rule("/decision", "decision", guard.staff_required()(guard.fresh_factor(shown)))
+    house.app.add_url_rule("/decision", "decision", guard.staff_required()(guard.fresh_factor(shown)))
     ada, secret = await appointed(house)
     first = await ada.text("/decision?of=x")
     house.now += timedelta(minutes=6)
