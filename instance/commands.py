@@ -16,7 +16,7 @@ from federation.uri import Uri
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
-from instance.services import rotation
+from instance.services import rotation, staff_acts
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.dossiers import chain, segments, witnesses
 from instance.services.renewals import Cohort
@@ -207,7 +207,7 @@ async def credentials_progress(node: Node) -> Any:
 async def keys_rotate_kek(node: Node, by: str, reason: str) -> Any:
     """Seal private keys and the keys of evidence anew under other keys; it is recorded first who ordered it."""
     check_order(by, reason)
-    await _record(node, "kek_rotation_ordered", by, "", reason)
+    await _record_in_log(node, "kek_rotation_ordered", by, "", reason)
     return {**_plain(await KekRotation(node).run()), "evidence": await _rotate_evidence_kek(node)}
 
 
@@ -228,7 +228,7 @@ async def backup(node: Node, by: str, target: str, evidence: str = "") -> Any:
     """
     if evidence:
         node.evidence.require_outside(Path(evidence))
-    await _record(node, "backup_ordered", by, target)
+    await _record_in_log(node, "backup_ordered", by, target)
     await node.store.backup(target)
     return {"written": target, "added": await node.evidence.copy_to(Path(evidence)) if evidence else 0}
 
@@ -240,7 +240,8 @@ async def evidence_show(node: Node) -> Any:
 
 async def evidence_back_up_keys(node: Node, by: str, target: str) -> Any:
     """Write a copy of the wrapped keys of evidence; it is recorded first who ordered it."""
-    await _record(node, "evidence_keys_backup_ordered", by, target)
+    node.evidence.require_apart(Path(target))
+    await _record_in_log(node, "evidence_keys_backup_ordered", by, target)
     await node.evidence.copy_keys_to(Path(target))
     return {"written": target}
 
@@ -355,6 +356,16 @@ async def _record(node: Node, act: str, by: str, subject: str, reason: str = "")
         await tx.run(
             "people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason=reason, at=to_ms(now)
         )
+
+    await node.store.write(work)
+
+
+async def _record_in_log(node: Node, act: str, by: str, subject: str, reason: str = "") -> None:
+    """The same with its entry of the audit log; what cannot be entered there is not done."""
+    now = node.clock()
+
+    async def work(tx: Transaction) -> None:
+        await staff_acts.record(tx, act, by, subject, now, reason=reason)
 
     await node.store.write(work)
 

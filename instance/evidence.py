@@ -34,7 +34,7 @@ from instance import media, scanning
 from instance.config import Config
 from instance.evidence_files import ErasureLog, Orphans, SealedFiles, WrappedKeys
 from instance.evidence_kek import OPEN, EvidenceKekRotation, Rewrapped, examine, wrapping
-from instance.evidence_rows import EvidenceFile, belongs_to, of_row
+from instance.evidence_rows import NO_HASH, EvidenceFile, belongs_to, of_row
 from instance.ids import new_ulid
 from instance.metrics import Metrics
 from instance.services.errors import Missing, Rejected
@@ -372,6 +372,7 @@ class EvidenceVault:
     async def _mark(self, tx: Transaction, id: str, why: str, now: int) -> None:
         row = await tx.one("evidence.get", id=id)
         if row is not None and await tx.run("evidence.mark_destroyed", id=id, now=now, why=why):
+            await tx.run("evidence.forget_destroyed", id=id, nothing=NO_HASH)
             await self.on_erased(tx, of_row(row), why)
 
     async def _replay(self) -> None:
@@ -460,10 +461,14 @@ class EvidenceVault:
 
     async def copy_keys_to(self, target: Path) -> None:
         """Write a copy of the wrapped keys; raise FileExistsError, Rejected(inside_data, beside_evidence)."""
+        self.require_apart(target)
+        await asyncio.to_thread(self._keys.copy_to, target)
+
+    def require_apart(self, target: Path) -> None:
+        """Raise Rejected(inside_data, beside_evidence) for a place that is no other than the files'."""
         self.require_outside(target)
         if any(found for near in ("*.sealed", "*/*.sealed") for found in target.parent.glob(near)):
             raise Rejected("beside_evidence")
-        await asyncio.to_thread(self._keys.copy_to, target)
 
     def require_outside(self, target: Path) -> None:
         """Raise Rejected(inside_data) for a place in the data folder, where a copy is none."""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from instance.storage.store import Row
 from instance.times import from_ms
 from verification.documents import FileKind
+
+#: In place of the hash of a file whose dossier's facts are erased.
+NO_HASH: Final = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,6 +125,7 @@ async def framed(
         contact=node.config.contact,
         csrf=session.csrf if session else "",
         signed_in=whole,
+        owes_factor=session is not None and session.stage is Stage.ENROL,
         applicant=whole and is_applicant(session),
         at_desk=whole and is_at_desk(session),
         barred=whole and is_barred(session),

@@ -17,8 +17,8 @@ KEYS: Final = frozenset(
         "event", "level", "timestamp", "code", "rule", "sibling", "key", "activity", "type", "profile", "count",
         "ms", "attempts", "status", "id", "version", "signal", "server", "worker", "path", "error", "where", "state",
         "act", "method", "direction", "due", "held", "origin", "listen",
-        # ids of people's things, never what they are called; `reason` and `alarm` are codes
-        "dossier", "doctor", "file", "piece", "reason", "alarm", "sequence", "failures", "new", "gone",
+        # ids of people's things, never what they are called: no address of a doctor; `reason` and `alarm` are codes
+        "dossier", "file", "piece", "reason", "alarm", "sequence", "failures", "new", "gone",
     }
 )  # fmt: skip
 

@@ -44,11 +44,13 @@ _ULID: Final = "[0-9a-hjkmnp-tv-z]{26}"
 
 #: What stands in `by` where somebody with the machine's shell gave the order.
 COMMAND_LINE: Final = "command-line"
-#: Acts of staff and of the command line that are about people and keys, not about a dossier.
+#: Acts of staff and of the command line that are about people, keys, siblings and copies, not about a dossier.
 STAFF_ACTS: Final = (
     "staff.invited", "staff.invitation_withdrawn", "staff.appointed", "staff.removed", "factors.reset",
     "recovery.sent",
-    "doctor.suspended", "doctor.reinstated", "key.made",
+    "doctor.suspended", "doctor.reinstated", "key.made", "kek.rotated",
+    "sibling.admitted", "sibling.repinned", "sibling.paused", "sibling.resumed", "sibling.read_only", "sibling.blocked",
+    "sibling.kinds_changed", "sibling.removed", "backup.ordered", "backup.keys_ordered",
 )  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -57,6 +58,7 @@ def init(context: Context, /, **values: str) -> None:
 @click.pass_obj
 def serve(context: Context, server: str | None) -> None:
     """Serve this instance until it is told to stop."""
+    _keep_what_is_made()
     from instance import log
     from instance.serve import serve as serve_
 
@@ -69,6 +71,7 @@ def serve(context: Context, server: str | None) -> None:
 @click.pass_obj
 def work(context: Context) -> None:
     """Work off queues without serving; with PostgreSQL any number of these may run."""
+    _keep_what_is_made()
     from instance import log
     from instance.serve import work as work_
 
@@ -133,6 +136,14 @@ def demo(countries: int, port: int, smoke: bool, empty: bool, server: str) -> No
 
     if not _run(demo_.run(countries=countries, port=port, smoke=smoke, empty=empty, server=server)):
         raise click.exceptions.Exit(1)
+
+
+def _keep_what_is_made() -> None:
+    """Leave the collector out until the instance is open (`instance.serve` turns it on again).
+
+    What a start makes stays: walking it every few hundred objects took a tenth of the start and found nothing.
+    """
+    gc.disable()
 
 
 def _run(coroutine: Coroutine[Any, Any, T]) -> T:

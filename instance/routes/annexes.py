@@ -48,7 +48,7 @@ async def show_annex(kind: AnnexKind, file: File, mistakes: list[Mistake], statu
         status = 409
     shown = file.said.specialties if file.dossier.role is Role.SPECIALIST else ()
     return await shell.page(
-        "application_annex.html", status=status, here=_place(file), kind=kind.value, mistakes=mistakes,
+        "application_annex.html", status=status, here=place(file), kind=kind.value, mistakes=mistakes,
         closed=against, pieces=view.waiting(kind, file, kept), forms=view.forms(kind, file, policy),
         most_bytes=node.evidence.rules.bytes, version=application.seen(file), present=file.said.name,
         typed=await text_of("name"), chosen=await text_of("specialty"),
@@ -141,12 +141,12 @@ async def _retire_page(file: File, mistakes: list[Mistake], status: int = 200) -
     if against and not mistakes:
         status = 409
     return await shell.page(
-        "application_retire.html", status=status, here=_place(file), mistakes=mistakes, closed=against,
+        "application_retire.html", status=status, here=place(file), mistakes=mistakes, closed=against,
         version=application.seen(file),
     )  # fmt: skip
 
 
-def _place(file: File) -> str:
+def place(file: File) -> str:
     """The entry of the navigation that leads here: whoever is verified comes from their own page."""
     return "me" if file.dossier.renewable else "application"
 

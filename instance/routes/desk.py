@@ -81,7 +81,7 @@ async def _page(
         dossier=file.dossier, kept=chosen, mistakes=[mistake(error)] if error else [], act_of=desk.act_of,
         changed=desk.since(view.history, chosen.known) if stale else None,
         enough=desk.in_order(ENOUGH), shortcomings=desk.in_order(SHORTCOMINGS), explained=desk.in_order(EXPLAINED),
-        reasons=desk.reasons(file.dossier.state), grounds=set(Ground), proposed=desk.proposed(view.proposals),
+        grounds=set(Ground), proposed=desk.proposed(view.proposals),
         ticked=desk_forms.TICKED, days=desk_forms.DAYS, people=await desk.people(node),
         controls=[each.value for each in Control], elsewhere=elsewhere,
     )  # fmt: skip

@@ -63,7 +63,7 @@ async def _page(
         held=found, kept=kept or Kept(), mistakes=[mistake(_at_handle(error))] if error else [],
         waiting=[await desk.held_of(node, actor, each) for each in list(waiting)[:_LISTED]],
         people=await desk.people(node),
-        reasons=desk.reasons(found.state) if found else {}, proposed=desk.proposed(found.proposals) if found else {},
+        proposed=desk.proposed(found.proposals) if found else {},
     )  # fmt: skip
 
 

@@ -8,6 +8,7 @@ from quart import Blueprint, redirect
 from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
+from instance.routes.annexes import place
 from instance.routes.application import own
 from instance.routes.forms import Mistake, text_of, version_seen
 from instance.services.errors import Rejected
@@ -52,5 +53,5 @@ async def leave(present: Session) -> ResponseReturnValue:
 
 async def _page(file: File, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
     return await shell.page(
-        "application_leave.html", status=status, here="application", version=view.seen(file), mistakes=mistakes
+        "application_leave.html", status=status, here=place(file), version=view.seen(file), mistakes=mistakes
     )

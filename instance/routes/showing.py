@@ -52,17 +52,24 @@ class ClaimForm(Struct, frozen=True, kw_only=True):
 @routes.get("/application/add/<form>")
 @guard.account_required
 async def add_form(present: Session, form: str) -> ResponseReturnValue:
-    """Show the form of one kind of evidence, for the application or for what `for` names."""
-    adding = _adding(form, request.args.get("for", ""), await own(present))
-    return await _add_page(adding, ClaimForm(), [])
+    """Show the form of one kind of evidence, for the application or for what `for` names.
+
+    In a country that is closed it is the page it belongs to, which says why nothing can be added (409).
+    """
+    file, wanted = await own(present), request.args.get("for", "")
+    if await _is_closed(form, file):
+        return await _closed_page(present, file, wanted)
+    return await _add_page(_adding(form, wanted, file), ClaimForm(), [])
 
 
 @routes.post("/application/add/<form>")
 @guard.account_required
 async def add(present: Session, form: str) -> ResponseReturnValue:
     """Add a piece; its document comes next. A number whose check digit fails is asked about once."""
-    file, typed = await own(present), await _claim_form()
-    adding = _adding(form, await text_of("for"), file)
+    file, typed, wanted = await own(present), await _claim_form(), await text_of("for")
+    if await _is_closed(form, file):
+        return await _closed_page(present, file, wanted)
+    adding = _adding(form, wanted, file)
     try:
         claim = _claim(typed, adding.offered, form)
         if _is_odd(claim, adding.policy) and typed.warned != typed.number:
@@ -73,6 +80,16 @@ async def add(present: Session, form: str) -> ResponseReturnValue:
     except Rejected as error:
         return await _add_page(adding, typed, [mistake(error)], error.status)
     return redirect(f"{place_of(adding.kind)}#{piece}", code=303)
+
+
+async def _is_closed(form: str, file: File) -> bool:
+    return form in view.FORMS and await guard.node().dossiers.open_policy(file.dossier.country) is None
+
+
+async def _closed_page(present: Session, file: File, wanted: str) -> ResponseReturnValue:
+    """The page this would be added on; it says by itself that the country is closed."""
+    kind = kind_of(wanted) if file.dossier.renewable else None
+    return await (show(present, [], 409) if kind is None else show_annex(kind, file, []))
 
 
 class Adding(Struct, frozen=True, kw_only=True):
@@ -86,9 +103,9 @@ class Adding(Struct, frozen=True, kw_only=True):
 
 def _adding(form: str, wanted: str, file: File) -> Adding:
     """Raise Missing where this form helps nothing here."""
-    policy, kind = guard.node().dossiers.policy(file.dossier.country), kind_of(wanted)
     if form not in view.FORMS:
         raise Missing()
+    policy, kind = guard.node().dossiers.policy(file.dossier.country), kind_of(wanted)
     for_annex = kind is not None and file.dossier.renewable
     found = (
         annexes.proofs(kind, form, file, policy) if kind and for_annex else view.proofs(form, file.dossier.role, policy)

@@ -24,14 +24,14 @@ from instance.services.owners import PASSWORD_CHANGED, tell_owner
 from instance.services.standings import is_student, standing_of
 from instance.storage.store import Row, StorageUnavailable, Transaction
 from instance.times import from_ms, to_ms
-from verification.standing import Action, Policy, WhyNot, why_not
+from verification.standing import Action, OwnAct, Policy, WhyNot, may_own, why_not
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
 CODES: Final = (
-    *attempts.CODES, "wrong_credentials", "password_void", "too_busy", "password_too_short", "password_too_long",
-    "password_common", "bad_language", "bad_appearance", "not_found",
+    *attempts.CODES, "wrong_credentials", "password_void", "account_over", "too_busy", "password_too_short",
+    "password_too_long", "password_common", "bad_language", "bad_appearance", "not_found",
 )  # fmt: skip
 
 APPEARANCES: Final = ("", "auto", "light", "dark")
@@ -130,7 +130,10 @@ class Accounts:
         self._store = node.store
 
     async def sign_in(self, login: str, password: str, address: str, device: str = "") -> SignIn:
-        """Open a new session; raise Rejected with one answer, in one time, for unknown names and wrong passwords."""
+        """Open a new session; raise Rejected with one answer, in one time, for unknown names and wrong passwords.
+
+        Whoever knows the password is told more: password_void, or account_over where the last application has ended.
+        """
         name = login.strip().casefold()[:200]
         attempt = await self._count_attempt(name, address)
         account = await self._store.one("people.account_for_sign_in", login=name)
@@ -251,6 +254,7 @@ class Accounts:
         now, token, csrf = self._node.clock(), secrets.token_urlsafe(32), secrets.token_urlsafe(24)
 
         async def keep(tx: Transaction) -> SignIn:
+            await _require_open(tx, account["id"])
             await tx.take_turn(factors_of(account["id"]))
             found = await tx.one("factors.of_account", account=account["id"])
             owes = found is not None and bool(found["passkeys"] or found["apps"])
@@ -286,6 +290,21 @@ class Accounts:
 def factors_of(account_id: str) -> str:
     """The subject on which everything takes turns that changes or looks at the factors of an account."""
     return f"factors {account_id}"
+
+
+async def _require_open(tx: Transaction, account_id: str) -> None:
+    """Raise Rejected(account_over) where the last application of the account has ended (`may_own`).
+
+    The unit that ends one ends the sessions as well; this waits for it, so that none begins beside it. Whoever works
+    here signs in for that work.
+    """
+    last = await tx.one("people.last_application", account=account_id)
+    if last is None:
+        return
+    await tx.take_turn(f"dossier {last['id']}")
+    last = await tx.one("people.last_application", account=account_id)
+    if last is not None and last["roles"] == "[]" and not may_own(OwnAct.SIGN_IN, last["state"]):
+        raise Rejected("account_over", "login", status=403)
 
 
 def _alive(row: Row, now: datetime) -> bool:

@@ -169,7 +169,7 @@ class Mails:
         return message
 
     def _lines(self, words: Catalogue, row: Row) -> list[str]:
-        lines, origin = [words.text("mail.hello")], self._node.origin
+        lines, origin, config = [words.text("mail.hello")], self._node.origin, self._node.config
         if row["notice"] in _CODES:
             code = self._node.vault.open(bytes(row["sealed"]), sealed_for(row["id"])).decode()
             lines += [_of_code(words, row["notice"]), code]
@@ -186,7 +186,8 @@ class Mails:
             lines += [words.text(of_this)] if words.has(of_this) else []
             lines += [words.text("mail.desk"), f"{origin}/desk{'/overdue' if row['notice'] == OVERDUE else ''}"]
         foot = words.text("mail.foot")
-        return [*lines, f"{foot} {self._node.config.name}"]
+        contact = [f"{words.text('shell.contact')} {config.contact}"] if config.contact else []
+        return [*lines, "\n".join([f"{foot} {config.name}", *contact])]
 
     async def _run(self, query: str, **values: object) -> int:
         async def work(tx: Transaction) -> int:

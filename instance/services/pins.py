@@ -23,7 +23,7 @@ from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.errors import Rejected
 from instance.services.judging import read_keys
-from instance.services.sibling_changes import check_order, commit, record, to_json
+from instance.services.sibling_changes import RENEW, check_order, commit, record, to_json
 from instance.storage.store import Row, Transaction
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class Pins:
             )  # fmt: skip
             if after is not None:
                 await record(
-                    self._node, tx, origin, "renew", sibling.actor, "said by its actor",
+                    self._node, tx, origin, RENEW, sibling.actor, "said by its actor",
                     before={**after, **seen}, after=after,
                 )  # fmt: skip
 

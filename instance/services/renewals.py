@@ -20,7 +20,7 @@ from federation.integrity import BadProof, check_proof, read_multikey
 from federation.uri import Uri
 from federation.vocabulary import Update
 from instance.ids import new_ulid
-from instance.services import doctors, sending
+from instance.services import doctors, sending, staff_acts
 from instance.services.dossiers import chain
 from instance.services.errors import Rejected
 from instance.services.sending import Written
@@ -231,8 +231,16 @@ class Renewals:
         try:
             return await self._made(row)
         except (NotIssuable, ValueError) as fault:
-            self._node.log.error("not_renewed", doctor=row["uri"], exc_info=fault)
+            self._node.log.error("not_renewed", **await self._called(row["uri"]), exc_info=fault)
             return None
+
+    async def _called(self, uri: str) -> dict[str, str]:
+        """What the log calls a doctor, whose address is a name: the dossier, or where there is none the account."""
+        dossier = await self._store.one("dossiers.approved_of_doctor", doctor=uri)
+        if dossier is not None:
+            return {"dossier": dossier["id"]}
+        account = await self._store.one("people.account_of_doctor", doctor=uri)
+        return {} if account is None else {"id": await staff_acts.whom_of(self._store, account["id"])}
 
     async def _made(self, row: Row) -> _Ready:
         node, uri = self._node, Uri.parse(row["uri"])

@@ -1,4 +1,7 @@
-"""The append-only record of the allowlist: who changed what, when, why, and what it touched."""
+"""The append-only record of the allowlist: who changed what, when, why, and what it touched.
+
+The audit log has an entry of each change that somebody ordered, by the id of its line here: no name, no sentence.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from instance.ids import new_ulid
+from instance.services.dossiers import chain
 from instance.services.errors import Rejected
+from instance.services.staff_acts import who
 from instance.storage.store import Row, Transaction, Work
 from instance.times import from_ms, to_ms
 
@@ -18,6 +23,14 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 _MAX_REASON: Final = 500
+#: What a sibling says of itself, and no trust hangs on: taken over by nobody's order.
+RENEW: Final = "renew"
+#: What the audit log calls a change; a policy by its name.
+LOGGED: Final = {
+    "add": "sibling.admitted", "repin": "sibling.repinned", "kinds": "sibling.kinds_changed",
+    "remove": "sibling.removed", "inherit": "sibling.resumed", "read-only": "sibling.read_only",
+    "pause": "sibling.paused", "block": "sibling.blocked",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +83,20 @@ async def record(
     node: Node, tx: Transaction, origin: str, act: str, by: str, reason: str, *,
     before: Any, after: Any, touched: Touched | None = None,
 ) -> None:  # fmt: skip
-    """Write the line and raise the number that tells every process, in the transaction of the change."""
+    """Write the line and raise the number that tells every process, in the transaction of the change, as its last step.
+
+    The entry of the audit log is in it as well: where none can be added nothing has changed.
+    """
     now = node.clock()
+    id = new_ulid(now)
     await tx.run("siblings.raise_version")
     await tx.run(
-        "siblings.record", id=new_ulid(now), origin=origin, act=act, by_whom=by.strip(), reason=reason.strip(),
+        "siblings.record", id=id, origin=origin, act=act, by_whom=by.strip(), reason=reason.strip(),
         before=to_json(before), after=to_json(after), touched=to_json(asdict(touched) if touched else None),
         at=to_ms(now),
     )  # fmt: skip
+    if act != RENEW:
+        await chain.append(tx, LOGGED[act], now, who(by), thing=f"c-{id.lower()}")
 
 
 async def commit(node: Node, work: Work[None]) -> None:

@@ -92,6 +92,7 @@ class OpenInvitation:
     email: str
     roles: tuple[str, ...]
     countries: tuple[str, ...]
+    sites: tuple[str, ...]
     expires_at: datetime
 
 
@@ -153,7 +154,7 @@ class Staff:
     async def waiting(self) -> tuple[OpenInvitation, ...]:
         """List the invitations nobody has accepted yet."""
         rows = await self._store.all("staff.open_invitations", now=to_ms(self._node.clock()))
-        return tuple([OpenInvitation(row["id"], row["email"], *_asked(row)) for row in rows])
+        return tuple([_open_invitation(row) for row in rows])
 
     # ── inviting ──
 
@@ -410,6 +411,11 @@ def _active(row: Row) -> bool:
 
 def _asked(row: Row) -> tuple[tuple[str, ...], tuple[str, ...], datetime]:
     return tuple(json.loads(row["roles"])), tuple(json.loads(row["countries"])), from_ms(row["expires_at"])
+
+
+def _open_invitation(row: Row) -> OpenInvitation:
+    roles, countries, expires = _asked(row)
+    return OpenInvitation(row["id"], row["email"], roles, countries, tuple(json.loads(row["sites"])), expires)
 
 
 def _actor(row: Row, invited: Sequence[str], inviters: Sequence[str], near: Sequence[str]) -> Actor:

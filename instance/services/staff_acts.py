@@ -28,7 +28,8 @@ LOGGED: Final = {
     "staff_appointed": "staff.appointed", "staff_ended": "staff.removed", "factors_reset": "factors.reset",
     "recovery_sent": "recovery.sent",
     "doctor_suspended": "doctor.suspended", "doctor_reinstated": "doctor.reinstated",
-    "keys_rotated": "key.made", "instance_keys_rotated": "key.made",
+    "keys_rotated": "key.made", "instance_keys_rotated": "key.made", "kek_rotation_ordered": "kek.rotated",
+    "backup_ordered": "backup.ordered", "evidence_keys_backup_ordered": "backup.keys_ordered",
 }  # fmt: skip
 
 
@@ -46,7 +47,7 @@ async def record(
 ) -> None:
     """Keep an act in the caller's transaction; `whom` is the id the log calls it by (None: nobody in particular)."""
     await tx.run("people.record", id=new_ulid(now), act=act, by_whom=by, subject=subject, reason=reason, at=to_ms(now))
-    await chain.append(tx, LOGGED[act], now, _who(by), thing=whom)
+    await chain.append(tx, LOGGED[act], now, who(by), thing=whom)
 
 
 async def forget(tx: Transaction, now: datetime) -> int:
@@ -65,8 +66,8 @@ def of_invitation(invitation: str) -> str:
     return f"i-{invitation.lower()}"
 
 
-def _who(by: str) -> str:
-    """An id of staff, or that it was the command line: whose, stands in the row alone."""
+def who(by: str) -> str:
+    """What the log calls whoever gave an order: an id of staff, or the command line; whose, stands in the row alone."""
     return by if _STAFF.match(by) else COMMAND_LINE
 
 

@@ -6,9 +6,10 @@ Whoever calls has asked whether this person may see it (`dossiers.open_to`). Not
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from instance.services.dossiers.pieces import Grade, kind_of
@@ -23,8 +24,9 @@ from instance.services.dossiers.values import (
 from instance.services.errors import Missing
 from verification import annexes, review
 from verification.dossier import Annex, Dossier, Proposal, Vote
+from verification.errors import NotAllowed
 from verification.grounds import Ground, grounds_for
-from verification.moves import MOVES, OPEN, AnnexState, State
+from verification.moves import OPEN, AnnexState, State
 from verification.people import Actor, StaffRole
 from verification.ways import PROPOSAL, awaited, disagreed, unheard
 
@@ -86,6 +88,8 @@ class DossierView:
     #: None where no policy says what the evidence is worth: then nobody is asked to vote.
     grade: Grade | None
     offers: frozenset[str]
+    #: The reasons that may be given for what is offered, by act.
+    reasons: Mapping[str, Sequence[str]]
     proposals: Sequence[Proposal]
     tasks: Sequence[Mapping[str, object]]
     history: Sequence[HistoryLine]
@@ -104,12 +108,14 @@ async def dossier(node: Node, file: File, actor: Actor) -> DossierView:
     async def looked_at(pieces: Iterable[ShownPiece]) -> list[PieceView]:
         return [await _piece(node, file, actor, piece, kept, visible) for piece in pieces]
 
+    two = accepted(file.dossier, actor, node.clock())
     tasks, earlier = await node.store.all("dossiers.tasks", dossier=file.dossier.id), await node.dossiers.earlier(file)
     return DossierView(
         file=file, pieces=await looked_at(file.counting()),
         annexes=[await _annex(node, file, actor, each, await looked_at(file.counting(each.id))) for each in waiting],
         votes=review.visible_votes(file.dossier, actor), grade=await _worth(node, file, actor),
-        offers=await _open(node, file, offers(file.dossier, actor)), proposals=proposals(file.dossier, node.clock()),
+        offers=await _open(node, file, offers(file.dossier, actor) | set(two)), reasons=two,
+        proposals=proposals(file.dossier, node.clock()),
         tasks=[row for row in tasks if row["closed_at"] is None],
         history=_told(await node.dossiers.history(file.dossier.id), actor),
         linked=await _linked(node, file, earlier, actor),
@@ -193,14 +199,14 @@ async def people(node: Node) -> Mapping[str, str]:
 
 
 def offers(dossier: Dossier, actor: Actor) -> frozenset[str]:
-    """What this reviewer can do now: take, ask, vote, decide, lift, confirm, revoke, death."""
+    """What this reviewer can do now without a second person: take, ask, vote, decide."""
     state, votes = dossier.state, dossier.votes_now()
     voted = any(vote.reviewer == actor.id for vote in votes)
     found = {"take"} if state in (State.SUBMITTED, State.APPEALED) else set()
     if state in _REVIEWING:
         heard = not unheard(dossier) or awaited(dossier, actor)
         found |= {"ask"} | (_vote_offers(votes, actor, voted=voted) if heard else set())
-    return frozenset(found | _offers_of_two(dossier, actor))
+    return frozenset(found)
 
 
 def _vote_offers(votes: tuple[Vote, ...], actor: Actor, *, voted: bool) -> set[str]:
@@ -211,15 +217,32 @@ def _vote_offers(votes: tuple[Vote, ...], actor: Actor, *, voted: bool) -> set[s
     return {"decide"} if StaffRole.LEAD in actor.roles else set()
 
 
-def _offers_of_two(dossier: Dossier, actor: Actor) -> set[str]:
-    ways = MOVES[dossier.state]
-    found = {name for name, to in (("revoke", State.REVOKED), ("death", State.DECEASED)) if to in ways}
-    emergency = dossier.emergency
-    if dossier.state is State.SUSPENDED:
-        found.add("lift")
-        if emergency is not None and not emergency.confirmed and emergency.by not in {actor.id, *actor.near}:
-            found.add("confirm")
-    return found
+def accepted(dossier: Dossier, actor: Actor, now: datetime) -> Mapping[str, Sequence[str]]:
+    """Of what takes two, and of an emergency, what this person would not be refused now, with the reasons for it.
+
+    The rule that refuses is asked itself, so that nobody is offered in vain what another person must do.
+    """
+    reasoned = {
+        "suspend": (State.SUSPENDED, review.suspend), "lift": (State.APPROVED, review.lift),
+        "revoke": (State.REVOKED, review.revoke),
+    }  # fmt: skip
+    found: dict[str, Sequence[str]] = {
+        act: [each.value for each in Ground if each in grounds_for(dossier.state, to)
+              and _moves(partial(does, dossier, actor, each, now))]
+        for act, (to, does) in reasoned.items()
+    }  # fmt: skip
+    bare = {"confirm": review.confirm, "death": review.report_death}
+    return {act: grounds for act, grounds in found.items() if grounds} | {
+        act: () for act, does in bare.items() if _moves(partial(does, dossier, actor, now))
+    }
+
+
+def _moves(act: Callable[[], object]) -> bool:
+    try:
+        act()
+    except NotAllowed:
+        return False
+    return True
 
 
 def _annex_offers(dossier: Dossier, annex: Annex, actor: Actor) -> frozenset[str]:
@@ -240,15 +263,6 @@ def proposed(waiting: Iterable[Proposal]) -> Mapping[str, str]:
     """The reason that was proposed, by act: whoever agrees gives the same."""
     acts = {State.APPROVED: "lift", State.REVOKED: "revoke"}
     return {acts[each.to]: each.ground.value for each in waiting if each.to in acts}
-
-
-def reasons(state: State) -> Mapping[str, Sequence[str]]:
-    """The coded reasons that may stand with what takes two, by act."""
-    lifting = grounds_for(state, State.APPROVED) & {Ground.CLEARED, Ground.MISTAKE}
-    return {
-        "lift": in_order(lifting), "revoke": in_order(grounds_for(state, State.REVOKED)),
-        "suspend": in_order(grounds_for(state, State.SUSPENDED)),
-    }  # fmt: skip
 
 
 def in_order(grounds: Iterable[Ground]) -> list[str]:
@@ -277,7 +291,8 @@ class Held:
     state: State
     version: int
     until: datetime | None
-    offers: frozenset[str]
+    #: What is offered, with the reasons that may be given for it.
+    reasons: Mapping[str, Sequence[str]]
     proposals: Sequence[Proposal]
 
 
@@ -293,13 +308,11 @@ async def held_of(node: Node, actor: Actor, dossier_id: str) -> Held:
     """The same, by the dossier."""
     file = await node.dossiers.file(dossier_id)
     found, emergency = file.dossier, file.dossier.emergency
-    allowed = _offers_of_two(found, actor) - {"death"}
-    if State.SUSPENDED in MOVES[found.state]:
-        allowed.add("suspend")
+    allowed = accepted(found, actor, node.clock())
     waits = found.state is State.SUSPENDED and emergency is not None and not emergency.confirmed
     return Held(
         dossier=found.id, handle=(file.doctor or "").rpartition("/")[2], state=found.state, version=file.version,
-        until=emergency.until if waits and emergency is not None else None, offers=frozenset(allowed),
+        until=emergency.until if waits and emergency is not None else None, reasons=allowed,
         # A death is said by two reviewers: an administrator has no part in it.
         proposals=[each for each in proposals(found, node.clock()) if each.to is not State.DECEASED],
     )  # fmt: skip

@@ -12,7 +12,7 @@ from tests.browser.conftest import Visit
 from tests.browser.test_accessibility import DESCRIBED, EXPECTED, check, check_here
 from tests.browser.test_applying import here
 from tests.factors import code as shown_code
-from tests.instance.pages.test_recover import NEW, OWN, mailed, taken_over
+from tests.instance.pages.recovering import NEW, OWN, mailed, taken_over
 from tests.town import PASSWORD
 
 __all__ = ["here"]

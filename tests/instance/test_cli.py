@@ -126,7 +126,7 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         register.write_text(REGISTER, "utf-8")
         assert "1 doctors are in force" in ok("registers", "import", "rpps", register)
         assert "rpps      FR       1" in ok("registers", "list")
-        assert "8 entries hold; the head is 8 sha256:" in ok("audit", "verify")
+        assert "14 entries hold; the head is 14 sha256:" in ok("audit", "verify")
         assert "the evidence vault is open" in ok("evidence", "show")
         assert "0 file(s) added" in ok("backup", tmp_path / "copy.db", "--evidence", tmp_path / "copies" / "evidence")
         assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777

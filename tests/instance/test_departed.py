@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 
 from instance.services import departed
+from instance.services.accounts import hashed
 from instance.services.errors import Rejected
 from instance.services.joining import SignUp
+from instance.storage.store import Transaction
+from instance.times import to_ms
 from tests.factors import add_app
 from tests.instance.dossiers.applying import Applicant
 from tests.instance.dossiers.conftest import fr
@@ -55,10 +58,18 @@ async def send_all(fr: Place) -> None:
 
 
 async def give(fr: Place, account: str) -> None:
-    """Give an account an address and a session, as somebody who signed up has."""
-    await fr.node.store.write(lambda tx: tx.run("joining.set_address", account=account, email="eliane@example.org"))
-    begun = await fr.node.people.begin(account, "a browser")
-    await add_app(fr.node, begun.token)
+    """Give an account an address, a session and an app, as somebody who signed up has; nobody lets them in any more."""
+    now = to_ms(fr.node.clock())
+
+    async def work(tx: Transaction) -> None:
+        await tx.run("joining.set_address", account=account, email="eliane@example.org")
+        await tx.run(
+            "sessions.add", token=hashed(account), account=account, csrf="c", owes_factor=0, enrols=0,
+            device="a browser", now=now, expires_at=now + 86_400_000,
+        )  # fmt: skip
+
+    await fr.node.store.write(work)
+    await add_app(fr.node, account)
 
 
 async def known(fr: Place, account: str) -> list[Any]:

@@ -99,6 +99,20 @@ async def test_a_mail_says_that_there_is_something_to_read(fr, language, words):
     assert [] == [word for word in SECRETS if word in mail.as_string() + text]
 
 
+@pytest.mark.parametrize(("contact", "foot"), [("team@fr.example", ["Contact: team@fr.example"]), ("", [])])
+async def test_a_mail_says_whom_to_ask(tmp_path, contact, foot):
+    """Nobody can answer it: below stands who sends it, and the contact of the instance where there is one."""
+    network = await Network.open(tmp_path)
+    place = await network.add(tmp_path, "fr", language="en", contact=contact)
+    await addressed(place, "eliane", "eliane@mail.example", language="en")
+    await place.node.mails.send_due()
+    lines = sent(place)[0].get_content().splitlines()
+    last = lines[max(at for at, line in enumerate(lines) if not line) + 1 :]
+    await network.close()
+
+    assert [f"This mail was sent by {place.node.config.name}", *foot] == last
+
+
 @pytest.mark.parametrize("notice", [each.value for each in Notice])
 async def test_every_notice_can_be_sent_in_every_language(fr, notice):
     """No text is missing at the moment when a mail should leave."""

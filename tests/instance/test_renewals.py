@@ -304,6 +304,23 @@ async def test_one_for_whom_nothing_can_be_issued_is_counted(fr, town):
     assert set(HANDLES) - {HANDLES[5]} == await renewed(fr)
 
 
+async def test_who_was_not_renewed_is_told_by_an_id(logged, fr):
+    """By the dossier, and where there is none by the account: the address of a doctor is a name, and in no line."""
+    eliane = await Applicant.submits(fr.node)
+    await eliane.is_approved()
+    uri = str((await eliane.file()).doctor)
+    change(
+        fr, "update reverifications set due_at = 1 where doctor in (?, ?)", uri, f"{fr.node.origin}/doctors/doctor05"
+    )
+    done = await fr.node.people.renewals.renew(Cohort(all=True), *ORDER)
+    told = [each for each in logged() if each["event"] == "not_renewed"]
+    account = await fr.node.store.one("people.account_of_doctor", doctor=f"{fr.node.origin}/doctors/doctor05")
+
+    assert 2 == done.failed
+    assert {eliane.id, f"a-{account['id'].lower()}"} == {each.get("dossier") or each.get("id") for each in told}
+    assert [] == [each for each in logged() if "/doctors/" in json.dumps(each) or "vauquelin" in json.dumps(each)]
+
+
 @pytest.mark.parametrize(
     ("cohort", "reason", "code"),
     [

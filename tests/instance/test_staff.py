@@ -273,7 +273,7 @@ def applies(fr: Any, account: str) -> None:
             for _, name, kind, must, default, _ in columns
             if must and default is None
         }
-        values = {**needed, "account": account}
+        values = {**needed, "account": account, "state": "submitted"}
         marks = ", ".join("?" * len(values))
         database.execute(f"insert into dossiers ({', '.join(values)}) values ({marks})", tuple(values.values()))
     database.close()

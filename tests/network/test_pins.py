@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -356,6 +357,9 @@ async def test_what_a_sibling_says_of_itself_touches_no_trust(town, de, fr):
     assert [getattr(before, name) for name in same] == [getattr(after, name) for name in same]
     found = (await fr.node.siblings.changes())[changes:]
     assert [("renew", de.node.actor)] == [(change.act, change.by) for change in found]
+    assert ["sibling.admitted"] * 2 == [  # nobody's order: no entry
+        json.loads(row["entry"])["act"] for row in await rows(fr.node, "select entry from audit")
+    ]
     differs = {name for name, value in found[0].after.items() if found[0].before[name] != value}
     assert {"speaks_rfc9421", "software"} == differs
 

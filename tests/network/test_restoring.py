@@ -167,17 +167,21 @@ async def test_a_restart_is_no_restore(town: Network, tmp_path: Path) -> None:
 
 
 async def test_alone_and_at_the_first_start_nobody_is_waited_for(network: Any) -> None:
-    """Without siblings there is nobody to ask; a log without entries has nothing to ask for."""
+    """Without siblings there is nobody to ask; a log without entries has nothing to ask for, one with an entry has."""
     town: Network = await network("fr", "de", introduced=False)
     fr, de = town["fr"], town["de"]
     await (await Applicant.submits(fr.node)).is_approved()
     await fr.reopen()
     alone = fr.node.dossiers.restoring.state
     await de.admits(fr)
-    await de.reopen()
     town.down.add("fr")
+    await de.reopen()
+    with_an_entry = await de.node.dossiers.restoring.may_sign()
+    damage(de, "delete from audit")  # a sibling from before its admission was an entry
+    await de.reopen()
 
     assert "current" == alone
+    assert not with_an_entry
     assert await de.node.dossiers.restoring.may_sign()
 
 

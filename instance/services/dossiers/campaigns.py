@@ -199,7 +199,8 @@ class Campaigns:
             return Decision(outcome=campaign.enrol(running, file.dossier, now))
 
         async def further(tx: Transaction) -> None:
-            await tx.run("campaigns.enrolled", campaign=running.id, dossier=dossier_id)
+            if not await tx.run("campaigns.enrolled", campaign=running.id, dossier=dossier_id):
+                raise Rejected("no_such_move", status=409)
 
         try:
             await self._dossiers.carry(dossier_id, decide, seen=None, further=further)

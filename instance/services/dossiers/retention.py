@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from instance.evidence_rows import NO_HASH
 from instance.services.dossiers import chain, rows
 from instance.storage.store import Reader, Transaction
 from instance.times import to_ms
@@ -25,10 +26,10 @@ _AT_ONCE: Final = 100
 _FORGOTTEN: Final = (
     "dossiers.forget_numbers", "dossiers.forget_pieces", "dossiers.drop_votes", "dossiers.drop_proposals",
     "dossiers.forget_names", "dossiers.forget_notices", "dossiers.forget_facts",
-    "relocation.drop_elsewhere",
+    "relocation.drop_elsewhere", "evidence.forget_dossier",
 )  # fmt: skip
 _ROW: Final = "dossiers.forget"
-_DECISION: Final = ("dossiers.forget_numbers", "relocation.drop_elsewhere", _ROW)
+_DECISION: Final = ("dossiers.forget_numbers", "relocation.drop_elsewhere", "evidence.forget_dossier", _ROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +104,15 @@ async def destroy_rows(node: Node) -> int:
 async def _destroy(tx: Transaction, doomed: Doomed, now: datetime) -> None:
     """The entry in the audit log names a pseudonym: it stays, and nobody can tell any more whose it was.
 
-    What was put off meanwhile stays. Of a draft there is no decision to keep.
+    What was put off meanwhile stays. Of a draft there is no decision to keep. The row of a file whose key is not
+    destroyed yet stays until the vault has done that: it alone says that there is something to destroy.
     """
     await tx.take_turn(f"dossier {doomed.dossier}")
     if await tx.one("dossiers.still_due", dossier=doomed.dossier, thing=doomed.thing.value, now=to_ms(now)) is None:
         return
     found = await tx.one("dossiers.one", id=doomed.dossier)
     draft = found is not None and found["state"] == State.DRAFT
-    await tx.run("dossiers.forget_hashes", dossier=doomed.dossier, nothing=b"")
+    await tx.run("dossiers.forget_hashes", dossier=doomed.dossier, nothing=NO_HASH)
     for query in (*_FORGOTTEN, _ROW) if draft else _FORGOTTEN if doomed.thing is Thing.FACTS else _DECISION:
         await tx.run(query, dossier=doomed.dossier)
     await tx.run("dossiers.unschedule", dossier=doomed.dossier, thing=doomed.thing.value)

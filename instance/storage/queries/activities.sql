@@ -7,6 +7,3 @@ on conflict (uri) do nothing;
 
 -- name: body
 select body from activities where uri = :uri;
-
--- name: get
-select uri, actor, type, object, audience, body, published_at from activities where uri = :uri;

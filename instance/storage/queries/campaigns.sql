@@ -45,8 +45,9 @@ d.country = :country and d.state in ('approved', 'reverify_due')
 select count(*) as number from dossiers d where {{cohort}};
 
 -- name: cohort
--- Whom a cohort is about and who is not enrolled, a page at a time.
-select d.id from dossiers d where {{cohort}} and (d.campaign is null or d.campaign <> :campaign) and d.id > :after
+-- Whom a cohort is about and who was never enrolled by it, a page at a time: the dossier names the last campaign alone.
+select d.id from dossiers d where {{cohort}} and d.id > :after
+    and not exists (select 1 from campaign_members m where m.campaign = :campaign and m.dossier = d.id)
 order by d.id limit :most;
 
 -- name: enrolled

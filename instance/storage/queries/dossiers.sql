@@ -15,8 +15,9 @@ select {{dossier}} from dossiers d where d.id = :id;
 select {{dossier}} from dossiers d where d.account = :account order by d.created_at desc, d.id desc limit 1;
 
 -- name: awaited
--- Of whom something is waited for: asked for more, or verified by us and to be looked at again.
-select 1 as found from dossiers where account = :account and state in ('needs_info', 'approved', 'reverify_due') limit 1;
+-- Of whom something is waited for: asked for more, or verified by us and to be looked at again, also after the end.
+select 1 as found from dossiers
+where account = :account and state in ('needs_info', 'approved', 'reverify_due', 'expired') limit 1;
 
 -- name: earlier
 -- The other applications of an account, the newest first: by it and not by the dossier, whose facts may be gone.
@@ -299,9 +300,6 @@ where whom = 'applicant' and account = :account order by id desc limit :most;
 -- name: mail
 insert into mails (id, whom, account, country, notice, language, at)
 values (:id, :whom, :account, :country, :notice, :language, :at);
-
--- name: mails_waiting
-select id, whom, account, country, notice, language, at from mails where sent_at is null order by id limit :most;
 
 -- ── tasks of an imported register ──
 

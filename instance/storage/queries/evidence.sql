@@ -63,3 +63,7 @@ update evidence_files set destroyed_at = :now, destroyed_for = :why where id = :
 -- name: forget_dossier
 -- Once nothing of a dossier may be known any more; what is not destroyed yet is kept back.
 delete from evidence_files where dossier = :dossier and destroyed_at is not null;
+
+-- name: forget_destroyed
+-- The same for one whose key outlived the facts: it has no hash any more.
+delete from evidence_files where id = :id and destroyed_at is not null and hash = :nothing;

@@ -97,6 +97,10 @@ on conflict do nothing;
 -- name: account_for_sign_in
 select id, login, password, doctor, roles, disabled_at, unsafe from accounts where login = :login;
 
+-- name: last_application
+select d.id, d.state, a.roles from dossiers d join accounts a on a.id = d.account where d.account = :account
+order by d.created_at desc, d.id desc limit 1;
+
 -- name: account
 select id, login, password, doctor, roles, language, appearance, disabled_at from accounts where id = :id;
 

@@ -76,7 +76,7 @@ values (:id, :token, :email, :roles, :countries, :sites, :invited_by, :former, :
 select id, email, roles, countries, sites, invited_by, former, expires_at, used_at from invitations where token = :token;
 
 -- name: open_invitations
-select id, email, roles, countries, expires_at from invitations
+select id, email, roles, countries, sites, expires_at from invitations
 where used_at is null and expires_at > :now order by id;
 
 -- name: use_invitation

@@ -11,8 +11,8 @@ import pytest
 from instance.services.dossiers import campaigns as module
 from instance.services.errors import Missing
 from instance.storage.errors import StorageUnavailable
-from tests.instance.dossiers.applying import APPROVE, GERMAN, LEA, REMY, RENE, RITA, RPPS, Applicant, refused
-from tests.town import Place
+from tests.instance.dossiers.applying import ADMIN, APPROVE, GERMAN, LEA, REMY, RENE, RITA, RPPS, Applicant, refused
+from tests.town import Place, rows
 from verification.campaign import Cohort, Numbers
 from verification.countries import Proof
 from verification.dossier import EvidenceClass, EvidenceKind
@@ -149,6 +149,51 @@ async def test_a_later_campaign_takes_nobody_out_of_an_earlier_one(fr: Place) ->
     assert [(Ground.SPOT_CHECK, Numbers(open=2)), (Ground.REVIEWER_IN_DOUBT, Numbers(done=1, open=1))] == found[1]
 
 
+async def test_two_campaigns_enrol_a_common_member_once_each(fr: Place) -> None:
+    """Also when both go through the country anew, because a suspension was lifted; whoever was lifted comes to both."""
+    campaigns = fr.node.dossiers.campaigns
+    member, other = await Applicant.submits(fr.node), await Applicant.submits(fr.node, "luc", name="Dr Luc Marin")
+    await member.is_approved()
+    await other.is_approved()
+    await other.does("suspend", Ground.MISCONDUCT, by=ADMIN)
+    made = []
+    for reason in (Ground.REVIEWER_IN_DOUBT, Ground.SPOT_CHECK):
+        made.append(await campaigns.propose("FR", BY_RITA, reason, LEA))
+        await campaigns.start(made[-1], REMY)
+        await fr.node.dossiers.tick()
+    before = await told(fr, member), (await member.file()).dossier.campaign, await told(fr, other)
+    fr.network.clock.move(days=4)  # the suspension lifts itself
+    for _ in range(3):
+        await fr.node.dossiers.tick()
+    after = await told(fr, member), (await member.file()).dossier.campaign, await told(fr, other)
+
+    assert (2, made[1], 0) == before
+    assert (2, made[1], 2) == after
+    assert [Numbers(open=2)] * 2 == [line.numbers for line in await campaigns.overview("FR")]
+
+
+async def told(fr: Place, member: Applicant) -> int:
+    """How often the log says that this one was enrolled."""
+    return [line.act for line in await fr.node.dossiers.history(member.id)].count("campaign.enrolled")
+
+
+async def test_of_two_rounds_at_once_one_enrols(fr: Place) -> None:
+    """Whoever is a member by then is none any more for the round that had listed them before: nothing is written."""
+    campaigns = fr.node.dossiers.campaigns
+    member = await Applicant.submits(fr.node)
+    await member.is_approved()
+    first, second = [await campaigns.propose("FR", BY_RITA, Ground.SPOT_CHECK, LEA) for _ in range(2)]
+    for each in (first, second):
+        await campaigns.start(each, REMY)
+    await fr.node.dossiers.tick()
+    running = next(line.campaign for line in await campaigns.overview("FR") if line.campaign.id == first)
+    version = (await member.file()).version
+    again = await campaigns._enrol_one(running, member.id)
+
+    assert second == (await member.file()).dossier.campaign
+    assert (0, 2, version) == (again, await told(fr, member), (await member.file()).version)
+
+
 async def test_a_round_of_the_calendar_enrols_some_and_keeps_its_place(
     fr: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -200,7 +245,7 @@ async def test_a_member_is_told_what_to_do(fr: Place) -> None:
     await campaigns.start(made, REMY)
     await fr.node.dossiers.tick()
     last = (await fr.node.dossiers.notices(member.account))[0]
-    mails = [row["notice"] for row in await fr.node.store.all("dossiers.mails_waiting", most=50)]
+    mails = [row["notice"] for row in await rows(fr.node, "select notice from mails where sent_at is null order by id")]
 
     assert ("campaign_due", (Ground.REVIEWER_IN_DOUBT,)) == (last.notice, last.grounds)
     assert fr.network.clock.now + timedelta(days=30) == last.until

@@ -181,6 +181,64 @@ async def test_a_vault_that_cannot_destroy_keeps_nobody_from_leaving(fr: Place, 
     assert "evidence" not in await left(fr, eliane)
 
 
+async def _file_rows(fr: Place) -> list[bool]:
+    """For each row of a file, whether it is destroyed."""
+    found = await rows(fr.node, "select destroyed_at from evidence_files order by id")
+    return [row["destroyed_at"] is not None for row in found]
+
+
+@pytest.mark.parametrize("story", [withdraws, leaves, is_revoked, dies, moves])
+async def test_rows_of_files_go_with_the_facts_of_who_left(fr: Place, story: Story) -> None:
+    """Kind, size and dates of what was shown are nobody's business any more; until the facts go they stay."""
+    eliane = await story(fr)
+    before = await _file_rows(fr)
+    await passes(fr, timedelta(0))
+
+    assert [True] == before
+    assert [] == await _file_rows(fr)
+    assert {"decision"} == await left(fr, eliane)
+
+
+@pytest.mark.parametrize(("story", "destroyed"), [(gives_no_answer, False), (is_approved, True)])
+async def test_rows_of_files_stay_as_long_as_the_facts(fr: Place, story: Story, destroyed: bool) -> None:
+    """To the last second before the day of a closed dossier; and a member's, whose file is long gone."""
+    await story(fr)
+    await passes(fr, timedelta(days=40 if destroyed else 30) - SECOND)
+
+    assert [destroyed] == await _file_rows(fr)
+
+
+@pytest.mark.parametrize("story", [gives_no_answer, drafts])
+async def test_rows_of_files_go_with_a_closed_dossier_and_a_draft(fr: Place, story: Story) -> None:
+    """On the day itself, with the facts."""
+    await story(fr)
+    await passes(fr, timedelta(days=30))
+
+    assert [] == await _file_rows(fr)
+
+
+async def test_a_row_is_not_forgotten_before_its_key_is_destroyed(fr: Place, monkeypatch: Any) -> None:
+    """It alone says that there is a file to destroy; once that is done it goes, and the log tells of it."""
+    eliane = await is_approved(fr)
+
+    async def fails(*_: Any) -> int:
+        raise OSError(5, "made up")
+
+    monkeypatch.setattr(fr.node.evidence, "destroy_dossier", fails)
+    await eliane.does("leave")
+    await fr.node.dossiers.tick()
+    before, kept = await _file_rows(fr), list((fr.config.data / "evidence").iterdir())
+    facts = await left(fr, eliane)
+    await fr.node.evidence.sweep()
+    last = await rows(fr.node, "select entry from audit order by n desc limit 1")
+
+    assert ([False], 1) == (before, len(kept))
+    assert {"evidence", "decision"} == facts
+    assert [] == await _file_rows(fr)
+    assert [] == list((fr.config.data / "evidence").iterdir())
+    assert '"act":"evidence.erased"' in last[0]["entry"]
+
+
 async def test_a_draft_is_kept_from_its_last_change(fr: Place) -> None:
     """Something added, or said anew, on a later day keeps all of it until a month after that."""
     eliane = await drafts(fr)

@@ -42,10 +42,11 @@ class Desk:
         self.network.clock.move(**by)
         self.house.now = self.network.clock.now
 
-    async def staff(self, login: str, *roles: str, country: str = "FR") -> Visitor:
-        """Somebody of the staff, signed in with an app just enrolled."""
+    async def staff(self, login: str, *roles: str, country: str = "FR", inviter: str = "") -> Visitor:
+        """Somebody of the staff, signed in with an app just enrolled; of the command line, or of an administrator."""
         new = Invite(email=f"{login}@chamber.example", roles=roles, countries=(country,))
-        invited = await self.node.staff.invite(new, by="test")
+        row = await self.node.store.one("people.account_for_sign_in", login=inviter) if inviter else None
+        invited = await self.node.staff.invite(new, by="test", inviter=row and row["id"])
         path, somebody = "/invitation/" + invited.link.rpartition("/")[2], self.house.visitor()
         await somebody.get(path)
         answer = await somebody.post(path, login=login, password=PASSWORD, again=PASSWORD)

@@ -9,6 +9,7 @@ import pikepdf
 import pytest
 
 from instance.scanning import Scanner
+from instance.services import departed
 from instance.views.application import expected
 from tests.instance.dossiers.applying import RENE, RITA, Applicant
 from tests.instance.files import archive, image, pdf
@@ -120,7 +121,7 @@ async def test_refused_it_can_be_appealed_once(door):
 
 
 async def test_withdrawn_on_a_page_that_asks_once_more(door):
-    """Only the second page's button withdraws; after that another application can begin."""
+    """Only the second page's button withdraws; from then on nobody signs in with that account, and the page says why."""
     eliane = await door.joins()
     page = await eliane.text("/application/withdraw")
     before = await state_of(door)
@@ -128,18 +129,35 @@ async def test_withdrawn_on_a_page_that_asks_once_more(door):
     answer = await eliane.post("/application/withdraw", seen=seen)
     led = await eliane.get("/application")  # every session has ended
     said = await eliane.text(led.headers["Location"])
-    await back(eliane)
-    after = await eliane.text("/application")
-    await eliane.get("/application/new")
-    begun = await eliane.post("/application/new", name="Dr Éliane Vauquelin", country="FR", role="generalist",
-                              specialty="general-practice", birth_day="3", birth_month="2",
-                              birth_year="1980")  # fmt: skip
+    refused = await eliane.post("/sign-in", login=EMAIL, password=PASSWORD)
+    told = await refused.get_data(as_text=True)
 
     assert ("draft", 303, 303) == (before, answer.status_code, led.status_code)
     assert "Your application is withdrawn. You are signed out everywhere" in said
-    assert "Withdrawn by you" in after
-    assert 303 == begun.status_code
-    assert {"withdrawn", "draft"} == {row["state"] for row in await rows(door.node, "select state from dossiers")}
+    assert 403 == refused.status_code
+    assert "(account_over)" in told
+    assert ["withdrawn"] == [row["state"] for row in await rows(door.node, "select state from dossiers")]
+
+
+async def test_who_withdrew_joins_anew_once_the_account_is_erased(door):
+    """With the same address; what was begun then is another application of another account."""
+    eliane = await door.joins()
+    seen = re.findall(r'name="seen" value="(\d+)"', await eliane.text("/application/withdraw"))[0]
+    await eliane.post("/application/withdraw", seen=seen)
+    await door.node.dossiers.tick()
+    while await door.node.mails.send_due():
+        pass
+    emptied = await departed.empty(door.node)
+    again = await door.joins()
+
+    assert 1 == emptied
+    assert "/application/withdraw" in await again.text("/application")
+    assert [("withdrawn", 1), ("draft", 1)] == [
+        tuple(row)
+        for row in await rows(
+            door.node, "select state, count(distinct account) from dossiers group by 1 order by 1 desc"
+        )
+    ]
 
 
 async def test_after_the_end_it_is_renewed_by_oneself(door):

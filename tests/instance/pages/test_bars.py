@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 
+from instance.services.staff import Invite
 from tests.instance.pages.desk_house import Desk, open_desk
 from tests.instance.pages.house import Visitor
 from tests.instance.pages.rows import PASSWORD
 from tests.town import PASSWORD as DOCTORS_PASSWORD
+from tests.town import rows
 
 BARS = {
     ("reviewer",): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
@@ -23,6 +25,8 @@ BARS = {
     ("lead", "governor"): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
     ("moderator",): ["/me"],
 }
+#: The way to the factors that staff still owe.
+WAY = '<a class="button quiet" href="/me/security">'
 DOCTORS = ["/feed", "/colleagues", "/write", "/notices", "/me"]
 
 
@@ -38,6 +42,11 @@ def bar(page: str) -> list[str]:
     """Where the bar of a page leads."""
     found = re.search(r'<nav class="bar".*?</nav>', page, re.DOTALL)
     return re.findall(r'href="([^"]+)"', found[0]) if found else []
+
+
+def head(page: str) -> str:
+    """What stands above every page."""
+    return page.partition('<header class="top">')[2].partition("</header>")[0]
 
 
 def current(page: str) -> list[str]:
@@ -100,3 +109,31 @@ async def test_whose_verification_has_run_out_begins_at_the_application(desk: De
     assert (303, "/application") == (answer.status_code, answer.headers["Location"])
     assert ["/application", "/me"] == bar(await eliane.text("/application"))
     assert 'class="button" href="/application"' in closed
+
+
+async def test_staff_who_owe_a_second_factor_see_where_to_go(desk: Desk) -> None:
+    """On every page the way to the factors and out, and no sign-in, which they have done; out, they are nobody."""
+    new = Invite(email="rita@chamber.example", roles=("reviewer",), countries=("FR",))
+    path = "/invitation/" + (await desk.node.staff.invite(new, by="test")).link.rpartition("/")[2]
+    rita = desk.house.visitor()
+    await rita.get(path)
+    await rita.post(path, login="rita", password=PASSWORD, again=PASSWORD)
+    shown = {page: await rita.text(page) for page in ("/help", "/me/security", "/desk", "/federation")}
+    out = await rita.post("/sign-out")
+    after = await rita.text("/help")
+
+    assert [] == [page for page, text in shown.items() if 'href="/sign-in"' in head(text)]
+    assert [] == [page for page, text in shown.items() if 'action="/sign-out"' not in text]
+    assert ["/help", "/desk", "/federation"] == [page for page, text in shown.items() if WAY in head(text)]
+    assert 303 == out.status_code
+    assert ('href="/sign-in"' in head(after), WAY in after, 'action="/sign-out"' in after) == (True, False, False)
+    assert [] == await rows(desk.node, "select token from sessions")
+
+
+async def test_whoever_owes_nothing_is_led_to_no_factor(desk: Desk) -> None:
+    """The twin: a stranger sees the sign-in, staff with a factor their bar."""
+    rita, stranger = await desk.staff("rita", "reviewer"), desk.house.visitor()
+    pages = [await rita.text("/help"), await stranger.text("/help")]
+
+    assert [False, False] == [WAY in page for page in pages]
+    assert [False, True] == ['href="/sign-in"' in head(page) for page in pages]

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from instance.i18n import catalogue
 from instance.storage.store import Transaction
+from instance.views.application import FORMS
 from tests.instance.dossiers.applying import RITA, Applicant
 from tests.instance.pages.desk_house import Desk, open_desk, seen
 from tests.instance.pages.house import Visitor
@@ -64,11 +66,12 @@ async def test_applicants_see_where_they_stand_and_can_withdraw(desk: Desk, stat
     taken = await eliane.post("/application/withdraw", seen=number)
 
     assert "(country_closed)" in page
+    assert ("vous pouvez retirer" in page, "se termine bientôt, adressez" in page) == (True, False)
     assert [] == offered
     assert edit.status_code == (200 if state is State.DRAFT else 409)
     assert 303 == taken.status_code
     assert State.WITHDRAWN is (await made.file()).dossier.state
-    assert 200 == (await (await signed_in(desk)).get("/application")).status_code
+    assert 303 == (await (await signed_in(desk)).get("/application")).status_code  # nobody is in any more
 
 
 async def test_in_an_open_country_nothing_says_so(desk: Desk) -> None:
@@ -92,6 +95,42 @@ async def test_a_form_sent_to_a_closed_country_is_answered_with_the_page(desk: D
     assert State.DRAFT is (await made.file()).dossier.state
 
 
+async def test_the_form_of_an_addition_is_the_page_that_says_why(desk: Desk) -> None:
+    """Asked for or sent by its address: 409 as its neighbours, with the sentence once, and nothing is added."""
+    made = await Applicant.begins(desk.node)
+    eliane = await signed_in(desk)
+    opened = [await eliane.get(f"/application/add/{form}") for form in FORMS]
+    await closes(desk)
+    pages = [await eliane.get(f"/application/add/{form}") for form in FORMS]
+    sent = await eliane.post("/application/add/diploma", proof="licence")
+    unknown = await eliane.get("/application/add/poem")
+
+    assert 200 == opened[0].status_code
+    assert {409} == {each.status_code for each in (*pages, sent)}
+    assert 404 == unknown.status_code
+    for each in (*pages, sent):
+        page = await text_of(each)
+        assert 1 == page.count("(country_closed)")
+        assert 'href="/application/add/' not in page
+        assert 'href="/application/withdraw"' in page
+    assert () == (await made.file()).pieces
+
+
+async def test_the_form_of_an_addition_to_a_renewal_is_the_page_of_the_renewal(desk: Desk) -> None:
+    """The same beside a verification that goes on."""
+    made, _ = await desk.applicant()
+    await made.is_approved()
+    eliane = await signed_in(desk)
+    opened = await eliane.get("/application/add/diploma?for=renewal")
+    await closes(desk)
+    page = await eliane.get("/application/add/diploma?for=renewal")
+    text = await text_of(page)
+
+    assert (200, 409) == (opened.status_code, page.status_code)
+    assert "(country_closed)" in text
+    assert catalogue("fr").text("annex.kind.renewal") in text
+
+
 async def test_a_verified_doctor_sees_the_page_of_a_renewal(desk: Desk) -> None:
     """And why it has to wait."""
     made, _ = await desk.applicant()
@@ -104,7 +143,10 @@ async def test_a_verified_doctor_sees_the_page_of_a_renewal(desk: Desk) -> None:
     assert [409] * len(pages) == [each.status_code for each in pages]
     for each in pages:
         assert "(country_closed)" in await text_of(each)
+        assert "vous pouvez retirer" not in await text_of(each)
     assert "(country_closed)" in own
+    assert "si votre vérification se termine bientôt" in own
+    assert "vous pouvez retirer" not in own
     assert "/application/annexes/renewal" not in own
 
 

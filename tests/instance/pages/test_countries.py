@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.instance.pages.desk_acts import text_of
 from tests.instance.pages.desk_house import ROLES, Desk, open_desk
 from tests.instance.pages.house import OWN_PAGE, Visitor
-from tests.instance.pages.test_desk import text_of
 from tests.tools.docs_parts import page_routes
 from verification.countries import Proof
 from verification.dossier import Country

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from federation.integrity import canonical
 from tests.instance.dossiers.applying import RITA
+from tests.instance.pages.desk_acts import APPROVED, REJECTED, finds, text_of, votes
 from tests.instance.pages.desk_house import ROLES, Desk, known, open_desk, seen
 from tests.instance.pages.house import OWN_PAGE, Visitor
 from tests.tools.docs_parts import page_routes
@@ -21,8 +18,6 @@ from verification.moves import AnnexKind
 DESK_PAGES = [
     (rule, method) for rule, methods, _ in page_routes() if rule.startswith("/desk") for method in methods
 ]  # fmt: skip
-REJECTED = {"choice": "reject", "ground": "incomplete"}
-APPROVED = {"choice": "approve", "ground": "evidence_holds"}
 
 
 @pytest.fixture
@@ -31,25 +26,6 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     opened = await open_desk(tmp_path)
     yield opened
     await opened.network.close()
-
-
-async def text_of(answer: Any) -> str:
-    """The text of an answer."""
-    return str(await answer.get_data(as_text=True))
-
-
-async def finds(visitor: Visitor, dossier: str) -> Any:
-    """Tick what a good licence deed shows."""
-    page = await visitor.text(f"/desk/{dossier}")
-    piece = re.search(r'name="piece" value="([^"]+)"', page)
-    assert piece is not None, page
-    return await visitor.post(f"/desk/{dossier}/findings", piece=piece[1], same_name="1", from_authority="1")
-
-
-async def votes(visitor: Visitor, dossier: str, act: str = "vote", **form: str) -> Any:
-    """Vote on the version of this moment."""
-    page = await visitor.text(f"/desk/{dossier}")
-    return await visitor.post(f"/desk/{dossier}/{act}", seen=seen(page), known=known(page), **form)
 
 
 async def send(visitor: Visitor, method: str, path: str) -> int:
@@ -356,65 +332,6 @@ async def test_a_day_that_is_none_is_refused_at_its_field(desk: Desk) -> None:
     assert 1 == len((await made.file()).pieces[0].findings)
 
 
-# ── emergencies, and what takes two ──
-
-
-async def test_one_administrator_suspends_and_a_reviewer_confirms(desk: Desk) -> None:
-    """By handle, without evidence; the administrator cannot confirm it alone."""
-    made, _ = await desk.applicant()
-    await made.is_approved()
-    handle = (await made.doctor(desk.place)).handle
-    ada, rita = await desk.staff("ada", "administrator"), await desk.staff("rita", "reviewer")
-    page = await ada.text(f"/desk/suspend?handle={handle}")
-    form = {"handle": handle, "act": "suspend", "seen": seen(page)}
-    bare = await ada.post("/desk/suspend", **form)
-    done = await ada.post("/desk/suspend", **form, ground="authority_letter")
-    suspended = (await made.file()).dossier.state
-    alone = await ada.post("/desk/suspend", handle=handle, act="confirm", seen=str((await made.file()).version))
-    confirmed = await votes(rita, made.id, "confirm")
-
-    assert made.id not in page
-    assert "/files/" not in page
-    assert (422, 303, "suspended", 403, 303) == (
-        bare.status_code, done.status_code, suspended, alone.status_code, confirmed.status_code
-    )  # fmt: skip
-
-
-async def test_a_handle_nobody_has_is_said_at_the_field(desk: Desk) -> None:
-    """404, and so for what is no handle; the sentence is about the handle, not about a page."""
-    ada = await desk.staff("ada", "administrator")
-    gone = await ada.get("/desk/suspend?handle=nobody")
-    page = await text_of(gone)
-
-    assert 404 == gone.status_code
-    assert 'id="handle-wrong"' in page
-    assert "handle_unknown" in page
-    assert "not_found" not in page
-    assert 200 == (await ada.get("/desk/suspend?handle=../x")).status_code
-    assert 404 == (await ada.post("/desk/suspend", handle="nobody", act="suspend", seen="0")).status_code
-
-
-async def test_revoking_and_lifting_take_two(desk: Desk) -> None:
-    """The first proposes, for the same person it stays a proposal; the second carries it out."""
-    made, _ = await desk.applicant()
-    await made.is_approved()
-    rita, ada = await desk.staff("rita", "lead"), await desk.staff("ada", "administrator")
-    handle = (await made.doctor(desk.place)).handle
-    first = await votes(rita, made.id, "revoke", ground="struck_off")
-    again = await votes(rita, made.id, "revoke", ground="struck_off")
-    state = (await made.file()).dossier.state
-    waiting = await ada.text("/desk/suspend")
-    second = await ada.post(
-        "/desk/suspend", handle=handle, act="revoke", ground="struck_off", seen=str((await made.file()).version)
-    )
-
-    assert (303, "approved") == (first.status_code, state)
-    assert 403 == again.status_code
-    assert f"@{handle}" in waiting
-    assert 303 == second.status_code
-    assert "revoked" == (await made.file()).dossier.state
-
-
 async def test_a_closed_case_offers_no_vote(desk: Desk) -> None:
     """Once approved there is nothing to vote on: the page offers none, and the form is refused."""
     made, _ = await desk.applicant()
@@ -450,74 +367,3 @@ async def test_a_renewal_is_taken_and_voted_on(desk: Desk) -> None:
     assert (303, 409) == (taken.status_code, stale.status_code)
     assert [303, 303] == answers
     assert ("approved", "accepted") == (dossier.state, dossier.annexes[0].state)
-
-
-async def test_the_data_protection_officer_reads_the_chain(desk: Desk) -> None:
-    """How far it holds, its head, what was destroyed; a changed entry is said, and no name stands there."""
-    _, file = await desk.applicant()
-    dora = await desk.staff("dora", "dpo")
-    await desk.node.evidence.destroy(file, "retention")
-    page = await dora.text("/desk/audit")
-    await desk.node.store.write(_spoil)
-    broken = await dora.text("/desk/audit")
-
-    assert "Every entry holds" in page
-    assert "sha256:" in page
-    assert "Evidence destroyed" in page
-    assert "Vauquelin" not in page
-    assert "Every entry holds" not in broken
-    assert "no longer what it was: it cannot be read" in broken
-
-
-async def test_the_data_protection_officer_takes_the_log_away(desk: Desk) -> None:
-    """Line by line, with the hashes that another program needs; that it was taken is its last line. Nobody else may."""
-    await desk.applicant()
-    dora = await desk.staff("dora", "dpo")
-    page = await dora.text("/desk/audit")
-    answer = await dora.post("/desk/audit/export")
-    lines = [json.loads(line) for line in (await answer.get_data()).splitlines()]
-    start, broken = bytes(32), []
-    for line in lines:
-        start = hashlib.sha256(canonical(line["entry"]) + start).digest()
-        if line["hash"] != f"sha256:{start.hex()}":
-            broken.append(line)
-    rita = await desk.staff("rita", "reviewer")
-
-    assert "Download the log" in page
-    assert (200, "application/x-ndjson") == (answer.status_code, answer.content_type)
-    assert "attachment; filename=" in answer.headers["Content-Disposition"]
-    assert [] == broken
-    assert list(range(1, len(lines) + 1)) == [line["entry"]["n"] for line in lines]
-    assert "export.made" == lines[-1]["entry"]["act"]
-    assert b"Vauquelin" not in await answer.get_data()
-    assert 403 == (await rita.post("/desk/audit/export")).status_code
-
-
-async def test_the_officer_reads_that_nothing_is_signed(desk: Desk) -> None:
-    """And what is gone of the log, with its numbers."""
-    dora = await desk.staff("dora", "dpo")
-    desk.node.dossiers.restoring._state = "behind"
-    behind = await dora.text("/desk/audit")
-    desk.node.dossiers.restoring._state = "current"
-
-    assert "esanum audit resume" in behind
-    assert "esanum audit resume" not in await dora.text("/desk/audit")
-
-
-async def _spoil(tx: Any) -> None:
-    """Write an entry whose hash is not its own."""
-    await tx.run("audit.add", n=900, entry="{}", hash=bytes(32), dossier="")
-
-
-async def test_the_data_protection_officer_reads_what_staff_did(desk: Desk) -> None:
-    """By ids, from the log; the words an administrator typed stand on no page of hers."""
-    await desk.staff("rita", "reviewer")
-    dora = await desk.staff("dora", "dpo")
-    id = next(each.id for each in await desk.node.staff.list() if each.login == "rita")
-    await desk.node.staff.end(id, by="command line: root", reason="went to Lyon")
-    page = await dora.text("/desk/audit")
-
-    assert "Removed from the staff" in page
-    assert id.lower() in page
-    assert "from the command line" in page
-    assert "Lyon" not in page

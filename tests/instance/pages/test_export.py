@@ -230,9 +230,9 @@ async def test_whoever_may_sign_in_may_take_the_file(house: House, login: str) -
 @pytest.mark.parametrize("state", list(State))
 async def test_the_state_of_the_application_decides(house: House, rows: Rows, state: State) -> None:
     """As `may_own` says: page, file and link where it allows the export; 403 with a name and no link elsewhere."""
+    marie = await house.doctor("marie")
     made = dossier(rows, account_of(house, "marie"), state.value)
     commit(rows)
-    marie = await house.doctor("marie")
     me, page = await marie.text("/me"), await marie.get("/me/export")
     answer = await marie.post("/me/export", factor_password=PASSWORD)
     allowed = may_own(OwnAct.EXPORT, state)

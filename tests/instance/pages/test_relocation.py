@@ -45,6 +45,8 @@ async def test_from_one_country_to_the_other_by_pages_alone(network):
     assert "@marie@fr.example" in before
     assert (200, True, True) == (asked.status_code, "Dr Marie" in look, "This cannot be undone." in look)
     assert "You have moved" in await shown(gone)
+    assert '<a class="button" href="https://de.example/">' in await shown(gone)
+    assert 'href="https://de.example/"' not in look
     assert 303 == (await marie.get("/feed")).status_code
     assert "has moved to" in await leo.text("/doctors/marie")
     assert "goes on at another instance. You asked to follow there." in await leo.text("/notices")

@@ -345,6 +345,27 @@ async def test_an_administrator_invites_withdraws_and_ends(house):
     )  # fmt: skip
 
 
+async def test_who_administers_sees_where_each_works(house):
+    """The places of work stand beside the roles, of invitations that wait as well; who has none has no such line."""
+    ada, _ = await appointed(house)
+    before = await ada.text("/staff")
+    for login, sites in (("rita", "chu-lyon hopital-nord"), ("rose", "charite-mitte")):
+        await ada.post(
+            "/staff/invite", email=f"{login}@chamber.example", role="reviewer", country="FR", sites=sites
+        )  # fmt: skip
+    waiting = await ada.text("/staff")
+    rita = await house.node.staff.invite(
+        Invite(email="rene@chamber.example", roles=("reviewer",), countries=("FR",), sites=("site-of-rene",)), by="test"
+    )
+    await house.node.staff.accept(rita.link.rpartition("/")[2], "rene", PASSWORD)
+    members = (await ada.text("/staff")).partition('id="waiting"')[0]
+
+    assert "Places of work:" not in before
+    assert "Places of work: <bdi>chu-lyon</bdi>, <bdi>hopital-nord</bdi>" in waiting
+    assert "Reviewer · France<br>Places of work: <bdi>charite-mitte</bdi>" in waiting
+    assert ["Places of work: <bdi>site-of-rene</bdi>"] == re.findall("Places of work:[^\n]*?</bdi>", members)
+
+
 @pytest.mark.parametrize("token", ["x", "a" * 500, "%00", "..%2f"])
 async def test_an_invented_invitation_is_not_there(house, token):
     """404 in the same words, whatever is tried; a form to it makes no account."""

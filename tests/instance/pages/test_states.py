@@ -9,12 +9,13 @@ from datetime import timedelta
 import pytest
 
 from instance import i18n
+from tests.factors import enrol
 from tests.instance.dossiers.applying import ADMIN, LEA, REJECT, REMY, RENE, RITA, ROSE, Applicant
-from tests.instance.pages.newcomer import EMAIL, FORM, Door, open_door
+from tests.instance.pages.newcomer import EMAIL, FORM, Door, Newcomer, open_door
 from tests.town import PASSWORD, rows
 from verification.grounds import Ground
 from verification.moves import State
-from verification.standing import OwnAct, own_acts
+from verification.standing import OwnAct, may_own, own_acts
 
 #: What can be sent from the page, by the address of its form or link, and what a state allows by itself.
 ACTS = {
@@ -109,12 +110,22 @@ async def stands_in(door: Door, state: State):  # type: ignore[no-untyped-def]
         await reach(door, made, step)
     door.house.now = door.network.clock.now
     # Some of these end every session.
-    somebody = door.newcomer()
-    await somebody.post("/sign-in", login=EMAIL, password=PASSWORD)
+    somebody = await signs_in(door, made, works=not may_own(OwnAct.SIGN_IN, state))
     await somebody.get("/application")
     if state in (State.NEEDS_INFO, State.EXPIRED):
         await somebody.shows()
     return somebody, made
+
+
+async def signs_in(door: Door, made: Applicant, *, works: bool) -> Newcomer:
+    """Sign in again; as one who works here where only staff still can, for their work."""
+    if works:
+        await door.node.store.write(lambda tx: tx.run("staff.set_roles", account=made.account, roles='["moderator"]'))
+    somebody = door.newcomer()
+    await somebody.post("/sign-in", login=EMAIL, password=PASSWORD)
+    if works:
+        await enrol(somebody, door.house.now)
+    return somebody
 
 
 def test_every_state_stands_here():
@@ -199,18 +210,20 @@ async def test_after_an_appeal_the_page_names_its_fourteen_days(door):
     assert ACTS["appeal"] not in ended
 
 
-@pytest.mark.parametrize("way", ["depart", "revoke", "leave"])
-async def test_who_was_verified_applies_anew_after_an_end(door, way):
+async def test_who_was_verified_applies_anew_after_a_closing(door):
     """By the page, in a new dossier; the old one stays what it is. Nobody is asked for an address they have."""
-    await stands_in(door, State.APPROVED)
-    made = await door.applicant()
-    await (made.does("leave") if way == "leave" else reach(door, made, way))
+    somebody, made = await stands_in(door, State.EXPIRED)
+    await somebody.hands_in()
+    for step in ("take", "ask", "silence"):
+        await reach(door, made, step)
+    door.house.now = door.network.clock.now
     before, somebody = (await made.file()).dossier, door.newcomer()
     begun = await somebody.post("/sign-in", login=EMAIL, password=PASSWORD)
     offered, form = await somebody.text("/application"), await somebody.text("/application/new")
     answer = await somebody.post("/application/new", **{each: FORM[each] for each in FORM if each != "email"})
     page = await somebody.text("/application")
 
+    assert State.CLOSED is before.state
     assert (303, "/application") == (begun.status_code, begun.headers["Location"])
     assert ACTS["begin"] in offered
     assert ('name="birth_day"' in form, 'name="handle"' in form) == (True, False)
@@ -218,6 +231,23 @@ async def test_who_was_verified_applies_anew_after_an_end(door, way):
     assert "Until then nobody looks at it." in page
     assert (await door.applicant()).id != made.id
     assert before == (await made.file()).dossier
+
+
+@pytest.mark.parametrize("way", ["depart", "revoke", "leave"])
+async def test_whose_membership_has_ended_begins_nothing_with_that_account(door, way):
+    """The twin: the sign-in says why, in the language of the page, and nobody is in."""
+    await stands_in(door, State.APPROVED)
+    made = await door.applicant()
+    await (made.does("leave") if way == "leave" else reach(door, made, way))
+    somebody = door.newcomer()
+    refused = await somebody.post("/sign-in", login=EMAIL, password=PASSWORD)
+    page = await refused.get_data(as_text=True)
+    led = await somebody.get("/application/new")
+
+    assert 403 == refused.status_code
+    assert i18n.catalogue("en").text("error.account_over") in page
+    assert (303, "/sign-in") == (led.status_code, led.headers["Location"].partition("?")[0])
+    assert 1 == len(await rows(door.node, "select id from dossiers"))
 
 
 @pytest.mark.parametrize("state", [State.DRAFT, State.SUSPENDED, State.EXPIRED, State.DECEASED, State.APPROVED])

@@ -16,10 +16,10 @@ from instance.services.dossiers.values import Findings
 from instance.services.errors import Forbidden, Rejected
 from instance.services.standings import require
 from tests.instance.dossiers.applying import RENE, RITA, Applicant
+from tests.instance.pages.desk_acts import text_of
 from tests.instance.pages.desk_house import Desk, open_desk, seen
 from tests.instance.pages.house import OWN_PAGE, Visitor
 from tests.instance.pages.newcomer import Door
-from tests.instance.pages.test_desk import text_of
 from tests.instance.students import CARD, READ, administrators, lets, student
 from tests.town import PASSWORD, rows
 from verification.countries import Proof

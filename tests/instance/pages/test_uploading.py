@@ -110,7 +110,7 @@ def test_one_network_has_two_places():
 
 
 async def test_places_are_kept_for_those_who_are_awaited(door):
-    """When strangers have all they can have: who was asked for more and who renews bring files, an applicant waits."""
+    """When strangers have all they can have: who was asked for more and who renews, also late, bring files; an applicant waits."""
     eliane, target = await _with_a_piece(door)
     for number in range(AT_ONCE - KEPT):
         door.node.uploads.enter(f"somebody-{number}", f"198.51.100.{number}", awaited=False)
@@ -118,7 +118,8 @@ async def test_places_are_kept_for_those_who_are_awaited(door):
     applicant = await door.applicant()
     found = [await door.node.dossiers.awaited(applicant.account)]
     for state in (
-        State.SUBMITTED, State.NEEDS_INFO, State.APPROVED, State.REVERIFY_DUE, State.REVOKED, State.EXPIRED,
+        State.SUBMITTED, State.NEEDS_INFO, State.APPROVED, State.REVERIFY_DUE, State.EXPIRED, State.REVOKED,
+        State.WITHDRAWN, State.CLOSED,
     ):  # fmt: skip
         with sqlite3.connect(door.place.config.database.removeprefix("sqlite:///")) as file:
             file.execute("update dossiers set state = ?", (state.value,))
@@ -127,7 +128,7 @@ async def test_places_are_kept_for_those_who_are_awaited(door):
     door.node.uploads.enter("asked for more", "203.0.113.2", awaited=True)
 
     assert 503 == first.status_code
-    assert [False, False, True, True, True, False, False] == found
+    assert [False, False, True, True, True, True, False, False, False] == found
     with pytest.raises(Rejected, match="files_busy"):
         door.node.uploads.enter("one more", "203.0.113.3", awaited=True)
 
