@@ -30,7 +30,8 @@ _WORK: Final = {
         ("desk", "/desk", "feed"), ("overdue", "/desk/overdue", "clock"), ("campaigns", "/desk/campaigns", "people"),
     ),
     StaffRole.ADMINISTRATOR: (
-        ("staff", "/staff", "people"), ("policy", "/policy", "national"), ("suspend", "/desk/suspend", "stop"),
+        ("administration", "/administration", "federation"), ("staff", "/staff", "people"),
+        ("policy", "/policy", "national"), ("suspend", "/desk/suspend", "stop"),
     ),
     StaffRole.DPO: (("audit", "/desk/audit", "chain"),),
 }  # fmt: skip

@@ -8,6 +8,7 @@ from __future__ import annotations
 from instance.routes import (
     account,
     addresses,
+    administration,
     annexes,
     application,
     campaigns,
@@ -53,6 +54,7 @@ BLUEPRINTS = (
     colleagues.routes,
     notices.routes,
     addresses.routes,
+    administration.routes,
     staff.routes,
     countries.routes,
     emergency.routes,

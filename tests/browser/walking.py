@@ -57,7 +57,7 @@ class Walk:
         async with self.scene.somebody(self.home, known, "en", hand) as who:
             await enter(who, login, arrives="/sign-in/second")
             await who.write("#factor_code", code(known.secret, datetime.now(UTC)))
-            await who.press_to("main form button", "/staff$" if known.what == "administrator" else "/desk$")
+            await who.press_to("main form button", "/administration$" if known.what == "administrator" else "/desk$")
             yield who
 
     @asynccontextmanager

@@ -19,9 +19,9 @@ from tests.town import rows
 BARS = {
     ("reviewer",): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
     ("lead",): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
-    ("administrator",): ["/staff", "/policy", "/desk/suspend", "/me"],
+    ("administrator",): ["/administration", "/staff", "/policy", "/desk/suspend", "/me"],
     ("dpo",): ["/desk/audit", "/me"],
-    ("administrator", "moderator"): ["/staff", "/policy", "/desk/suspend", "/me"],
+    ("administrator", "moderator"): ["/administration", "/staff", "/policy", "/desk/suspend", "/me"],
     ("lead", "governor"): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
     ("moderator",): ["/me"],
 }
@@ -82,7 +82,7 @@ async def test_after_the_second_step_one_begins_at_the_first_place(desk: Desk) -
     led = await somebody.get(asked.headers["Location"])
     answer = await somebody.post("/sign-in/second", factor_code=desk.code("ada"), next="/feed")
 
-    assert (200, 303, "/staff") == (led.status_code, answer.status_code, answer.headers["Location"])
+    assert (200, 303, "/administration") == (led.status_code, answer.status_code, answer.headers["Location"])
 
 
 async def test_a_doctor_keeps_the_doctors_bar(desk: Desk) -> None:

@@ -150,7 +150,7 @@ async def test_everybody_begins_where_something_is_open_to_them(tmp_path):
     }
     await desk.network.close()
 
-    assert {"marie": "/feed", "eliane": "/application", "rita": "/desk", "ada": "/staff"} == found
+    assert {"marie": "/feed", "eliane": "/application", "rita": "/desk", "ada": "/administration"} == found
 
 
 async def test_whoever_was_on_the_way_somewhere_is_led_there(tmp_path):

@@ -1,0 +1,54 @@
+"""What an administrator sees at one look: whether this instance can do its work, whom it speaks with, what waits."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from federation.allowlist import LocalPolicy
+from instance.evidence import OPEN
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: The pages of administration, by name and address; the first is where they begin.
+TABS: Final = (("overview", "/administration"),)
+#: Deliveries that are not over, and those that were given up.
+STATES: Final = ("waiting", "resting", "held", "dead")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The state of this instance; nothing of what anybody has written."""
+
+    #: Whether the allowlist could be read; where not, nobody is a sibling.
+    readable: bool
+    #: How many siblings stand under each policy.
+    siblings: Mapping[LocalPolicy, int]
+    #: How many deliveries are in each of STATES.
+    deliveries: Mapping[str, int]
+    #: Messages taken from siblings that are not worked off yet.
+    inbound: int
+    #: Whether evidence can be taken and shown, and whether credentials are signed.
+    evidence: bool
+    signing: bool
+
+    @property
+    def alone(self) -> bool:
+        """Whether nobody is listed: this instance speaks with nobody."""
+        return not any(self.siblings.values())
+
+
+async def overview(node: Node) -> Overview:
+    """Return how this instance stands now."""
+    allowlist = await node.allowlist.refresh_if_changed()
+    policies = Counter(sibling.policy for sibling in allowlist)
+    states = {row["state"]: int(row["number"]) for row in await node.store.all("ops.deliveries")}
+    waiting = await node.store.one("ops.inbound_waiting")
+    return Overview(
+        readable=node.allowlist.readable, siblings={policy: policies[policy] for policy in LocalPolicy},
+        deliveries={state: states.get(state, 0) for state in STATES}, inbound=int(waiting["number"]) if waiting else 0,
+        evidence=node.evidence.state == OPEN, signing=node.dossiers.restoring.state == "current",
+    )  # fmt: skip
