@@ -4,7 +4,8 @@
     ├── at the door        MalformedHeaders WrongHost UnsupportedMediaType TooLarge TooSlow TooManyRequests
     ├── the signature      NotSigned WeakCoverage BadSignature Stale DigestMismatch UnknownKey (KeyAway)
     │                      KeyNotOwned PinMismatch
-    ├── the sibling        NotASibling SiblingPaused SiblingBlocked SiblingReadOnly
+    ├── the sibling        NotASibling (NotOnTheList, ListUnread) SiblingPaused SiblingBlocked SiblingReadOnly
+    ├── the list           IssuerSuspended IssuerWithdrawn FederationListExpired (503)
     ├── the document       Malformed UnknownContext TooMany
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
@@ -143,6 +144,33 @@ class NotASibling(Refused):
     """The origin is not on our allowlist."""
 
     status, code = 403, "not_a_sibling"
+
+
+class NotOnTheList(NotASibling):
+    """The origin has an entry here, and the federation list does not name it among its members."""
+
+
+class ListUnread(NotASibling):
+    """The origin has an entry here, and no federation list was ever read: nobody is a sibling before one is."""
+
+
+class IssuerSuspended(Refused):
+    """The sibling is suspended on the federation list."""
+
+    status, code = 403, "issuer_suspended"
+
+
+class IssuerWithdrawn(Refused):
+    """The sibling has left the federation, as the federation list says."""
+
+    status, code = 403, "issuer_withdrawn"
+
+
+class FederationListExpired(Refused):
+    """The federation list kept here has run out: nobody may speak until a new one is read."""
+
+    status, code = 503, "federation_list_expired"
+    retry_after = 900
 
 
 class SiblingPaused(Refused):
