@@ -71,6 +71,12 @@ _CLOSED_BY_LIST: Final[Mapping[Listed, type[Refused]]] = {
 }
 
 
+#: Refusals that may pass: what is written for such a sibling is kept for later.
+PASSING: Final = (
+    SiblingPaused, SiblingReadOnly, IssuerSuspended, FederationListExpired, NotOnTheList, ListUnread, PinMismatch,
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class IssuerKey:
     """An Ed25519 key (Multikey text) that may sign this sibling's credentials, and when."""
@@ -107,11 +113,6 @@ class Sibling:
     def is_known(self) -> bool:
         """Whether its host may stand in what others say: it is on the list, and not blocked here."""
         return self.listed not in _STRANGE and self.policy is not LocalPolicy.BLOCK
-
-    @property
-    def waits(self) -> bool:
-        """Whether what is written for it now may be sent one day: nothing has closed the way for good."""
-        return self.listed is not Listed.WITHDRAWN and self.policy is not LocalPolicy.BLOCK
 
     def refusal(self, direction: Direction) -> type[Refused] | None:
         """Return what this direction is refused with, or None where it is open."""

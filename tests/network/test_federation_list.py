@@ -1,0 +1,317 @@
+"""A town under a federation list: what two of three chambers sign is in force everywhere, and nothing else is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from federation import membership_drafts as drafts
+from federation.allowlist import Direction
+from federation.errors import FederationListExpired, IssuerSuspended, IssuerWithdrawn, NotASibling
+from instance.services.errors import Rejected
+from tests.federation.chambers import did
+from tests.network.listed import ADDRESS, PINNED, Federation
+from tests.town import MovedClock, Network, rows
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Federation]:
+    """France (which publishes), Germany and Italy."""
+    opened = await Federation.open(tmp_path, "fr", "de", "it")
+    yield opened
+    await opened.network.close()
+
+
+async def handed_in(town: Federation, body: bytes, name: str = "de") -> str:
+    """The code with which an instance refuses a list."""
+    with pytest.raises(Rejected) as caught:
+        await town[name].node.federation_list.publish(body, "test")
+    return caught.value.code
+
+
+def served_by_france(town: Federation, body: bytes) -> None:
+    """Let France answer with these bytes, as if somebody had taken its machine over."""
+
+    async def document(sequence: str = "") -> tuple[bytes, str]:
+        return body, '"x"'
+
+    town["fr"].node.federation_list.document = document  # type: ignore[method-assign]
+
+
+async def test_a_list_admits_a_fourth_country(town: Federation) -> None:
+    """Signed by two of three: the four exchange a post, and nobody has typed anything at any of them."""
+    await town.add("es")
+    await town.publish(await town.admitting("es"), "b", "c")
+    await town.read_by_all()
+    carmen = await town["es"].doctor("carmen")
+    await carmen.posts("Fever after a journey")
+    await town.network.settle()
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("Syncope after exercise")
+    await town.network.settle()
+
+    for name in ("fr", "de", "it", "es"):
+        assert ["Fever after a journey", "Syncope after exercise"] == sorted(await town[name].titles())
+        assert 2 == town.sequence(name)
+    assert {"list"} == {row["source"] for row in await rows(town["de"].node, "select source from siblings")}
+
+
+async def test_one_signature_admits_nobody(town: Federation) -> None:
+    """The twin: m - 1 signatures are refused with their code, and the stored list stays."""
+    await town.add("es")
+    body = town.signed(await town.admitting("es"), "c")
+
+    assert "too_few_signatures" == await handed_in(town, body)
+    served_by_france(town, body)
+    await town.hour()
+    assert "too_few_signatures" == await town.code("de")
+    assert 1 == town.sequence("de")
+    with pytest.raises(NotASibling):
+        town["de"].node.allowlist().require("https://es.example", Direction.IN)
+
+
+async def test_a_signer_who_is_none_counts_nothing(town: Federation) -> None:
+    """However many sign."""
+    body = town.signed(town.draft(), "x", "y", "z")
+    served_by_france(town, body)
+    await town.hour()
+
+    assert "bad_proof" == await handed_in(town, body)
+    assert ("bad_proof", 1) == (await town.code("de"), town.sequence("de"))
+
+
+async def test_an_older_list_is_a_rollback(town: Federation) -> None:
+    """Well signed as it is: what was taken back stays taken back."""
+    first = town.last
+    assert first is not None
+    await town.publish(town.with_status("it", "suspended"))
+    await town.hour()
+    served_by_france(town, orjson.dumps(first.document))
+    await town.hour()
+
+    assert "sequence_rollback" == await handed_in(town, orjson.dumps(first.document))
+    assert ("sequence_rollback", 2) == (await town.code("de"), town.sequence("de"))
+    with pytest.raises(IssuerSuspended):
+        town["de"].node.allowlist().require("https://it.example", Direction.IN)
+
+
+async def test_two_lists_of_one_sequence_are_a_fork(town: Federation) -> None:
+    """Both signed by two of three: whoever has one keeps it, and says so."""
+    one, other = town.draft(), town.with_status("it", "suspended")
+    await town.publish(one)
+    await town.hour()
+    served_by_france(town, town.signed(other, "b", "c"))
+    await town.hour()
+
+    assert ("list_fork", 2) == (await town.code("it"), town.sequence("it"))
+    assert ("list_fork", 2) == (await town.code("de"), town.sequence("de"))
+
+
+async def test_missed_lists_are_read_one_by_one(town: Federation) -> None:
+    """Three behind: each is fetched and checked, and all are kept."""
+    town.network.down.add("de")
+    for _ in range(3):
+        await town.publish(town.draft())
+    town.network.down.clear()
+    await town.hour()
+    kept = await rows(town["de"].node, "select sequence from federation_lists order by sequence")
+
+    assert [1, 2, 3, 4] == [row["sequence"] for row in kept]
+    assert ("", 4) == (await town.code("de"), town.sequence("de"))
+
+
+async def test_a_gap_that_cannot_be_closed_leaves_the_stored_list(town: Federation) -> None:
+    """The twin: the missing ones are nowhere."""
+    town.network.down.add("de")
+    for _ in range(2):
+        await town.publish(town.draft())
+    town.network.down.clear()
+    served_by_france(town, orjson.dumps(town.last.document if town.last else {}))
+    town.network.down.add("it")
+    await town.hour()
+
+    assert ("list_gap", 1) == (await town.code("de"), town.sequence("de"))
+
+
+async def test_a_lost_signer_is_replaced_by_the_others(town: Federation) -> None:
+    """C has lost its key: A and B name D; then D signs, and C is nobody."""
+    change = drafts.with_values(town.draft(), signers={"threshold": 2, "key": [did("a"), did("b"), did("d")]})
+    await town.publish(change, "a", "b", "d")
+    await town.hour()
+    following = town.draft()
+
+    assert "too_few_signatures" == await handed_in(town, town.signed(following, "a", "c"))
+    await town.publish(following, "a", "d")
+    await town.hour()
+    assert [3, 3, 3] == [town.sequence(name) for name in ("fr", "de", "it")]
+
+
+async def test_past_its_end_nobody_federates_and_everybody_reads(town: Federation) -> None:
+    """J4.11: both ways closed, 503 to all; doctors still read and post; a new list has everything go on by itself."""
+    marie, otto = await town["fr"].doctor("marie"), await town["de"].doctor("otto")
+    await marie.posts("Before")
+    await town.network.settle()
+    town.network.clock.move(days=14, seconds=301)
+    await marie.posts("While it was over")
+    await town.read_by_all()
+    answer = await otto.sends(town["fr"], b"{}")
+
+    assert (503, "900") == (answer.status, answer.headers["retry-after"])
+    assert "federation_list_expired" == orjson.loads(answer.body)["error"]
+    with pytest.raises(FederationListExpired):
+        town["fr"].node.allowlist().require("https://stranger.example", Direction.OUT)
+    assert ["Before"] == await town["de"].titles()
+    assert ["Before", "While it was over"] == sorted(await town["fr"].titles())
+    assert ["held", "held"] == await town.queued("fr")
+
+    await town.publish(town.draft())
+    await town.read_by_all()
+    town.network.clock.move(minutes=16)  # who was told to come back in a quarter of an hour does
+    await town.network.settle()
+    assert ["Before", "While it was over"] == sorted(await town["de"].titles())
+    assert [] == await town.queued("fr")
+
+
+async def test_a_second_before_its_end_it_counts(town: Federation) -> None:
+    """The twin, with the five minutes for clocks that differ."""
+    marie = await town["fr"].doctor("marie")
+    town.network.clock.move(days=14, seconds=290 - 4)
+    await marie.posts("Just in time")
+    await town.network.settle()
+
+    assert ["Just in time"] == await town["de"].titles()
+
+
+async def test_a_suspended_member_is_closed_and_comes_back(town: Federation) -> None:
+    """Everything is refused and kept back; what is here stays; active again, what waited is sent."""
+    marie = await town["fr"].doctor("marie")
+    luca = await town["it"].doctor("luca")
+    await luca.posts("From Italy")
+    await town.network.settle()
+    await town.publish(town.with_status("it", "suspended"))
+    await town.hour()
+    await marie.posts("Meanwhile")
+    await town.network.settle()
+    answer = await luca.sends(town["fr"], b"{}")
+
+    assert (403, "issuer_suspended") == (answer.status, orjson.loads(answer.body)["error"])
+    assert ["From Italy", "Meanwhile"] == sorted(await town["de"].titles())
+    assert ["From Italy"] == await town["it"].titles()
+
+    await town.publish(town.with_status("it", "active"))
+    await town.hour()
+    await town.hour()
+    assert "Meanwhile" in await town["it"].titles()
+
+
+async def test_a_member_that_has_left_is_cut_off(town: Federation) -> None:
+    """Follows are cut, what waited is dropped; what it wrote stays until it is hidden."""
+    marie, luca = await town["fr"].doctor("marie"), await town["it"].doctor("luca")
+    await luca.posts("From Italy")
+    await town.network.settle()
+    await marie.follows(luca)
+    await town.network.settle()
+    await town.publish(town.with_status("it", "withdrawn"))
+    await town.hour()
+    answer = await luca.sends(town["fr"], b"{}")
+
+    assert (403, "issuer_withdrawn") == (answer.status, orjson.loads(answer.body)["error"])
+    assert [] == await rows(town["fr"].node, "select * from follows")
+    assert ["From Italy"] == await town["fr"].titles()
+    with pytest.raises(IssuerWithdrawn):
+        town["fr"].node.allowlist().require("https://it.example", Direction.FETCH)
+
+
+async def test_a_push_is_read_at_once(town: Federation) -> None:
+    """No hour passes: the announcement of whoever publishes has everybody read."""
+    await town.publish(town.with_status("it", "suspended"))
+    await town.network.settle()
+
+    assert 2 == town.sequence("de")
+
+
+async def test_a_stranger_that_knocks_has_the_list_read_once(town: Federation) -> None:
+    """Whoever is not known here may be on a list that we have not read yet; ten knocks are one reading."""
+    es = await town.add("es")
+    body = town.signed(await town.admitting("es"))
+    await es.node.federation_list.publish(body, "test")
+    await town["fr"].node.federation_list.publish(body, "test")
+    town["de"].node.wake.inbound.clear()
+    carmen = await es.doctor("carmen")
+    town.network.contacts.clear()
+    for _ in range(10):
+        await carmen.sends(town["de"], b"{}")
+    town.network.clock.move(seconds=5)
+    await town["de"].node.federation_list.tick()
+    asked = [each.url for each in town.network.contacts if each.url.endswith("/federation/list")]
+
+    assert 2 == town.sequence("de")
+    assert 1 == len(asked)
+    await carmen.sends(town["de"], b"{}")
+    assert not town["de"].node.federation_list.asked.is_set()
+
+
+async def test_a_mirror_serves_where_the_publisher_is_away(town: Federation) -> None:
+    """Signatures count, not the host: Italy has it from Germany."""
+    await town.publish(town.draft())
+    await town["de"].node.federation_list.refresh()
+    town.network.down.add("fr")
+    await town.hour()
+
+    assert 2 == town.sequence("it")
+    assert "refused" == await town.code("it")
+
+
+async def test_what_has_not_changed_is_not_sent_again(town: Federation) -> None:
+    """J6.5: 200 with a validator, then 304."""
+    town.network.contacts.clear()
+    await town.hour()
+    asked = [each.status for each in town.network.contacts if each.url == ADDRESS]
+
+    assert [304, 304] == asked
+
+
+async def test_without_a_list_nobody_is_a_sibling(tmp_path: Path) -> None:
+    """N1: a list is pinned and none was read yet; the local entry permits nothing."""
+    town = Federation(await _introduced(tmp_path), tmp_path)
+    try:
+        marie = await town["fr"].doctor("marie")
+        await marie.posts("Nobody hears it")
+        await town.network.settle()
+
+        assert [] == await town["de"].titles()
+        assert ["held"] == await town.queued("fr")
+        with pytest.raises(NotASibling):
+            town["fr"].node.allowlist().require("https://de.example", Direction.IN)
+    finally:
+        await town.network.close()
+
+
+async def test_a_local_entry_that_is_not_on_the_list_permits_nothing(tmp_path: Path) -> None:
+    """And one that is on it is what both hold (N20)."""
+    town = Federation(await _introduced(tmp_path), tmp_path)
+    try:
+        await town.publish(await town.admitting("fr"))
+        with pytest.raises(NotASibling):
+            town["fr"].node.allowlist().require("https://de.example", Direction.IN)
+
+        await town.publish(await town.admitting("de"))
+        found = town["fr"].node.allowlist().require("https://de.example", Direction.IN)
+        assert ("local", {"DE"}) == (found.source, found.may_issue_for)
+        await town["fr"].node.siblings.set_policy("https://de.example", "pause", by="test", reason="test")
+        assert not town["fr"].node.allowlist().permits("https://de.example", Direction.IN)
+    finally:
+        await town.network.close()
+
+
+async def _introduced(folder: Path) -> Any:
+    network = Network(MovedClock())
+    for name in ("fr", "de"):
+        await network.add(folder, name, **({"federation_list": PINNED} if name == "fr" else {}))
+    await network["fr"].admits(network["de"])
+    await network["de"].admits(network["fr"])
+    return network
