@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 PATH: Final = "/federation/list"
 EVERY: Final = timedelta(hours=1)
+#: How often where none is in force: nobody can be spoken with until one is, nor say that there is a newer one.
+SOON: Final = timedelta(minutes=1)
 #: How often a knock of a stranger has the list read: for one of them, and for all together.
 KNOCK: Final = timedelta(minutes=10)
 ANY_KNOCK: Final = timedelta(minutes=1)
@@ -126,14 +128,15 @@ class FederationLists:
     async def _is_due(self) -> bool:
         reading = await stored.reading(self._node.store)
         age = None if reading.tried_at is None else self._node.clock() - reading.tried_at
-        return bool(reading.announced_by) or age is None or not timedelta(0) <= age < EVERY
+        wait = EVERY if self._node.allowlist().list_state is Listed.ACTIVE else SOON
+        return bool(reading.announced_by) or age is None or not timedelta(0) <= age < wait
 
     async def refresh(self) -> str:
         """Read the list now; return the code for which none was adopted or read, empty where all is well.
 
         Where another process reads it already, nothing is done.
         """
-        anchor, now = self._require(), self._node.clock()
+        anchor, now = self.require(), self._node.clock()
         reading = await stored.reading(self._node.store)
 
         async def begin(tx: Transaction) -> int:
@@ -176,7 +179,7 @@ class FederationLists:
                 return "", etag
             await self._adopt(offer)
         except NotAdopted as fault:
-            behind = fault.code == "sequence_rollback" and url != self._require().url
+            behind = fault.code == "sequence_rollback" and url != self.require().url
             (self._node.log.info if behind else self._node.log.error)(
                 "federation_list", code=fault.code, origin=url.origin
             )  # fmt: skip
@@ -229,7 +232,7 @@ class FederationLists:
 
     async def state(self) -> State:
         """Return the list in force and the signers of the next one, as the rows have them."""
-        return await stored.in_force(self._node.store, self._require())
+        return await stored.in_force(self._node.store, self.require())
 
     async def reading(self) -> Reading:
         """Return how the reading of lists stands."""
@@ -237,7 +240,7 @@ class FederationLists:
 
     async def _adopt(self, offer: Offer) -> bool:
         """Keep a list if every rule holds; False where it was ours already. Raises NotAdopted."""
-        anchor, now = self._require(), self._node.clock()
+        anchor, now = self.require(), self._node.clock()
         missing = [found for found, _ in offer.missing]
 
         async def work(tx: Transaction) -> FederationList | None:
@@ -350,7 +353,8 @@ class FederationLists:
         if code:
             metrics.list_alarm.labels(code).set(1)
 
-    def _require(self) -> ListAnchor:
+    def require(self) -> ListAnchor:
+        """Return what is pinned here; raise Rejected(no_federation_list) where no list is kept."""
         if self.anchor is None:
             raise Rejected("no_federation_list", status=409)
         return self.anchor

@@ -169,6 +169,7 @@ async def test_past_its_end_nobody_federates_and_everybody_reads(town: Federatio
     assert ["held", "held"] == await town.queued("fr")
 
     await town.publish(town.draft())
+    town.network.clock.move(minutes=1)
     await town.read_by_all()
     town.network.clock.move(minutes=16)  # who was told to come back in a quarter of an hour does
     await town.network.settle()
