@@ -44,8 +44,8 @@ _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}\Z")
 _MOST_SEQUENCE: Final = 2**53 - 1
 
 CODES: Final = (
-    "malformed", "too_large", "bad_proof", "too_few_signatures", "sequence_rollback", "list_fork", "list_gap",
-    "validity_too_long", "not_yet_valid", "federation_list_expired", "emergency_widens",
+    "list_malformed", "list_too_large", "bad_proof", "too_few_signatures", "sequence_rollback", "list_fork", "list_gap",
+    "validity_too_long", "list_not_begun", "federation_list_expired", "emergency_widens",
 )  # fmt: skip
 
 
@@ -160,19 +160,19 @@ class Difference:
 
 
 def read(body: bytes) -> FederationList:
-    """Return the list these bytes are; raise NotAdopted(malformed or too_large). Nothing of its proofs is judged."""
+    """Return the list these bytes are; raise NotAdopted(list_malformed, list_too_large). No proof is judged."""
     try:
         return read_document(strict_json(body, MAX_LIST))
     except Refused as refusal:
-        raise NotAdopted(refusal.code, refusal.reason) from None
+        raise NotAdopted(f"list_{refusal.code}", refusal.reason) from None
 
 
 def read_document(document: Mapping[str, Json]) -> FederationList:
-    """Return the list this value is; raise NotAdopted(malformed)."""
+    """Return the list this value is; raise NotAdopted(list_malformed)."""
     try:
         return _read(document)
     except (BadUri, NotCanonical, ValueError, KeyError, TypeError, AttributeError, OverflowError) as fault:
-        raise NotAdopted("malformed", type(fault).__name__) from None
+        raise NotAdopted("list_malformed", type(fault).__name__) from None
 
 
 def _read(document: Mapping[str, Any]) -> FederationList:
@@ -387,7 +387,7 @@ def _require_chain(state: State, found: FederationList) -> None:
 def _require_time(found: FederationList, now: datetime) -> None:
     """Rule 4. Differences, not sums: a signed time may be the calendar's first or last."""
     if found.valid_from - now > SKEW:
-        raise NotAdopted("not_yet_valid")
+        raise NotAdopted("list_not_begun")
     if found.is_over(now):
         raise NotAdopted("federation_list_expired")
 

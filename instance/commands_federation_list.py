@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from federation import membership
 from federation.membership import FederationList
-from instance.services.federation_list_entries import own_entry
-from instance.services.sibling_changes import Touched
+from instance.services.federation_list_entries import differences_here, own_entry
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -36,28 +34,13 @@ async def verify(node: Node, text: str) -> Any:
     """Judge a list as if it had been fetched; say in what it differs and what that touches. Nothing is changed."""
     found = await node.federation_list.judge(text.encode())
     before = (await node.federation_list.state()).current
-    return {"sequence": found.sequence, "differences": await differences(node, before, found)}
+    return {"sequence": found.sequence, "differences": await differences_here(node, before, found)}
 
 
 async def publish(node: Node, text: str, by: str) -> Any:
     """Adopt a list as if it had been fetched, and tell every sibling."""
     found = await node.federation_list.publish(text.encode(), by)
     return {"sequence": found.sequence, "valid_until": found.valid_until.isoformat()}
-
-
-async def differences(node: Node, before: FederationList | None, after: FederationList) -> list[dict[str, Any]]:
-    """Return what changes between two lists, each with what it touches here."""
-    origins = {
-        member.domain: member.origin for each in (before, after) if each is not None for member in each.members
-    }  # fmt: skip
-    found = []
-    for each in membership.differences(before, after):
-        touched = None
-        if each.what == "status" and each.domain in origins:
-            row = await node.store.one("siblings.touched", origin=origins[each.domain])
-            touched = asdict(Touched.of(row))
-        found.append({**asdict(each), "touched": touched})
-    return found
 
 
 def _plain(found: FederationList) -> dict[str, Any]:

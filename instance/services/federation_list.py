@@ -50,7 +50,7 @@ MIRRORS: Final = 2
 #: Days before the end at which the alarm is told, each once.
 ALARMS: Final = (7, 3, 1, 0)
 
-CODES: Final = (*membership.CODES, "no_federation_list", "list_not_offered")
+CODES: Final = (*membership.CODES, "no_federation_list")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ is read from the list itself (`federation.membership.narrowed`).
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from instance.services.allowlist_cache import write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import commit, record, to_json
+from instance.services.sibling_changes import Touched, commit, record, to_json
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -149,6 +150,21 @@ async def own_entry(node: Node) -> dict[str, Any]:
         node.actor, status=MemberStatus.CANDIDATE, countries=node.config.may_issue_for, issuer_key=issuer,
         pins=[key.fingerprint for key in keys],
     )  # fmt: skip
+
+
+async def differences_here(node: Node, before: FederationList | None, after: FederationList) -> list[dict[str, Any]]:
+    """Return what changes between two lists, each with what it touches here."""
+    origins = {
+        member.domain: member.origin for each in (before, after) if each is not None for member in each.members
+    }  # fmt: skip
+    found = []
+    for each in differences(before, after):
+        touched = None
+        if each.what == "status" and each.domain in origins:
+            row = await node.store.one("siblings.touched", origin=origins[each.domain])
+            touched = asdict(Touched.of(row))
+        found.append({**asdict(each), "touched": touched})
+    return found
 
 
 def _entry(member: Member, found: Found, sequence: int, now: datetime) -> dict[str, Any]:

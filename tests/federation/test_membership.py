@@ -237,7 +237,7 @@ def test_a_list_that_is_over_is_not_adopted() -> None:
 
     assert "federation_list_expired" == refused(state(), FIRST, now=ends + timedelta(seconds=301))
     assert adopt(state(), FIRST, now=ends + timedelta(seconds=300)).current
-    assert "not_yet_valid" == refused(state(), FIRST, now=NOW - timedelta(seconds=301))
+    assert "list_not_begun" == refused(state(), FIRST, now=NOW - timedelta(seconds=301))
     assert adopt(state(), FIRST, now=NOW - timedelta(seconds=300)).current
 
 
@@ -365,7 +365,7 @@ def test_what_is_no_list_is_malformed(document: dict[str, Any]) -> None:
     with pytest.raises(NotAdopted) as caught:
         read(orjson.dumps(document))
 
-    assert "malformed" == caught.value.code
+    assert "list_malformed" == caught.value.code
 
 
 def test_a_state_nobody_knows_is_no_member() -> None:
