@@ -95,6 +95,7 @@ def propose(out: str, before: str | None, **asked: Any) -> None:
 def sign(file: str, key_file: str, before: str | None, out: str, yes: bool) -> None:
     """Show what FILE changes, and write it with your signature."""
     from federation.membership_drafts import sign as signed
+    from instance.times import system_clock
 
     key, found = _key(key_file), _list(file)
     previous = None if before is None else _list(before)
@@ -104,7 +105,7 @@ def sign(file: str, key_file: str, before: str | None, out: str, yes: bool) -> N
     _show_differences(previous, found)
     if not yes:
         click.confirm("Sign this?", abort=True)
-    _write(out, signed(found.document, key, now=datetime.now(UTC)))
+    _write(out, signed(found.document, key, now=system_clock()))
     click.echo(f"{out}: signed.")
 
 
@@ -167,8 +168,9 @@ def _drafted(
     from federation import membership_drafts as drafts
     from federation.membership import Emergency, MemberStatus, Signers
     from federation.uri import Uri
+    from instance.times import system_clock
 
-    now, life = datetime.now(UTC), timedelta(days=days)
+    now, life = system_clock(), timedelta(days=days)
     if before is None and url is None:
         raise ValueError("say with --from which list it follows, or with --url where the first will be read")
     made: dict[str, Any]
