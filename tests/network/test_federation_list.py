@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,17 @@ import orjson
 import pytest
 
 from federation import membership_drafts as drafts
-from federation.allowlist import Direction
+from federation import render
+from federation.allowlist import Direction, Listed
 from federation.errors import FederationListExpired, IssuerSuspended, IssuerWithdrawn, NotASibling
+from federation.signatures import Profile, sign
+from federation.uri import Uri
+from federation.vocabulary import VERIFIED_DOCTORS, Update
 from instance.services.errors import Rejected
-from tests.federation.chambers import did
+from instance.services.federation_list_entries import own_entry
+from tests.federation.chambers import did, pin
 from tests.network.listed import ADDRESS, PINNED, Federation
-from tests.town import MovedClock, Network, rows
+from tests.town import MovedClock, Network, Place, configure, rows
 
 
 @pytest.fixture
@@ -274,6 +280,147 @@ async def test_what_has_not_changed_is_not_sent_again(town: Federation) -> None:
     asked = [each.status for each in town.network.contacts if each.url == ADDRESS]
 
     assert [304, 304] == asked
+
+
+async def reads(town: Federation, name: str, target: str, **headers: str) -> Any:
+    """A signed GET by an instance at France."""
+    url = Uri.parse(f"https://fr.example{target}")
+    node = town[name].node
+    key = await node.keys.signing_key(node.actor, Profile.CAVAGE)
+    made = sign("GET", url, None, key, Profile.CAVAGE, node.clock())
+    return await town["fr"].request("GET", target, {"Host": "fr.example", **made, **headers})
+
+
+async def test_siblings_read_our_copy(town: Federation) -> None:
+    """The newest and those before it, with a validator; what was not adopted is not there."""
+    await town.publish(town.draft())
+    answer, first = await reads(town, "de", "/federation/list"), await reads(town, "de", "/federation/list/1")
+    again = await reads(town, "de", "/federation/list", **{"If-None-Match": answer.headers["etag"]})
+
+    assert (200, "application/vc") == (answer.status, answer.headers["content-type"])
+    assert [2, 1] == [orjson.loads(each.body)["credentialSubject"]["sequence"] for each in (answer, first)]
+    assert (304, b"") == (again.status, again.body)
+    for other in ("3", "01", "x", "1/2"):
+        assert 404 == (await reads(town, "de", f"/federation/list/{other}")).status
+    assert 404 == (await reads(town, "de", "/federation/list?x=1")).status
+
+
+async def test_nobody_else_reads_our_copy(town: Federation) -> None:
+    """Unsigned 401, a stranger 403: it is read by siblings."""
+    await town.add("es")
+    unsigned = await town["fr"].request("GET", "/federation/list", {"Host": "fr.example"})
+
+    assert 401 == unsigned.status
+    assert 403 == (await reads(town, "es", "/federation/list")).status
+
+
+async def test_alarms_are_told_once_each(town: Federation, capsys: pytest.CaptureFixture[str]) -> None:
+    """Seven, three and one days before the end, and at the end; not again by the next look, nor after a restart."""
+    node, told = town["de"].node, []
+    town.network.down.add("fr")
+    for days in (6, 1, 4, 0, 2, 0, 1):
+        town.network.clock.move(days=days)
+        capsys.readouterr()
+        for _ in range(2):
+            await node.federation_list.tick()
+        told.append(capsys.readouterr().out.count("federation_list_e"))
+    await node.federation_list.count()
+    text = node.metrics.render().decode()
+
+    assert [0, 1, 1, 0, 1, 0, 1] == told
+    assert 'esanum_federation_list_alarm{code="refused"} 1.0' in text
+    assert "esanum_federation_list_seconds -" in text or "esanum_federation_list_seconds 0" in text
+
+
+async def test_only_the_instance_announces_its_copy(town: Federation) -> None:
+    """A doctor's word that there is a newer list is refused, and nothing is read."""
+    otto = await town["de"].doctor("otto")
+    update = Update(
+        id=Uri.parse("https://de.example/activities/1"), actor=otto.uri, to=(VERIFIED_DOCTORS,),
+        object=Uri.parse("https://de.example/federation/list"), published=town.network.clock(),
+    )  # fmt: skip
+    await otto.sends(town["fr"], render.activity(update))
+    await town.network.settle()
+
+    assert "" == (await town["fr"].node.federation_list.reading()).announced_by
+    assert not town["fr"].node.federation_list.asked.is_set()
+
+
+async def test_a_restart_keeps_the_list_and_what_was_told(town: Federation) -> None:
+    """The list in force, the signers and the state of the reading are rows."""
+    await town.hour()
+    before = await town["de"].node.federation_list.reading()
+    await town["de"].reopen()
+
+    assert 1 == town.sequence("de")
+    assert before == await town["de"].node.federation_list.reading()
+    assert town["de"].node.allowlist().permits("https://it.example", Direction.IN)
+
+
+async def test_a_damaged_list_admits_nobody(town: Federation) -> None:
+    """N1: another byte in the row is no list, and the administrator is told."""
+    path = town["de"].node.config.database.removeprefix("sqlite:///")
+    await town["de"].node.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("update federation_lists set body = replace(body, 'IT', 'DE')")
+    again = await Place.open(town.network, "de", town["de"].config)
+    town.network.places["https://de.example"] = again
+
+    assert not again.node.allowlist.readable
+    assert not again.node.allowlist().permits("https://it.example", Direction.IN)
+
+
+async def test_other_pinned_signers_start_anew(town: Federation) -> None:
+    """Who is pinned by hand has not signed the list in force: it counts no more, and none behind it is taken."""
+    others = {**PINNED, "signers": [did("a"), did("d"), did("e")]}
+    place = town["de"]
+    first = town.last
+    await place.node.close()
+    again = await Place.open(town.network, "de", configure(place.config.data, "de", federation_list=others))
+    town.network.places["https://de.example"] = again
+
+    assert Listed.UNREAD == again.node.allowlist().list_state
+    assert first is not None
+    with pytest.raises(Rejected) as caught:
+        await again.node.federation_list.publish(town.signed(dict(first.document), "d", "e"), "test")
+    assert "sequence_rollback" == caught.value.code
+    await again.node.federation_list.publish(town.signed(town.draft(), "d", "e"), "test")
+    assert Listed.ACTIVE == again.node.allowlist().list_state
+
+
+async def test_a_member_without_a_pinned_key_waits_for_people(town: Federation) -> None:
+    """The list names no key of it: nothing is admitted by itself."""
+    await town.add("es")
+    made = town.draft()
+    entry = await own_entry(town["es"].node)
+    del entry["instanceKey"]
+    await town.publish(drafts.with_member(made, {**entry, "status": "active"}))
+    await town.hour()
+
+    assert town["de"].node.allowlist().find("https://es.example") is None
+
+
+async def test_a_member_that_shows_other_keys_is_not_admitted(town: Federation) -> None:
+    """Whoever holds the address is not the member the list names; with the right key it is admitted ten minutes later."""
+    await town.add("es")
+    entry = await own_entry(town["es"].node)
+    await town.publish(drafts.with_member(town.draft(), {**entry, "status": "active", "instanceKey": [pin("x")]}))
+    await town.hour()
+    assert town["de"].node.allowlist().find("https://es.example") is None
+
+    await town.publish(drafts.with_member(town.draft(), {**entry, "status": "active"}))
+    await town.hour()
+    assert town["de"].node.allowlist().permits("https://es.example", Direction.IN)
+
+
+async def test_a_list_names_its_reader_or_not(town: Federation) -> None:
+    """N2: an instance is implicit to itself, on the list or off it."""
+    await town.publish(town.with_status("fr", "withdrawn"))
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("At home")
+
+    assert ["At home"] == await town["fr"].titles()
+    assert town["fr"].node.allowlist().find("https://fr.example") is None
 
 
 async def test_without_a_list_nobody_is_a_sibling(tmp_path: Path) -> None:
