@@ -357,6 +357,17 @@ async def test_a_restart_keeps_the_list_and_what_was_told(town: Federation) -> N
     assert town["de"].node.allowlist().permits("https://it.example", Direction.IN)
 
 
+async def test_nothing_is_signed_while_nobody_may_be_asked(town: Federation) -> None:
+    """A restart without a list in force is no restart without siblings: it waits for them, or for a day."""
+    town.network.clock.move(days=15)
+    await town["de"].reopen()
+    waits = await town["de"].node.dossiers.restoring.may_sign()
+    town.network.clock.move(days=1)
+
+    assert not waits
+    assert "current" == await town["de"].node.dossiers.restoring.look()
+
+
 async def test_a_damaged_list_admits_nobody(town: Federation) -> None:
     """N1: another byte in the row is no list, and the administrator is told."""
     path = town["de"].node.config.database.removeprefix("sqlite:///")
