@@ -21,7 +21,7 @@ from instance.services.errors import Rejected
 from instance.services.federation_list_entries import own_entry
 from tests.federation.chambers import did, pin
 from tests.network.listed import ADDRESS, PINNED, Federation
-from tests.town import MovedClock, Network, Place, configure, rows
+from tests.town import Place, configure, rows
 
 
 @pytest.fixture
@@ -357,6 +357,35 @@ async def test_a_restart_keeps_the_list_and_what_was_told(town: Federation) -> N
     assert town["de"].node.allowlist().permits("https://it.example", Direction.IN)
 
 
+@pytest.mark.parametrize(
+    ("body", "code"), [(b"{", "list_malformed"), (b"{}", "list_malformed"), (b"", "list_malformed")]
+)
+async def test_a_broken_list_leaves_the_last_good_one(town: Federation, body: bytes, code: str) -> None:
+    """F38: it counts until its end, and the administrator is told."""
+    served_by_france(town, body)
+    await town.hour()
+
+    assert (code, 1) == (await town.code("de"), town.sequence("de"))
+    assert town["de"].node.allowlist().permits("https://it.example", Direction.IN)
+
+
+async def test_a_key_that_is_struck_from_the_list_vouches_for_nobody(town: Federation) -> None:
+    """An emergency list without Italy's key: whoever it was signed for is refused, with the reason of the credential."""
+    luca = await town["it"].doctor("luca")
+    await luca.posts("Before")
+    await town.network.settle()
+    entry = {**await own_entry(town["it"].node), "status": "active", "issuerKey": []}
+    emergency = {"reason": "The key was stolen.", "reviewBy": "2026-12-01"}
+    await town.publish(drafts.with_values(drafts.with_member(town.draft(), entry), emergency=emergency))
+    await town.hour()
+    await luca.posts("After")
+    await town.network.settle()
+    dead = await rows(town["it"].node, "select last_code from deliveries where state = 'dead'")
+
+    assert ["Before"] == await town["de"].titles()
+    assert {"bad_proof"} == {row["last_code"] for row in dead}
+
+
 async def test_nothing_is_signed_while_nobody_may_be_asked(town: Federation) -> None:
     """A restart without a list in force is no restart without siblings: it waits for them, or for a day."""
     town.network.clock.move(days=15)
@@ -432,45 +461,3 @@ async def test_a_list_names_its_reader_or_not(town: Federation) -> None:
 
     assert ["At home"] == await town["fr"].titles()
     assert town["fr"].node.allowlist().find("https://fr.example") is None
-
-
-async def test_without_a_list_nobody_is_a_sibling(tmp_path: Path) -> None:
-    """N1: a list is pinned and none was read yet; the local entry permits nothing."""
-    town = Federation(await _introduced(tmp_path), tmp_path)
-    try:
-        marie = await town["fr"].doctor("marie")
-        await marie.posts("Nobody hears it")
-        await town.network.settle()
-
-        assert [] == await town["de"].titles()
-        assert ["held"] == await town.queued("fr")
-        with pytest.raises(NotASibling):
-            town["fr"].node.allowlist().require("https://de.example", Direction.IN)
-    finally:
-        await town.network.close()
-
-
-async def test_a_local_entry_that_is_not_on_the_list_permits_nothing(tmp_path: Path) -> None:
-    """And one that is on it is what both hold (N20)."""
-    town = Federation(await _introduced(tmp_path), tmp_path)
-    try:
-        await town.publish(await town.admitting("fr"))
-        with pytest.raises(NotASibling):
-            town["fr"].node.allowlist().require("https://de.example", Direction.IN)
-
-        await town.publish(await town.admitting("de"))
-        found = town["fr"].node.allowlist().require("https://de.example", Direction.IN)
-        assert ("local", {"DE"}) == (found.source, found.may_issue_for)
-        await town["fr"].node.siblings.set_policy("https://de.example", "pause", by="test", reason="test")
-        assert not town["fr"].node.allowlist().permits("https://de.example", Direction.IN)
-    finally:
-        await town.network.close()
-
-
-async def _introduced(folder: Path) -> Any:
-    network = Network(MovedClock())
-    for name in ("fr", "de"):
-        await network.add(folder, name, **({"federation_list": PINNED} if name == "fr" else {}))
-    await network["fr"].admits(network["de"])
-    await network["de"].admits(network["fr"])
-    return network
