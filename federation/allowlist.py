@@ -1,17 +1,31 @@
 """Who may speak with us: the allowlist as an immutable value, and the one function that decides.
 
 Empty admits nobody. Our own origin is implicit and never listed (an instance does not federate with itself).
-The effective permission of an origin is its entry narrowed by the local policy; nothing widens it.
+The effective permission of an origin is its entry narrowed by the federation list, where one is kept, and by the local
+policy; nothing widens it, and the list is asked first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-from federation.errors import NotASibling, Refused, SiblingBlocked, SiblingPaused, SiblingReadOnly
+from federation.errors import (
+    FederationListExpired,
+    IssuerSuspended,
+    IssuerWithdrawn,
+    ListUnread,
+    NotASibling,
+    NotOnTheList,
+    PinMismatch,
+    Refused,
+    SiblingBlocked,
+    SiblingPaused,
+    SiblingReadOnly,
+)
 from federation.uri import Uri
 from federation.vocabulary import FEDERATING_KINDS, PostKind
 
@@ -32,6 +46,35 @@ class LocalPolicy(StrEnum):
     READ_ONLY = "read-only"
     PAUSE = "pause"
     BLOCK = "block"
+
+
+class Listed(StrEnum):
+    """How an entry stands on the federation list."""
+
+    UNASKED = "unasked"  #: no federation list is kept here
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    WITHDRAWN = "withdrawn"
+    ABSENT = "absent"  #: not on it, or a candidate
+    OTHER_KEYS = "other keys"  #: the list names none of the keys pinned here
+    EXPIRED = "expired"  #: the list itself has run out
+    UNREAD = "unread"  #: no list was ever read, or the one kept cannot be
+
+
+_CLOSED_BY_LIST: Final[Mapping[Listed, type[Refused]]] = {
+    Listed.SUSPENDED: IssuerSuspended,
+    Listed.WITHDRAWN: IssuerWithdrawn,
+    Listed.ABSENT: NotOnTheList,
+    Listed.OTHER_KEYS: PinMismatch,
+    Listed.EXPIRED: FederationListExpired,
+    Listed.UNREAD: ListUnread,
+}
+
+
+#: Refusals that may pass: what is written for such a sibling is kept for later.
+PASSING: Final = (
+    SiblingPaused, SiblingReadOnly, IssuerSuspended, FederationListExpired, NotOnTheList, ListUnread, PinMismatch,
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +107,18 @@ class Sibling:
     inbox: Uri | None = None
     speaks_rfc9421: bool = False
     source: str = "local"
+    listed: Listed = Listed.UNASKED
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its host may stand in what others say: it is on the list, and not blocked here."""
+        return self.listed not in _STRANGE and self.policy is not LocalPolicy.BLOCK
 
     def refusal(self, direction: Direction) -> type[Refused] | None:
         """Return what this direction is refused with, or None where it is open."""
+        closed = _CLOSED_BY_LIST.get(self.listed)
+        if closed is not None:
+            return closed
         match self.policy:
             case LocalPolicy.INHERIT:
                 return None
@@ -79,6 +131,7 @@ class Sibling:
 
 
 _READING = frozenset({Direction.IN, Direction.FETCH})
+_STRANGE = frozenset({Listed.WITHDRAWN, Listed.ABSENT, Listed.OTHER_KEYS, Listed.UNREAD})
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +140,12 @@ class Allowlist:
 
     version: int = 0
     siblings: Mapping[str, Sibling] = field(default_factory=dict)
+    #: How members of the federation list stand that are no entries here.
+    others: Mapping[str, Listed] = field(default_factory=dict)
+    #: How the federation list itself stands: UNASKED, ACTIVE (in force), EXPIRED or UNREAD.
+    list_state: Listed = Listed.UNASKED
+    #: When the list in force runs out.
+    list_until: datetime | None = None
 
     def __iter__(self) -> Iterator[Sibling]:
         return iter(self.siblings.values())
@@ -102,7 +161,7 @@ class Allowlist:
         """Return the sibling when this direction is open; raise NotASibling, SiblingPaused, … otherwise."""
         sibling = self.siblings.get(origin)
         if sibling is None:
-            raise NotASibling(origin)
+            raise self._stranger(origin)(origin)
         refusal = sibling.refusal(direction)
         if refusal is not None:
             raise refusal(origin)
@@ -116,3 +175,15 @@ class Allowlist:
     def open_to(self, direction: Direction) -> tuple[Sibling, ...]:
         """Return the siblings with which this direction is open."""
         return tuple(s for s in self.siblings.values() if s.refusal(direction) is None)
+
+    def expired(self) -> Allowlist:
+        """The same entries when the federation list has run out: nobody may speak, whoever they are."""
+        siblings = {origin: replace(sibling, listed=Listed.EXPIRED) for origin, sibling in self.siblings.items()}
+        return replace(self, siblings=siblings, others={}, list_state=Listed.EXPIRED)
+
+    def _stranger(self, origin: str) -> type[Refused]:
+        """What somebody without an entry is refused with: an active member is no sibling before it has one."""
+        if self.list_state is Listed.EXPIRED:
+            return FederationListExpired
+        listed = self.others.get(origin)
+        return _CLOSED_BY_LIST[listed] if listed in (Listed.SUSPENDED, Listed.WITHDRAWN) else NotASibling

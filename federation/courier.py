@@ -10,9 +10,9 @@ from functools import partial
 from random import Random
 from typing import Final, TypeAlias
 
-from federation.allowlist import Direction, Sibling
+from federation.allowlist import PASSING, Direction, Sibling
 from federation.delivery import DeadRow, Knock, Moved, Outcome, Priority, judge
-from federation.errors import Refused, SiblingPaused, SiblingReadOnly
+from federation.errors import Refused
 from federation.ports import (
     Answer,
     Clock,
@@ -33,7 +33,7 @@ _OTHER: Final = {Profile.CAVAGE: Profile.RFC9421, Profile.RFC9421: Profile.CAVAG
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Not now, and not lost: the sibling is paused or may only be read, or the signer has no standing."""
+    """Not now, and not lost: the sibling is closed for a time, or the signer has no standing."""
 
     code: str
 
@@ -161,6 +161,5 @@ class _Unsent(Exception):
 
 
 def _closed(refusal: Refused) -> Held | Dropped:
-    """What a pause or a narrower policy keeps back may still be sent one day; a block or a removal is for good."""
-    passing = isinstance(refusal, SiblingPaused | SiblingReadOnly)
-    return Held(refusal.code) if passing else Dropped(refusal.code)
+    """What a pause, a narrower policy or the list keeps back may still be sent; a block or a removal is for good."""
+    return Held(refusal.code) if isinstance(refusal, PASSING) else Dropped(refusal.code)

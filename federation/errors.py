@@ -4,7 +4,8 @@
     ├── at the door        MalformedHeaders WrongHost UnsupportedMediaType TooLarge TooSlow TooManyRequests
     ├── the signature      NotSigned WeakCoverage BadSignature Stale DigestMismatch UnknownKey (KeyAway)
     │                      KeyNotOwned PinMismatch
-    ├── the sibling        NotASibling SiblingPaused SiblingBlocked SiblingReadOnly
+    ├── the sibling        NotASibling (NotOnTheList, ListUnread) SiblingPaused SiblingBlocked SiblingReadOnly
+    ├── the list           IssuerSuspended IssuerWithdrawn FederationListExpired (503)
     ├── the document       Malformed UnknownContext TooMany
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
@@ -143,6 +144,14 @@ class NotASibling(Refused):
     """The origin is not on our allowlist."""
 
     status, code = 403, "not_a_sibling"
+
+
+class NotOnTheList(NotASibling):
+    """The origin has an entry here, and the federation list does not name it among its members."""
+
+
+class ListUnread(NotASibling):
+    """The origin has an entry here, and no federation list was ever read: nobody is a sibling before one is."""
 
 
 class SiblingPaused(Refused):
@@ -321,6 +330,32 @@ class StandingDeferred(_Standing):
     """The standing cannot be known now: 503, come back later."""
 
     status, retry_after = 503, 900
+
+
+class _ByTheList(_Standing):
+    """What the federation list says of a sibling; its code is the credential reason for the same thing."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(self.code, reason)
+
+
+class IssuerSuspended(_ByTheList):
+    """The sibling is suspended on the federation list."""
+
+    status, code = 403, "issuer_suspended"
+
+
+class IssuerWithdrawn(_ByTheList):
+    """The sibling has left the federation, as the federation list says."""
+
+    status, code = 403, "issuer_withdrawn"
+
+
+class FederationListExpired(_ByTheList):
+    """The federation list kept here has run out: nobody may speak until a new one is read."""
+
+    status, code = 503, "federation_list_expired"
+    retry_after = 900
 
 
 def all_refusals() -> Iterator[type[Refused]]:

@@ -15,7 +15,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from federation import integrity, parse, signatures
-from federation.allowlist import Allowlist, Direction, LocalPolicy, Sibling
+from federation.allowlist import Allowlist, Direction, Sibling
 from federation.errors import (
     ActorMismatch,
     AuthorAway,
@@ -324,10 +324,10 @@ def require_own_ids(activity: AnyActivity) -> None:
 
 
 def require_listed(origins: Iterable[str], own: str, allowlist: Allowlist) -> None:
-    """Step 16, second half: raise UnlistedHost for a host that is neither ours nor on the allowlist, or is blocked."""
+    """Step 16, second half: raise UnlistedHost for a host that is neither ours nor a sibling's, or is blocked."""
     for origin in origins:
         sibling = allowlist.find(origin)
-        if origin != own and (sibling is None or sibling.policy is LocalPolicy.BLOCK):
+        if origin != own and (sibling is None or not sibling.is_known):
             raise UnlistedHost(origin)
 
 

@@ -1,8 +1,8 @@
 """Outbound HTTP: allowlisted origins only, bounded in time and size, never redirected. The only user of aiohttp.
 
 The first rule is the allowlist, by exact origin and direction. The second is the address that is connected: resolved
-once, checked, and connected as checked. One exception to the first rule has methods of its own: what an administrator
-reads of a candidate before it is a sibling.
+once, checked, and connected as checked. Two exceptions to the first rule have methods of their own: what is read of a
+candidate before it is a sibling, and the federation list, which is read at its pinned host or at any entry's mirror.
 
 aiohttp is imported, and the authorities of TLS are read, when the first message goes out: together a tenth of a second
 that nobody's start waits for. It is spent in a thread, so that the loop serves others meanwhile.
@@ -23,8 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from federation.addresses import may_connect
-from federation.allowlist import Direction
-from federation.errors import ForeignOrigin
+from federation.allowlist import Direction, Listed, LocalPolicy
+from federation.errors import ForeignOrigin, NotASibling
 from federation.ports import Answer, Clock, Hears, Siblings
 from federation.uri import Uri
 
@@ -37,6 +37,7 @@ ACTIVITY_ACCEPT: Final = (
     'application/activity+json, application/ld+json; profile="https://www.w3.org/ns/activitystreams"'
 )
 JRD_ACCEPT: Final = "application/jrd+json, application/json"
+LIST_ACCEPT: Final = "application/vc, application/json"
 
 MAX_DOCUMENT: Final = 262_144
 MAX_MEDIA: Final = 10 * 1_048_576
@@ -89,6 +90,9 @@ class AddressRefused(OSError):
     """The name leads to an address that may not be connected."""
 
 
+#: Entries at which a list may be read: members, also when the list that says so has run out or is not there yet.
+_MIRRORS: Final = frozenset({Listed.ACTIVE, Listed.EXPIRED, Listed.UNREAD})
+
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 
 
@@ -106,8 +110,10 @@ class Wire:
         deadlines: Deadlines = Deadlines(),
         resolve: Resolve | None = None,
         hears: Hears = lambda origin, said: None,
+        list_host: str = "",
     ) -> None:
         self._siblings, self._origin, self._clock, self._hears = siblings, origin, clock, hears
+        self._list_host = list_host
         self._user_agent, self._extra_ca, self._deadlines = user_agent, extra_ca, deadlines
         self._resolve = resolve or _by_dns
         self._loopback = Uri.parse(origin).is_loopback
@@ -155,6 +161,19 @@ class Wire:
         url = instance_webfinger(origin)
         self._require_candidate(url)
         return await self._get(url, headers, MAX_DOCUMENT, JRD_ACCEPT, self._deadlines.fetch)
+
+    async def get_federation_list(self, url: Uri, headers: Mapping[str, str], *, limit: int) -> Response:
+        """Read a federation list at the pinned host, or at a sibling's mirror; a list that has run out is no obstacle.
+
+        Raises NotASibling for every other host, and for a sibling that is paused or blocked here; NotReached.
+        """
+        if url.origin == self._origin:
+            raise ForeignOrigin("our own host")
+        if url.origin != self._list_host:
+            entry = self._siblings().find(url.origin)
+            if entry is None or entry.listed not in _MIRRORS or entry.policy in (LocalPolicy.PAUSE, LocalPolicy.BLOCK):
+                raise NotASibling(url.origin)
+        return await self._get(url, headers, limit, LIST_ACCEPT, self._deadlines.fetch)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -137,7 +137,7 @@ class FederationApp:
                     await self._page(scope, receive, send)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
-            case ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]):
+            case ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]) | ("federation", ["list", *_]):
                 await self._for_siblings(message, rest, query, scope, send)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
                 await self._open_document(message, path, query, scope, send)
@@ -149,17 +149,23 @@ class FederationApp:
     async def _for_siblings(
         self, message: SignedMessage, rest: list[str], query: str, scope: Scope, send: Any
     ) -> None:  # fmt: skip
-        """What siblings alone read: status lists, how far the audit log goes, and what is held of theirs."""
+        """What siblings alone read: status lists, the federation list, the audit log's heads and what is held."""
         reader = await self._node.inbox.authorise_get(message)
         if query:
             raise NotFound
         match rest:
             case ["status", purpose, number]:
                 await self._answers.document(scope, send, await self._node.own_status.document(purpose, number), VC)
+            case ["list", *which] if len(which) < 2:
+                body, validator = await self._node.federation_list.document(*which)
+                known = message.headers.get("if-none-match", "")
+                await self._answers.validated(scope, send, body, VC, validator, known)
             case ["heads", number]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
-            case _:
+            case ["held"]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
+            case _:
+                raise NotFound
 
     async def _open_document(self, message: SignedMessage, path: str, query: str, scope: Scope, send: Any) -> None:
         """The documents everybody may read (and WebFinger of doctors, which asks for a signature)."""
@@ -235,6 +241,8 @@ class FederationApp:
     async def _refuse(self, message: SignedMessage, scope: Scope, send: Any, refusal: Refused) -> None:
         """Answer a refusal; whoever is unsigned or a stranger too often learns nothing more."""
         close = message.method == "POST"
+        if isinstance(refusal, NotASibling):
+            self._node.federation_list.knocked(refusal.reason)
         if isinstance(refusal, NotSigned | NotASibling):
             try:
                 self._strangers.count(self._address(scope, message.headers))

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from federation.signatures import Profile
 from federation.uri import Uri
+from instance import commands_federation_list
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
@@ -429,4 +430,8 @@ ALL: Final[dict[str, Command]] = {
     "registers.list": registers_list,
     "registers.progress": registers_progress,
     "check": check,
+    "federation_list.show": commands_federation_list.show,
+    "federation_list.entry": commands_federation_list.entry,
+    "federation_list.verify": commands_federation_list.verify,
+    "federation_list.publish": commands_federation_list.publish,
 }

@@ -16,6 +16,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from federation.integrity import digest
+from federation.membership import Signers
 from federation.uri import BadUri, Uri, parse_origin
 
 LANGUAGES: Final = ("en", "de", "fr")
@@ -25,6 +27,21 @@ _LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 
 class BadConfig(Exception):
     """The file cannot be used; the text names the key, the value and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListAnchor:
+    """From where the federation list is read, and what is trusted before the first was: pinned by whoever runs this."""
+
+    url: Uri
+    signers: Signers
+    #: No list below this sequence was ever ours.
+    min_sequence: int
+
+    @property
+    def mark(self) -> str:
+        """Tells pinned sets apart: what was adopted under another counts only if this one has signed it too."""
+        return digest([self.signers.threshold, *sorted(self.signers.keys)]).hex()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,10 @@ class Config:
     smtp_user: str = ""
     #: The address our mails come from; needed with a mail server.
     mail_from: str = ""
+    #: The federation list that says who may be a sibling at all: `url` where it is read, the `signers` who may sign the
+    #: first one read, how many of them must (`threshold`), and the least sequence (`min_sequence`, by default 1). None:
+    #: the allowlist kept here stands alone.
+    federation_list: ListAnchor | None = None
 
     @property
     def development(self) -> bool:
@@ -136,6 +157,9 @@ def _agree(config: Config) -> None:
         raise BadConfig(f"listen = {config.listen!r}: expected a loopback address, since origin is a name of loopback")
     if config.metrics == config.listen:
         raise BadConfig(f"metrics = {config.metrics!r}: expected another address than listen")
+    anchor = config.federation_list
+    if anchor is not None and anchor.url.is_loopback and not config.development:
+        raise BadConfig(f"federation_list.url = {str(anchor.url)!r}: expected an https address, not one of loopback")
     if config.smtp_host and not config.mail_from:
         raise BadConfig(f"mail_from is missing: expected {_EXPECTED['mail_from']}, since smtp_host is set")
     if config.ca_file and not Path(config.ca_file).is_file():
@@ -258,6 +282,19 @@ def _command(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _federation_list(value: Any) -> ListAnchor:
+    """A table of its own; whatever is missing or surplus in it is wrong."""
+    if not set(value) <= {"url", "signers", "threshold", "min_sequence"}:
+        raise ValueError
+    url, signers = Uri.parse(value["url"]), value["signers"]
+    if not isinstance(signers, list) or len(set(signers)) != len(signers):
+        raise ValueError
+    if "?" in url or "#" in url or url.endswith("/"):
+        raise ValueError
+    least = _between(1, 2**53 - 1)(value.get("min_sequence", 1))
+    return ListAnchor(url, Signers(value["threshold"], frozenset(signers)), least)
+
+
 def _window(value: Any) -> timedelta:
     return timedelta(seconds=_between(30, 900)(value))
 
@@ -291,6 +328,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "smtp_port": _between(1, 65_535),
     "smtp_user": _text,
     "mail_from": _mail_address,
+    "federation_list": _federation_list,
 }
 
 _EXPECTED: Final = {
@@ -316,6 +354,8 @@ _EXPECTED: Final = {
     "smtp_port": "a port from 1 to 65535",
     "smtp_user": "a short text, or nothing",
     "mail_from": "an e-mail address such as no-reply@esanum.example, or nothing",
+    "federation_list": "a table with url (https), signers (a list of did:key ids), threshold (how many must sign) and"
+    " min_sequence",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from instance.i18n import LANGUAGES, negotiate
@@ -33,8 +34,11 @@ _WORK: Final = {
         ("administration", "/administration", "federation"), ("staff", "/staff", "people"),
         ("policy", "/policy", "national"), ("suspend", "/desk/suspend", "stop"),
     ),
+    StaffRole.GOVERNOR: (("fedlist", "/administration/list", "chain"),),
     StaffRole.DPO: (("audit", "/desk/audit", "chain"),),
 }  # fmt: skip
+#: How long before its end administrators are told on every page of theirs.
+_SOON: Final = timedelta(days=7)
 _ACCOUNT: Final = ("me", "/me", "me")
 
 
@@ -102,6 +106,14 @@ def _entry(here: str, bar: tuple[tuple[str, str, str], ...]) -> str:
     return _ACCOUNT[0] if here in work and all(here != name for name, _, _ in bar) else here
 
 
+def _federation_list(node: Node) -> dict[str, Any]:
+    """How the federation list stands, for pages that say so; `list_ends` (milliseconds) in its last seven days."""
+    known = node.allowlist()
+    soon = known.list_until is not None and known.list_until - node.clock() <= _SOON
+    ends = to_ms(known.list_until) if known.list_until is not None and soon else 0
+    return {"list_state": known.list_state.value, "list_ends": ends}
+
+
 async def framed(
     node: Node, look: Look, template: str, /, *, here: str = "", said: Any = None, counted: bool = True, **values: Any
 ) -> str:
@@ -136,5 +148,6 @@ async def framed(
         back=look.back,
         now=to_ms(node.clock()),
         moment=moment(node),
+        **_federation_list(node),
         **values,
     )

@@ -38,6 +38,14 @@ class Metrics:
         self.scans = Counter(
             "esanum_scans", "Files looked at for malware, by outcome", ["outcome"], registry=self.registry
         )
+        self.list_seconds = Gauge(
+            "esanum_federation_list_seconds", "Until the federation list runs out; 0 without one, negative beyond",
+            registry=self.registry,
+        )  # fmt: skip
+        self.list_alarm = Gauge(
+            "esanum_federation_list_alarm", "1 beside why the last list was not adopted or read", ["code"],
+            registry=self.registry,
+        )  # fmt: skip
         self.late = Gauge(
             "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
         )

@@ -59,6 +59,7 @@ async def count(node: Node) -> None:
     node.metrics.late.set(node.workers.late)
     node.metrics.waiting.set(waiting["number"] if waiting else 0)
     node.clocks.forget_strangers()
+    await node.federation_list.count()
     allowlist = node.allowlist()
     node.metrics.allowlist_version.set(allowlist.version)
     for policy in ("inherit", "read-only", "pause", "block"):

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from federation.allowlist import Allowlist, Direction
+from federation.allowlist import PASSING, Allowlist, Direction, LocalPolicy
 from federation.audience import Target
 from federation.delivery import Priority
-from federation.errors import SiblingPaused, SiblingReadOnly
 from federation.uri import Uri
 from federation.vocabulary import Activity, Comment, Create, Delete, Post, Undo, Update
 from instance.ids import new_ulid
@@ -18,9 +17,6 @@ from instance.times import to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
-
-#: Policies under which a message is kept for later; all others that close the way out leave no row.
-_KEPT_FOR_LATER: Final = (SiblingPaused, SiblingReadOnly)
 
 
 class Outbox:
@@ -105,7 +101,7 @@ def _states(allowlist: Allowlist, targets: Sequence[Target], own: str) -> dict[T
         if sibling is None or target.origin == own or target.inbox in inboxes or target.inbox.origin != target.origin:
             continue
         refusal = sibling.refusal(Direction.OUT)
-        if refusal is None or refusal in _KEPT_FOR_LATER:
+        if refusal is None or (refusal in PASSING and sibling.policy is not LocalPolicy.BLOCK):
             inboxes.add(target.inbox)
             states[target] = "waiting" if refusal is None else "held"
     return states

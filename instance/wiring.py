@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
     from instance.services.exports import Exports
+    from instance.services.federation_list import FederationLists
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
@@ -90,6 +91,7 @@ class Node:
     policies: Policies
     dossiers: Dossiers
     exports: Exports
+    federation_list: FederationLists
     joining: Joining
     addresses: Addresses
     recovery: Recovery
@@ -212,6 +214,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.audit import RefusalAudit
     from instance.services.directory import Directory
     from instance.services.dossiers import chain
+    from instance.services.federation_list import FederationLists
     from instance.services.inbound import InboundQueue
     from instance.services.own_status import OwnStatus
     from instance.services.serving import Serving
@@ -229,6 +232,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.directory, node.own_status = Directory(node), OwnStatus(node)
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
+    node.federation_list = FederationLists(node)
     await _compose_people(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
@@ -276,4 +280,8 @@ def _wire(node: Node) -> Wire:
     from federation.wire import Wire
 
     extra = Path(node.config.ca_file) if node.config.ca_file else None
-    return Wire(node.allowlist, node.origin, clock=node.clock, extra_ca=extra, hears=node.clocks)
+    anchor = node.config.federation_list
+    return Wire(
+        node.allowlist, node.origin, clock=node.clock, extra_ca=extra, hears=node.clocks,
+        list_host=anchor.url.origin if anchor is not None else "",
+    )  # fmt: skip

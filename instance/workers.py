@@ -77,7 +77,7 @@ class Workers:
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
-            ("mails", self._mails), ("beat", self._beat),
+            ("mails", self._mails), ("beat", self._beat), ("federation list", self._federation_list),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -113,6 +113,8 @@ class Workers:
             begun = await self._lanes.start_due()
             await self._lanes.quiet()
             await self._node.directory.lists.poll_due()
+            if self._node.federation_list.asked.is_set():
+                await self._do("federation list", self._node.federation_list.tick)
             if not applied and not begun:
                 return
 
@@ -121,6 +123,7 @@ class Workers:
         for name, _, chore in self._all_chores():
             await self._do(name, chore)
         await self._do("credentials", self._node.people.renew_due)
+        await self._do("federation list", self._node.federation_list.tick)
         await self._node.directory.lists.poll_due()
 
     # ── loops ──
@@ -160,6 +163,16 @@ class Workers:
         while True:
             self._node.directory.lists.begin_due()
             await asyncio.sleep(TICK)
+
+    async def _federation_list(self) -> None:
+        """Apart from the chores: its host may hang, and a knock or a push has it read at once."""
+        while True:
+            await self._do("federation list", self._node.federation_list.tick)
+            try:
+                async with asyncio.timeout(TICK):
+                    await self._node.federation_list.asked.wait()
+            except TimeoutError:
+                continue
 
     async def _leases(self) -> None:
         """Apart from the chores, of which one may take longer than a lease lasts."""

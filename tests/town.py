@@ -69,7 +69,10 @@ class MemoryWire(Wire):
     """The product's own wire with its allowlist checks; only the sockets are replaced by a call."""
 
     def __init__(self, network: Network, node: Node) -> None:
-        super().__init__(node.allowlist, node.origin, clock=node.clock)
+        anchor = node.config.federation_list
+        super().__init__(
+            node.allowlist, node.origin, clock=node.clock, list_host=anchor.url.origin if anchor else ""
+        )  # fmt: skip
         self._network = network
 
     async def _post(self, url: Uri, body: bytes, headers: Any) -> Answer:

@@ -156,13 +156,17 @@ def check(
     memory: Memory,
     *,
     now: datetime,
+    list_over: bool = False,
 ) -> Verdict:
     """Judge a credential against its holder; every JSON value gets a verdict.
 
+    `list_over` says that the federation list behind the issuers has run out: then nobody is believed, whoever vouches.
     `lists=None` says that this federation keeps no status lists: then a credential may carry no status entries, those
     it carries must still be well-formed, and a revocation shows only when the credential is replaced or runs out.
     An empty mapping is another thing: lists are kept, and none has been read yet.
     """
+    if list_over:
+        return Refused(Reason.FEDERATION_LIST_EXPIRED)
     try:
         return _judge(credential, holder, issuers, lists, memory, now)
     except _Judged as judged:
@@ -204,6 +208,8 @@ def _active_issuer(document: Mapping[str, Json], issuers: Mapping[Uri, Issuer]) 
         raise _refused(Reason.UNKNOWN_ISSUER)
     if issuer.status != MemberStatus.ACTIVE:  # a candidate, or a state we do not know, is no member
         raise _refused(_NOT_ACTIVE.get(issuer.status, Reason.UNKNOWN_ISSUER))
+    if issuer.blocked:
+        raise _refused(Reason.LOCALLY_BLOCKED)
     return issuer
 
 

@@ -61,6 +61,8 @@ class Issuer:
     status: MemberStatus
     may_issue_for: frozenset[Country]
     keys: tuple[IssuerKey, ...]
+    #: Whether a local policy blocks it, whatever the federation says.
+    blocked: bool = False
 
     def key(self, method: str) -> IssuerKey | None:
         """The listed key of this id, or None."""

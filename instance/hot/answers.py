@@ -55,6 +55,17 @@ class Answers:
             headers.append((b"vary", b"accept, signature"))
         await self._send(scope, send, status, headers, body)
 
+    async def validated(
+        self, scope: Mapping[str, Any], send: Any, body: bytes, kind: bytes, validator: str, known: str
+    ) -> None:
+        """Send a document with its validator; 304 without it to whoever has it already (RFC 9110 section 13.1.2)."""
+        headers: list[Header] = [*self._fixed, (b"etag", validator.encode())]
+        if known.strip() in (validator, f"W/{validator}"):
+            await self._send(scope, send, 304, headers, b"")
+            return
+        headers += [(b"content-type", kind), (b"content-length", b"%d" % len(body))]
+        await self._send(scope, send, 200, headers, body)
+
     async def page(self, scope: Mapping[str, Any], send: Any, text: str, language: str) -> None:
         """Send a page for people in that language."""
         body = text.encode()

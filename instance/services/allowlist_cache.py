@@ -2,24 +2,33 @@
 
 Whoever asks per message awaits `refresh_if_changed` first: one look at a number, so that a change made by anybody
 bites on the next message. What cannot be read admits nobody.
+
+Where a federation list is kept, what counts of each entry is what the list in force leaves of it. A list runs out by
+the clock alone: the value for that moment is made with the other, and handed out from then on.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from federation.allowlist import Allowlist, IssuerKey, LocalPolicy, Sibling
+from federation import membership
+from federation.allowlist import Allowlist, IssuerKey, Listed, LocalPolicy, Sibling
+from federation.membership import FederationList
 from federation.uri import BadUri, Uri, parse_origin
 from federation.vocabulary import PostKind
+from instance.services import federation_list_rows
 from instance.storage.store import Reader, Row
 from instance.times import from_ms
 
 if TYPE_CHECKING:
+    from instance.config import ListAnchor
     from instance.wiring import Node
 
 POLL: Final = 0.25
@@ -30,7 +39,9 @@ class AllowlistCache:
 
     def __init__(self, node: Node) -> None:
         self._store, self._log, self._origin = node.store, node.log, node.origin
-        self._current = Allowlist()
+        self._clock, self._anchor = node.clock, node.config.federation_list
+        self._current = self._expired = _nobody(self._anchor)
+        self._found: FederationList | None = None
         self._known: int | None = None
         self._readable = False
         self._told = False
@@ -38,8 +49,15 @@ class AllowlistCache:
         self._reading = asyncio.Lock()
 
     def __call__(self) -> Allowlist:
-        """Return the allowlist as last read; empty where it could not be."""
+        """Return the allowlist as last read, as it counts at this moment; empty where it could not be read."""
+        if self._found is not None and self._found.is_over(self._clock()):
+            return self._expired
         return self._current
+
+    @property
+    def federation_list(self) -> FederationList | None:
+        """The federation list last adopted, also where it has run out; None where none is kept or can be read."""
+        return self._found
 
     @property
     def readable(self) -> bool:
@@ -66,15 +84,16 @@ class AllowlistCache:
                 await self._refresh()
         except Exception as fault:
             self._close(fault)
-        return self._current
+        return self()
 
     async def _refresh(self) -> None:
         async with self._reading:
-            version, rows = await self._store.read(_look)
+            version, rows, found = await self._store.read(partial(_look, self._anchor))
             siblings = {row["origin"]: read_sibling(row) for row in rows}
             if self._origin in siblings:
                 raise ValueError("our own origin is never listed")
-            self._current, self._known = Allowlist(version, siblings), version
+            self._current = counting(version, siblings, found, listed=self._anchor is not None)
+            self._expired, self._found, self._known = self._current.expired(), found, version
             self._readable, self._told = True, False
 
     def _close(self, fault: Exception) -> None:
@@ -82,7 +101,8 @@ class AllowlistCache:
         if not self._told:
             self._log.critical("allowlist_unreadable", exc_info=fault)
             self._told = True
-        self._current, self._known, self._readable = Allowlist(), None, False
+        self._current = self._expired = _nobody(self._anchor)
+        self._found, self._known, self._readable = None, None, False
 
     async def _poll(self) -> None:
         while True:
@@ -90,11 +110,34 @@ class AllowlistCache:
             await self.refresh_if_changed()
 
 
-async def _look(reader: Reader) -> tuple[int, list[Row]]:
+def counting(version: int, siblings: Mapping[str, Sibling], found: FederationList | None, *, listed: bool) -> Allowlist:
+    """Return the entries as they count: alone where no list is kept, else as far as the list in force has them.
+
+    An entry that came of a list counts for nothing where none is kept: nobody here has vouched for it.
+    """
+    if not listed:
+        alone = {
+            origin: replace(entry, listed=Listed.ABSENT) if entry.source == "list" else entry
+            for origin, entry in siblings.items()
+        }
+        return Allowlist(version, alone)
+    entries = {origin: membership.narrowed(entry, found) for origin, entry in siblings.items()}
+    if found is None:
+        return Allowlist(version, entries, list_state=Listed.UNREAD)
+    others = {each.origin: membership.standing_of(each) for each in found.members if each.origin not in entries}
+    return Allowlist(version, entries, others, list_state=Listed.ACTIVE, list_until=found.valid_until)
+
+
+def _nobody(anchor: ListAnchor | None) -> Allowlist:
+    return Allowlist(list_state=Listed.UNASKED if anchor is None else Listed.UNREAD)
+
+
+async def _look(anchor: ListAnchor | None, reader: Reader) -> tuple[int, list[Row], FederationList | None]:
     row = await reader.one("siblings.version")
     if row is None:
         raise ValueError("the version of the allowlist is missing")
-    return int(row["value"]), await reader.all("siblings.all")
+    found = None if anchor is None else (await federation_list_rows.in_force(reader, anchor)).current
+    return int(row["value"]), await reader.all("siblings.all"), found
 
 
 def read_sibling(row: Row) -> Sibling:

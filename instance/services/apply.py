@@ -228,11 +228,16 @@ class Apply:
             raise PinMismatch(sibling.origin)
 
     async def _announced(self, update: Update, uri: Uri, sibling: Sibling) -> bool:
-        """Read what an instance announces of itself: its status lists, or how far its audit log goes."""
+        """Read what an instance announces of itself: its status lists, the federation list, its log's head."""
         if uri in self._node.directory.lists():
             if update.actor != sibling.actor:
                 raise NotTheOwner("an instance announces its lists itself")
             await self._node.directory.lists.announced(sibling.origin)
+            return True
+        if self._node.federation_list.is_address(uri, sibling):
+            if update.actor != sibling.actor:
+                raise NotTheOwner("an instance announces its copy of the federation list itself")
+            await self._node.federation_list.announced(sibling)
             return True
         if is_head(uri, sibling):
             if update.actor != sibling.actor:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from federation.allowlist import Sibling
+from federation.allowlist import Listed, LocalPolicy, Sibling
 from federation.errors import ForeignOrigin, Refused, StandingDeferred, StandingRefused, UnknownKey
 from federation.keys import PublicKey
 from federation.ports import Speaker
@@ -83,7 +83,7 @@ def judge(
     )
     verdict = credential.check(
         doctor.credential, holder, {sibling.actor: issuer_of(sibling)}, lists,
-        Memory(seen_before=known, last_valid_from=last), now=now,
+        Memory(seen_before=known, last_valid_from=last), now=now, list_over=sibling.listed is Listed.EXPIRED,
     )  # fmt: skip
     believed = _believed(_bare(doctor, verdict.reason.value), verdict)
     if not isinstance(verdict, Accepted):
@@ -122,7 +122,10 @@ def issuer_of(sibling: Sibling) -> Issuer:
         except ValueError:
             continue
     countries = frozenset(sibling.may_issue_for)
-    return Issuer(sibling.actor, sibling.actor.authority, MemberStatus.ACTIVE, countries, tuple(keys))  # type: ignore[arg-type]
+    return Issuer(
+        sibling.actor, sibling.actor.authority, _STATUS.get(sibling.listed, MemberStatus.CANDIDATE),
+        countries, tuple(keys), blocked=sibling.policy is LocalPolicy.BLOCK,  # type: ignore[arg-type]
+    )  # fmt: skip
 
 
 def refusal_of(doctor: KnownDoctor) -> Refused | None:
@@ -222,6 +225,14 @@ def _ms(at: datetime | None) -> int | None:
     return None if at is None else int(at.timestamp() * 1000)
 
 
+#: How the list has a sibling, as the medical room reads it; whatever is no member vouches for nobody.
+_STATUS: Final = {
+    Listed.UNASKED: MemberStatus.ACTIVE,
+    Listed.ACTIVE: MemberStatus.ACTIVE,
+    Listed.EXPIRED: MemberStatus.ACTIVE,
+    Listed.SUSPENDED: MemberStatus.SUSPENDED,
+    Listed.WITHDRAWN: MemberStatus.WITHDRAWN,
+}
 _HELD: Final = frozenset({Reason.NAME_MISMATCH.value, Reason.STATUS_SOFT_STALE.value})
 _DEFERRED: Final = frozenset(
     {Reason.STATUS_HARD_STALE.value, Reason.STATUS_UNKNOWN.value, Reason.FEDERATION_LIST_EXPIRED.value}

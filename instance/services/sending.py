@@ -1,6 +1,7 @@
 """From a fact to the messages that announce it: who is told, in whose words, in the caller's transaction.
 
-A paused sibling is told too, later: its rows are held until it is resumed. A blocked one, and a stranger, never.
+A sibling that is paused, or closed for a time by the federation list, is told too, later: its rows are held. One that
+is blocked, and a stranger, never.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from federation import render
-from federation.allowlist import Direction, LocalPolicy, Sibling
+from federation.allowlist import PASSING, Direction, LocalPolicy, Sibling
 from federation.audience import Target
 from federation.delivery import Priority
 from federation.integrity import Json, add_proof
@@ -163,7 +164,12 @@ def _shared(sibling: Sibling) -> Target:
 
 
 def _is_told(sibling: Sibling) -> bool:
-    return sibling.refusal(Direction.OUT) is None or sibling.policy is LocalPolicy.PAUSE
+    """Whether it hears now, or later: read-only is told nothing new; what the list closes for a time comes again."""
+    refusal = sibling.refusal(Direction.OUT)
+    return refusal is None or (refusal in PASSING and sibling.policy in _TOLD)
+
+
+_TOLD: Final = frozenset({LocalPolicy.INHERIT, LocalPolicy.PAUSE})
 
 
 def _takes(sibling: Sibling, kind: PostKind) -> bool:

@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from federation.allowlist import LocalPolicy
+from federation.allowlist import Listed, LocalPolicy
 from instance.evidence import OPEN
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
 #: The pages of administration, by name and address; the first is where they begin.
-TABS: Final = (("overview", "/administration"),)
+TABS: Final = (("overview", "/administration"), ("list", "/administration/list"))
 #: Deliveries that are not over, and those that were given up.
 STATES: Final = ("waiting", "resting", "held", "dead")
 
@@ -44,7 +44,8 @@ class Overview:
 async def overview(node: Node) -> Overview:
     """Return how this instance stands now."""
     allowlist = await node.allowlist.refresh_if_changed()
-    policies = Counter(sibling.policy for sibling in allowlist)
+    # Whom the federation list keeps out is no sibling now, whatever the entry says.
+    policies = Counter(each.policy for each in allowlist if each.listed in (Listed.UNASKED, Listed.ACTIVE))
     states = {row["state"]: int(row["number"]) for row in await node.store.all("ops.deliveries")}
     waiting = await node.store.one("ops.inbound_waiting")
     return Overview(

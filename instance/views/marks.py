@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from federation.allowlist import Listed
 from instance.times import to_ms
 
 if TYPE_CHECKING:
@@ -34,8 +35,20 @@ class Mark(NamedTuple):
 
 def moment(node: Node) -> Moment:
     """Return the moment at which a page is made."""
-    silent = node.directory.lists.silent()
-    return Moment(to_ms(node.clock()), {authority: to_ms(at) for authority, at in silent.items()})
+    silent = {authority: to_ms(at) for authority, at in node.directory.lists.silent().items()}
+    return Moment(to_ms(node.clock()), {**silent, **_unconfirmed(node)})
+
+
+def _unconfirmed(node: Node) -> dict[str, int]:
+    """Since when members that the federation list keeps out vouch for nobody: what came from there is labelled.
+
+    Of a list that has run out that is its end, of a member that is no longer active the beginning of the list.
+    """
+    known, found = node.allowlist(), node.allowlist.federation_list
+    if known.list_state is Listed.UNASKED or found is None:
+        return {}
+    since = to_ms(found.valid_until if known.list_state is Listed.EXPIRED else found.valid_from)
+    return {each.actor.authority: since for each in known if each.listed is not Listed.ACTIVE}
 
 
 def mark(standing: str, valid_until: int | None, address: str, at: Moment) -> Mark:

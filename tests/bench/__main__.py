@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tests.bench.calibrate import calibrate
+from tests.bench.deciding import deciding
 from tests.bench.delivering import delivery, restart
 from tests.bench.flood import flood
 from tests.bench.ground import Ground, make_ground
@@ -21,7 +22,7 @@ from tests.bench.report import Figure, as_json, table
 from tests.bench.scenes import Bench, floor, inbound, reading
 
 SERVERS = ("hypercorn", "uvicorn", "granian")
-SCENES = ("floor", "inbound", "reading", "flood", "renewing", "delivery", "restart")
+SCENES = ("floor", "deciding", "inbound", "reading", "flood", "renewing", "delivery", "restart")
 
 
 def main(arguments: list[str]) -> int:
@@ -60,6 +61,7 @@ def _measure(folder: Path, asked: argparse.Namespace) -> list[Figure]:
 def _scenes(bench: Bench, grounds: dict[int, Ground]) -> dict[str, Callable[[], None]]:
     return {
         "floor": lambda: floor(bench),
+        "deciding": lambda: deciding(bench),
         "inbound": lambda: inbound(bench),
         "reading": lambda: reading(bench),
         "flood": lambda: flood(bench),

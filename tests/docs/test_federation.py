@@ -14,7 +14,8 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from federation import errors, integrity, parse
+from federation import errors, integrity, membership, parse
+from federation import membership_drafts as drafts
 from federation.delivery import MEMBERSHIP, OF_ANOTHER
 from federation.jsonld import CONTEXT, SHIPPED
 from federation.uri import Uri
@@ -27,7 +28,7 @@ from verification.verdicts import EFFECTS, Reason
 
 FEDERATION_MD: Final = text("FEDERATION.md")
 EXAMPLES: Final = [json.loads(block) for block in blocks(FEDERATION_MD, "json") if '"type"' in block]
-#: Those of ActivityStreams; a status list is read by the medical room.
+#: Those of ActivityStreams; a status list is read by the medical room, a federation list by `membership`.
 DOCUMENTS: Final = [document for document in EXAMPLES if isinstance(document["type"], str)]
 
 
@@ -118,7 +119,7 @@ def test_the_credential_can_be_checked_from_the_page_alone() -> None:
 
 def test_the_list_and_the_credential_in_the_examples_hold() -> None:
     """Whoever follows them is believed: by the list shown and another, the doctor is in good standing; one is not."""
-    (shown,) = [document for document in EXAMPLES if document not in DOCUMENTS]
+    (shown,) = [document for document in EXAMPLES if "BitstringStatusListCredential" in document["type"]]
     doctor, now = examples.doctor(), examples.NOW
     issuer = examples.issuer()
     lists = {
@@ -143,6 +144,25 @@ def test_the_list_and_the_credential_in_the_examples_hold() -> None:
     assert Reason.OK == verdict()
     lists[address] = replace(suspended, bits=statuslist.with_bit(suspended.bits, examples.PLACE, True))
     assert Reason.SUSPENDED == verdict()
+
+
+def test_the_federation_list_in_the_examples_holds() -> None:
+    """Two of the three who signed before have signed it, and so has the new one; it is the list that follows 42."""
+    (shown,) = [document for document in EXAMPLES if "FederationList" in document["type"]]
+    found = membership.read(orjson.dumps(shown))
+    a, b, c, d = (drafts.did_of(examples.ed25519(f"chamber {name}").public_key()) for name in "abcd")
+
+    assert {a, b} == membership.verify(found, membership.Signers(2, frozenset({a, b, c})))
+    assert {d} == membership.signed_by(found, [d])
+    assert (43, membership.Signers(2, frozenset({a, b, d}))) == (found.sequence, found.signers)
+    with pytest.raises(membership.NotAdopted):
+        membership.verify(found, membership.Signers(1, frozenset({c})))
+
+
+@pytest.mark.parametrize("code", membership.CODES)
+def test_why_a_list_is_not_adopted_is_documented(code: str) -> None:
+    """Whoever publishes a list finds every code in the section that has the rules, or in the table of reasons."""
+    assert f"`{code}`" in FEDERATION_MD
 
 
 def test_the_context_is_shown() -> None:

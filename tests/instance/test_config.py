@@ -8,8 +8,13 @@ from typing import Any
 
 import pytest
 
+from federation.membership import Signers
 from instance.config import BadConfig, Config, expected, load, read, settings
+from tests.federation.chambers import did
 
+LIST: dict[str, Any] = {
+    "url": "https://anchor.example/federation/list", "signers": [did("a"), did("b"), did("c")], "threshold": 2,
+}  # fmt: skip
 GOOD: dict[str, Any] = {"origin": "https://fr.example", "country": "FR", "name": "France"}
 
 #: For every setting, values that must be refused.
@@ -40,6 +45,14 @@ WRONG: dict[str, list[Any]] = {
     "smtp_host": ["a b", "mail.example:25", "-a.example", "a\nb", 7],
     "smtp_port": [0, 65_536, "587", 587.0, True],
     "smtp_user": ["a\nb", "x" * 201, 7],
+    "federation_list": [
+        "https://anchor.example/federation/list", {}, {**LIST, "surplus": 1}, {**LIST, "url": "http://anchor.example/list"},
+        {**LIST, "url": "https://anchor.example/list?new"}, {**LIST, "url": "https://anchor.example/list/"},
+        {**LIST, "signers": []}, {**LIST, "signers": [did("a"), did("a")], "threshold": 1}, {**LIST, "signers": did("a")},
+        {**LIST, "signers": ["did:key:z6Mk"]}, {**LIST, "signers": [7]}, {**LIST, "threshold": 0},
+        {**LIST, "threshold": 4}, {**LIST, "threshold": "2"}, {**LIST, "threshold": True}, {**LIST, "min_sequence": 0},
+        {**LIST, "min_sequence": "1"}, {name: value for name, value in LIST.items() if name != "threshold"},
+    ],
     "mail_from": ["nobody", "a@b@c.example", "A <a@b.example>", "a@b.example\nBcc: c@d.example", 7],
 }  # fmt: skip
 
@@ -79,6 +92,7 @@ def test_nothing_opens_federation() -> None:
         "origin", "country", "name", "data", "database", "secrets", "contact", "language", "may_issue_for", "listen",
         "metrics", "server", "trusted_proxies", "max_message", "signature_window", "rsa_bits", "ca_file",
         "scan_command", "smtp_host", "smtp_port", "smtp_user", "mail_from",
+        "federation_list",
     ) == settings()  # fmt: skip
 
 
@@ -175,3 +189,21 @@ def test_a_configuration_cannot_change(tmp_path: Path) -> None:
 
     with pytest.raises(AttributeError):
         config.max_message = 10**9  # type: ignore[misc]
+
+
+def test_a_federation_list_is_pinned_by_its_signers(tmp_path: Path) -> None:
+    """Address, signers and threshold; the least sequence is the first where nothing is said."""
+    found = read({**GOOD, "federation_list": LIST}, tmp_path).federation_list
+
+    assert found is not None
+    assert (LIST["url"], Signers(2, frozenset(LIST["signers"])), 1) == (found.url, found.signers, found.min_sequence)
+    assert found.mark != read({**GOOD, "federation_list": {**LIST, "threshold": 3}}, tmp_path).federation_list.mark  # type: ignore[union-attr]
+
+
+def test_a_list_on_loopback_is_for_instances_on_loopback(tmp_path: Path) -> None:
+    """A real instance that read its list from its own machine would trust whatever runs there."""
+    local = {**LIST, "url": "http://anchor.localhost:8000/federation/list"}
+
+    with pytest.raises(BadConfig, match=r"federation_list\.url"):
+        read({**GOOD, "federation_list": local}, tmp_path)
+    assert read({**GOOD, "origin": "http://fr.localhost:8001", "federation_list": local}, tmp_path).federation_list

@@ -9,14 +9,16 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation import integrity, render, signatures
+from federation import integrity, membership, render, signatures
+from federation import membership_drafts as drafts
 from federation.keys import PrivateKey, make_rsa
+from federation.membership import MemberStatus as MembersState
 from federation.multibase import decode_multibase
 from federation.signatures import Profile
 from federation.uri import Uri
@@ -151,6 +153,23 @@ def status_list(purpose: Purpose = Purpose.SUSPENSION) -> dict[str, Any]:
     """A German list in which one bit is set, and not that of the doctor."""
     bits = statuslist.with_bit(statuslist.blank(), 51_966, True)
     return statuslist.issue_list(LISTS[purpose], purpose, bits, _signer(), now=NOW)
+
+
+def federation_list() -> dict[str, Any]:
+    """The second list of two members, in which one chamber's lost key is replaced; two of three and the new key sign."""
+    actor = uri(f"{DE}/actor")
+    issuer = integrity.write_multikey(ed25519("issuer").public_key())
+    key = drafts.issuer_key(uri(f"{actor}#vc-1"), actor, issuer, begins=NOW, ends=NOW + timedelta(days=730))
+    pins = ["sha256:" + hashlib.sha256(PEM.encode()).hexdigest()]
+    entry = drafts.entry(actor, status=MembersState.ACTIVE, countries=("DE", "AT"), issuer_key=key, pins=pins)
+    life = timedelta(days=14)
+    first = drafts.with_member(drafts.first(uri(f"{FR}/federation/list"), now=NOW, life=life, sequence=42), entry)
+    following = drafts.following(membership.read_document(first), now=NOW, life=life)
+    names = [drafts.did_of(ed25519(f"chamber {name}").public_key()) for name in "abd"]
+    made = drafts.with_signers(following, membership.Signers(2, frozenset(names)))
+    for name in "abd":
+        made = drafts.sign(made, ed25519(f"chamber {name}"), now=NOW)
+    return made
 
 
 def instance() -> Instance:

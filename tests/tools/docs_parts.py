@@ -97,6 +97,11 @@ def status_list_example() -> str:
     return code(examples.pretty(examples.status_list()), "json")
 
 
+def federation_list_example() -> str:
+    """One federation list, signed by two of three."""
+    return code(examples.pretty(examples.federation_list()), "json")
+
+
 def context() -> str:
     """The contexts we send, as they stand in every document."""
     return code(examples.pretty({"@context": list(jsonld.CONTEXT)}), "json")
@@ -252,7 +257,7 @@ def _default(field: dataclasses.Field[Any]) -> str:
         return "none: must be set"
     if hasattr(value, "total_seconds"):
         return f"{int(value.total_seconds())}"
-    return f"`{value}`" if value not in ("", ()) else "nothing"
+    return f"`{value}`" if value not in ("", (), None) else "nothing"
 
 
 def commands() -> str:
@@ -319,6 +324,7 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "actors": actor_examples,
         "credential check": credential_check,
         "status list": status_list_example,
+        "federation list": federation_list_example,
         "activities": activity_examples,
         "cavage": cavage_example,
         "rfc9421": rfc9421_example,

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Final
 
-from federation.allowlist import Direction, Sibling
+from federation.allowlist import Direction, Listed, Sibling
 from federation.errors import SigningStopped
 from instance.ids import new_ulid
 from instance.services.dossiers import chain, segments, witnesses
@@ -82,7 +82,7 @@ class Restoring:
     def begin(self) -> None:
         """Sign at once where there is nobody to ask; the allowlist has to be read by then."""
         self._version = self._node.allowlist().version
-        if self._node.allowlist.readable and not self._siblings():
+        if self._node.allowlist.readable and not self._siblings() and not self._closed_by_list():
             self._to(CURRENT)
 
     @property
@@ -158,6 +158,11 @@ class Restoring:
 
     # ── parts ──
 
+    def _closed_by_list(self) -> bool:
+        """Whether there are siblings who could say, and none may be asked: no federation list is in force."""
+        known = self._node.allowlist()
+        return len(known) > 0 and known.list_state in (Listed.EXPIRED, Listed.UNREAD)
+
     def _siblings(self) -> list[Sibling]:
         return [each for each in self._node.allowlist() if each.refusal(Direction.FETCH) is None]
 
@@ -182,6 +187,8 @@ class Restoring:
         """Whether what was answered is enough to go on; see the rule above."""
         if not self._node.allowlist.readable:
             return False
+        if self._closed_by_list():
+            return self._node.clock() - self._since >= NO_ANSWER
         if 2 * counted.answered >= counted.asked or (await chain.head(self._node.store)).sequence == 0:
             return True
         return self._node.clock() - self._since >= (ONE_ANSWER if counted.answered else NO_ANSWER)

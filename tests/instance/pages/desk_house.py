@@ -77,10 +77,10 @@ class Desk:
         return await self.node.dossiers.add_piece(made.id, made.actor, claim)
 
 
-async def open_desk(folder: Path, origin: str = FR) -> Desk:
+async def open_desk(folder: Path, origin: str = FR, **settings: Any) -> Desk:
     """Open it."""
     network = await Network.open(folder)
-    place = await network.add(folder, "fr", origin=origin, language="en", may_issue_for=["DE"])
+    place = await network.add(folder, "fr", origin=origin, language="en", may_issue_for=["DE"], **settings)
     return Desk(network, place, House(place.node, pages_of(place.node), network.clock.now))
 
 

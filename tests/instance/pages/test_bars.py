@@ -22,7 +22,8 @@ BARS = {
     ("administrator",): ["/administration", "/staff", "/policy", "/desk/suspend", "/me"],
     ("dpo",): ["/desk/audit", "/me"],
     ("administrator", "moderator"): ["/administration", "/staff", "/policy", "/desk/suspend", "/me"],
-    ("lead", "governor"): ["/desk", "/desk/overdue", "/desk/campaigns", "/me"],
+    ("lead", "governor"): ["/desk", "/desk/overdue", "/desk/campaigns", "/administration/list", "/me"],
+    ("governor",): ["/administration/list", "/me"],
     ("moderator",): ["/me"],
 }
 #: The way to the factors that staff still owe.

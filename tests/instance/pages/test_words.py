@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from federation.membership import MemberStatus
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
 from instance.routes import campaign_form, shell
@@ -17,6 +18,7 @@ from instance.services import (
     addresses,
     dossiers,
     exports,
+    federation_list,
     follows,
     joining,
     people,
@@ -44,7 +46,7 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import annexes, application, countries, desk, desk_queue, export, feed
+from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed
 from verification import audit
 from verification.acts import Notice
 from verification.audit import STAFF_ACTS
@@ -78,6 +80,8 @@ FAMILIES: dict[str, Iterable[str]] = {
         "notices",
         "me",
         "desk",
+        "administration",
+        "fedlist",
         "overdue",
         "campaigns",
         "staff",
@@ -104,6 +108,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
+    "administration.state.": administration.STATES,
+    "administration.tab.": [name for name, _ in administration.TABS],
+    "fedlist.status.": [status.value for status in MemberStatus],
+    "fedlist.what.": ["status", "countries", "issuer_keys", "instance_keys", "signers"],
     "country.fault.": [fault.value for fault in ProfileFault],
     "country.degree.": ["doctor", "trainee"],
     "country.period.": PERIODS,
@@ -192,6 +200,7 @@ CODES = {
     *publishing.CODES,
     *follows.CODES,
     *siblings.CODES,
+    *federation_list.CODES,
     *standings.CODES,
     *evidence.CODES,
     *second_factor.CODES,

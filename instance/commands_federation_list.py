@@ -1,0 +1,56 @@
+"""What `esanum federation-list` does on an open node; lists are made and signed without one (instance.cli)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from federation.membership import FederationList
+from instance.services.federation_list_entries import differences_here, own_entry
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+
+async def show(node: Node) -> Any:
+    """Show the list in force, how the reading of it stands, and what is pinned."""
+    state, reading = await node.federation_list.state(), await node.federation_list.reading()
+    found = state.current
+    return {
+        "state": node.allowlist().list_state.value,
+        "pinned": {"url": _anchor(node).url, "min_sequence": _anchor(node).min_sequence},
+        "signers": {"threshold": state.signers.threshold, "key": sorted(state.signers.keys)},
+        "list": None if found is None else _plain(found),
+        "reading": {name: str(value) if value is not None else None for name, value in asdict(reading).items()},
+    }
+
+
+async def entry(node: Node) -> Any:
+    """Return this instance's own entry, as the signers may enter it."""
+    return await own_entry(node)
+
+
+async def verify(node: Node, text: str) -> Any:
+    """Judge a list as if it had been fetched; say in what it differs and what that touches. Nothing is changed."""
+    found = await node.federation_list.judge(text.encode())
+    before = (await node.federation_list.state()).current
+    return {"sequence": found.sequence, "differences": await differences_here(node, before, found)}
+
+
+async def publish(node: Node, text: str, by: str) -> Any:
+    """Adopt a list as if it had been fetched, and tell every sibling."""
+    found = await node.federation_list.publish(text.encode(), by)
+    return {"sequence": found.sequence, "valid_until": found.valid_until.isoformat()}
+
+
+def _plain(found: FederationList) -> dict[str, Any]:
+    return {
+        "sequence": found.sequence, "hash": found.hash, "valid_from": found.valid_from.isoformat(),
+        "valid_until": found.valid_until.isoformat(),
+        "members": [{"domain": each.domain, "status": each.status.value} for each in found.members],
+    }  # fmt: skip
+
+
+def _anchor(node: Node) -> Any:
+    node.federation_list.require()
+    return node.federation_list.anchor

@@ -1,0 +1,194 @@
+"""What a federation list makes of the allowlist's rows: entries for new members, the record, what waited.
+
+A row of the list never says more than the list in force: its pins are written down for those who look, and what counts
+is read from the list itself (`federation.membership.narrowed`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from federation import membership_drafts
+from federation.allowlist import Direction
+from federation.membership import FederationList, Member, MemberStatus, differences
+from federation.vocabulary import FEDERATING_KINDS
+from instance.services import candidates
+from instance.services.allowlist_cache import write_issuer_keys
+from instance.services.candidates import Found
+from instance.services.errors import Rejected
+from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
+from instance.services.sibling_changes import Touched, commit, record, to_json
+from instance.storage.store import Transaction
+from instance.times import to_ms
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
+
+#: How long a member that could not be read, or is another than the list says, is left alone.
+AGAIN: Final = timedelta(minutes=10)
+#: By whom and why, in the record of the allowlist.
+BY: Final = "federation list"
+
+
+class Entries:
+    """Follows the list in force, row by row."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+        self._failed: dict[str, datetime] = {}
+
+    def try_again(self) -> None:
+        """Forget who could not be read: a list that has just come may say why."""
+        self._failed.clear()
+
+    # ── when a list is adopted ──
+
+    async def follow(self, tx: Transaction, before: FederationList | None, after: FederationList, *, by: str) -> None:
+        """Write down what has changed of each member, in the transaction that adopts the list; tell every process."""
+        await tx.run("siblings.raise_version")
+        rows = {row["origin"]: row["source"] for row in await tx.all("federation_list.listed_entries")}
+        old = {} if before is None else {member.origin: member for member in before.members}
+        new = {member.origin: member for member in after.members}
+        changed = {each.domain for each in differences(before, after)}
+        for origin in sorted(old | new):
+            member = new.get(origin)
+            if (member or old[origin]).domain not in changed:
+                continue
+            await record(
+                self._node, tx, origin, "list", f"{BY}: {by}", f"federation list {after.sequence}",
+                before=_plain(old.get(origin)), after=_plain(member),
+            )  # fmt: skip
+            if member is not None and rows.get(origin) == "list":
+                await tx.run("federation_list.set_entry", origin=origin, **_pins(member))
+            if member is not None and member.status is MemberStatus.WITHDRAWN:
+                await tx.run("federation_list.cut_follows", origin=origin)
+                now = to_ms(self._node.clock())
+                await tx.run("siblings.drop_deliveries", origin=origin, code="issuer_withdrawn", now=now)
+
+    # ── new members ──
+
+    async def admit_due(self) -> None:
+        """Admit every active member that has no entry here yet, once its actor shows a key that the list names."""
+        found, now = self._node.allowlist.federation_list, self._node.clock()
+        if found is None or found.is_over(now):
+            return
+        for member in found.members:
+            waits = self._failed.get(member.origin)
+            if not self._is_new(member) or (waits is not None and timedelta(0) <= now - waits < AGAIN):
+                continue
+            try:
+                await self._admit(member, await candidates.look_up(self._node, member.origin), found.sequence)
+            except Rejected as fault:
+                self._failed[member.origin] = now
+                self._node.log.warning("member_not_admitted", sibling=member.origin, code=fault.code)
+
+    def _is_new(self, member: Member) -> bool:
+        """Whether it is admitted by the list: one whose key the list does not name waits for its administrator."""
+        if member.origin == self._node.origin or member.status is not MemberStatus.ACTIVE or not member.instance_keys:
+            return False
+        return self._node.allowlist().find(member.origin) is None
+
+    async def _admit(self, member: Member, found: Found, sequence: int) -> None:
+        if found.actor != member.actor:
+            raise Rejected("not_an_instance", "origin")
+        if not set(found.keys) & member.instance_keys:
+            raise Rejected("fingerprint_differs", "fingerprint", status=409)
+        entry = _entry(member, found, sequence, self._node.clock())
+
+        async def work(tx: Transaction) -> None:
+            await tx.take_turn("federation list")
+            if not await tx.run("federation_list.add_entry", **entry):
+                return  # another process was first
+            await tx.run("siblings.reset_lane", origin=member.origin)
+            await tx.run("siblings.forget_shown", origin=member.origin)
+            await record(
+                self._node, tx, member.origin, "add", BY, f"federation list {sequence}", before=None, after=entry
+            )
+
+        await commit(self._node, work)
+        self._node.log.info("member_admitted", sibling=member.origin, sequence=sequence)
+
+    # ── what waited ──
+
+    async def release(self) -> None:
+        """Let go what was kept back for a sibling that is open again; what waits for a person's hand stays held."""
+        held = {row["origin"] for row in await self._node.store.all("federation_list.held_origins")}
+        ready = [each.origin for each in self._node.allowlist().open_to(Direction.OUT) if each.origin in held]
+        if not ready:
+            return
+
+        async def work(tx: Transaction) -> int:
+            now, released = to_ms(self._node.clock()), 0
+            for origin in ready:
+                count = await tx.run(
+                    "siblings.release_deliveries", origin=origin, now=now, instance=self._node.actor
+                )  # fmt: skip
+                if count:
+                    await tx.run("siblings.reset_lane", origin=origin)
+                released += count
+            return released
+
+        if await self._node.store.write(work):
+            self._node.wake.deliveries.set()
+
+
+async def own_entry(node: Node) -> dict[str, Any]:
+    """Return this instance as the signers of a list may enter it: a candidate, its keys pinned as they are now.
+
+    The issuer key counts from a hundred days ago, the age of the oldest credential that may still be shown, for the two
+    years that such a key lives.
+    """
+    now = node.clock()
+    keys = await node.keys.published(node.keys.instance_actor)
+    issuer = membership_drafts.issuer_key(
+        node.keys.issuer_id, node.actor, node.keys.issuer_multikey, begins=now - OLDEST_CREDENTIAL,
+        ends=now + ISSUER_KEY_LIFE,
+    )  # fmt: skip
+    return membership_drafts.entry(
+        node.actor, status=MemberStatus.CANDIDATE, countries=node.config.may_issue_for, issuer_key=issuer,
+        pins=[key.fingerprint for key in keys],
+    )  # fmt: skip
+
+
+async def differences_here(node: Node, before: FederationList | None, after: FederationList) -> list[dict[str, Any]]:
+    """Return what changes between two lists, each with what it touches here."""
+    origins = {
+        member.domain: member.origin for each in (before, after) if each is not None for member in each.members
+    }  # fmt: skip
+    found = []
+    for each in differences(before, after):
+        touched = None
+        if each.what == "status" and each.domain in origins:
+            row = await node.store.one("siblings.touched", origin=origins[each.domain])
+            touched = asdict(Touched.of(row))
+        found.append({**asdict(each), "touched": touched})
+    return found
+
+
+def _entry(member: Member, found: Found, sequence: int, now: datetime) -> dict[str, Any]:
+    kinds = to_json(sorted(kind.value for kind in FEDERATING_KINDS))
+    return {
+        "origin": member.origin, "actor": member.actor, "name": found.name, "country": _country(member, found),
+        "inbox": found.inbox, "outbox": found.outbox, "vouched_by": f"{BY} {sequence}", **_pins(member),
+        "kinds_in": kinds, "kinds_out": kinds, "speaks_rfc9421": int(found.speaks_rfc9421), "contact": found.contact,
+        "software": found.software, "since": to_ms(now),
+    }  # fmt: skip
+
+
+def _country(member: Member, found: Found) -> str:
+    """As it says of itself where the list lets it vouch for that; else the first country that the list names."""
+    return found.country if found.country in member.may_issue_for else min(member.may_issue_for, default=found.country)
+
+
+def _pins(member: Member) -> dict[str, str]:
+    return {
+        "instance_keys": to_json(sorted(member.instance_keys)), "issuer_keys": write_issuer_keys(member.issuer_keys),
+        "may_issue_for": to_json(sorted(member.may_issue_for)),
+    }  # fmt: skip
+
+
+def _plain(member: Member | None) -> dict[str, Any] | None:
+    """A member as the record keeps it."""
+    return None if member is None else {"status": member.status.value, "domain": member.domain, **_pins(member)}

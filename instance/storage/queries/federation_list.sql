@@ -1,0 +1,63 @@
+-- Federation lists: those adopted, how the reading of them stands, and the entries that come of them.
+
+-- name: newest
+select sequence, hash, body, judged_by, signers, anchor, source, adopted_at from federation_lists
+order by sequence desc limit 1;
+
+-- name: at
+select sequence, hash, body, adopted_at from federation_lists where sequence = :sequence;
+
+-- name: before
+select sequence, hash, body, adopted_at from federation_lists where sequence < :sequence
+order by sequence desc limit 1;
+
+-- name: put
+-- The same list under another pinned set takes the place of its row; what it says is the same.
+insert into federation_lists (sequence, hash, body, judged_by, signers, anchor, source, adopted_at)
+values (:sequence, :hash, :body, :judged_by, :signers, :anchor, :source, :now)
+on conflict (sequence) do update set body = excluded.body, judged_by = excluded.judged_by, signers = excluded.signers,
+    anchor = excluded.anchor, source = excluded.source, adopted_at = excluded.adopted_at
+where federation_lists.hash = excluded.hash;
+
+-- name: state
+select tried_at, succeeded_at, etag, code, code_source, announced_by, warned_sequence, warned_days
+from federation_list_state where id = 1;
+
+-- name: begin
+-- Of several processes the first that is due reads for all.
+update federation_list_state set tried_at = :now, announced_by = ''
+where id = 1 and (tried_at is null or tried_at <= :before or announced_by = :announced_by and announced_by != '');
+
+-- name: end
+update federation_list_state set succeeded_at = coalesce(:succeeded_at, succeeded_at), etag = :etag, code = :code,
+    code_source = :code_source
+where id = 1;
+
+-- name: announce
+update federation_list_state set announced_by = :origin where id = 1;
+
+-- name: warn
+update federation_list_state set warned_sequence = :sequence, warned_days = :days
+where id = 1 and (warned_sequence != :sequence or warned_days > :days);
+
+-- name: listed_entries
+select origin, source from siblings;
+
+-- name: add_entry
+insert into siblings (origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys,
+    issuer_keys, may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since)
+values (:origin, :actor, :name, :country, :inbox, :outbox, 'inherit', 'list', :vouched_by, :instance_keys,
+    :issuer_keys, :may_issue_for, :kinds_in, :kinds_out, :speaks_rfc9421, :contact, :software, :since)
+on conflict do nothing;
+
+-- name: set_entry
+update siblings set instance_keys = :instance_keys, issuer_keys = :issuer_keys, may_issue_for = :may_issue_for
+where origin = :origin and source = 'list';
+
+-- name: cut_follows
+-- A member that has left follows nobody and is followed by nobody.
+delete from follows where follower in (select uri from doctors where origin = :origin)
+    or followee in (select uri from doctors where origin = :origin);
+
+-- name: held_origins
+select distinct origin from deliveries where state = 'held';

@@ -1,0 +1,55 @@
+"""A federation list above entries that were admitted by hand: what both hold counts, and neither rewrites the other."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from federation.allowlist import Direction
+from federation.errors import NotASibling
+from tests.network.listed import PINNED, Federation
+from tests.town import MovedClock, Network
+
+
+async def test_without_a_list_nobody_is_a_sibling(tmp_path: Path) -> None:
+    """N1: a list is pinned and none was read yet; the local entry permits nothing."""
+    town = Federation(await _introduced(tmp_path), tmp_path)
+    try:
+        marie = await town["fr"].doctor("marie")
+        await marie.posts("Nobody hears it")
+        await town.network.settle()
+
+        assert [] == await town["de"].titles()
+        assert ["held"] == await town.queued("fr")
+        with pytest.raises(NotASibling):
+            town["fr"].node.allowlist().require("https://de.example", Direction.IN)
+    finally:
+        await town.network.close()
+
+
+async def test_a_local_entry_that_is_not_on_the_list_permits_nothing(tmp_path: Path) -> None:
+    """And one that is on it is what both hold (N20)."""
+    town = Federation(await _introduced(tmp_path), tmp_path)
+    try:
+        await town.publish(await town.admitting("fr"))
+        with pytest.raises(NotASibling):
+            town["fr"].node.allowlist().require("https://de.example", Direction.IN)
+
+        await town.publish(await town.admitting("de"))
+        found = town["fr"].node.allowlist().require("https://de.example", Direction.IN)
+        assert ("local", {"DE"}) == (found.source, found.may_issue_for)
+        await town["fr"].node.siblings.set_policy("https://de.example", "pause", by="test", reason="test")
+        assert not town["fr"].node.allowlist().permits("https://de.example", Direction.IN)
+    finally:
+        await town.network.close()
+
+
+async def _introduced(folder: Path) -> Any:
+    network = Network(MovedClock())
+    for name in ("fr", "de"):
+        await network.add(folder, name, **({"federation_list": PINNED} if name == "fr" else {}))
+    await network["fr"].admits(network["de"])
+    await network["de"].admits(network["fr"])
+    return network
