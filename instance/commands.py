@@ -20,8 +20,8 @@ from instance.kek import KekRotation, left_behind
 from instance.services import rotation, staff_acts
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.dossiers import chain, segments, witnesses
+from instance.services.orders import check_order
 from instance.services.renewals import Cohort
-from instance.services.sibling_changes import check_order
 from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms

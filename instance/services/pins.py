@@ -23,7 +23,8 @@ from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.errors import Rejected
 from instance.services.judging import read_keys
-from instance.services.sibling_changes import RENEW, check_order, commit, record, to_json
+from instance.services.orders import check_order
+from instance.services.sibling_changes import RENEW, commit, record, to_json
 from instance.storage.store import Row, Transaction
 
 if TYPE_CHECKING:

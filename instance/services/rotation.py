@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from federation import keys as federation_keys
 from federation.vocabulary import Update
 from instance.services import sending, staff_acts
-from instance.services.sibling_changes import check_order
+from instance.services.orders import check_order
 from instance.storage.store import Transaction
 
 if TYPE_CHECKING:

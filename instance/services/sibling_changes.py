@@ -14,15 +14,13 @@ import orjson
 
 from instance.ids import new_ulid
 from instance.services.dossiers import chain
-from instance.services.errors import Rejected
-from instance.services.staff_acts import who
+from instance.services.orders import who
 from instance.storage.store import Row, Transaction, Work
 from instance.times import from_ms, to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-_MAX_REASON: Final = 500
 #: What a sibling says of itself, and no trust hangs on: taken over by nobody's order.
 RENEW: Final = "renew"
 #: What the audit log calls a change; a policy by its name.
@@ -71,12 +69,6 @@ class Change:
             before=orjson.loads(row["before"]), after=orjson.loads(row["after"]), touched=orjson.loads(row["touched"]),
             at=from_ms(row["at"]),
         )  # fmt: skip
-
-
-def check_order(by: str, reason: str) -> None:
-    """Raise Rejected(reason_missing) where nobody gives the order, or without a reason that can be kept."""
-    if not by.strip() or not 0 < len(reason.strip()) <= _MAX_REASON:
-        raise Rejected("reason_missing", "reason")
 
 
 async def record(

@@ -21,8 +21,9 @@ from instance.services import candidates
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
+from instance.services.orders import check_order
 from instance.services.pins import Pins, issuer_pin
-from instance.services.sibling_changes import Change, Touched, check_order, commit, record, to_json
+from instance.services.sibling_changes import Change, Touched, commit, record, to_json
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 

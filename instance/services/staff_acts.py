@@ -6,22 +6,20 @@ a unit of work (`chain`).
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Final
 
 from instance.ids import new_ulid
 from instance.services.dossiers import chain
 from instance.services.errors import Rejected
+from instance.services.orders import who
 from instance.storage.store import Reader, Transaction
 from instance.times import to_ms
-from verification.audit import COMMAND_LINE
 
 CODES: Final = ("reason_missing", "reason_too_long")
 #: How long the words given for an act can be, and how many years they are kept.
 MAX_REASON: Final = 200
 YEARS: Final = 1
-_STAFF: Final = re.compile(r"staff-[0-9A-Za-z]{1,26}\Z")
 #: What the log calls the acts that stand in it.
 LOGGED: Final = {
     "staff_invited": "staff.invited", "invitation_withdrawn": "staff.invitation_withdrawn",
@@ -64,11 +62,6 @@ async def whom_of(tx: Reader, account: str) -> str:
 def of_invitation(invitation: str) -> str:
     """What the log calls an invitation."""
     return f"i-{invitation.lower()}"
-
-
-def who(by: str) -> str:
-    """What the log calls whoever gave an order: an id of staff, or the command line; whose, stands in the row alone."""
-    return by if _STAFF.match(by) else COMMAND_LINE
 
 
 def _a_year_before(now: datetime) -> datetime:

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests.servers.raw import request
-from tests.servers.test_connections import COUNTING, deaf, in_uvloop, narrow, served
+from tests.servers.test_connections import at_each, deaf, in_uvloop, narrow, served
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("servers")]
 LARGE = 20_000_000
@@ -17,20 +17,21 @@ LARGE = 20_000_000
 __all__ = ["narrow"]
 
 
-@COUNTING
-async def test_whoever_reads_slowly_gets_all_of_the_answer(server: str) -> None:
+async def test_whoever_reads_slowly_gets_all_of_the_answer() -> None:
     """The twin of A71: a slow line that takes some of a large answer each second is not cut, however long it lasts."""
-    async with served(server) as port:
-        slow = socket.socket()
-        slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
-        await asyncio.to_thread(slow.connect, ("127.0.0.1", port))
-        slow.sendall(request("GET", f"/{LARGE}", "x", ("Connection: close",)))
-        began = time.monotonic()
-        taken = await asyncio.to_thread(_take_slowly, slow, LARGE // 70)
-        seconds = time.monotonic() - began
 
-    assert taken > LARGE
-    assert seconds > 13
+    async def story(server: str) -> tuple[int, float]:
+        async with served(server) as port:
+            slow = socket.socket()
+            slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+            await asyncio.to_thread(slow.connect, ("127.0.0.1", port))
+            slow.sendall(request("GET", f"/{LARGE}", "x", ("Connection: close",)))
+            began = time.monotonic()
+            return await asyncio.to_thread(_take_slowly, slow, LARGE // 70), time.monotonic() - began
+
+    for taken, seconds in await at_each(story):
+        assert taken > LARGE
+        assert seconds > 13
 
 
 def _take_slowly(slow: socket.socket, piece: int) -> int:
@@ -56,17 +57,15 @@ def _piece(slow: socket.socket, size: int) -> list[bytes]:
     return parts
 
 
-@COUNTING
-def test_whoever_takes_what_the_kernel_holds_is_not_given_up(server: str) -> None:
+def test_whoever_takes_what_the_kernel_holds_is_not_given_up() -> None:
     """The twin: beside the megabytes that the kernel holds for a client, what it takes shows nowhere in the server."""
 
-    async def story() -> None:
+    async def story(server: str) -> int:
         async with served(server) as port:
-            taken = await asyncio.to_thread(_slowly_at_first, port, 8_000_000)
+            return await asyncio.to_thread(_slowly_at_first, port, 8_000_000)
 
+    for taken in in_uvloop(story):
         assert taken > 8_000_000
-
-    in_uvloop(story)
 
 
 def _slowly_at_first(port: int, size: int) -> int:
@@ -79,22 +78,19 @@ def _slowly_at_first(port: int, size: int) -> int:
         return taken + sum(len(part) for part in _piece(slow, 2 * size))
 
 
-@COUNTING
 @pytest.mark.usefixtures("narrow")
-def test_a_slow_line_gets_all_of_a_small_answer(server: str) -> None:
+def test_a_slow_line_gets_all_of_a_small_answer() -> None:
     """The twin: what takes longer to come than a connection may be idle still comes whole, before a goodbye too."""
 
-    async def story() -> None:
+    async def story(server: str) -> list[tuple[bytes, float]]:
         async with served(server) as port:
-            took = await asyncio.gather(
+            return await asyncio.gather(
                 *(asyncio.to_thread(_slowly, port, more) for more in (("Connection: close",), ()))
             )
 
-        for body, seconds in took:
-            assert b"x" * 60_000 == body
-            assert seconds > 13
-
-    in_uvloop(story)
+    for body, seconds in [each for took in in_uvloop(story) for each in took]:
+        assert b"x" * 60_000 == body
+        assert seconds > 13
 
 
 def _slowly(port: int, more: tuple[str, ...]) -> tuple[bytes, float]:

@@ -37,6 +37,8 @@ def run(command: list[str]) -> int:
     """Run with temporary files in memory where there is room; what failed tests left there is kept, and named."""
     if (folder := in_memory()) is None:
         return subprocess.call(command, env=environment())
+    # Without the folders pytest adds for whoever runs it: a local socket's path may not be longer than 107 bytes.
+    command = [*command, f"--basetemp={folder / 't'}"]
     status = subprocess.call(command, env=environment() | {"TMPDIR": str(folder)})
     if status == 0:
         shutil.rmtree(folder, ignore_errors=True)
@@ -52,7 +54,7 @@ def in_memory() -> Path | None:
     there = os.statvfs(MEMORY)
     if there.f_bavail * there.f_frsize < ROOM or free_memory() < ROOM or there.f_flag & os.ST_NOEXEC:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="esanum-", dir=MEMORY))
+    folder = Path(tempfile.mkdtemp(prefix="e", dir=MEMORY))
     folder.chmod(0o755)  # the embedded PostgreSQL runs as somebody else
     return folder
 

@@ -25,7 +25,7 @@ from instance.services.dossiers import chain, segments, witnesses
 from instance.services.dossiers.segments import Segment
 from instance.services.errors import Rejected
 from instance.services.fetching import SingleFlight
-from instance.services.sibling_changes import check_order
+from instance.services.orders import check_order
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.audit import AuditHead

@@ -56,7 +56,7 @@ async def test_nothing_is_attached_to_what_was_submitted(fr: Place) -> None:
         day = (await fr.node.evidence.get(kept.id)).destroy_at
 
         assert State.SUBMITTED is file.dossier.state
-        assert ((), True) == (file.pieces[0].files, isinstance(attached, Missing)) or (
+        assert ((), True) == (file.pieces[0].files, isinstance(attached, Rejected)) or (
             ((kept.id,), None) == (file.pieces[0].files, attached) and day is None
         )
 
