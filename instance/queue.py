@@ -307,6 +307,7 @@ def _delivery(row: Row) -> Delivery:
         id=row["id"], origin=row["origin"], inbox=Uri.parse(row["inbox"]), shared=bool(row["shared"]),
         activity=Uri.parse(row["activity"]), signer=Uri.parse(row["actor"]), priority=row["priority"],
         attempts=row["attempts"], created_at=from_ms(row["created_at"]), object=row["object"],
+        number=row["number"],
     )  # fmt: skip
 
 

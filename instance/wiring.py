@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
+    from instance.services.catching_up import CatchingUp
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
     from instance.services.exports import Exports
@@ -54,9 +55,10 @@ if TYPE_CHECKING:
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
+    from instance.services.sibling_logs import SiblingLogs
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
-    from instance.workers import Workers
+    from instance.workers import OwnStanding, Workers
 
 MakeWire = Callable[["Node"], "Wire"]
 
@@ -101,6 +103,9 @@ class Node:
     relocations: Relocations
     siblings: SiblingAdmin
     serving: Serving
+    logs: SiblingLogs
+    catching_up: CatchingUp
+    own_standing: OwnStanding
     workers: Workers
 
     def __init__(
@@ -210,13 +215,15 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
+    from instance.services.catching_up import CatchingUp
     from instance.services.directory import Directory
     from instance.services.dossiers import chain
     from instance.services.inbound import InboundQueue
     from instance.services.own_status import OwnStatus
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
-    from instance.workers import Workers
+    from instance.services.sibling_logs import SiblingLogs
+    from instance.workers import OwnStanding, Workers
 
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
@@ -229,6 +236,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.directory, node.own_status = Directory(node), OwnStatus(node)
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
+    node.logs = SiblingLogs(node)
+    await node.logs.open()
     await _compose_people(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
@@ -240,6 +249,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
         recognise=node.directory, admission=node.admission, replays=ReplayMemory(node.clock),
         inbound=node.inbound, audit=node.audit, window=node.config.signature_window, max_body=node.config.max_message,
     )  # fmt: skip
+    node.own_standing, node.catching_up = OwnStanding(node), CatchingUp(node)
+    await node.catching_up.open()
     node.workers = Workers(node)
 
 

@@ -54,8 +54,9 @@ class Workers:
     def __init__(self, node: Node) -> None:
         self._node = node
         courier = Courier(
-            node.allowlist, node.keys, node.wire, node.queue, OwnStanding(node), Inboxes(node), node.clock,
+            node.allowlist, node.keys, node.wire, node.queue, node.own_standing, Inboxes(node), node.clock,
             instance_actor=node.actor, rng=Random(),  # noqa: S311  # spreads retries, guards nothing
+            besides=node.logs,
         )  # fmt: skip
         self._lanes = Lanes(courier, node.queue, node.clock, fault=self._fault, wake=node.wake.deliveries.set)
         self._late: deque[float] = deque(maxlen=BEATS)
@@ -77,7 +78,7 @@ class Workers:
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
-            ("mails", self._mails), ("beat", self._beat),
+            ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -88,6 +89,7 @@ class Workers:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await self._node.directory.lists.stop()
+        await self._node.catching_up.stop()
         await self._node.inbound.stop()
         if self._stopped:
             return
@@ -161,6 +163,12 @@ class Workers:
             self._node.directory.lists.begin_due()
             await asyncio.sleep(TICK)
 
+    async def _catching_up(self) -> None:
+        """Apart from the chores, and without waiting for anybody: a sibling may hang."""
+        while True:
+            await self._node.catching_up.begin_due()
+            await asyncio.sleep(TICK)
+
     async def _leases(self) -> None:
         """Apart from the chores, of which one may take longer than a lease lasts."""
         while True:
@@ -213,6 +221,7 @@ class Workers:
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("refusals", timedelta(hours=1), node.audit.sweep),
+            ("logs", timedelta(hours=1), node.logs.sweep),
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),

@@ -132,6 +132,7 @@ class PostEffects:
         if await is_withdrawn(tx, into, comment.id) or (
             post is None and await tx.one("apply.tombstone", uri=comment.context) is not None
         ):
+            await tx.run("logs.forget_words", object=comment.id, nothing=b"")
             return
         before = await tx.one("apply.comment", uri=comment.id)
         if before is not None:
@@ -233,6 +234,7 @@ class PostEffects:
             await tx.run("apply.drop_comment", uri=row["uri"])
             await tx.run("apply.recount", post=row["post"])
         await withdraw(tx, into, uri, "Person")
+        await tx.run("logs.forget_words", object=uri, nothing=b"")
         await tx.run("apply.drop_likes_by", actor=uri)
         await tx.run("apply.drop_recommendations_by", actor=uri)
         await tx.run("apply.drop_follows_of", doctor=uri)
