@@ -102,6 +102,8 @@ class Network:
     down: set[str] = field(default_factory=set)
     #: Called with (method, url, body); True makes the answer get lost after the receiver has done its work.
     loses: Callable[[str, str, bytes], bool] = lambda method, url, body: False
+    #: Called in the same way; True makes a message vanish on its way, though its sender is told that it was accepted.
+    swallows: Callable[[str, str, bytes], bool] = lambda method, url, body: False
     contacts: list[Contact] = field(default_factory=list)
 
     @classmethod
@@ -132,6 +134,8 @@ class Network:
         if place is None or place.name in self.down:
             self.contacts.append(Contact(method, url, 0))
             raise NotReached("refused")
+        if self.swallows(method, url, body):
+            return Response(202, {}, b"")
         answer = await place.request(method, url.target, {"Host": url.authority, **headers}, body)
         self.contacts.append(Contact(method, url, answer.status))
         if self.loses(method, url, body):
@@ -146,6 +150,15 @@ class Network:
             if not any([await place.node.workers.busy() for place in self.places.values()]):
                 return
         raise AssertionError("the network does not come to rest")
+
+    async def catch_up(self, minutes: float = 2) -> None:
+        """Let gaps grow old enough, have every instance read the logs it is due to read, and settle what follows."""
+        for place in self.places.values():
+            await place.node.catching_up.poll_due()
+        self.clock.move(minutes=minutes)
+        for place in self.places.values():
+            await place.node.catching_up.poll_due()
+        await self.settle()
 
     async def close(self) -> None:
         """Close every instance."""
