@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -362,12 +363,9 @@ async def rows(node: Node, sql: str) -> list[Any]:
     import sqlite3
 
     path = node.config.database.removeprefix("sqlite:///")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            pass
+        return connection.execute(sql).fetchall()
 
 
 def refused(answer: Response) -> tuple[int, str]:

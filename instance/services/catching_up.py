@@ -34,6 +34,8 @@ SELDOM: Final = timedelta(hours=1)
 SOONEST: Final = timedelta(minutes=1)
 #: Pages of one pull; what is left follows at the next look, after everybody else had theirs.
 PAGES: Final = 20
+#: Logs that are read at the same moment.
+AT_ONCE: Final = 8
 #: Numbers looked at in one step.
 STEP: Final = 1_000
 
@@ -83,6 +85,7 @@ class CatchingUp:
         self.back = TakingBack(node)
         self._logs: dict[str, _Log] = {}
         self._pulls: dict[str, asyncio.Task[None]] = {}
+        self._places = asyncio.Semaphore(AT_ONCE)
 
     async def open(self) -> None:
         """Remember how far our own logs went when this process began: more than that is news to these rows."""
@@ -175,8 +178,8 @@ class CatchingUp:
         """A pull whose faults are counted, and put the next one off."""
         log, now = self._logs[sibling.origin], self._node.clock()
         try:
-            moved = await self._pull(sibling, log)
-            await self.back.ask(sibling)
+            async with self._places:
+                moved = await self._read_both(sibling, log)
             outcome = "moved" if moved else "nothing"
         except NotThere:
             moved, outcome = False, "none"  # a sibling that keeps no log, or none for us
@@ -188,6 +191,14 @@ class CatchingUp:
         finally:
             self._pulls.pop(sibling.origin, None)
         self._settle(log, now, moved, outcome)
+
+    async def _read_both(self, sibling: Sibling, log: _Log) -> bool:
+        """What it has of ours, then what it said itself, which may answer that; whether anything came of it."""
+        try:
+            back = await self.back.ask(sibling)
+        except NotThere:
+            back = 0  # it keeps nothing of ours
+        return await self._pull(sibling, log) or back > 0
 
     def _settle(self, log: _Log, now: datetime, moved: bool, outcome: str) -> None:
         self._node.metrics.log_pulls.labels(outcome).inc()

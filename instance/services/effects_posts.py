@@ -222,6 +222,8 @@ class PostEffects:
             await self._drop_post(tx, into, uri)
         elif comment is not None:
             await self._drop_comment(tx, into, comment, effects)
+        else:
+            await self._drop_words(tx, into, uri)  # what hangs on it may have come first
 
     async def delete_doctor(self, tx: Transaction, into: Incoming, uri: Uri) -> None:
         """Take a doctor away with everything they wrote and every relation; ids stay as tombstones."""

@@ -68,13 +68,17 @@ class SiblingLogs:
             found = json.loads(row["value"])
             self._epoch, self._before = found["epoch"], found["before"]
 
-    async def begin_anew(self, ends: Mapping[str, int]) -> None:
-        """Draw another epoch, because a sibling has seen more of this one than these rows know.
+    async def begin_anew(self, epoch: str, ends: Mapping[str, int]) -> None:
+        """Draw another epoch, because a sibling has seen more of this one than these rows know; once.
 
         `ends` are the highest numbers that the rows knew when this process began, by sibling.
         """
 
         async def work(tx: Transaction) -> None:
+            await tx.take_turn(_EPOCH)
+            row = await tx.one("settings.get", name=_EPOCH)
+            if row is None or json.loads(row["value"])["epoch"] != epoch:
+                return  # another sibling has shown it already
             await self._draw(tx)
             await tx.many("logs.begin_epoch_at", [{"origin": one, "number": ends[one]} for one in sorted(ends)])
 
