@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from instance.services.sibling_logs import SiblingLogs
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
+    from instance.services.threads import Threads
     from instance.workers import OwnStanding, Workers
 
 MakeWire = Callable[["Node"], "Wire"]
@@ -105,6 +106,7 @@ class Node:
     serving: Serving
     logs: SiblingLogs
     catching_up: CatchingUp
+    threads: Threads
     own_standing: OwnStanding
     workers: Workers
 
@@ -223,6 +225,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.sibling_logs import SiblingLogs
+    from instance.services.threads import Threads
     from instance.workers import OwnStanding, Workers
 
     node.allowlist = AllowlistCache(node)
@@ -251,6 +254,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     )  # fmt: skip
     node.own_standing, node.catching_up = OwnStanding(node), CatchingUp(node)
     await node.catching_up.open()
+    node.threads = Threads(node)
     node.workers = Workers(node)
 
 

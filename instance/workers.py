@@ -90,6 +90,7 @@ class Workers:
         await asyncio.gather(*loops, return_exceptions=True)
         await self._node.directory.lists.stop()
         await self._node.catching_up.stop()
+        await self._node.threads.stop()
         await self._node.inbound.stop()
         if self._stopped:
             return
@@ -167,6 +168,7 @@ class Workers:
         """Apart from the chores, and without waiting for anybody: a sibling may hang."""
         while True:
             await self._node.catching_up.begin_due()
+            await self._node.threads.begin_due()
             await asyncio.sleep(TICK)
 
     async def _leases(self) -> None:
@@ -222,6 +224,7 @@ class Workers:
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
+            ("threads", timedelta(hours=1), node.threads.sweep),
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),

@@ -26,3 +26,11 @@ create table sibling_logs (
     epoch text not null,
     mark bigint not null default 0
 );
+
+-- Answers that the home of a post lists and that are not here: still to come, or (closed) kept out by our own rules.
+create table missing_answers (
+    post text not null,
+    uri text not null,
+    closed bigint not null default 0,
+    primary key (post, uri)
+);
