@@ -14,7 +14,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from federation import catch_up, integrity, parse, signatures
+from federation import catch_up, integrity, parse, signatures, synchronisation
 from federation.allowlist import Allowlist, Direction, LocalPolicy, Sibling
 from federation.catch_up import Logged, LogNumber
 from federation.delivery import is_final
@@ -39,6 +39,7 @@ from federation.errors import (
 )
 from federation.ports import Admission, Arrival, Audit, Clock, Inbound, Keys, Recognise, Replays, SiblingsNow, Speaker
 from federation.signatures import Claim, SignedMessage, Verified
+from federation.synchronisation import Said
 from federation.uri import BadUri, Uri
 from federation.vocabulary import (
     AnyActivity,
@@ -92,6 +93,7 @@ class _Trail:
     activity: str = ""
     place: LogNumber | None = None
     head: str = ""
+    said: Said | None = None
 
 
 class Inbox:
@@ -178,7 +180,7 @@ class Inbox:
         try:
             message = head.with_body(await read_body(self._max_body))
             proof = await self._prove(message, claim, sibling)
-            trail.place = catch_up.read_number(message, claim)
+            trail.place, trail.said = catch_up.read_number(message, claim), synchronisation.read(message, claim)
             if trail.place is not None:
                 trail.head = catch_up.keep_head(message, claim)
             if recipient is not None:
@@ -267,7 +269,7 @@ class Inbox:
             return Receipt(activity.id, new=False, ignored=True)
         require_open_kind(activity, sibling)
         forwarded_by = None if _speaks_for_itself(activity, proof) else sibling
-        arrival = Arrival(document, proof, home, speaker, forwarded_by, trail.place, trail.head)
+        arrival = Arrival(document, proof, home, speaker, forwarded_by, trail.place, trail.head, trail.said)
         new = await self._inbound.keep(arrival)
         if isinstance(proof, Verified):
             self._replays.remember(proof.replay_key)

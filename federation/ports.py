@@ -16,6 +16,7 @@ from federation.uri import Uri
 if TYPE_CHECKING:
     from federation.catch_up import Logged, LogNumber
     from federation.parse import Document
+    from federation.synchronisation import Said
 
 
 class Clock(Protocol):
@@ -104,6 +105,8 @@ class Arrival:
     #: Its place in the log of the instance it came from, and its head as signed there (nothing where it was read).
     place: LogNumber | None = None
     head: str = ""
+    #: What it says of its actor's followers here.
+    said: Said | None = None
 
 
 class Inbound(Protocol):

@@ -53,6 +53,9 @@ class Metrics:
         self.log_entries = Counter(
             "esanum_log_entries", "Entries of siblings' logs taken in, by outcome", ["outcome"], registry=self.registry
         )
+        self.followers_mended = Counter(
+            "esanum_followers_mended", "Follows on which two ends did not agree", registry=self.registry
+        )
         self.pages = Histogram(
             "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),

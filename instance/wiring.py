@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from instance.services.sibling_logs import SiblingLogs
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
+    from instance.services.synchronising import Synchronising
     from instance.services.threads import Threads
     from instance.workers import OwnStanding, Workers
 
@@ -107,6 +108,7 @@ class Node:
     logs: SiblingLogs
     catching_up: CatchingUp
     threads: Threads
+    synchronising: Synchronising
     own_standing: OwnStanding
     workers: Workers
 
@@ -225,6 +227,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.sibling_logs import SiblingLogs
+    from instance.services.synchronising import Synchronising
     from instance.services.threads import Threads
     from instance.workers import OwnStanding, Workers
 
@@ -254,7 +257,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     )  # fmt: skip
     node.own_standing, node.catching_up = OwnStanding(node), CatchingUp(node)
     await node.catching_up.open()
-    node.threads = Threads(node)
+    node.threads, node.synchronising = Threads(node), Synchronising(node)
     node.workers = Workers(node)
 
 

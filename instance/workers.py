@@ -56,7 +56,7 @@ class Workers:
         courier = Courier(
             node.allowlist, node.keys, node.wire, node.queue, node.own_standing, Inboxes(node), node.clock,
             instance_actor=node.actor, rng=Random(),  # noqa: S311  # spreads retries, guards nothing
-            besides=node.logs,
+            besides=Besides(node),
         )  # fmt: skip
         self._lanes = Lanes(courier, node.queue, node.clock, fault=self._fault, wake=node.wake.deliveries.set)
         self._late: deque[float] = deque(maxlen=BEATS)
@@ -91,6 +91,7 @@ class Workers:
         await self._node.directory.lists.stop()
         await self._node.catching_up.stop()
         await self._node.threads.stop()
+        await self._node.synchronising.stop()
         await self._node.inbound.stop()
         if self._stopped:
             return
@@ -169,6 +170,7 @@ class Workers:
         while True:
             await self._node.catching_up.begin_due()
             await self._node.threads.begin_due()
+            await self._node.synchronising.begin_due()
             await asyncio.sleep(TICK)
 
     async def _leases(self) -> None:
@@ -253,6 +255,17 @@ class Workers:
 
     def _fault(self, where: str, fault: BaseException) -> None:
         self._node.log.error("worker_fault", where=where, error=type(fault).__name__, exc_info=fault)
+
+
+class Besides:
+    """Implements `federation.ports.Besides`: the number in the log, and the digest of followers."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def __call__(self, delivery: Delivery) -> dict[str, str]:
+        """Return the headers of one delivery."""
+        return {**await self._node.logs(delivery), **await self._node.synchronising(delivery)}
 
 
 class OwnStanding:

@@ -154,11 +154,11 @@ class Network:
 
     async def catch_up(self, minutes: float = 2) -> None:
         """Let gaps grow old enough, have every instance read the logs it is due to read, and settle what follows."""
-        for place in self.places.values():
-            await place.node.catching_up.poll_due()
-        self.clock.move(minutes=minutes)
-        for place in self.places.values():
-            await place.node.catching_up.poll_due()
+        for move in (0.0, minutes):
+            self.clock.move(minutes=move)
+            for place in self.places.values():
+                await place.node.catching_up.poll_due()
+                await place.node.synchronising.poll_due()
         await self.settle()
 
     async def close(self) -> None:

@@ -149,6 +149,7 @@ class InboundQueue:
         )  # fmt: skip
 
     def _heard(self, arrival: Arrival) -> None:
+        self._node.synchronising.heard(arrival)
         if arrival.place is not None:
             self._node.catching_up.heard(arrival.proof.key_id.origin, arrival.place)
 
