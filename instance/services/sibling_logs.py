@@ -120,6 +120,7 @@ class SiblingLogs:
     async def page(self, authority: str, after: str, reader: Reader) -> bytes:
         """Return a page of the log for the sibling that reads; NotFound for another's, and for what is no number."""
         number = _asked(authority, after, reader)
+        await self._arrived(reader.sibling.origin, number)
         rows, last, begins = await self._node.store.read(lambda rows: _look(rows, reader.sibling.origin, number))
         entries, full = await self._entries(rows[: catch_up.ENTRIES], reader.sibling)
         goes_on = full or len(rows) > catch_up.ENTRIES
@@ -143,6 +144,18 @@ class SiblingLogs:
                 break
             kept.append(Keepsake(int(row["number"]), row["head"], bytes(row["body"])))
         return catch_up.write_received(int((highest or {}).get("number") or 0), kept)
+
+    async def _arrived(self, origin: str, number: int) -> None:
+        """Settle what was given up and lies under the number from which the sibling asks: it misses nothing there."""
+
+        async def work(tx: Transaction) -> None:
+            now = to_ms(self._node.clock())
+            for row in await tx.all("logs.arrived", origin=origin, number=number, now=now):
+                if row["object"]:
+                    await tx.run("copies.delivered", object=row["object"], origin=origin, now=now)
+
+        if number and await self._node.store.one("logs.given_up", origin=origin, number=number) is not None:
+            await self._node.store.write(work)
 
     async def _entries(self, rows: Sequence[Row], reader: Sibling) -> tuple[list[Entry], bool]:
         """Return one entry for each number, as long as they fit on the page; and whether some did not."""
@@ -180,22 +193,29 @@ class SiblingLogs:
     async def sweep(self) -> None:
         """Forget what siblings sent long ago, in steps; the mark stays."""
         before = to_ms(self._node.clock() - KEPT)
-        for known in await self._node.store.all("logs.known_logs"):
-            log = {"origin": known["origin"], "epoch": known["epoch"]}
-            await self._drop("logs.drop_passed_epochs", **log, before=before)
-            while True:
-                oldest = await self._node.store.all("logs.oldest", **log, mark=known["mark"], count=STEP)
-                passed = [row["number"] for row in oldest if row["at"] <= before]
-                if passed:
-                    await self._drop("logs.drop_through", **log, number=max(passed))
-                if len(passed) < STEP:
-                    break
+        origin = ""
+        while (row := await self._node.store.one("logs.next_origin", after=origin)) and row["origin"] is not None:
+            origin = row["origin"]
+            known = await self._node.store.one("logs.known", origin=origin)
+            epoch, mark = (known["epoch"], known["mark"]) if known is not None else ("", 0)
+            while await self._drop("logs.drop_others", origin=origin, epoch=epoch, before=before, most=STEP) >= STEP:
+                continue
+            while await self._sweep(origin, epoch, mark, before) == STEP:
+                continue
 
-    async def _drop(self, query: str, **values: object) -> None:
-        async def work(tx: Transaction) -> None:
-            await tx.run(query, **values)
+    async def _sweep(self, origin: str, epoch: str, mark: int, before: int) -> int:
+        """Forget a step of what lies under the mark; return how many were old enough."""
+        oldest = await self._node.store.all("logs.oldest", origin=origin, epoch=epoch, mark=mark, count=STEP)
+        passed = [row["number"] for row in oldest if row["at"] <= before]
+        if passed:
+            await self._drop("logs.drop_through", origin=origin, epoch=epoch, number=max(passed))
+        return len(passed)
 
-        await self._node.store.write(work)
+    async def _drop(self, query: str, **values: object) -> int:
+        async def work(tx: Transaction) -> int:
+            return await tx.run(query, **values)
+
+        return await self._node.store.write(work)
 
 
 def _asked(authority: str, after: str, reader: Reader) -> int:

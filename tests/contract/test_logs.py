@@ -120,7 +120,40 @@ async def test_what_came_is_kept_once_and_loses_its_words(rows: Store) -> None:
     assert [1, 0, 0] == moved
     assert highest is not None
     assert 4 == highest["number"]
-    assert [{"origin": DE, "epoch": "E", "mark": 2}] == [dict(row) for row in await rows.all("logs.known_logs")]
+    assert {"epoch": "E", "mark": 2} == dict(await rows.one("logs.known", origin=DE) or {})
+
+
+async def test_old_rows_go_a_step_at_a_time(rows: Store) -> None:
+    """Of another epoch, and only as old as asked for; each origin that has any is found in turn."""
+    for number in range(1, 6):
+        await _note(rows, number, now=NOW + number)
+    old = {"origin": DE, "epoch": "F", "before": NOW + 4, "most": 3}
+    steps = [await rows.write(lambda tx: tx.run("logs.drop_others", **old)) for _ in range(3)]
+    found = [(await rows.one("logs.next_origin", after=after) or {}).get("origin") for after in ("", DE)]
+
+    assert [3, 1, 0] == steps
+    assert [DE, None] == found
+
+
+async def test_what_was_given_up_has_arrived_where_the_sibling_misses_nothing(rows: Store) -> None:
+    """Up to the number it asks from, and what it refused for its content stays a dead letter."""
+    for number in range(1, 5):
+        await rows.write(lambda tx, number=number: send(tx, number, DE))
+        code = "not_visible" if number == 2 else "gave_up"
+        row = (await rows.all("logs.page", origin=DE, after=number - 1, count=1))[0]
+        found = await rows.all("deliveries.list", origin=DE, state="waiting", limit=9)
+        (delivery,) = [each["id"] for each in found if each["activity"] == row["uri"]]
+        await rows.write(
+            lambda tx, id=delivery, code=code: tx.run("deliveries.dead", id=id, status=0, code=code, now=NOW)
+        )
+    before = await rows.one("logs.given_up", origin=DE, number=3)
+    settled = await rows.write(lambda tx: tx.all("logs.arrived", origin=DE, number=3, now=NOW))
+    left = await rows.all("deliveries.list", origin=DE, state="dead", limit=9)
+
+    assert before is not None
+    assert 2 == len(settled)
+    assert [("gave_up"), ("not_visible")] == sorted(row["last_code"] for row in left)
+    assert None is await rows.one("logs.given_up", origin=DE, number=3)
 
 
 async def test_answers_that_are_missing_are_counted(rows: Store) -> None:

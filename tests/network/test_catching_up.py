@@ -109,3 +109,7 @@ async def test_a_sibling_that_was_away_for_a_month_converges(town: Network) -> N
 
     assert dead
     assert [] == await converge(town)
+    await town.catch_up(minutes=62)
+    # What was given up has come by log; only what was refused for its content is a dead letter still.
+    left = (await town["fr"].node.queue.overview(state="dead"))["rows"]
+    assert [] == [row["activity"] for row in left if row["last_code"] == "gave_up"]

@@ -104,7 +104,9 @@ where state = 'dead' and (:id = '' or id = :id) and (:origin = '' or origin = :o
   and origin in (select origin from siblings where policy = 'inherit');
 
 -- name: tidy
-delete from deliveries where state in ('done', 'dropped') and settled_at <= :before;
+-- A step at a time, so that other writes need not wait.
+delete from deliveries where id in (
+    select id from deliveries where state in ('done', 'dropped') and settled_at <= :before limit :most);
 
 -- name: owner_of_inbox
 select uri from doctors where origin = :origin and inbox = :inbox and gone_at is null;

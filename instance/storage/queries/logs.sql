@@ -38,9 +38,6 @@ on conflict do nothing;
 -- name: known
 select epoch, mark from sibling_logs where origin = :origin;
 
--- name: known_logs
-select origin, epoch, mark from sibling_logs order by origin;
-
 -- name: begin
 insert into sibling_logs (origin, epoch, mark) values (:origin, :epoch, :mark)
 on conflict (origin) do update set epoch = excluded.epoch, mark = excluded.mark;
@@ -71,5 +68,22 @@ order by number limit :count;
 -- name: drop_through
 delete from received where origin = :origin and epoch = :epoch and number <= :number;
 
--- name: drop_passed_epochs
-delete from received where origin = :origin and epoch <> :epoch and at <= :before;
+-- name: drop_others
+-- Of epochs that have passed, a step at a time.
+delete from received where origin = :origin and epoch <> :epoch and at <= :before and number <= (
+    select max(x.number) from (
+        select number from received where origin = :origin and epoch <> :epoch and at <= :before
+        order by number limit :most) x);
+
+-- name: next_origin
+select min(origin) as origin from received where origin > :after;
+
+-- name: given_up
+select number from deliveries
+where origin = :origin and state = 'dead' and last_code = 'gave_up' and number > 0 and number <= :number limit 1;
+
+-- name: arrived
+-- The sibling misses nothing up to here: what was given up has come to it in another way.
+update deliveries set state = 'done', settled_at = :now, last_code = ''
+where origin = :origin and state = 'dead' and last_code = 'gave_up' and number > 0 and number <= :number
+returning object;
