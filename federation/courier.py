@@ -15,6 +15,7 @@ from federation.delivery import DeadRow, Knock, Moved, Outcome, Priority, judge
 from federation.errors import Refused
 from federation.ports import (
     Answer,
+    Besides,
     Clock,
     Delivery,
     DeliveryQueue,
@@ -63,10 +64,12 @@ class Courier:
         *,
         instance_actor: Uri,
         rng: Random,
+        besides: Besides | None = None,
     ) -> None:
         self._siblings, self._keys, self._poster, self._queue = siblings, keys, poster, queue
         self._may_send, self._reread, self._clock = may_send, reread, clock
         self._instance_actor, self._rng = instance_actor, rng
+        self._besides = besides or _nothing
         self._threads = SigningThreads()
         #: The profile that passed where the announced one did not, by origin and announcement.
         self._learnt: dict[tuple[str, bool], Profile] = {}
@@ -147,7 +150,8 @@ class Courier:
             key = await self._keys.signing_key(delivery.signer, profile)
         except LookupError:
             raise _Unsent(DeadRow("no_key")) from None
-        make = partial(sign, "POST", delivery.inbox, body, key, profile, self._clock())
+        more = await self._besides(delivery)
+        make = partial(sign, "POST", delivery.inbox, body, key, profile, self._clock(), more=more)
         # An Ed25519 signature costs less than the way to a thread and back.
         return make() if key.algorithm == "ed25519" else await self._threads.run(make)
 
@@ -158,6 +162,10 @@ class _Unsent(Exception):
     def __init__(self, verdict: Held | Dropped | DeadRow) -> None:
         super().__init__(verdict.code)
         self.verdict = verdict
+
+
+async def _nothing(delivery: Delivery) -> dict[str, str]:
+    return {}
 
 
 def _closed(refusal: Refused) -> Held | Dropped:

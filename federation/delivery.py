@@ -130,6 +130,12 @@ def meaning(status: int) -> Meaning:
     return next((found for statuses, found in ANSWERS if status in statuses), Meaning.BUSY)
 
 
+def is_final(status: int, code: str) -> bool:
+    """Whether an answer of ours makes the message a dead letter at its sender: it will never pass."""
+    found = meaning(status)
+    return found is Meaning.NEVER or (found is Meaning.FORBIDDEN and code not in MEMBERSHIP)
+
+
 def next_try(failures: int, now: datetime, rng: Random) -> datetime:
     """When to try again after so many failures in a row (at least one)."""
     if failures <= len(BACK_OFF):

@@ -14,8 +14,10 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from federation import integrity, parse, signatures
+from federation import catch_up, integrity, parse, signatures, synchronisation
 from federation.allowlist import Allowlist, Direction, Sibling
+from federation.catch_up import Logged, LogNumber
+from federation.delivery import is_final
 from federation.errors import (
     ActorMismatch,
     AuthorAway,
@@ -37,6 +39,7 @@ from federation.errors import (
 )
 from federation.ports import Admission, Arrival, Audit, Clock, Inbound, Keys, Recognise, Replays, SiblingsNow, Speaker
 from federation.signatures import Claim, SignedMessage, Verified
+from federation.synchronisation import Said
 from federation.uri import BadUri, Uri
 from federation.vocabulary import (
     AnyActivity,
@@ -83,11 +86,14 @@ class Reader:
 
 @dataclass(slots=True)
 class _Trail:
-    """What is known of a message so far: facts for the audit row."""
+    """What is known of a message so far: facts for the audit row, and its place in the sender's log."""
 
     origin: str = ""
     key_id: str = ""
     activity: str = ""
+    place: LogNumber | None = None
+    head: str = ""
+    said: Said | None = None
 
 
 class Inbox:
@@ -126,7 +132,21 @@ class Inbox:
         try:
             return await self._receive(head, read_body, recipient, trail)
         except Refused as refusal:
-            self._audit.refused(Direction.IN, refusal, trail.origin, trail.key_id, trail.activity)
+            await self._refused(refusal, trail)
+            raise
+
+    async def take(self, logged: Logged) -> Receipt:
+        """Keep what was read in a sibling's log, after the same checks as what is posted (steps 14 to 19).
+
+        Raises Refused as `receive` does. What was said by somebody of another origin needs their own proof.
+        """
+        trail = _Trail(logged.signer.origin, logged.key_id, place=logged.place)
+        try:
+            allowlist = await self._siblings()
+            sibling = allowlist.require(trail.origin, Direction.IN)
+            return await self._judge(logged, sibling, allowlist, trail)
+        except Refused as refusal:
+            await self._refused(refusal, trail)
             raise
 
     async def authorise_get(self, head: SignedMessage) -> Reader:
@@ -137,6 +157,12 @@ class Inbox:
         except Refused as refusal:
             self._audit.refused(Direction.SERVE, refusal, trail.origin, trail.key_id, trail.activity)
             raise
+
+    async def _refused(self, refusal: Refused, trail: _Trail) -> None:
+        """Put it on the record; what will never pass leaves no gap in the log it came from."""
+        self._audit.refused(Direction.IN, refusal, trail.origin, trail.key_id, trail.activity)
+        if trail.place is not None and is_final(refusal.http_status, refusal.answer_code):
+            await self._inbound.note(trail.origin, trail.place)
 
     # ── the order of the checks ──
 
@@ -154,6 +180,9 @@ class Inbox:
         try:
             message = head.with_body(await read_body(self._max_body))
             proof = await self._prove(message, claim, sibling)
+            trail.place, trail.said = catch_up.read_number(message, claim), synchronisation.read(message, claim)
+            if trail.place is not None:
+                trail.head = catch_up.keep_head(message, claim)
             if recipient is not None:
                 await recipient()
             if self._replays.seen(proof.replay_key):
@@ -205,21 +234,21 @@ class Inbox:
                 raise
         return signatures.prove(sound, fresh)
 
-    async def _judge(self, proof: Verified, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
+    async def _judge(self, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
         """Steps 14 to 19."""
         document = parse.read(proof)
         trail.activity = document.activity.id
         try:
-            return await self._admit(document, proof, sibling, allowlist)
+            return await self._admit(document, proof, sibling, allowlist, trail)
         except (KeyAway, StandingDeferred) as away:
-            if document.activity.actor == proof.signer:
+            if _speaks_for_itself(document.activity, proof):
                 raise
             # Not `unknown_key`, nor a 503 of the author's: the forwarder would take that to be about itself, and hold
             # back its whole lane.
             raise AuthorAway(away.reason) from None
 
     async def _admit(
-        self, document: parse.Document, proof: Verified, sibling: Sibling, allowlist: Allowlist
+        self, document: parse.Document, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist, trail: _Trail
     ) -> Receipt:
         """Steps 15 to 19.
 
@@ -227,7 +256,7 @@ class Inbox:
         status lists are missing or too old.
         """
         activity, home = document.activity, sibling
-        if activity.actor != proof.signer:
+        if not _speaks_for_itself(activity, proof):
             home = await self._forwarded_author(document, proof, sibling, allowlist)
         require_own_ids(activity)
         require_listed(document.origins, self._origin, allowlist)
@@ -235,11 +264,15 @@ class Inbox:
         if document.objection is not None:
             raise document.objection
         if isinstance(activity, Ignored):
+            if trail.place is not None:
+                await self._inbound.note(trail.origin, trail.place)
             return Receipt(activity.id, new=False, ignored=True)
         require_open_kind(activity, sibling)
-        forwarded_by = sibling if activity.actor != proof.signer else None
-        new = await self._inbound.keep(Arrival(document, proof, home, speaker, forwarded_by))
-        self._replays.remember(proof.replay_key)
+        forwarded_by = None if _speaks_for_itself(activity, proof) else sibling
+        arrival = Arrival(document, proof, home, speaker, forwarded_by, trail.place, trail.head, trail.said)
+        new = await self._inbound.keep(arrival)
+        if isinstance(proof, Verified):
+            self._replays.remember(proof.replay_key)
         return Receipt(activity.id, new, speaker.held)
 
     async def _speaker(self, activity: AnyActivity, sibling: Sibling) -> Speaker:
@@ -261,7 +294,7 @@ class Inbox:
         return speaker
 
     async def _forwarded_author(
-        self, document: parse.Document, proof: Verified, sibling: Sibling, allowlist: Allowlist
+        self, document: parse.Document, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist
     ) -> Sibling:
         """Step 15 for inbox forwarding (ActivityPub section 7.1.2): return the author's own sibling.
 
@@ -301,6 +334,13 @@ def require_activity_type(content_type: str) -> None:
     """Raise UnsupportedMediaType for anything but activity+json and ld+json with the profile (ActivityPub 3.2)."""
     if content_type != "application/activity+json" and not _MEDIA_TYPE.match(content_type):
         raise UnsupportedMediaType
+
+
+def _speaks_for_itself(activity: AnyActivity, proof: Verified | Logged) -> bool:
+    """Whether the message is the actor's own: signed by them, or read in the log of their own home."""
+    if isinstance(proof, Logged):
+        return activity.actor.origin == proof.signer.origin
+    return activity.actor == proof.signer
 
 
 def require_own_ids(activity: AnyActivity) -> None:

@@ -67,6 +67,7 @@ from federation.vocabulary import (
 )
 
 if TYPE_CHECKING:
+    from federation.catch_up import Logged
     from federation.signatures import Verified
 
 __all__ = [
@@ -101,7 +102,7 @@ class Document(Struct, frozen=True, kw_only=True):
     objection: Refused | None = None
 
 
-def document(proof: Verified) -> Document:
+def document(proof: Verified | Logged) -> Document:
     """Return what the signed message says; raise Malformed, UnknownContext, TooMany, PublicAudience, … ."""
     found = read(proof)
     if found.objection is not None:
@@ -109,7 +110,7 @@ def document(proof: Verified) -> Document:
     return found
 
 
-def read(proof: Verified) -> Document:
+def read(proof: Verified | Logged) -> Document:
     """Return what the signed message says, with the refusal of its kind or audience as a value.
 
     For a caller that owes an earlier answer first: an author who is not the signer is refused before an audience is.
@@ -120,7 +121,7 @@ def read(proof: Verified) -> Document:
     return Document(raw=source, activity=found, origins=_origins(node), objection=objection)
 
 
-def raw(proof: Verified) -> dict[str, Json]:
+def raw(proof: Verified | Logged) -> dict[str, Json]:
     """Return the strict JSON of a signed message."""
     return strict_json(proof.body)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +14,9 @@ from federation.signatures import Profile, Verified
 from federation.uri import Uri
 
 if TYPE_CHECKING:
+    from federation.catch_up import Logged, LogNumber
     from federation.parse import Document
+    from federation.synchronisation import Said
 
 
 class Clock(Protocol):
@@ -94,12 +96,17 @@ class Arrival:
     """A message that every check at the door has passed."""
 
     document: Document
-    proof: Verified
+    proof: Verified | Logged
     #: The sibling whose actor speaks; of a forwarded message, not the one that posted it.
     sibling: Sibling
     speaker: Speaker
     #: The home of the thread that passed the message on, or None where its author's instance sent it.
     forwarded_by: Sibling | None = None
+    #: Its place in the log of the instance it came from, and its head as signed there (nothing where it was read).
+    place: LogNumber | None = None
+    head: str = ""
+    #: What it says of its actor's followers here.
+    said: Said | None = None
 
 
 class Inbound(Protocol):
@@ -109,8 +116,11 @@ class Inbound(Protocol):
         """Return after the activity is on disk; False where (actor, id) was here before.
 
         Raises Refused where it does not fit what is stored here (not the owner's, nobody asked, not visible): then
-        nothing of it is kept.
+        nothing of it is kept. Its place in the sender's log is kept with it, and with what was here before.
         """
+
+    async def note(self, origin: str, place: LogNumber) -> None:
+        """Return after it is on disk that this number of that instance's log has come, and left nothing to keep."""
 
 
 class Audit(Protocol):
@@ -137,6 +147,8 @@ class Delivery:
     created_at: datetime
     #: The post or comment it is about, for the copy ledger.
     object: str = ""
+    #: Its place in the log for that sibling; 0 for what is older than the log.
+    number: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +174,12 @@ class Answer:
     code: str = ""
     #: Seconds.
     retry_after: int | None = None
+
+
+class Besides(Protocol):
+    """What a delivery says of our logs and collections besides its body; its signature covers it."""
+
+    async def __call__(self, delivery: Delivery) -> Mapping[str, str]: ...
 
 
 class Poster(Protocol):

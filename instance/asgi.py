@@ -137,7 +137,12 @@ class FederationApp:
                     await self._page(scope, receive, send)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
-            case ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]) | ("federation", ["list", *_]):
+            case (
+                ("vc", ["status", _, _])
+                | ("audit", ["heads", _] | ["held"])
+                | ("federation", ["list", *_])
+                | ("siblings", [_, "log", _] | [_, "received", _, _])
+            ):
                 await self._for_siblings(message, rest, query, scope, send)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
                 await self._open_document(message, path, query, scope, send)
@@ -149,7 +154,7 @@ class FederationApp:
     async def _for_siblings(
         self, message: SignedMessage, rest: list[str], query: str, scope: Scope, send: Any
     ) -> None:  # fmt: skip
-        """What siblings alone read: status lists, the federation list, the audit log's heads and what is held."""
+        """What siblings alone read: status lists, the federation list, the audit log, what is held of it, logs."""
         reader = await self._node.inbox.authorise_get(message)
         if query:
             raise NotFound
@@ -162,6 +167,11 @@ class FederationApp:
                 await self._answers.validated(scope, send, body, VC, validator, known)
             case ["heads", number]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
+            case [host, "log", after]:
+                await self._answers.document(scope, send, await self._node.logs.page(host, after, reader), JSON)
+            case [host, "received", epoch, after]:
+                found = await self._node.logs.received(host, epoch, after, reader)
+                await self._answers.document(scope, send, found, JSON)
             case ["held"]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
             case _:

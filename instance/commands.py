@@ -230,7 +230,11 @@ async def backup(node: Node, by: str, target: str, evidence: str = "") -> Any:
     if evidence:
         node.evidence.require_outside(Path(evidence))
     await _record_in_log(node, "backup_ordered", by, target)
-    await node.store.backup(target)
+    await node.logs.before_copy()
+    try:
+        await node.store.backup(target)
+    finally:
+        await node.logs.after_copy()
     return {"written": target, "added": await node.evidence.copy_to(Path(evidence)) if evidence else 0}
 
 

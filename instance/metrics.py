@@ -52,6 +52,18 @@ class Metrics:
         self.skew = Gauge(
             "esanum_clock_skew_seconds", "Farthest clock of a sibling, beyond a minute", registry=self.registry
         )
+        self.log_gaps = Gauge(
+            "esanum_log_gaps", "Siblings in whose log something is missing here", registry=self.registry
+        )
+        self.log_pulls = Counter(
+            "esanum_log_pulls", "Times a sibling's log was read, by outcome", ["outcome"], registry=self.registry
+        )
+        self.log_entries = Counter(
+            "esanum_log_entries", "Entries of siblings' logs taken in, by outcome", ["outcome"], registry=self.registry
+        )
+        self.followers_mended = Counter(
+            "esanum_followers_mended", "Follows on which two ends did not agree", registry=self.registry
+        )
         self.pages = Histogram(
             "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),

@@ -71,7 +71,7 @@ class Outbox:
         targets: Sequence[Target],
         at: datetime,
     ) -> list[Target]:
-        """Write a row for each inbox that is open, or will be; return which."""
+        """Write a row for each inbox that is open, or will be, with one number for each sibling; return which."""
         states = _states(self._node.allowlist(), targets, self._node.origin)
         rows = [
             {
@@ -81,8 +81,8 @@ class Outbox:
             }
             for target, state in states.items()
         ]  # fmt: skip
+        await tx.many("lanes.number", [{"origin": origin} for origin in _origins(states)])
         await tx.many("deliveries.add", rows)
-        await tx.many("lanes.add", [{"origin": origin} for origin in _origins(states)])
         return list(states)
 
     async def _holders(self, tx: Transaction, object: Uri, known: Sequence[Target]) -> list[Target]:

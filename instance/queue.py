@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 LEASE: Final = timedelta(seconds=30)
 _BODIES: Final = 8 * 1_048_576
 _LISTED: Final = 200
-#: Settled rows are kept this long for "how far has my post come".
+#: Settled rows are kept this long for "how far has my post come", and as what siblings may have missed.
 _KEPT: Final = timedelta(days=90)
+#: So many are forgotten in one step.
+_STEP: Final = 1_000
 _OUTCOMES: Final = ("done", "dead", "later", "held", "dropped")
 #: The order in which kinds of settlement are written.
 _SETTLEMENTS: Final = (
@@ -240,7 +242,13 @@ class Queue:
 
     async def tidy(self) -> None:
         """Forget what was settled long ago; dead letters stay until somebody decides."""
-        await self._write("deliveries.tidy", before=to_ms(self._clock() - _KEPT))
+        before = to_ms(self._clock() - _KEPT)
+
+        async def step(tx: Transaction) -> int:
+            return await tx.run("deliveries.tidy", before=before, most=_STEP)
+
+        while await self._store.write(step) == _STEP:
+            continue
 
     # ── writing ──
 
@@ -307,6 +315,7 @@ def _delivery(row: Row) -> Delivery:
         id=row["id"], origin=row["origin"], inbox=Uri.parse(row["inbox"]), shared=bool(row["shared"]),
         activity=Uri.parse(row["activity"]), signer=Uri.parse(row["actor"]), priority=row["priority"],
         attempts=row["attempts"], created_at=from_ms(row["created_at"]), object=row["object"],
+        number=row["number"],
     )  # fmt: skip
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
+    from instance.services.catching_up import CatchingUp
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
     from instance.services.exports import Exports
@@ -55,9 +56,12 @@ if TYPE_CHECKING:
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
+    from instance.services.sibling_logs import SiblingLogs
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
-    from instance.workers import Workers
+    from instance.services.synchronising import Synchronising
+    from instance.services.threads import Threads
+    from instance.workers import OwnStanding, Workers
 
 MakeWire = Callable[["Node"], "Wire"]
 
@@ -103,6 +107,11 @@ class Node:
     relocations: Relocations
     siblings: SiblingAdmin
     serving: Serving
+    logs: SiblingLogs
+    catching_up: CatchingUp
+    threads: Threads
+    synchronising: Synchronising
+    own_standing: OwnStanding
     workers: Workers
 
     def __init__(
@@ -212,6 +221,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.allowlist_cache import AllowlistCache
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
+    from instance.services.catching_up import CatchingUp
     from instance.services.directory import Directory
     from instance.services.dossiers import chain
     from instance.services.federation_list import FederationLists
@@ -219,7 +229,10 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.own_status import OwnStatus
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
-    from instance.workers import Workers
+    from instance.services.sibling_logs import SiblingLogs
+    from instance.services.synchronising import Synchronising
+    from instance.services.threads import Threads
+    from instance.workers import OwnStanding, Workers
 
     node.allowlist = AllowlistCache(node)
     await node.allowlist.start()
@@ -233,6 +246,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
     node.federation_list = FederationLists(node)
+    node.logs = SiblingLogs(node)
+    await node.logs.open()
     await _compose_people(node)
     node.serving = Serving(node, importlib.metadata.version("esanum-federation"))
     node.apply = Apply(node)
@@ -244,6 +259,9 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
         recognise=node.directory, admission=node.admission, replays=ReplayMemory(node.clock),
         inbound=node.inbound, audit=node.audit, window=node.config.signature_window, max_body=node.config.max_message,
     )  # fmt: skip
+    node.own_standing, node.catching_up = OwnStanding(node), CatchingUp(node)
+    await node.catching_up.open()
+    node.threads, node.synchronising = Threads(node), Synchronising(node)
     node.workers = Workers(node)
 
 

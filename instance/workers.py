@@ -54,8 +54,9 @@ class Workers:
     def __init__(self, node: Node) -> None:
         self._node = node
         courier = Courier(
-            node.allowlist, node.keys, node.wire, node.queue, OwnStanding(node), Inboxes(node), node.clock,
+            node.allowlist, node.keys, node.wire, node.queue, node.own_standing, Inboxes(node), node.clock,
             instance_actor=node.actor, rng=Random(),  # noqa: S311  # spreads retries, guards nothing
+            besides=Besides(node),
         )  # fmt: skip
         self._lanes = Lanes(courier, node.queue, node.clock, fault=self._fault, wake=node.wake.deliveries.set)
         self._late: deque[float] = deque(maxlen=BEATS)
@@ -77,7 +78,8 @@ class Workers:
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
-            ("mails", self._mails), ("beat", self._beat), ("federation list", self._federation_list),
+            ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
+            ("federation list", self._federation_list),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -88,6 +90,9 @@ class Workers:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await self._node.directory.lists.stop()
+        await self._node.catching_up.stop()
+        await self._node.threads.stop()
+        await self._node.synchronising.stop()
         await self._node.inbound.stop()
         if self._stopped:
             return
@@ -174,6 +179,14 @@ class Workers:
             except TimeoutError:
                 continue
 
+    async def _catching_up(self) -> None:
+        """Apart from the chores, and without waiting for anybody: a sibling may hang."""
+        while True:
+            await self._node.catching_up.begin_due()
+            await self._node.threads.begin_due()
+            await self._node.synchronising.begin_due()
+            await asyncio.sleep(TICK)
+
     async def _leases(self) -> None:
         """Apart from the chores, of which one may take longer than a lease lasts."""
         while True:
@@ -226,6 +239,8 @@ class Workers:
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("refusals", timedelta(hours=1), node.audit.sweep),
+            ("logs", timedelta(hours=1), node.logs.sweep),
+            ("threads", timedelta(hours=1), node.threads.sweep),
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),
@@ -254,6 +269,17 @@ class Workers:
 
     def _fault(self, where: str, fault: BaseException) -> None:
         self._node.log.error("worker_fault", where=where, error=type(fault).__name__, exc_info=fault)
+
+
+class Besides:
+    """Implements `federation.ports.Besides`: the number in the log, and the digest of followers."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def __call__(self, delivery: Delivery) -> dict[str, str]:
+        """Return the headers of one delivery."""
+        return {**await self._node.logs(delivery), **await self._node.synchronising(delivery)}
 
 
 class OwnStanding:

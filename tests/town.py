@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -104,6 +105,8 @@ class Network:
     down: set[str] = field(default_factory=set)
     #: Called with (method, url, body); True makes the answer get lost after the receiver has done its work.
     loses: Callable[[str, str, bytes], bool] = lambda method, url, body: False
+    #: Called in the same way; True makes a message vanish on its way, though its sender is told that it was accepted.
+    swallows: Callable[[str, str, bytes], bool] = lambda method, url, body: False
     contacts: list[Contact] = field(default_factory=list)
 
     @classmethod
@@ -134,6 +137,8 @@ class Network:
         if place is None or place.name in self.down:
             self.contacts.append(Contact(method, url, 0))
             raise NotReached("refused")
+        if self.swallows(method, url, body):
+            return Response(202, {}, b"")
         answer = await place.request(method, url.target, {"Host": url.authority, **headers}, body)
         self.contacts.append(Contact(method, url, answer.status))
         if self.loses(method, url, body):
@@ -148,6 +153,15 @@ class Network:
             if not any([await place.node.workers.busy() for place in self.places.values()]):
                 return
         raise AssertionError("the network does not come to rest")
+
+    async def catch_up(self, minutes: float = 2) -> None:
+        """Let gaps grow old enough, have every instance read the logs it is due to read, and settle what follows."""
+        for move in (0.0, minutes):
+            self.clock.move(minutes=move)
+            for place in self.places.values():
+                await place.node.catching_up.poll_due()
+                await place.node.synchronising.poll_due()
+        await self.settle()
 
     async def close(self) -> None:
         """Close every instance."""
@@ -351,12 +365,9 @@ async def rows(node: Node, sql: str) -> list[Any]:
     import sqlite3
 
     path = node.config.database.removeprefix("sqlite:///")
-    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
-        try:
-            return connection.execute(sql).fetchall()
-        finally:
-            pass
+        return connection.execute(sql).fetchall()
 
 
 def refused(answer: Response) -> tuple[int, str]:

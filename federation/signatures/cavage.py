@@ -117,11 +117,13 @@ class CavageVerifier(httpsig.HeaderVerifier):  # type: ignore[misc]  # httpsig h
         return self._key.verifies(signature, data)
 
 
-def sign_cavage(key: PrivateKey, headers: Mapping[str, str], method: str, target: str, label: str) -> dict[str, str]:
-    """Return the header Signature; the digest is covered where there is one."""
+def sign_cavage(
+    key: PrivateKey, headers: Mapping[str, str], method: str, target: str, label: str, more: tuple[str, ...] = ()
+) -> dict[str, str]:
+    """Return the header Signature; the digest is covered where there is one, and the fields that `more` names."""
     if key.algorithm != "rsa" or label not in LABELS:
         raise ValueError("cavage is signed with RSA, as hs2019 or rsa-sha256")
-    covered = COVERED_POST if "Digest" in headers else COVERED_GET
+    covered = (*(COVERED_POST if "Digest" in headers else COVERED_GET), *more)
     signed = CavageSigner(key, covered, label).sign(headers, method=method, path=target)
     return {"Signature": signed["signature"]}
 

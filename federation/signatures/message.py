@@ -25,6 +25,8 @@ SINGLE: Final = frozenset(
         "signature",
         "signature-input",
         "authorization",
+        "sibling-log",
+        "collection-synchronization",
     }
 )
 _NO_NAMES: Final[frozenset[str]] = frozenset()

@@ -21,7 +21,8 @@ REQUIRED_GET: Final = ("@method", "@target-uri")
 REQUIRED_POST: Final = (*REQUIRED_GET, "content-digest")
 COVERED_GET: Final = REQUIRED_GET
 COVERED_POST: Final = (*REQUIRED_POST, "content-type")
-ALLOWED: Final = frozenset({*COVERED_POST, "@authority", "host", "date"})
+#: Beside them what a message may say of our logs and collections; whoever covers it means it.
+ALLOWED: Final = frozenset({*COVERED_POST, "@authority", "host", "date", "sibling-log", "collection-synchronization"})
 #: RFC 9421 section 3.3 names of the algorithms, by the stored key's.
 ALGORITHMS: Final = {"rsa": "rsa-v1_5-sha256", "ed25519": "ed25519"}
 OUR_LABEL: Final = "sig1"
@@ -80,9 +81,12 @@ def signature_base(message: SignedMessage, covered: tuple[str, ...], params: str
     return "\n".join(lines).encode("ascii")
 
 
-def sign_rfc9421(key: PrivateKey, message: SignedMessage, created: int) -> dict[str, str]:
-    """Return the headers Signature-Input and Signature; a Uri holds nothing that would have to be quoted."""
-    covered = COVERED_POST if "content-digest" in message.headers else COVERED_GET
+def sign_rfc9421(key: PrivateKey, message: SignedMessage, created: int, more: tuple[str, ...] = ()) -> dict[str, str]:
+    """Return the headers Signature-Input and Signature; a Uri holds nothing that would have to be quoted.
+
+    `more` names the fields that are covered besides.
+    """
+    covered = (*(COVERED_POST if "content-digest" in message.headers else COVERED_GET), *more)
     components = " ".join(f'"{name}"' for name in covered)
     params = f'({components});created={created};keyid="{key.id}";alg="{ALGORITHMS[key.algorithm]}"'
     signature = encode_base64(key.sign(signature_base(message, covered, params)))

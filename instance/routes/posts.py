@@ -51,6 +51,8 @@ async def post_page(
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
     shown = await thread.thread(node.store, reader.uri, slug, page)
+    if not shown.post.local:
+        node.threads.wanted(shown.post.uri)
     if answering not in {answer.comment.slug for answer in shown.answers}:
         answering = ""  # what was answered is gone: the text comes back in the form for the post
     usual = _answer_language(reader, shown.post.language)

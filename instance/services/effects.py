@@ -90,6 +90,7 @@ async def is_withdrawn(tx: Transaction, into: Incoming, uri: Uri) -> bool:
     if found is None:
         return False
     if found["actor"] in (into.activity.actor, into.instance):
+        await tx.run("logs.forget_words", object=uri, nothing=b"")
         return True
     await tx.run("apply.drop_tombstone", uri=uri)
     return False

@@ -132,6 +132,7 @@ class PostEffects:
         if await is_withdrawn(tx, into, comment.id) or (
             post is None and await tx.one("apply.tombstone", uri=comment.context) is not None
         ):
+            await tx.run("logs.forget_words", object=comment.id, nothing=b"")
             return
         before = await tx.one("apply.comment", uri=comment.id)
         if before is not None:
@@ -221,6 +222,8 @@ class PostEffects:
             await self._drop_post(tx, into, uri)
         elif comment is not None:
             await self._drop_comment(tx, into, comment, effects)
+        else:
+            await self._drop_words(tx, into, uri)  # what hangs on it may have come first
 
     async def delete_doctor(self, tx: Transaction, into: Incoming, uri: Uri) -> None:
         """Take a doctor away with everything they wrote and every relation; ids stay as tombstones."""
@@ -233,6 +236,7 @@ class PostEffects:
             await tx.run("apply.drop_comment", uri=row["uri"])
             await tx.run("apply.recount", post=row["post"])
         await withdraw(tx, into, uri, "Person")
+        await tx.run("logs.forget_words", object=uri, nothing=b"")
         await tx.run("apply.drop_likes_by", actor=uri)
         await tx.run("apply.drop_recommendations_by", actor=uri)
         await tx.run("apply.drop_follows_of", doctor=uri)

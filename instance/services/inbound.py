@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from federation import parse
 from federation.allowlist import Direction, Sibling
+from federation.catch_up import LogNumber
 from federation.errors import Refused, StandingDeferred, TooManyRequests
 from federation.ports import Arrival
+from federation.signatures import Verified
 from federation.uri import Uri
-from federation.vocabulary import AnyActivity, Delete, Move, Update
+from federation.vocabulary import AnyActivity, Create, Delete, Move, Update
 from instance.ids import new_ulid
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 TRIES: Final = 5
+#: In the place of a signature's profile, for what was read in its sender's log.
+READ_IN_LOG: Final = "log"
 #: After failures 1 to 4 of a handler.
 WAITS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5), timedelta(minutes=30))
 HELD_FOR: Final = timedelta(days=7)
@@ -63,7 +67,7 @@ class InboundQueue:
             into = await node.apply.prepare(activity, arrival.proof.body, arrival.sibling, forwarded_by=forwarded_by)
             speaks = self._is_contact_due(row["origin"], into.now)
             new, effects = await node.store.write(
-                lambda tx: self._keep_applied(tx, row, into, speaks=speaks), brief=True
+                lambda tx: self._keep_applied(tx, row, into, arrival, speaks=speaks), brief=True
             )
         except (Refused, StorageUnavailable):
             raise
@@ -74,14 +78,21 @@ class InboundQueue:
             self._contacts[row["origin"]] = into.now
         if effects is not None:
             await node.apply.settle(effects)
+        self._heard(arrival)
         self._count(row["type"], "applied" if new else "repeated")
         return new
 
+    async def note(self, origin: str, place: LogNumber) -> None:
+        """Return after it is on disk that this number has come, and left nothing to keep."""
+        await self._node.store.write(lambda tx: self._note(tx, origin, place), brief=True)
+        self._node.catching_up.heard(origin, place)
+
     async def _keep_applied(
-        self, tx: Transaction, row: dict[str, Any], into: Incoming, *, speaks: bool
+        self, tx: Transaction, row: dict[str, Any], into: Incoming, arrival: Arrival, *, speaks: bool
     ) -> tuple[bool, Effects | None]:
         """The row that remembers the id, without a body, and the effect; `speaks`: the contact is noted too."""
         await self._turn(tx, into)
+        await self._note_arrival(tx, arrival)
         if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": row["now"]}):
             return False, None
         if speaks:
@@ -92,10 +103,12 @@ class InboundQueue:
         held = arrival.speaker.held
 
         async def work(tx: Transaction) -> int:
+            await self._note_arrival(tx, arrival)
             state = "waiting" if held is None else "held"
             return await tx.run("inbound.add", **{**row, "state": state, "held_for": held or ""})
 
         new = bool(await self._node.store.write(work, brief=True))
+        self._heard(arrival)
         if new and held is None:
             self._remember(row["id"], arrival)
             self._node.wake.inbound.set()
@@ -113,9 +126,32 @@ class InboundQueue:
         activity, proof = arrival.document.activity, arrival.proof
         return {
             "id": new_ulid(now), "actor": activity.actor, "activity": activity.id, "type": type(activity).__name__,
-            "origin": proof.key_id.origin, "key_id": proof.key_id, "profile": proof.profile.value,
+            "origin": proof.key_id.origin, "key_id": proof.key_id,
+            "profile": proof.profile.value if isinstance(proof, Verified) else READ_IN_LOG,
             "body": proof.body, "now": to_ms(now), "state": "waiting", "held_for": "", "applied_at": None,
         }  # fmt: skip
+
+    async def _note_arrival(self, tx: Transaction, arrival: Arrival) -> None:
+        """Its number, and what it said for as long as its sender may want it back: before the effect, which may be that
+        there are no words any more."""
+        if arrival.place is not None:
+            await self._note(
+                tx, arrival.proof.key_id.origin, arrival.place, object=about(arrival.document.activity),
+                head=arrival.head, body=arrival.proof.body if arrival.head else b"",
+            )  # fmt: skip
+
+    async def _note(
+        self, tx: Transaction, origin: str, place: LogNumber, *, object: str = "", head: str = "", body: bytes = b""
+    ) -> None:
+        await tx.run(
+            "logs.note", origin=origin, epoch=place.epoch, number=place.number, object=object, head=head, body=body,
+            now=to_ms(self._node.clock()),
+        )  # fmt: skip
+
+    def _heard(self, arrival: Arrival) -> None:
+        self._node.synchronising.heard(arrival)
+        if arrival.place is not None:
+            self._node.catching_up.heard(arrival.proof.key_id.origin, arrival.place)
 
     def _is_contact_due(self, origin: str, now: datetime) -> bool:
         """Whether it is to be written down that the sibling spoke: now and then, and not for every message."""
@@ -289,6 +325,8 @@ class InboundQueue:
         self._read.pop(row["id"], None)
         now = to_ms(self._node.clock())
         await self._run("inbound.refused", id=row["id"], code=refusal.answer_code, now=now, empty=b"")
+        if row["body"]:
+            await self._run("logs.forget_words", object=about(self._activity(row)), nothing=b"")
         self._node.audit.refused(Direction.IN, refusal, row["origin"], row["key_id"], row["activity"])
         self._node.metrics.applied.labels("refused").inc()
 
@@ -309,6 +347,12 @@ class InboundQueue:
             return await tx.run(query, **values)
 
         return await self._node.store.write(work)
+
+
+def about(activity: AnyActivity) -> str:
+    """The address of the post, comment or doctor whose words an activity holds; nothing for one without words."""
+    thing = activity.object if isinstance(activity, Create | Update) else None
+    return "" if thing is None else str(thing if isinstance(thing, Uri) else thing.id)
 
 
 def _names_an_address(activity: AnyActivity) -> bool:

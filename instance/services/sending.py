@@ -73,6 +73,7 @@ async def forget_object(tx: Transaction, uri: str, now: int) -> None:
     """Take the words of a withdrawn post or answer out of everything that hangs on it: queue, outbox, history."""
     await tx.run("posts.drop_waiting", object=uri, now=now)
     await tx.run("posts.forget_words", object=uri, nothing=b"")
+    await tx.run("logs.forget_words", object=uri, nothing=b"")
     await tx.run("posts.drop_revisions", object=uri)
     await tx.run("posts.drop_likes", object=uri)
     await tx.run("posts.drop_mentions", object=uri)

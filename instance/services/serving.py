@@ -149,7 +149,8 @@ class Serving:
         key = "actor" if name == "outbox" else "doctor"
         rows = await self._node.store.all(f"serving.{name}", **{key: doctor.id}, origin=reader.origin)
         items = [Uri.parse(row["uri"]) for row in rows]
-        return render.collection(Uri.parse(f"{doctor.id}/{name}"), len(items), items)
+        total = int(rows[0]["total"]) if rows and "total" in rows[0] else len(items)
+        return render.collection(Uri.parse(f"{doctor.id}/{name}"), total, items)
 
     async def require_inbox(self, handle: str) -> None:
         """Raise NotFound or Gone where no doctor of ours has this inbox."""

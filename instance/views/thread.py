@@ -119,6 +119,9 @@ class Thread(Struct, frozen=True, kw_only=True):
     pages: int
     named: list[NamedRow]
     delivered: list[Delivered]
+    #: Answers that the home of the post lists and that are not here: still to come, and kept out by our own rules.
+    awaited: int
+    closed: int
 
 
 class Revision(Struct, frozen=True, kw_only=True):
@@ -162,6 +165,7 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
         here = min(max(page, 1), pages)
         named = await rows.all("views.named", object=found.uri) if found.audience == "named" else []
         sent = await rows.all("views.deliveries_of", object=found.uri) if found.own else []
+        missing = None if found.local else await rows.one("threads.missing", post=found.uri)
         return Thread(
             post=found,
             answers=answers[(here - 1) * PAGE_SIZE : here * PAGE_SIZE],
@@ -170,6 +174,8 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
             pages=pages,
             named=[NamedRow(**row) for row in named],
             delivered=_by_sibling([Delivered(**row) for row in sent]),
+            awaited=int(missing["awaited"] or 0) if missing is not None else 0,
+            closed=int(missing["closed"] or 0) if missing is not None else 0,
         )
 
     return await store.read(look)

@@ -1,8 +1,10 @@
 -- The queue out: one row per activity and inbox.
 
 -- name: add
-insert into deliveries (id, origin, inbox, shared, activity, actor, object, priority, state, created_at, due_at)
-values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :state, :now, :now)
+-- Its number is the last one given in the lane, raised before in the same transaction.
+insert into deliveries (id, origin, inbox, shared, activity, actor, object, priority, state, created_at, due_at, number)
+values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :state, :now, :now,
+    (select last_number from lanes where origin = :origin))
 on conflict (inbox, activity) do nothing;
 
 -- name: withdraw_object
@@ -20,7 +22,7 @@ where activity = :activity and actor = :actor and state in ('waiting', 'resting'
 -- Revocations overtake posts: a revoked doctor's case must not arrive after the news. What rests keeps back what its
 -- signer wrote to the same inbox after it, and nothing else; revocations and withdrawals neither wait nor keep back,
 -- since what they take away was dropped when they were written.
-select d.id, d.origin, d.inbox, d.shared, d.activity, d.actor, d.object, d.priority, d.attempts, d.created_at
+select d.id, d.origin, d.inbox, d.shared, d.activity, d.actor, d.object, d.priority, d.attempts, d.created_at, d.number
 from deliveries d
 where d.origin = :origin and d.state = 'waiting'
   and (d.priority < 2 or not exists (
@@ -102,7 +104,9 @@ where state = 'dead' and (:id = '' or id = :id) and (:origin = '' or origin = :o
   and origin in (select origin from siblings where policy = 'inherit');
 
 -- name: tidy
-delete from deliveries where state in ('done', 'dropped') and settled_at <= :before;
+-- A step at a time, so that other writes need not wait.
+delete from deliveries where id in (
+    select id from deliveries where state in ('done', 'dropped') and settled_at <= :before limit :most);
 
 -- name: owner_of_inbox
 select uri from doctors where origin = :origin and inbox = :inbox and gone_at is null;

@@ -1,7 +1,10 @@
 -- One lane per sibling; who empties it, how wide it is, and when it may be tried again.
 
--- name: add
-insert into lanes (origin) values (:origin) on conflict (origin) do nothing;
+-- name: number
+-- The next number of this sibling's log. Whoever comes at the same time waits for the commit, so that a number below the
+-- last one is on disk, or will never be.
+insert into lanes (origin, last_number) values (:origin, 1)
+on conflict (origin) do update set last_number = lanes.last_number + 1;
 
 -- fragment: free
 -- Whether a lane may be tried now, and is nobody's or ours. Nobody is kept waiting for more than an hour: what is

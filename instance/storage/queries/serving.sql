@@ -71,11 +71,12 @@ where a.actor = :actor
 order by a.published_at desc, a.uri desc limit 200;
 
 -- name: followers
-select d.uri from follows f join doctors d on d.uri = f.follower
+-- `total`: of all, for whoever has to know whether the list is whole.
+select d.uri, count(*) over () as total from follows f join doctors d on d.uri = f.follower
 where f.followee = :doctor and f.state = 'accepted' and d.origin = :origin and d.gone_at is null
 order by f.asked_at desc, d.uri limit 1000;
 
 -- name: following
-select d.uri from follows f join doctors d on d.uri = f.followee
+select d.uri, count(*) over () as total from follows f join doctors d on d.uri = f.followee
 where f.follower = :doctor and f.state = 'accepted' and d.origin = :origin and d.gone_at is null
 order by f.asked_at desc, d.uri limit 1000;

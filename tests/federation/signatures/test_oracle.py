@@ -28,6 +28,8 @@ from tests.examples import examples
 from tests.federation.signatures.make import ed25519_key, received, rsa_key
 
 KEYS = (rsa_key(), ed25519_key())
+#: What a message may say besides.
+MORE = {"Sibling-Log": '17;epoch="01JDC0D60G0000000000000000"', "Collection-Synchronization": 'digest="00"'}
 ALGORITHM = {"rsa": algorithms.RSA_V1_5_SHA256, "ed25519": algorithms.ED25519}
 RESOLVER = MappingKeyResolver(
     public_keys={key.id: key.public().key for key in KEYS}, private_keys={key.id: key.key for key in KEYS}
@@ -64,7 +66,7 @@ def theirs(request: Request, body: bytes | None, key: PrivateKey) -> None:
 
 def made_by_the_library(url: Uri, body: bytes | None, key: PrivateKey, covered: list[str], **more) -> Request:
     now = datetime.now(UTC)
-    headers = {"Host": url.authority, "Date": http_date(now)}
+    headers = {"Host": url.authority, "Date": http_date(now), **MORE}
     if body is not None:
         headers |= {"Content-Type": "application/activity+json", "Content-Digest": content_digest(body)}
     request = Request("GET" if body is None else "POST", str(url), headers)
@@ -78,11 +80,11 @@ quick = settings(max_examples=examples(60), deadline=None, suppress_health_check
 
 
 @quick
-@given(url=urls, body=bodies, key=st.sampled_from(KEYS))
-def test_the_library_verifies_ours(url, body, key):
-    """Any message we sign is verified by the library, and by us."""
+@given(url=urls, body=bodies, key=st.sampled_from(KEYS), more=st.sampled_from([{}, MORE]))
+def test_the_library_verifies_ours(url, body, key, more):
+    """Any message we sign is verified by the library, and by us; also with what it says of logs and followers."""
     method = "GET" if body is None else "POST"
-    headers = sign(method, url, body, key, Profile.RFC9421, datetime.now(UTC))
+    headers = sign(method, url, body, key, Profile.RFC9421, datetime.now(UTC), more=more)
     request = Request(method, str(url), headers)
 
     assert None is theirs(request, body, key)

@@ -35,6 +35,7 @@ from instance.services.recovery import Recovery
 from instance.services.relocation import Relocations
 from instance.services.second_factor import SecondFactors
 from instance.services.staff import Staff
+from instance.services.threads import Threads
 from instance.storage import open_store
 from instance.vault import Vault
 from instance.wiring import Node
@@ -130,7 +131,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     await node.policies.look()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
-    node.relocations = Relocations(node)
+    node.relocations, node.threads = Relocations(node), Threads(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
     node.exports = Exports(node)

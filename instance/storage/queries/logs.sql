@@ -1,0 +1,89 @@
+-- The numbered logs between siblings: ours as deliveries, theirs as `received`.
+
+-- name: ends
+select last_number, epoch_from from lanes where origin = :origin;
+
+-- name: all_ends
+select origin, last_number from lanes order by origin;
+
+-- name: begin_epoch
+-- After a back-up was put back: what is numbered from here on is no longer what siblings may have seen.
+update lanes set epoch_from = last_number;
+
+-- name: begin_epoch_at
+-- The same where a sibling has shown that more was numbered than we know, after so many.
+update lanes set epoch_from = :number where origin = :origin and epoch_from > :number;
+
+-- name: page
+-- What a sibling is sent, by number; `inside` says whether it is for it still, `kind` of which kind the post is.
+select d.number, d.state, d.actor as signer, d.priority, a.uri, a.type, a.body,
+    (case when a.type not in ('Create', 'Update') or a.object = a.actor
+        or exists (select 1 from posts p where p.uri = a.object and {{reaches}})
+        or exists (select 1 from comments c join posts p on p.uri = c.post where c.uri = a.object and {{reaches}})
+        or not exists (select 1 from posts p where p.uri = a.object)
+            and not exists (select 1 from comments c where c.uri = a.object)
+    then 1 else 0 end) as inside,
+    coalesce((select p.kind from posts p where p.uri = a.object),
+        (select p.kind from comments c join posts p on p.uri = c.post where c.uri = a.object), '') as kind
+from deliveries d join activities a on a.uri = d.activity
+where d.origin = :origin and d.number > :after
+order by d.number limit :count;
+
+-- name: note
+-- One row for each message, in the transaction that keeps it.
+insert into received (origin, epoch, number, object, head, body, at)
+values (:origin, :epoch, :number, :object, :head, :body, :now)
+on conflict do nothing;
+
+-- name: known
+select epoch, mark from sibling_logs where origin = :origin;
+
+-- name: begin
+insert into sibling_logs (origin, epoch, mark) values (:origin, :epoch, :mark)
+on conflict (origin) do update set epoch = excluded.epoch, mark = excluded.mark;
+
+-- name: advance
+update sibling_logs set mark = :mark where origin = :origin and epoch = :epoch and mark < :mark;
+
+-- name: above
+-- The numbers that were seen above the mark.
+select number from received where origin = :origin and epoch = :epoch and number > :mark order by number limit :count;
+
+-- name: kept
+-- What came from a sibling after this number of its log, with what proves that it did.
+select number, head, body from received
+where origin = :origin and epoch = :epoch and number > :after and head <> '' order by number limit :count;
+
+-- name: highest
+select max(number) as number from received where origin = :origin and epoch = :epoch;
+
+-- name: forget_words
+-- What is withdrawn has no words here either.
+update received set head = '', body = :nothing where object = :object;
+
+-- name: oldest
+select number, at from received where origin = :origin and epoch = :epoch and number <= :mark
+order by number limit :count;
+
+-- name: drop_through
+delete from received where origin = :origin and epoch = :epoch and number <= :number;
+
+-- name: drop_others
+-- Of epochs that have passed, a step at a time.
+delete from received where origin = :origin and epoch <> :epoch and at <= :before and number <= (
+    select max(x.number) from (
+        select number from received where origin = :origin and epoch <> :epoch and at <= :before
+        order by number limit :most) x);
+
+-- name: next_origin
+select min(origin) as origin from received where origin > :after;
+
+-- name: given_up
+select number from deliveries
+where origin = :origin and state = 'dead' and last_code = 'gave_up' and number > 0 and number <= :number limit 1;
+
+-- name: arrived
+-- The sibling misses nothing up to here: what was given up has come to it in another way.
+update deliveries set state = 'done', settled_at = :now, last_code = ''
+where origin = :origin and state = 'dead' and last_code = 'gave_up' and number > 0 and number <= :number
+returning object;

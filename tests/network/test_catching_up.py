@@ -1,0 +1,115 @@
+"""Logs by number: what was lost on the way is found out and read where it was said (P2, P3, P7, P10, F21, F27)."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.network.converging import differences
+from tests.network.living import Life
+from tests.network.scene import home_uri
+from tests.town import Network, rows
+
+
+@pytest.fixture
+async def town(network: Any) -> Network:
+    """France, Germany and Italy, which list each other."""
+    return await network("fr", "de", "it")
+
+
+async def converge(town: Network, rounds: int = 8) -> list[str]:
+    """Let everybody catch up until nobody differs; return what is left."""
+    left: list[str] = []
+    for _ in range(rounds):
+        await town.catch_up(minutes=62)
+        left = await differences(town)
+        if not left:
+            return []
+    return left
+
+
+async def test_a_lost_message_is_found_by_its_number(town: Network) -> None:
+    """P2, N34: what vanished though it was accepted is read in the log a minute after the next has come; once."""
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("One")
+    await town.settle()
+    await town.catch_up()
+    town.swallows = lambda method, url, body: method == "POST" and "de.example" in url
+    await marie.posts("Two")
+    await town.settle()
+    town.swallows = lambda *_: False
+    await marie.posts("Three")
+    await town.settle()
+    before = await town["de"].titles()
+    await town["de"].node.catching_up.poll_due()
+    at_once = await town["de"].titles()
+    await town.catch_up()
+
+    assert {"One", "Three"} == set(before) == set(at_once)
+    assert ["One", "Three", "Two"] == sorted(await town["de"].titles())
+    assert [] == await differences(town)
+    assert {3} == {
+        row["mark"] for row in await rows(town["de"].node, "select mark from sibling_logs where origin like '%fr%'")
+    }
+    read = len(town.contacts)
+    await town.catch_up()
+    assert read == len(town.contacts)
+
+
+async def test_the_checker_names_what_differs(town: Network) -> None:
+    """A post that vanished is named, with both ends; the twin, a town at rest, has nothing to name."""
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("One")
+    await town.settle()
+    at_rest = await differences(town)
+    town.swallows = lambda method, url, body: method == "POST" and "de.example" in url
+    slug = await marie.posts("Two")
+    await town.settle()
+
+    assert [] == at_rest
+    assert [f"fr▸de post {home_uri(town['fr'], slug)} is missing"] == await differences(town)
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_town_that_loses_one_message_in_twenty_converges(town: Network, seed: int) -> None:
+    """F14, F15, P3: five in a hundred vanish; afterwards nobody differs, and nothing is there twice."""
+    life, lost, chance = Life(town, seed), [], Random(seed)
+    await life.begin()
+    await town.catch_up()
+
+    def swallows(method: str, url: str, body: bytes) -> bool:
+        gone = method == "POST" and chance.random() < 0.05
+        lost.extend([url] * gone)
+        return gone
+
+    town.swallows = swallows
+    await life.goes_on(120)
+    town.swallows = lambda *_: False
+    unequal = await differences(town)
+
+    assert lost
+    assert unequal
+    assert [] == await converge(town)
+
+
+async def test_a_sibling_that_was_away_for_a_month_converges(town: Network) -> None:
+    """F21, P2: 31 days away, every letter to it is dead; it comes back and reads what it missed, erasures among it."""
+    life = Life(town, 7)
+    await life.begin()
+    await life.goes_on(40)
+    town.down.add("de")
+    await life.goes_on(60, without=("de",))
+    for _ in range(31 * 4):
+        town.clock.move(hours=6)
+        await town.settle()
+    dead = (await town["fr"].node.queue.overview(state="dead"))["rows"]
+    town.down.clear()
+
+    assert dead
+    assert [] == await converge(town)
+    await town.catch_up(minutes=62)
+    # What was given up has come by log; only what was refused for its content is a dead letter still.
+    left = (await town["fr"].node.queue.overview(state="dead"))["rows"]
+    assert [] == [row["activity"] for row in left if row["last_code"] == "gave_up"]
