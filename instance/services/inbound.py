@@ -17,9 +17,12 @@ from federation import parse
 from federation.allowlist import Direction, Sibling
 from federation.errors import Refused, StandingDeferred, TooManyRequests
 from federation.ports import Arrival
+from federation.trail import Step, Trail
 from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Delete, Move, Update
-from instance.ids import new_ulid
+from instance.ids import first_ulid, new_ulid
+from instance.services import message_heads
+from instance.services.audit import KEPT, took
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
 from instance.storage.errors import StorageUnavailable
@@ -35,6 +38,9 @@ WAITS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5
 HELD_FOR: Final = timedelta(days=7)
 #: Seconds for which one message may ask other homes, whatever they answer; then it waits like one that got no answer.
 PATIENCE: Final = 30.0
+#: How far headers are forgotten, and of how many messages at once: more than an hour brings.
+_FORGOTTEN: Final = "messages without heads"
+_MOST_FORGOTTEN: Final = 50_000
 _CONTACT_EVERY: Final = timedelta(seconds=10)
 _REMEMBERED: Final = 1_024
 
@@ -110,8 +116,10 @@ class InboundQueue:
 
     def _row(self, arrival: Arrival) -> dict[str, Any]:
         now = self._node.clock()
-        activity, proof = arrival.document.activity, arrival.proof
+        activity, proof, trail = arrival.document.activity, arrival.proof, arrival.trail
         return {
+            "kind": trail.kind if trail is not None else "",
+            "head": message_heads.of_trail(trail, took(trail, now)) if trail is not None else "",
             "id": new_ulid(now), "actor": activity.actor, "activity": activity.id, "type": type(activity).__name__,
             "origin": proof.key_id.origin, "key_id": proof.key_id, "profile": proof.profile.value,
             "body": proof.body, "now": to_ms(now), "state": "waiting", "held_for": "", "applied_at": None,
@@ -193,14 +201,25 @@ class InboundQueue:
         return None if row is None or row["due_at"] is None else from_ms(row["due_at"])
 
     async def sweep(self) -> None:
-        """Give up what was held for a week, and empty what failed as long ago."""
-        since = to_ms(self._node.clock() - HELD_FOR)
+        """Give up what was held for a week, empty what failed as long ago, forget headers after ninety days."""
+        now = self._node.clock()
+        since, before = to_ms(now - HELD_FOR), first_ulid(now - KEPT)
 
         async def work(tx: Transaction) -> None:
+            await self._forget_heads(tx, before)
             await tx.run("inbound.expire_held", since=since, now=to_ms(self._node.clock()), empty=b"")
             await tx.run("inbound.empty_failed", since=since, empty=b"")
 
         await self._node.store.write(work)
+
+    async def _forget_heads(self, tx: Transaction, before: str) -> None:
+        """Go on where the last sweep ended: rows are kept for good, and only their heads go."""
+        done = await tx.one("settings.get", name=_FORGOTTEN)
+        after = "" if done is None else done["value"]
+        row = await tx.one("inbound.last_of_heads", after=after, before=before, most=_MOST_FORGOTTEN)
+        if row is not None and row["last"] is not None:
+            await tx.run("inbound.forget_heads", after=after, last=row["last"])
+            await tx.run("settings.set", name=_FORGOTTEN, value=row["last"])
 
     async def _apply_in_order(self, rows: Sequence[Row]) -> None:
         """Work off one sibling's rows; stop at one of which nothing could be written, and raise why."""
@@ -289,7 +308,11 @@ class InboundQueue:
         self._read.pop(row["id"], None)
         now = to_ms(self._node.clock())
         await self._run("inbound.refused", id=row["id"], code=refusal.answer_code, now=now, empty=b"")
-        self._node.audit.refused(Direction.IN, refusal, row["origin"], row["key_id"], row["activity"])
+        trail = Trail(
+            step=Step.KEPT, origin=row["origin"], key_id=row["key_id"], profile=row["profile"],
+            activity=row["activity"], type=row["type"], kind=row["kind"], message=row["id"],
+        )  # fmt: skip
+        self._node.audit.refused(Direction.IN, refusal, trail)
         self._node.metrics.applied.labels("refused").inc()
 
     async def _later(self, row: Row) -> None:

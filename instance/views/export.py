@@ -210,6 +210,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_lists",
             "lanes",
             "refusals",
+            "unkept",
             "audit_heads",
             "audit_segments",
             "register_snapshots",
