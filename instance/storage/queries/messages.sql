@@ -4,7 +4,9 @@
 -- Ids sort by time, so each part is read from its newest row backwards and stops when the page is full. A refusal of a
 -- message that has a row of its own is shown there.
 select * from (
-    select id, 'in' as direction, case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict, held_for as code, 0 as step, origin, key_id, profile, activity, type, kind, received_at as at,
+    select id, 'in' as direction,
+        case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict,
+        held_for as code, 19 as step, origin, key_id, profile, activity, type, kind, received_at as at,
         0 as more
     from inbound
     where id >= :since and id < :until and :direction in ('', 'in') and (:origin = '' or origin = :origin)
@@ -49,7 +51,9 @@ order by id desc limit :most;
 -- name: of_activity
 -- Everything about one activity, whenever it was. Ids lie on their actor's origin, which is how the row of one that was
 -- taken is found without an index of its own.
-select id, 'in' as direction, case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict, held_for as code, 0 as step, origin, key_id, profile, activity, type, kind, received_at as at,
+select id, 'in' as direction,
+    case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict,
+    held_for as code, 19 as step, origin, key_id, profile, activity, type, kind, received_at as at,
     0 as more
 from inbound
 where activity = :activity and actor in (
@@ -69,7 +73,9 @@ from deliveries d join activities a on a.uri = d.activity where d.activity = :ac
 order by id desc limit :most;
 
 -- name: show
-select id, 'in' as direction, case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict, held_for as code, 0 as step, origin, key_id, profile, activity, type, kind, received_at as at,
+select id, 'in' as direction,
+    case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict,
+    held_for as code, 19 as step, origin, key_id, profile, activity, type, kind, received_at as at,
     0 as more, actor, '' as inbox, head, applied_at as settled_at, attempts, 0 as status, '' as message
 from inbound where id = :id
 union all
@@ -115,7 +121,8 @@ order by at;
 
 -- name: facts
 -- What the decision about one origin needs of every message since then, counted by day.
-select 'in' as direction, case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict, held_for as code, 19 as step, kind, received_at / 86400000 as day, count(*) as number
+select 'in' as direction, case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict,
+    held_for as code, 19 as step, kind, received_at / 86400000 as day, count(*) as number
 from inbound where id >= :since and origin = :origin
 group by case when state in ('held', 'refused', 'failed') then state else 'accepted' end, held_for, kind,
     received_at / 86400000
@@ -140,7 +147,9 @@ order by day, direction, verdict, code, step, kind;
 -- name: lines
 -- The same messages one by one, the newest first, from a place on.
 select * from (
-    select id, 'in' as direction, case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict, held_for as code, 19 as step, origin, key_id, profile, activity, type, kind,
+    select id, 'in' as direction,
+        case when state in ('held', 'refused', 'failed') then state else 'accepted' end as verdict,
+        held_for as code, 19 as step, origin, key_id, profile, activity, type, kind,
         received_at as at, 0 as more
     from inbound where id >= :since and id < :until and origin = :origin order by id desc limit :most
 ) as taken
