@@ -57,7 +57,7 @@ def of_exchange(exchange: Exchange | None, status: int) -> str:
 def _first(took: int, method: str, target: str) -> str:
     """Queries name people: that there was one is all that is kept of it."""
     path, mark, _ = target.partition("?")
-    return f"{max(0, took)} {_cut(method, 8)} {_cut(path, KNOWN)}{mark}"
+    return f"{max(0, took)} {_cut(_plain(method), 8)} {_cut(_plain(path), KNOWN)}{mark}"
 
 
 def _lines(headers: Mapping[str, str]) -> list[str]:

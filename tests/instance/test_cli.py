@@ -119,6 +119,8 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "This touches" in touched
         assert "policy is now pause" in touched
         assert "policy is now inherit" in ok("siblings", "resume", origin, "--yes", *REASON)
+        assert "has refused nothing to us" in ok("siblings", "refusals", origin)
+        assert "no message fits" in ok("messages", "find", "--code", "bad_signature").lower()
         ok("deliveries", "list")
         assert "0 will be sent again" in ok("deliveries", "retry", "--sibling", origin)
         assert "no longer a sibling" in ok("siblings", "remove", origin, "--yes", *REASON)
@@ -146,11 +148,11 @@ def test_every_command_has_been_thought_of() -> None:
     without |= {
         f"staff.{act}" for act in ("invite", "list", "end", "withdraw", "reset_factors", "send_recovery")
     }  # test_staff_commands
-    without |= {"policy.show"}  # test_policy_commands
+    without |= {"policy.show", "messages.show"}  # test_policy_commands, test_messages
 
     assert {
         "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",
-        "siblings.list", "siblings.compare", "siblings.repin", "doctors.list", "doctors.suspend",
+        "siblings.list", "siblings.compare", "siblings.repin", "siblings.refusals", "messages.find", "doctors.list", "doctors.suspend",
         "doctors.reinstate", "deliveries.list", "deliveries.retry", "keys.show", "keys.rotate", "keys.rotate_instance",
         "keys.rotate_kek", "backup", "check", "evidence.show", "evidence.back_up_keys",
         "registers.import", "registers.list", "registers.progress", "audit.verify", "credentials.renew",
