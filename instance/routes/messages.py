@@ -49,7 +49,7 @@ async def what_would_be(_actor: Actor) -> ResponseReturnValue:
     asked = {name: args.get(name, "").strip()[:_LONGEST] for name in ("origin", "change")}
     kinds = {name: args.getlist(name)[: len(PostKind)] for name in ("kinds_in", "kinds_out")}
     outcome, mistakes = None, list[Mistake]()
-    if asked["origin"] or asked["change"]:
+    if asked["change"]:
         try:
             outcome = await what_if.ask(node, what_if.read_change(asked["origin"], asked["change"], **kinds))
         except Rejected as fault:
