@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 from federation.ports import Exchange
@@ -61,16 +62,28 @@ def _first(took: int, method: str, target: str) -> str:
 
 
 def _lines(headers: Mapping[str, str]) -> list[str]:
-    return [f"{_cut(_plain(name), UNKNOWN)}: {_value(name.lower(), value)}" for name, value in headers.items()]
+    return [_line(name, value) for name, value in headers.items()]
 
 
-def _value(name: str, value: str) -> str:
-    if _HIDDEN.search(name):
-        return _HIDDEN_VALUE
-    if name == "signature":
+def _line(name: str, value: str) -> str:
+    shown, most = _rule(name) if len(name) <= UNKNOWN else _ruled(name)
+    if not most:
+        return f"{shown}: {_HIDDEN_VALUE}"
+    if shown.lower() == "signature":
         value = _OF_SIGNATURE.sub(lambda found: found[1] + _beginning(found[2]), value)
         value = _LONG_RUN.sub(lambda found: _beginning(found[0]), value)
-    return _cut(_plain(value), KNOWN if name in _KNOWN else UNKNOWN)
+    return f"{shown}: {_cut(_plain(value), most)}"
+
+
+def _ruled(name: str) -> tuple[str, int]:
+    """How a name is shown, and how much of its value is kept."""
+    lower = name.lower()
+    most = 0 if _HIDDEN.search(lower) else KNOWN if lower in _KNOWN else UNKNOWN
+    return _cut(_plain(name), UNKNOWN), most
+
+
+#: The same names come with every message.
+_rule: Final = lru_cache(maxsize=256)(_ruled)
 
 
 def _beginning(text: str) -> str:

@@ -17,13 +17,13 @@ from federation.errors import Refused
 from federation.integrity import read_instant
 from federation.uri import Uri
 from instance.services.errors import Rejected
-from instance.services.fetching import JRD_ACCEPT, Fetcher, NotReached
+from instance.services.fetching import JRD_ACCEPT, Fetcher, NotListed, NotReached
 from instance.times import from_ms, rfc3339, to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = ("unknown_sibling", "sibling_not_read", "not_answered")
+CODES: Final = ("unknown_sibling", "sibling_not_read", "not_listed_there", "not_answered")
 #: How far back a sibling is told, and how many at most, the newest first.
 SINCE: Final = timedelta(days=7)
 MOST: Final = 100
@@ -66,6 +66,8 @@ async def ask(node: Node, origin: str) -> list[Told]:
     url = Uri.parse(f"{sibling.origin}/siblings/{node.authority}/refusals")
     try:
         document = await Fetcher(node).json(url, sibling, JRD_ACCEPT)
+    except NotListed:
+        raise Rejected("not_listed_there", "origin", status=409) from None
     except NotReached:
         raise Rejected("not_reached", "origin", status=502) from None
     except Refused:
