@@ -67,7 +67,7 @@ class RefusalAudit:
         if self._note(REFUSAL, trail, facts):
             self._node.log.info(
                 "refused", code=code, sibling=trail.origin, key=trail.key_id, activity=trail.activity,
-                direction=direction, step=trail.step.name.lower(),
+                direction=direction, rule=trail.step.name.lower(),
             )  # fmt: skip
 
     def unkept(self, verdict: str, trail: Trail) -> None:

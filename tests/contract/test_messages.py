@@ -94,7 +94,7 @@ async def sent(store: Store, at: datetime, state: str, code: str = "", origin: s
                      audience="", body=b"", at=to_ms(at))  # fmt: skip
         id = ulid(at)
         await tx.run("deliveries.add", id=id, origin=origin, inbox=origin + "/inbox", shared=1, activity=activity,
-                     actor="https://fr.example/doctors/m", object="", priority=3, state="waiting", now=to_ms(at))  # fmt: skip
+                     actor="https://fr.example/doctors/m", object="", priority=3, state="waiting", now=to_ms(at), kind="case")  # fmt: skip
         tried = {"key_id": "k", "profile": "rfc9421", "head": "1 POST /inbox\n\n403"}
         match state:
             case "dead":

@@ -1,8 +1,8 @@
 -- The queue out: one row per activity and inbox.
 
 -- name: add
-insert into deliveries (id, origin, inbox, shared, activity, actor, object, priority, state, created_at, due_at)
-values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :state, :now, :now)
+insert into deliveries (id, origin, inbox, shared, activity, actor, object, priority, state, created_at, due_at, kind)
+values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :state, :now, :now, :kind)
 on conflict (inbox, activity) do nothing;
 
 -- name: withdraw_object

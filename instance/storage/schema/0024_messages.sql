@@ -30,7 +30,8 @@ create table unkept (
 create index unkept_by_origin on unkept (origin, id desc);
 create index unkept_by_activity on unkept (activity);
 
--- The last try: what was sent and what came back, beside the bodies.
+-- The kind of the post that is sent; the last try: what was sent and what came back, beside the bodies.
+alter table deliveries add column kind text not null default '';
 alter table deliveries add column tried_at bigint;
 alter table deliveries add column key_id text not null default '';
 alter table deliveries add column profile text not null default '';
