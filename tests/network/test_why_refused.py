@@ -12,9 +12,10 @@ import pytest
 from federation import render
 from federation.signatures import Profile, sign
 from federation.uri import Uri
+from federation.vocabulary import PostKind
 from federation.wire import Response
 from instance.asgi import ASKING_SPAN
-from instance.services import own_refusals
+from instance.services import own_refusals, what_if
 from instance.services.errors import Rejected
 from instance.views import messages
 from tests.doorway import a_create, a_post
@@ -366,3 +367,66 @@ async def test_nobody_is_asked_whom_our_policy_closes(town: Network) -> None:
         await own_refusals.ask(de.node, "https://nobody.example")
 
     assert contacts == len(town.contacts)
+
+
+# ── what is forgotten, and what would have been ──
+
+
+async def test_headers_go_after_ninety_days_and_ids_stay(town: Network, anna: Person) -> None:
+    """The row remembers the id for good; what explains it goes, and so do refusals and what was repeated."""
+    fr = town["fr"]
+    body = render.activity(a_create(anna))
+    await anna.sends(fr, body)
+    await anna.sends(fr, b"{}")
+    await anna.sends(fr, body)
+    await fr.node.audit.flush()
+    for days in (89, 2):
+        town.clock.move(days=days)
+        await fr.node.inbound.sweep()
+        await fr.node.audit.sweep()
+        if days == 89:
+            young = [bool(row["head"]) for row in await rows(fr.node, "select head from inbound")]
+    heads = [bool(row["head"]) for row in await rows(fr.node, "select head from inbound order by id")]
+
+    assert all(young)
+    assert [False] * len(young) == heads
+    assert [] == await rows(fr.node, "select id from refusals where code = 'malformed'")
+    assert [] == await rows(fr.node, "select id from unkept")
+
+
+async def tried(place: Place, other: Place, change: str, **kinds: Any) -> set[tuple[str, str, str, int]]:
+    """What a change would have made of the last week: direction, before, after, how many."""
+    asked = what_if.Change(origin=other.node.origin, change=change, **kinds)
+    outcome = await what_if.ask(place.node, asked)
+    return {(each.direction, each.before, each.after, each.number) for each in outcome.changed}
+
+
+async def test_what_was_sent_is_decided_anew_by_what_decides(town: Network, marie: Person) -> None:
+    """A case that was sent, by policy and by kind; one that a pause holds would go out."""
+    fr, de = town["fr"], town["de"]
+    await marie.posts("A case")
+    await town.settle()
+    sent = await tried(fr, de, "read-only"), await tried(fr, de, "remove"), await tried(fr, de, "inherit")
+    cases = {"kinds_in": frozenset({PostKind.CASE}), "kinds_out": frozenset({PostKind.QUESTION})}
+    narrowed = await tried(fr, de, "kinds", **cases)
+    await policy(fr, de, "pause")
+    await marie.posts("Another case")
+    await town.settle()
+    resumed = await tried(fr, de, "inherit")
+    before = await rows(fr.node, "select state from deliveries order by id")
+
+    assert ({("out", "", "sibling_read_only", 1)}, {("out", "", "not_a_sibling", 1)}, set()) == sent
+    assert {("out", "", "kind_not_federated", 1)} == narrowed
+    assert {("out", "sibling_paused", "open", 1)} == resumed
+    assert before == await rows(fr.node, "select state from deliveries order by id")
+
+
+async def test_what_the_other_side_answered_is_no_decision_of_our_list(town: Network, marie: Person) -> None:
+    """Their block is a dead or waiting delivery of ours: nothing that we change would have kept it."""
+    fr, de = town["fr"], town["de"]
+    await policy(de, fr, "block")
+    await marie.posts("A case")
+    await town.settle()
+
+    assert set() == await tried(fr, de, "inherit")
+    assert {("out", "", "sibling_paused", 1)} == {each for each in await tried(fr, de, "pause") if each[0] == "out"}
