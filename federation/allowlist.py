@@ -110,9 +110,14 @@ class Sibling:
     listed: Listed = Listed.UNASKED
 
     @property
+    def is_listed(self) -> bool:
+        """Whether it is on the federation list, in whatever state, or none is kept here: no stranger."""
+        return self.listed not in _STRANGE
+
+    @property
     def is_known(self) -> bool:
         """Whether its host may stand in what others say: it is on the list, and not blocked here."""
-        return self.listed not in _STRANGE and self.policy is not LocalPolicy.BLOCK
+        return self.is_listed and self.policy is not LocalPolicy.BLOCK
 
     def refusal(self, direction: Direction) -> type[Refused] | None:
         """Return what this direction is refused with, or None where it is open."""

@@ -13,12 +13,14 @@ from typing import Final, TypeAlias
 from federation.allowlist import PASSING, Direction, Sibling
 from federation.delivery import DeadRow, Knock, Moved, Outcome, Priority, judge
 from federation.errors import Refused
+from federation.keys import PrivateKey
 from federation.ports import (
     Answer,
     Besides,
     Clock,
     Delivery,
     DeliveryQueue,
+    Exchange,
     MaySend,
     Poster,
     Reread,
@@ -139,17 +141,25 @@ class Courier:
 
     async def _post(self, delivery: Delivery, profile: Profile) -> Answer:
         body = await self._queue.body(delivery.activity)
-        headers = await self._signed(delivery, body, profile)
+        key = await self._key(delivery, profile)
+        headers = await self._signed(delivery, body, key, profile)
         try:
-            return await self._poster.post(delivery.inbox, body, headers)
+            answer = await self._poster.post(delivery.inbox, body, headers)
         except Refused as refusal:  # the allowlist changed between our look at it and the wire's own
             raise _Unsent(_closed(refusal)) from None
+        exchange = replace(
+            answer.exchange or Exchange(), target=delivery.inbox.target, sent=headers, key_id=key.id,
+            profile=profile.value,
+        )  # fmt: skip
+        return replace(answer, exchange=exchange)
 
-    async def _signed(self, delivery: Delivery, body: bytes, profile: Profile) -> dict[str, str]:
+    async def _key(self, delivery: Delivery, profile: Profile) -> PrivateKey:
         try:
-            key = await self._keys.signing_key(delivery.signer, profile)
+            return await self._keys.signing_key(delivery.signer, profile)
         except LookupError:
             raise _Unsent(DeadRow("no_key")) from None
+
+    async def _signed(self, delivery: Delivery, body: bytes, key: PrivateKey, profile: Profile) -> dict[str, str]:
         more = await self._besides(delivery)
         make = partial(sign, "POST", delivery.inbox, body, key, profile, self._clock(), more=more)
         # An Ed25519 signature costs less than the way to a thread and back.

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from federation import catch_up, integrity, parse, signatures, synchronisation
 from federation.allowlist import Allowlist, Direction, Sibling
-from federation.catch_up import Logged, LogNumber
+from federation.catch_up import Logged
 from federation.delivery import is_final
 from federation.errors import (
     ActorMismatch,
@@ -28,6 +28,7 @@ from federation.errors import (
     KindNotFederated,
     MalformedHeaders,
     MethodNotAllowed,
+    NotASibling,
     PinMismatch,
     Refused,
     StandingDeferred,
@@ -39,7 +40,7 @@ from federation.errors import (
 )
 from federation.ports import Admission, Arrival, Audit, Clock, Inbound, Keys, Recognise, Replays, SiblingsNow, Speaker
 from federation.signatures import Claim, SignedMessage, Verified
-from federation.synchronisation import Said
+from federation.trail import Head, Step, Trail
 from federation.uri import BadUri, Uri
 from federation.vocabulary import (
     AnyActivity,
@@ -52,6 +53,7 @@ from federation.vocabulary import (
     Instance,
     Move,
     Post,
+    PostKind,
     Undo,
     Update,
 )
@@ -82,18 +84,6 @@ class Reader:
 
     sibling: Sibling
     actor: Uri
-
-
-@dataclass(slots=True)
-class _Trail:
-    """What is known of a message so far: facts for the audit row, and its place in the sender's log."""
-
-    origin: str = ""
-    key_id: str = ""
-    activity: str = ""
-    place: LogNumber | None = None
-    head: str = ""
-    said: Said | None = None
 
 
 class Inbox:
@@ -128,21 +118,25 @@ class Inbox:
         bytes, raising TooLarge or TooSlow, and is called only for a sibling. `recipient` raises NotFound or Gone where
         a personal inbox is nobody's; it is asked once the signature holds.
         """
-        trail = _Trail()
+        trail = self._trail(head)
         try:
-            return await self._receive(head, read_body, recipient, trail)
+            receipt = await self._receive(head, read_body, recipient, trail)
         except Refused as refusal:
             await self._refused(refusal, trail)
             raise
+        if not receipt.new:
+            self._audit.unkept("ignored" if receipt.ignored else "repeated", trail)
+        return receipt
 
     async def take(self, logged: Logged) -> Receipt:
         """Keep what was read in a sibling's log, after the same checks as what is posted (steps 14 to 19).
 
         Raises Refused as `receive` does. What was said by somebody of another origin needs their own proof.
         """
-        trail = _Trail(logged.signer.origin, logged.key_id, place=logged.place)
+        trail = Trail(self._clock(), origin=logged.signer.origin, key_id=logged.key_id, place=logged.place)
         try:
             allowlist = await self._siblings()
+            trail.step = Step.LISTED
             sibling = allowlist.require(trail.origin, Direction.IN)
             return await self._judge(logged, sibling, allowlist, trail)
         except Refused as refusal:
@@ -151,56 +145,78 @@ class Inbox:
 
     async def authorise_get(self, head: SignedMessage) -> Reader:
         """Return who reads, if a sibling that may read here signed the request; raise Refused otherwise."""
-        trail = _Trail()
+        trail = self._trail(head)
         try:
             return await self._authorise(head, trail)
         except Refused as refusal:
-            self._audit.refused(Direction.SERVE, refusal, trail.origin, trail.key_id, trail.activity)
+            self._audit.refused(Direction.SERVE, refusal, trail)
             raise
 
-    async def _refused(self, refusal: Refused, trail: _Trail) -> None:
+    async def _refused(self, refusal: Refused, trail: Trail) -> None:
         """Put it on the record; what will never pass leaves no gap in the log it came from."""
-        self._audit.refused(Direction.IN, refusal, trail.origin, trail.key_id, trail.activity)
+        self._audit.refused(Direction.IN, refusal, trail)
         if trail.place is not None and is_final(refusal.http_status, refusal.answer_code):
             await self._inbound.note(trail.origin, trail.place)
+
+    async def authorise_asking(self, head: SignedMessage, admission: Admission) -> Reader:
+        """Return who asks what was refused to it: the instance actor of a listed origin, by a pinned key.
+
+        The one door that the local policy does not close: who is paused or blocked may learn that it is. Nobody is
+        contacted for whoever may not be read. Raises Refused.
+        """
+        trail = self._trail(head)
+        try:
+            return await self._authorise_asking(head, admission, trail)
+        except Refused as refusal:
+            self._audit.refused(Direction.SERVE, refusal, trail)
+            raise
+
+    def _trail(self, head: SignedMessage) -> Trail:
+        return Trail(self._clock(), Head(head.method, head.target, head.headers))
 
     # ── the order of the checks ──
 
     async def _receive(
-        self, head: SignedMessage, read_body: ReadBody, recipient: Callable[[], Awaitable[None]] | None, trail: _Trail
+        self, head: SignedMessage, read_body: ReadBody, recipient: Callable[[], Awaitable[None]] | None, trail: Trail
     ) -> Receipt:
+        trail.step = Step.REQUEST
         if head.method != "POST":
             raise MethodNotAllowed(head.method)
+        trail.step = Step.HOST
         signatures.require_host(head)
+        trail.step = Step.TYPE
         require_activity_type(head.headers.get("content-type", ""))
         if (head.declared_length or 0) > self._max_body:
             raise TooLarge("declared")
-        claim, sibling, allowlist = await self._claim(head, Direction.IN, trail)
+        claim, allowlist = await self._claim(head, trail)
+        sibling = allowlist.require(trail.origin, Direction.IN)
+        trail.step = Step.SHARE
         await self._admission.enter(sibling.origin)
         try:
+            trail.step = Step.BODY
             message = head.with_body(await read_body(self._max_body))
-            proof = await self._prove(message, claim, sibling)
+            proof = await self._prove(message, claim, sibling, trail)
             trail.place, trail.said = catch_up.read_number(message, claim), synchronisation.read(message, claim)
             if trail.place is not None:
-                trail.head = catch_up.keep_head(message, claim)
+                trail.signed = catch_up.keep_head(message, claim)
             if recipient is not None:
+                trail.step = Step.KEPT
                 await recipient()
+            trail.step = Step.REPLAY
             if self._replays.seen(proof.replay_key):
                 return Receipt("", new=False)
             return await self._judge(proof, sibling, allowlist, trail)
         finally:
             self._admission.leave(sibling.origin)
 
-    async def _authorise(self, head: SignedMessage, trail: _Trail) -> Reader:
-        if head.method not in ("GET", "HEAD"):
-            raise MethodNotAllowed(head.method)
-        signatures.require_host(head)
-        if head.declared_length or "transfer-encoding" in head.headers:
-            raise MalformedHeaders("a body where none belongs")
-        claim, sibling, _ = await self._claim(head, Direction.SERVE, trail)
+    async def _authorise(self, head: SignedMessage, trail: Trail) -> Reader:
+        claim, allowlist = await self._reading(head, trail)
+        sibling = allowlist.require(trail.origin, Direction.SERVE)
+        trail.step = Step.SHARE
         await self._admission.enter(sibling.origin)
         try:
-            proof = await self._prove(head, claim, sibling)
+            proof = await self._prove(head, claim, sibling, trail)
+            trail.step = Step.STANDING
             speaker = await self._recognise(proof.signer, sibling)
         finally:
             self._admission.leave(sibling.origin)
@@ -210,22 +226,55 @@ class Inbox:
             raise StandingRefused("no_credential", "who has left reads nothing")
         return Reader(sibling, proof.signer)
 
-    async def _claim(
-        self, head: SignedMessage, direction: Direction, trail: _Trail
-    ) -> tuple[Claim, Sibling, Allowlist]:
-        """Steps 5 to 7: what the signature says, whether it is of now, whether its origin may speak."""
+    async def _authorise_asking(self, head: SignedMessage, admission: Admission, trail: Trail) -> Reader:
+        claim, allowlist = await self._reading(head, trail)
+        sibling = allowlist.find(trail.origin)
+        if sibling is None or not sibling.is_listed:
+            raise NotASibling(trail.origin)
+        trail.step = Step.SHARE
+        await admission.enter(sibling.origin)
+        try:
+            trail.step = Step.DIGEST
+            sound = signatures.check(head, claim, self._clock(), self._window)
+            trail.step = Step.KEY
+            key = await self._keys.pinned(claim.key_id, sibling)
+            trail.step = Step.SIGNATURE
+            proof = signatures.prove(sound, key)
+        finally:
+            admission.leave(sibling.origin)
+        return Reader(sibling, proof.signer)
+
+    async def _reading(self, head: SignedMessage, trail: Trail) -> tuple[Claim, Allowlist]:
+        """Steps 1 to 6 of a request to read."""
+        trail.step = Step.REQUEST
+        if head.method not in ("GET", "HEAD"):
+            raise MethodNotAllowed(head.method)
+        trail.step = Step.HOST
+        signatures.require_host(head)
+        trail.step = Step.FORM
+        if head.declared_length or "transfer-encoding" in head.headers:
+            raise MalformedHeaders("a body where none belongs")
+        return await self._claim(head, trail)
+
+    async def _claim(self, head: SignedMessage, trail: Trail) -> tuple[Claim, Allowlist]:
+        """Steps 5 and 6: what the signature says, and whether it is of now; with the list that step 7 asks."""
+        trail.step = Step.CLAIM
         claim = signatures.read_claim(head)
-        trail.key_id, trail.origin = claim.key_id, claim.key_id.origin
+        trail.key_id, trail.origin, trail.profile = claim.key_id, claim.key_id.origin, claim.profile.value
+        trail.step = Step.TIME
         signatures.check_window(claim, head, self._clock(), self._window)
+        trail.step = Step.LISTED
         if trail.origin == self._origin:
             raise UnknownKey("our own host")  # we never ask ourselves
-        allowlist = await self._siblings()
-        return claim, allowlist.require(trail.origin, direction), allowlist
+        return claim, await self._siblings()
 
-    async def _prove(self, message: SignedMessage, claim: Claim, sibling: Sibling) -> Verified:
+    async def _prove(self, message: SignedMessage, claim: Claim, sibling: Sibling, trail: Trail) -> Verified:
         """Steps 10 to 12: the digest, the bound key, the signature; on failure the key is read past every cache."""
+        trail.step = Step.DIGEST
         sound = signatures.check(message, claim, self._clock(), self._window)
+        trail.step = Step.KEY
         key = await self._keys.find(claim.key_id, sibling)
+        trail.step = Step.SIGNATURE
         try:
             return signatures.prove(sound, key)
         except BadSignature:
@@ -234,10 +283,12 @@ class Inbox:
                 raise
         return signatures.prove(sound, fresh)
 
-    async def _judge(self, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist, trail: _Trail) -> Receipt:
+    async def _judge(self, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist, trail: Trail) -> Receipt:
         """Steps 14 to 19."""
+        trail.step = Step.DOCUMENT
         document = parse.read(proof)
-        trail.activity = document.activity.id
+        activity = document.activity
+        trail.activity, trail.type, trail.kind = activity.id, type(activity).__name__, kind_of(activity) or ""
         try:
             return await self._admit(document, proof, sibling, allowlist, trail)
         except (KeyAway, StandingDeferred) as away:
@@ -248,7 +299,7 @@ class Inbox:
             raise AuthorAway(away.reason) from None
 
     async def _admit(
-        self, document: parse.Document, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist, trail: _Trail
+        self, document: parse.Document, proof: Verified | Logged, sibling: Sibling, allowlist: Allowlist, trail: Trail
     ) -> Receipt:
         """Steps 15 to 19.
 
@@ -256,11 +307,15 @@ class Inbox:
         status lists are missing or too old.
         """
         activity, home = document.activity, sibling
+        trail.step = Step.ACTOR
         if not _speaks_for_itself(activity, proof):
             home = await self._forwarded_author(document, proof, sibling, allowlist)
+        trail.step = Step.ORIGINS
         require_own_ids(activity)
         require_listed(document.origins, self._origin, allowlist)
+        trail.step = Step.STANDING
         speaker = await self._speaker(activity, home)
+        trail.step = Step.AUDIENCE
         if document.objection is not None:
             raise document.objection
         if isinstance(activity, Ignored):
@@ -269,7 +324,8 @@ class Inbox:
             return Receipt(activity.id, new=False, ignored=True)
         require_open_kind(activity, sibling)
         forwarded_by = None if _speaks_for_itself(activity, proof) else sibling
-        arrival = Arrival(document, proof, home, speaker, forwarded_by, trail.place, trail.head, trail.said)
+        trail.step = Step.KEPT
+        arrival = Arrival(document, proof, home, speaker, forwarded_by, trail)
         new = await self._inbound.keep(arrival)
         if isinstance(proof, Verified):
             self._replays.remember(proof.replay_key)
@@ -373,12 +429,18 @@ def require_listed(origins: Iterable[str], own: str, allowlist: Allowlist) -> No
 
 def require_open_kind(activity: AnyActivity, sibling: Sibling) -> None:
     """Raise KindNotFederated where the policy does not let this kind of post in."""
+    kind = kind_of(activity)
+    if kind is not None and kind not in sibling.kinds_in:
+        raise KindNotFederated(kind)
+
+
+def kind_of(activity: AnyActivity) -> PostKind | None:
+    """The kind of the post that an activity brings or brings anew; None for everything else."""
     match activity:
         case Create(object=Post() as post) | Update(object=Post() as post):
-            if post.kind not in sibling.kinds_in:
-                raise KindNotFederated(post.kind)
+            return post.kind
         case _:
-            return
+            return None
 
 
 def is_housekeeping(activity: AnyActivity) -> bool:

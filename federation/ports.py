@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,12 +11,12 @@ from federation.allowlist import Allowlist, Direction, Sibling
 from federation.errors import Refused
 from federation.keys import PrivateKey, PublicKey
 from federation.signatures import Profile, Verified
+from federation.trail import Trail
 from federation.uri import Uri
 
 if TYPE_CHECKING:
     from federation.catch_up import Logged, LogNumber
     from federation.parse import Document
-    from federation.synchronisation import Said
 
 
 class Clock(Protocol):
@@ -51,6 +51,12 @@ class Keys(Protocol):
 
     async def reread(self, key_id: Uri, sibling: Sibling) -> PublicKey | None:
         """Read the key again past every cache, at most once a minute per key; None where that is not due."""
+
+    async def pinned(self, key_id: Uri, sibling: Sibling) -> PublicKey:
+        """Return a pinned key of the sibling's instance actor, however old our reading of it is.
+
+        Whoever may not be read is not asked for it. Raises UnknownKey, KeyNotOwned, PinMismatch.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +108,8 @@ class Arrival:
     speaker: Speaker
     #: The home of the thread that passed the message on, or None where its author's instance sent it.
     forwarded_by: Sibling | None = None
-    #: Its place in the log of the instance it came from, and its head as signed there (nothing where it was read).
-    place: LogNumber | None = None
-    head: str = ""
-    #: What it says of its actor's followers here.
-    said: Said | None = None
+    #: How it came through the door, and its place in the log of the instance it came from.
+    trail: Trail = field(default_factory=Trail)
 
 
 class Inbound(Protocol):
@@ -124,10 +127,13 @@ class Inbound(Protocol):
 
 
 class Audit(Protocol):
-    """The record of what was refused: facts, never bodies."""
+    """The record of what was refused, and of what was taken and left nothing to keep: facts, never bodies."""
 
-    def refused(self, direction: Direction, refusal: Refused, origin: str, key_id: str, activity: str) -> None:
+    def refused(self, direction: Direction, refusal: Refused, trail: Trail) -> None:
         """Note a refusal; at most ten rows a second per source, the rest is counted."""
+
+    def unkept(self, verdict: str, trail: Trail) -> None:
+        """Note a message that was taken without a row of its own (`repeated`, `ignored`), bounded alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +180,21 @@ class Answer:
     code: str = ""
     #: Seconds.
     retry_after: int | None = None
+    #: How it was asked for, and the headers that came back; what is decided rests on none of it.
+    exchange: Exchange | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One try of a delivery: what was sent beside the body, what came back beside it, and how long it took."""
+
+    received: Mapping[str, str] = field(default_factory=dict)
+    #: Milliseconds.
+    took: int = 0
+    target: str = ""
+    sent: Mapping[str, str] = field(default_factory=dict)
+    key_id: str = ""
+    profile: str = ""
 
 
 class Besides(Protocol):

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from federation.addresses import may_connect
 from federation.allowlist import Direction, Listed, LocalPolicy
 from federation.errors import ForeignOrigin, NotASibling
-from federation.ports import Answer, Clock, Hears, Siblings
+from federation.ports import Answer, Clock, Exchange, Hears, Siblings
 from federation.uri import Uri
 
 if TYPE_CHECKING:
@@ -187,19 +187,23 @@ class Wire:
 
     async def _post(self, url: Uri, body: bytes, headers: Mapping[str, str]) -> Answer:
         require_sendable(headers)
+        time = asyncio.get_running_loop().time
+        begun = time()
         with _NamedFaults():
             session = await self._open()
             async with asyncio.timeout(self._deadlines.delivery):
                 async with session.post(_yarl(url), data=body, headers=headers, allow_redirects=False) as answer:
                     self._hear(url.origin, answer)
-                    return await self._read_answer(answer)
+                    # To the head of the answer: that is when the sibling had committed it.
+                    exchange = Exchange(answer.headers, round(1_000 * (time() - begun)))
+                    return await self._read_answer(answer, exchange)
 
-    async def _read_answer(self, answer: aiohttp.ClientResponse) -> Answer:
+    async def _read_answer(self, answer: aiohttp.ClientResponse, exchange: Exchange) -> Answer:
         if 200 <= answer.status < 300:
             await self._finish(answer)
-            return Answer(answer.status)
+            return Answer(answer.status, exchange=exchange)
         code = "" if "Content-Encoding" in answer.headers else _code(await _at_most(answer, MAX_ANSWER))
-        return Answer(answer.status, code, self._retry_after(answer))
+        return Answer(answer.status, code, self._retry_after(answer), exchange)
 
     async def _finish(self, answer: aiohttp.ClientResponse) -> None:
         """Read the little a 2xx may say, so that the connection can be used again; its status has decided already."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from federation import discovery
+from federation.admission import SiblingAdmission
 from federation.allowlist import Direction
 from federation.errors import Malformed, MethodNotAllowed, NotASibling, NotFound, NotSigned, Refused
 from federation.signatures import SignedMessage
@@ -20,8 +21,9 @@ from instance.hot import body as bodies
 from instance.hot.answers import ACTIVITY, JSON, SERVER, VC, Answers
 from instance.hot.body import ClientGone
 from instance.hot.feed import HomeFeed
-from instance.hot.guard import Guard
+from instance.hot.guard import Guard, trail
 from instance.hot.limits import OPEN, STRANGERS, AddressLimit, ClientAddress
+from instance.services.own_refusals import refusals_of
 from instance.services.serving import Withdrawn
 from instance.storage.errors import StorageUnavailable
 
@@ -35,6 +37,8 @@ _JRD: Final = discovery.JRD_JSON.encode()
 _NODEINFO: Final = discovery.NODEINFO_JSON.encode()
 _COLLECTIONS: Final = frozenset({"outbox", "followers", "following"})
 _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
+#: How often a sibling may ask at once what was refused to it; one more each second.
+ASKING_SPAN: Final = 20
 _MAX_QUERY: Final = 1_024
 _RETRY_LATER: Final = [(b"retry-after", b"5")]
 #: Faults of a moment in which there is no file, no memory or no buffer left; nothing is wrong with us.
@@ -63,6 +67,8 @@ class FederationApp:
         self._strangers = AddressLimit(node.clock, STRANGERS)
         self._open = AddressLimit(node.clock, OPEN)
         self._feed = HomeFeed(node, self._answers)
+        # Apart from what siblings post and read: who asks why it was refused takes no place from anybody.
+        self._asking_share = SiblingAdmission(node.clock, rate=1, span=ASKING_SPAN, in_work=2, waiting=8)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; nothing but an answer leaves here."""
@@ -79,7 +85,7 @@ class FederationApp:
         try:
             message = self._guard.message(scope)
         except Refused as refusal:
-            self._node.audit.refused(Direction.IN, refusal, "", "", "")
+            self._node.audit.refused(Direction.IN, refusal, trail(scope, refusal, self._node.clock()))
             await self._answers.refused(scope, send, refusal, close=True)
             return
         try:
@@ -137,6 +143,8 @@ class FederationApp:
                     await self._page(scope, receive, send)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
+            case "siblings", [host, "refusals"]:
+                await self._asking(message, host, query, scope, send)
             case (
                 ("vc", ["status", _, _])
                 | ("audit", ["heads", _] | ["held"])
@@ -176,6 +184,13 @@ class FederationApp:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
             case _:
                 raise NotFound
+
+    async def _asking(self, message: SignedMessage, host: str, query: str, scope: Scope, send: Any) -> None:
+        """What a sibling was refused here, also one that is paused or blocked: about itself and nobody else."""
+        reader = await self._node.inbox.authorise_asking(message, self._asking_share)
+        if query or host != reader.actor.authority:
+            raise NotFound
+        await self._answers.document(scope, send, await refusals_of(self._node, reader.sibling), JSON)
 
     async def _open_document(self, message: SignedMessage, path: str, query: str, scope: Scope, send: Any) -> None:
         """The documents everybody may read (and WebFinger of doctors, which asks for a signature)."""

@@ -17,7 +17,7 @@ from instance import commands_federation_list
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
-from instance.services import rotation, staff_acts
+from instance.services import own_refusals, rotation, staff_acts
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.dossiers import chain, segments, witnesses
 from instance.services.orders import check_order
@@ -26,7 +26,7 @@ from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, CannotOpen, open_issuer_key, open_vault
-from instance.views import countries
+from instance.views import countries, messages
 from instance.wiring import Node
 
 Command = Callable[..., Awaitable[Any]]
@@ -92,6 +92,27 @@ async def siblings_show(node: Node, origin: str) -> Any:
         "lane": _plain(next(iter(queue["lanes"]), None)),
         "changes": _plain(await node.siblings.changes(origin)),
     }
+
+
+async def siblings_refusals(node: Node, origin: str) -> Any:
+    """Ask a sibling what it refused to us."""
+    return _plain(await own_refusals.ask(node, origin))
+
+
+async def messages_find(
+    node: Node, text: str, origin: str, code: str, verdict: str, direction: str, days: int
+) -> Any:  # fmt: skip
+    """List the newest messages that fit."""
+    since = node.clock() - timedelta(days=days)
+    sought = messages.Sought(
+        text=text, origin=origin, code=code, verdict=verdict, direction=direction, since=since
+    )  # fmt: skip
+    return _plain((await messages.find(node, sought)).lines)
+
+
+async def messages_show(node: Node, id: str) -> Any:
+    """Show one message without its body, and what is related to it."""
+    return _plain(await messages.show(node, id))
 
 
 async def doctors_list(node: Node) -> Any:
@@ -406,6 +427,9 @@ ALL: Final[dict[str, Command]] = {
     "siblings.remove": siblings_remove,
     "siblings.list": siblings_list,
     "siblings.show": siblings_show,
+    "siblings.refusals": siblings_refusals,
+    "messages.find": messages_find,
+    "messages.show": messages_show,
     "doctors.list": doctors_list,
     "doctors.suspend": doctors_suspend,
     "doctors.reinstate": doctors_reinstate,

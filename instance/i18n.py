@@ -139,6 +139,13 @@ class Clock:
         zone = at.tzname() or ""
         return f"{format_datetime(at, f'{self._day}, HH:mm', locale=self._locale)} {self._zone_names.get(zone, zone)}"
 
+    def read(self, text: str) -> datetime:
+        """Return the moment that a field for a time holds (`2026-11-23T14:05`); raise ValueError for anything else."""
+        at = datetime.fromisoformat(text)
+        if at.tzinfo is not None or not 1970 <= at.year <= 9000:
+            raise ValueError("not a time of a field")
+        return at.replace(tzinfo=self._zone).astimezone(UTC)
+
     def machine(self, ms: int) -> str:
         """The value of `<time datetime>`."""
         return from_ms(ms).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -56,7 +56,8 @@ class Outbox:
             wanted += await self._holders(tx, activity.object, wanted)
         elif isinstance(activity, Undo):
             await tx.run("deliveries.withdraw_activity", activity=activity.object, actor=activity.actor, now=to_ms(at))
-        queued = await self._queue(tx, activity.id, signer or activity.actor, object, priority, wanted, at)
+        kind = _kind_of(activity)
+        queued = await self._queue(tx, activity.id, signer or activity.actor, object, kind, priority, wanted, at)
         if isinstance(activity, Create | Update) and isinstance(activity.object, Post | Comment):
             await _note_copies(tx, object, queued, at)
         return len(queued)
@@ -67,6 +68,7 @@ class Outbox:
         activity: Uri,
         signer: Uri,
         object: str,
+        kind: str,
         priority: int,
         targets: Sequence[Target],
         at: datetime,
@@ -77,7 +79,7 @@ class Outbox:
             {
                 "id": new_ulid(at), "origin": target.origin, "inbox": target.inbox, "shared": int(target.shared),
                 "activity": activity, "actor": signer, "object": object, "priority": int(priority), "state": state,
-                "now": to_ms(at),
+                "now": to_ms(at), "kind": kind,
             }
             for target, state in states.items()
         ]  # fmt: skip
@@ -90,6 +92,15 @@ class Outbox:
         served = {target.origin for target in known}
         rows = await tx.all("copies.holders", object=object)
         return [Target(row["origin"], Uri.parse(row["inbox"]), True) for row in rows if row["origin"] not in served]
+
+
+def _kind_of(activity: Activity) -> str:
+    """The kind of the post that is sent, or sent anew; empty for everything else."""
+    match activity:
+        case Create(object=Post() as post) | Update(object=Post() as post):
+            return post.kind.value
+        case _:
+            return ""
 
 
 def _states(allowlist: Allowlist, targets: Sequence[Target], own: str) -> dict[Target, str]:

@@ -17,6 +17,7 @@ from federation.delivery import GIVE_UP_AFTER, code_of
 from federation.ports import Answer, Delivery, Lane
 from federation.uri import Uri
 from instance.ids import new_ulid
+from instance.services import message_heads
 from instance.services.errors import Rejected
 from instance.services.fetching import SingleFlight
 from instance.storage.store import Row, Transaction
@@ -145,7 +146,7 @@ class Queue:
 
     def done(self, delivery: Delivery, answer: Answer, now: datetime) -> None:
         """The sibling has it."""
-        self._add("deliveries.done", id=delivery.id, status=answer.status, now=to_ms(now))
+        self._add("deliveries.done", id=delivery.id, status=answer.status, now=to_ms(now), **_tried(answer))
         if delivery.object:
             self._add("copies.delivered", object=delivery.object, origin=delivery.origin, now=to_ms(now))
         self._last("lanes.reached", delivery.origin, now=to_ms(now))
@@ -153,11 +154,12 @@ class Queue:
 
     def dead(self, delivery: Delivery, code: str, answer: Answer, now: datetime) -> None:
         """It will not be sent again unless an administrator says so."""
-        self._add("deliveries.dead", id=delivery.id, status=answer.status, code=code, now=to_ms(now))
+        tried = _tried(answer)
+        self._add("deliveries.dead", id=delivery.id, status=answer.status, code=code, now=to_ms(now), **tried)
         if answer.status:
             self._add(
                 "deliveries.note_refusal", id=new_ulid(now), now=to_ms(now), code=code, origin=delivery.origin,
-                activity=delivery.activity, rule=f"http_{answer.status}",
+                activity=delivery.activity, rule=f"http_{answer.status}", message=delivery.id, **tried,
             )  # fmt: skip
             self._last("lanes.reached", delivery.origin, now=to_ms(now))
         self._log.warning(
@@ -167,12 +169,17 @@ class Queue:
 
     def rest(self, delivery: Delivery, until: datetime, answer: Answer, now: datetime) -> None:
         """It waits for an hour of its own."""
-        self._add("deliveries.rest", id=delivery.id, until=to_ms(until), status=answer.status, code=answer.code)
+        self._add(
+            "deliveries.rest", id=delivery.id, until=to_ms(until), status=answer.status, code=answer.code,
+            now=to_ms(now), **_tried(answer),
+        )  # fmt: skip
         self._count("later")
 
     def tried(self, delivery: Delivery, answer: Answer, now: datetime) -> None:
         """The row waits with its lane."""
-        self._add("deliveries.tried", id=delivery.id, status=answer.status, code=answer.code)
+        self._add(
+            "deliveries.tried", id=delivery.id, status=answer.status, code=answer.code, now=to_ms(now), **_tried(answer)
+        )
         self._last("lanes.fault", delivery.origin, code=code_of(answer), now=to_ms(now))
         self._count("later")
 
@@ -300,6 +307,15 @@ class Queue:
 
     def _count(self, outcome: str) -> None:
         self._counters[outcome].inc()
+
+
+def _tried(answer: Answer) -> dict[str, str]:
+    """What is kept of a try, so that the administrator can see why it was answered so."""
+    exchange = answer.exchange
+    if exchange is None:
+        return {"key_id": "", "profile": "", "head": ""}
+    head = message_heads.of_exchange(exchange, answer.status)
+    return {"key_id": exchange.key_id, "profile": exchange.profile, "head": head}
 
 
 def _lane(row: Row) -> Lane:

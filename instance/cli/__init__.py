@@ -9,6 +9,7 @@ import click
 
 from instance.cli.evidence import evidence
 from instance.cli.federation_list import federation_list
+from instance.cli.messages import messages
 from instance.cli.people import credentials, deliveries, doctors, keys
 from instance.cli.policy import policy
 from instance.cli.records import audit, registers
@@ -31,7 +32,7 @@ def esanum(context: click.Context, path: str) -> None:
 
 _COMMANDS = (
     init, serve, work, check, version, demo, backup, evidence, siblings, doctors, credentials, staff, policy,
-    registers, deliveries, keys, audit, federation_list,
+    registers, deliveries, messages, keys, audit, federation_list,
 )  # fmt: skip
 for command in _COMMANDS:
     esanum.add_command(command)

@@ -123,6 +123,21 @@ def show(context: Context, origin: str) -> None:
     show_json(context.run("siblings.show", origin=origin))
 
 
+@siblings.command()
+@click.argument("origin")
+@click.option("--json", "as_json", is_flag=True, help="For another program.")
+@click.pass_obj
+def refusals(context: Context, origin: str, as_json: bool) -> None:
+    """Ask ORIGIN what it refused to this instance in the last seven days, and why."""
+    rows = context.run("siblings.refusals", origin=origin)
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        rows, ("at", "direction", "code", "activity", "key_id", "more"), empty=f"{origin} has refused nothing to us."
+    )
+
+
 def _change(context: Context, origin: str, policy: str, reason: str, yes: bool) -> None:
     _preview(context, origin, policy, yes)
     context.run("siblings.set_policy", origin=origin, policy=policy, by=who(), reason=reason)

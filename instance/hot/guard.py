@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 
-from federation.errors import MalformedHeaders, MethodNotAllowed
+from federation.errors import MalformedHeaders, MethodNotAllowed, Refused, WrongHost
 from federation.signatures import SignedMessage, require_host
+from federation.signatures.message import MAX_HEADERS
+from federation.trail import Head, Step, Trail
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST"})
+#: Which check of the door refuses with this; every other refusal here is about the form of the headers.
+_STEPS: Final = {MethodNotAllowed: Step.REQUEST, WrongHost: Step.HOST}
 
 
 class Guard:
@@ -29,6 +34,18 @@ class Guard:
             raise MalformedHeaders("Transfer-Encoding")
         require_host(message)
         return message
+
+
+def trail(scope: Mapping[str, Any], refusal: Refused, now: datetime) -> Trail:
+    """Return what a refused form leaves for the record: its headers as they came, whatever is wrong with them."""
+    headers: dict[str, str] = {}
+    for raw_name, raw_value in scope["headers"][:MAX_HEADERS]:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        headers[name] = f"{headers[name]}, {value}" if name in headers else value
+    path = bytes(scope.get("raw_path") or b"").decode("latin-1")
+    query = "?" if scope.get("query_string") else ""
+    step = _STEPS.get(type(refusal), Step.FORM)
+    return Trail(now, Head(str(scope["method"]), path + query, headers), step)
 
 
 def target(scope: Mapping[str, Any]) -> str:

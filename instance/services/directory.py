@@ -90,6 +90,10 @@ class Directory:
         """Read the key again past every cache, at most once a minute per key; None where that is not due."""
         return await self._keys.reread(key_id, sibling)
 
+    async def pinned(self, key_id: Uri, sibling: Sibling) -> PublicKey:
+        """Return a pinned key of the sibling's instance actor. Raises UnknownKey, KeyNotOwned, PinMismatch."""
+        return await self._keys.pinned(key_id, sibling)
+
     async def __call__(self, actor: Uri, sibling: Sibling) -> Speaker:
         """Return who speaks; raise StandingRefused or StandingDeferred where no verified doctor does."""
         if actor == sibling.actor:

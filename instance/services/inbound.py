@@ -19,9 +19,12 @@ from federation.catch_up import LogNumber
 from federation.errors import Refused, StandingDeferred, TooManyRequests
 from federation.ports import Arrival
 from federation.signatures import Verified
+from federation.trail import Step, Trail
 from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Create, Delete, Move, Update
-from instance.ids import new_ulid
+from instance.ids import first_ulid, new_ulid
+from instance.services import message_heads
+from instance.services.audit import KEPT, took
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached
 from instance.storage.errors import StorageUnavailable
@@ -39,6 +42,9 @@ WAITS: Final = (timedelta(seconds=5), timedelta(seconds=30), timedelta(minutes=5
 HELD_FOR: Final = timedelta(days=7)
 #: Seconds for which one message may ask other homes, whatever they answer; then it waits like one that got no answer.
 PATIENCE: Final = 30.0
+#: How far headers are forgotten, and of how many messages at once: more than an hour brings.
+_FORGOTTEN: Final = "messages without heads"
+_MOST_FORGOTTEN: Final = 50_000
 _CONTACT_EVERY: Final = timedelta(seconds=10)
 _REMEMBERED: Final = 1_024
 
@@ -123,8 +129,9 @@ class InboundQueue:
 
     def _row(self, arrival: Arrival) -> dict[str, Any]:
         now = self._node.clock()
-        activity, proof = arrival.document.activity, arrival.proof
+        activity, proof, trail = arrival.document.activity, arrival.proof, arrival.trail
         return {
+            "kind": trail.kind, "head": message_heads.of_trail(trail, took(trail, now)),
             "id": new_ulid(now), "actor": activity.actor, "activity": activity.id, "type": type(activity).__name__,
             "origin": proof.key_id.origin, "key_id": proof.key_id,
             "profile": proof.profile.value if isinstance(proof, Verified) else READ_IN_LOG,
@@ -134,10 +141,10 @@ class InboundQueue:
     async def _note_arrival(self, tx: Transaction, arrival: Arrival) -> None:
         """Its number, and what it said for as long as its sender may want it back: before the effect, which may be that
         there are no words any more."""
-        if arrival.place is not None:
+        if arrival.trail.place is not None:
             await self._note(
-                tx, arrival.proof.key_id.origin, arrival.place, object=about(arrival.document.activity),
-                head=arrival.head, body=arrival.proof.body if arrival.head else b"",
+                tx, arrival.proof.key_id.origin, arrival.trail.place, object=about(arrival.document.activity),
+                head=arrival.trail.signed, body=arrival.proof.body if arrival.trail.signed else b"",
             )  # fmt: skip
 
     async def _note(
@@ -150,8 +157,8 @@ class InboundQueue:
 
     def _heard(self, arrival: Arrival) -> None:
         self._node.synchronising.heard(arrival)
-        if arrival.place is not None:
-            self._node.catching_up.heard(arrival.proof.key_id.origin, arrival.place)
+        if arrival.trail.place is not None:
+            self._node.catching_up.heard(arrival.proof.key_id.origin, arrival.trail.place)
 
     def _is_contact_due(self, origin: str, now: datetime) -> bool:
         """Whether it is to be written down that the sibling spoke: now and then, and not for every message."""
@@ -229,14 +236,25 @@ class InboundQueue:
         return None if row is None or row["due_at"] is None else from_ms(row["due_at"])
 
     async def sweep(self) -> None:
-        """Give up what was held for a week, and empty what failed as long ago."""
-        since = to_ms(self._node.clock() - HELD_FOR)
+        """Give up what was held for a week, empty what failed as long ago, forget headers after ninety days."""
+        now = self._node.clock()
+        since, before = to_ms(now - HELD_FOR), first_ulid(now - KEPT)
 
         async def work(tx: Transaction) -> None:
+            await self._forget_heads(tx, before)
             await tx.run("inbound.expire_held", since=since, now=to_ms(self._node.clock()), empty=b"")
             await tx.run("inbound.empty_failed", since=since, empty=b"")
 
         await self._node.store.write(work)
+
+    async def _forget_heads(self, tx: Transaction, before: str) -> None:
+        """Go on where the last sweep ended: rows are kept for good, and only their heads go."""
+        done = await tx.one("settings.get", name=_FORGOTTEN)
+        after = "" if done is None else done["value"]
+        row = await tx.one("inbound.last_of_heads", after=after, before=before, most=_MOST_FORGOTTEN)
+        if row is not None and row["last"] is not None:
+            await tx.run("inbound.forget_heads", after=after, last=row["last"])
+            await tx.run("settings.set", name=_FORGOTTEN, value=row["last"])
 
     async def _apply_in_order(self, rows: Sequence[Row]) -> None:
         """Work off one sibling's rows; stop at one of which nothing could be written, and raise why."""
@@ -327,7 +345,11 @@ class InboundQueue:
         await self._run("inbound.refused", id=row["id"], code=refusal.answer_code, now=now, empty=b"")
         if row["body"]:
             await self._run("logs.forget_words", object=about(self._activity(row)), nothing=b"")
-        self._node.audit.refused(Direction.IN, refusal, row["origin"], row["key_id"], row["activity"])
+        trail = Trail(
+            step=Step.KEPT, origin=row["origin"], key_id=row["key_id"], profile=row["profile"],
+            activity=row["activity"], type=row["type"], kind=row["kind"], message=row["id"],
+        )  # fmt: skip
+        self._node.audit.refused(Direction.IN, refusal, trail)
         self._node.metrics.applied.labels("refused").inc()
 
     async def _later(self, row: Row) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, TypeVar
 
-from federation.allowlist import Sibling
+from federation.allowlist import Direction, Sibling
 from federation.errors import KeyNotOwned, PinMismatch, Refused, UnknownKey
 from federation.keys import PublicKey
 from federation.ports import Clock
@@ -73,6 +73,21 @@ class KeyMemory:
         if held is None:
             return None
         if held.key.owner == sibling.actor and held.fingerprint not in sibling.instance_keys:
+            raise PinMismatch(sibling.origin)
+        return held.key
+
+    async def pinned(self, key_id: Uri, sibling: Sibling) -> PublicKey:
+        """Return a pinned key of the sibling's instance actor: pins do not age, so the row's own age does not count.
+
+        Whoever may not be read is not asked for it. Raises UnknownKey, KeyNotOwned, PinMismatch.
+        """
+        held = self._held.get(key_id) or await self._stored(key_id)
+        if held is None and sibling.refusal(Direction.FETCH) is None:
+            await self.find(key_id, sibling)
+            held = self._held.get(key_id)
+        if held is None or held.key.owner != sibling.actor:
+            raise UnknownKey("no key of the instance actor is known by this id")
+        if held.fingerprint not in sibling.instance_keys:
             raise PinMismatch(sibling.origin)
         return held.key
 

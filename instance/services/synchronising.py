@@ -90,7 +90,7 @@ class Synchronising:
 
     def heard(self, arrival: Arrival) -> None:
         """A message with a digest was kept; costs no look at a row."""
-        said, actor = arrival.said, arrival.document.activity.actor
+        said, actor = arrival.trail.said, arrival.document.activity.actor
         if said is None or arrival.forwarded_by is not None or said.collection != arrival.speaker.followers:
             return
         agreed, now = self._agreed.get(actor), self._node.clock()

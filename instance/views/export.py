@@ -212,6 +212,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "missing_answers",
             "lanes",
             "refusals",
+            "unkept",
             "audit_heads",
             "audit_segments",
             "register_snapshots",

@@ -119,6 +119,7 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "This touches" in touched
         assert "policy is now pause" in touched
         assert "policy is now inherit" in ok("siblings", "resume", origin, "--yes", *REASON)
+        assert "no message fits" in ok("messages", "find", "--code", "bad_signature").lower()
         ok("deliveries", "list")
         assert "0 will be sent again" in ok("deliveries", "retry", "--sibling", origin)
         assert "no longer a sibling" in ok("siblings", "remove", origin, "--yes", *REASON)
@@ -146,14 +147,14 @@ def test_every_command_has_been_thought_of() -> None:
     without |= {
         f"staff.{act}" for act in ("invite", "list", "end", "withdraw", "reset_factors", "send_recovery")
     }  # test_staff_commands
-    without |= {"policy.show"}  # test_policy_commands
+    without |= {"policy.show", "messages.show"}  # test_policy_commands, below
     without |= {
         f"federation_list.{act}" for act in ("show", "entry", "verify", "publish")
     }  # test_federation_list_commands
 
     assert {
         "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",
-        "siblings.list", "siblings.compare", "siblings.repin", "doctors.list", "doctors.suspend",
+        "siblings.list", "siblings.compare", "siblings.repin", "siblings.refusals", "messages.find", "doctors.list", "doctors.suspend",
         "doctors.reinstate", "deliveries.list", "deliveries.retry", "keys.show", "keys.rotate", "keys.rotate_instance",
         "keys.rotate_kek", "backup", "check", "evidence.show", "evidence.back_up_keys",
         "registers.import", "registers.list", "registers.progress", "audit.verify", "credentials.renew",
@@ -197,6 +198,32 @@ def test_a_sibling_is_read_once_and_its_changes_are_on_record(tmp_path: Path, ru
     assert ({}, 0) == (shown["queue"], shown["lane"]["failures"])
     assert ["met in person"] == [change["reason"] for change in shown["changes"]]
     assert shown["changes"][0]["by"].startswith("command line: ")
+
+
+def test_a_sibling_is_asked_what_it_refused(tmp_path: Path, run: Run, fr: Path) -> None:
+    """Who does not list us says so; who does tells what it refused, and a message is shown whole by its id."""
+    de = begin(run, tmp_path / "de", "de", "DE")
+    ours, theirs = (json.loads(run("-c", each, "keys", "show").out)["fingerprint"] for each in (fr, de))
+    origin, own = Served.origin(de), Served.origin(fr)
+    with Served(de):
+        run("-c", fr, "siblings", "add", origin, "--fingerprint", theirs, *REASON)
+        before = run("-c", fr, "siblings", "refusals", origin)
+    with Served(fr):
+        run("-c", de, "siblings", "add", own, "--fingerprint", ours, *REASON)
+        with Served(de):
+            after = run("-c", fr, "siblings", "refusals", origin)
+    refused = json.loads(run("-c", de, "messages", "find", "--verdict", "refused", "--json").out)
+    shown = json.loads(run("-c", de, "messages", "show", refused[0]["id"]).out)
+
+    assert (1, True) == (before.status, "(not_listed_there)" in before.err)
+    assert (0, True) == (after.status, "not_a_sibling" in after.out)
+    assert {"not_a_sibling"} == {each["code"] for each in refused}
+    assert ("not_a_sibling", 7, own) == (shown["line"]["code"], shown["line"]["step"], shown["line"]["origin"])
+    assert "GET /siblings/" in shown["head"]
+    assert (1, True) == (
+        (missing := run("-c", de, "messages", "show", "0" * 26)).status,
+        "unknown_message" in missing.err,
+    )
 
 
 def test_another_fingerprint_stores_nothing(tmp_path: Path, run: Run, fr: Path) -> None:

@@ -2,8 +2,9 @@
 
 -- name: add
 -- Its number is the last one given in the lane, raised before in the same transaction.
-insert into deliveries (id, origin, inbox, shared, activity, actor, object, priority, state, created_at, due_at, number)
-values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :state, :now, :now,
+insert into deliveries (id, origin, inbox, shared, activity, actor, object, priority, state, created_at, due_at, kind,
+    number)
+values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :state, :now, :now, :kind,
     (select last_number from lanes where origin = :origin))
 on conflict (inbox, activity) do nothing;
 
@@ -39,21 +40,24 @@ update deliveries set state = 'waiting' where origin = :origin and state = 'rest
 
 -- name: done
 -- Like every settlement it may be written twice, where the answer to the first commit was lost, and counts once.
-update deliveries set state = 'done', settled_at = :now, last_status = :status, last_code = '', attempts = attempts + 1
+update deliveries set state = 'done', settled_at = :now, last_status = :status, last_code = '', attempts = attempts + 1,
+    tried_at = :now, key_id = :key_id, profile = :profile, head = :head
 where id = :id and state <> 'done';
 
 -- name: dead
 update deliveries set state = 'dead', settled_at = :now, last_status = :status, last_code = :code,
-    attempts = attempts + 1
+    attempts = attempts + 1, tried_at = :now, key_id = :key_id, profile = :profile, head = :head
 where id = :id and state in ('waiting', 'resting');
 
 -- name: rest
 update deliveries set state = 'resting', due_at = :until, last_status = :status, last_code = :code,
-    attempts = attempts + 1
+    attempts = attempts + 1, tried_at = :now, key_id = :key_id, profile = :profile, head = :head
 where id = :id and (state = 'waiting' or state = 'resting' and due_at <> :until);
 
 -- name: tried
-update deliveries set last_status = :status, last_code = :code where id = :id and state in ('waiting', 'resting');
+update deliveries set last_status = :status, last_code = :code, tried_at = :now, key_id = :key_id,
+    profile = :profile, head = :head
+where id = :id and state in ('waiting', 'resting');
 
 -- name: hold
 update deliveries set state = 'held', last_code = :code where id = :id and state in ('waiting', 'resting');
@@ -68,8 +72,8 @@ update deliveries set state = 'dead', last_code = 'gave_up', settled_at = :now
 where origin = :origin and state in ('waiting', 'resting') and priority > 0 and created_at <= :before;
 
 -- name: note_refusal
-insert into refusals (id, at, direction, code, origin, activity, rule)
-values (:id, :now, 'out', :code, :origin, :activity, :rule)
+insert into refusals (id, at, direction, code, origin, activity, rule, key_id, profile, message, head)
+values (:id, :now, 'out', :code, :origin, :activity, :rule, :key_id, :profile, :message, :head)
 on conflict (id) do nothing;
 
 -- name: counts

@@ -2,13 +2,14 @@
 
 -- name: add
 insert into inbound (id, actor, activity, type, origin, key_id, profile, body, received_at, state, held_for, due_at,
-    applied_at)
-values (:id, :actor, :activity, :type, :origin, :key_id, :profile, :body, :now, :state, :held_for, :now, :applied_at)
+    applied_at, kind, head)
+values (:id, :actor, :activity, :type, :origin, :key_id, :profile, :body, :now, :state, :held_for, :now, :applied_at,
+    :kind, :head)
 on conflict (actor, activity) do nothing;
 
 -- name: due
 -- `apart`: the origins that are left alone, each between two bars.
-select id, actor, activity, type, origin, key_id, body, attempts, received_at from inbound
+select id, actor, activity, type, origin, key_id, profile, kind, body, attempts, received_at from inbound
 where state = 'waiting' and due_at <= :now and :apart not like '%|' || origin || '|%'
 order by due_at, id limit :count;
 
@@ -46,10 +47,28 @@ update inbound set body = :empty where state = 'failed' and received_at <= :sinc
 insert into sibling_contacts (origin, last_in_at) values (:origin, :now)
 on conflict (origin) do update set last_in_at = excluded.last_in_at;
 
+-- name: last_of_heads
+-- Up to which message headers are forgotten next; ids sort by time, so nothing is looked at twice.
+select max(id) as last from (
+    select id from inbound where id > :after and id < :before order by id limit :most
+) as oldest;
+
+-- name: forget_heads
+update inbound set head = '' where id > :after and id <= :last and head <> '';
+
 -- name: refusal
-insert into refusals (id, at, direction, code, origin, key_id, activity, rule, more)
-values (:id, :at, :direction, :code, :origin, :key_id, :activity, :rule, :more);
+insert into refusals (id, at, direction, code, origin, key_id, activity, rule, more, step, profile, type, kind, message,
+    head)
+values (:id, :at, :direction, :code, :origin, :key_id, :activity, :rule, :more, :step, :profile, :type, :kind, :message,
+    :head);
+
+-- name: unkept
+insert into unkept (id, at, verdict, origin, key_id, profile, activity, type, kind, head, more)
+values (:id, :at, :verdict, :origin, :key_id, :profile, :activity, :type, :kind, :head, :more);
 
 -- name: forget_refusals
 -- Ids sort by time: the oldest first, and never so many at once that other writes have to wait.
 delete from refusals where at <= :before and id in (select id from refusals order by id limit :most);
+
+-- name: forget_unkept
+delete from unkept where at <= :before and id in (select id from unkept order by id limit :most);

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from federation.membership import MemberStatus
+from federation.trail import Step
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
 from instance.routes import campaign_form, shell
@@ -21,6 +22,7 @@ from instance.services import (
     federation_list,
     follows,
     joining,
+    own_refusals,
     people,
     policies,
     publishing,
@@ -30,6 +32,7 @@ from instance.services import (
     siblings,
     staff,
     standings,
+    what_if,
 )
 from instance.services.dossiers import restoring, segments
 from instance.services.dossiers.reminders import OVERDUE, WAITING
@@ -46,7 +49,7 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed
+from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
 from verification import audit
 from verification.acts import Notice
 from verification.audit import STAFF_ACTS
@@ -104,12 +107,18 @@ FAMILIES: dict[str, Iterable[str]] = {
     "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
+    "administration.tab.": [name for name, _ in administration.TABS],
+    "messages.": ["from", "to", "kinds_in", "kinds_out"],
+    "messages.verdict.": messages.VERDICTS,
+    "messages.direction.": messages.DIRECTIONS,
+    "messages.code.": messages.KNOWN_CODES,
+    "messages.step.": [str(int(step)) for step in Step if step],
+    "messages.change.": what_if.CHANGES,
     "policy.": ["inherit", "read-only", "pause", "block"],
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
     "administration.state.": administration.STATES,
-    "administration.tab.": [name for name, _ in administration.TABS],
     "fedlist.status.": [status.value for status in MemberStatus],
     "fedlist.what.": ["status", "countries", "issuer_keys", "instance_keys", "signers"],
     "country.fault.": [fault.value for fault in ProfileFault],
@@ -211,6 +220,9 @@ CODES = {
     *recovery.CODES,
     *relocation.CODES,
     *exports.CODES,
+    *messages.CODES,
+    *what_if.CODES,
+    *own_refusals.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed", "leave_unsure"),
     *("bad_birth_date", "bad_wish", "retire_unconfirmed", "retire_not_yet", "retired_already"),
     *("country_closed", "annex_open", "annex_suspended", "annex_expired", "annex_not_verified"),
