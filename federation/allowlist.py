@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from federation.errors import NotASibling, Refused, SiblingBlocked, SiblingPaused, SiblingReadOnly
+from federation.farewell import ERASURE, Farewell
 from federation.uri import Uri
 from federation.vocabulary import FEDERATING_KINDS, PostKind
 
@@ -87,6 +88,8 @@ class Allowlist:
 
     version: int = 0
     siblings: Mapping[str, Sibling] = field(default_factory=dict)
+    #: Former siblings that are still told what takes our own words back; none of them is an entry.
+    farewells: Mapping[str, Farewell] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Sibling]:
         return iter(self.siblings.values())
@@ -107,6 +110,16 @@ class Allowlist:
         if refusal is not None:
             raise refusal(origin)
         return sibling
+
+    def require_sending(self, origin: str, now: datetime, urgency: int = ERASURE) -> Sibling | Farewell:
+        """Return whom we may send a message of this urgency; raise as `require` does.
+
+        That is a sibling whose way out is open, or a former one that is told of an erasure or, for a while, of an end.
+        """
+        farewell = self.farewells.get(origin)
+        if farewell is not None and origin not in self.siblings and farewell.permits(urgency, now):
+            return farewell
+        return self.require(origin, Direction.OUT)
 
     def permits(self, origin: str, direction: Direction) -> bool:
         """Whether `require` would return."""

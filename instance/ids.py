@@ -24,6 +24,11 @@ def new_ulid(now: datetime) -> str:
     return _encode(number)
 
 
+def first_ulid(at: datetime) -> str:
+    """Return the least ULID of that millisecond: whatever was made before it sorts before it."""
+    return _encode(max(0, int(at.timestamp() * 1000)) << _RANDOM_BITS)
+
+
 # Two letters at a time: an id is made for nearly every row.
 _PAIRS: Final = tuple(one + other for one in _ALPHABET for other in _ALPHABET)
 _SHIFTS: Final = tuple(range(120, -1, -10))

@@ -7,13 +7,15 @@ bites on the next message. What cannot be read admits nobody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from federation.allowlist import Allowlist, IssuerKey, LocalPolicy, Sibling
+from federation.farewell import Farewell
 from federation.uri import BadUri, Uri, parse_origin
 from federation.vocabulary import PostKind
 from instance.storage.store import Reader, Row
@@ -33,6 +35,7 @@ class AllowlistCache:
         self._current = Allowlist()
         self._known: int | None = None
         self._readable = False
+        self._former: Mapping[str, datetime] = {}
         self._told = False
         self._polling: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
@@ -45,6 +48,14 @@ class AllowlistCache:
     def readable(self) -> bool:
         """Whether the rows could be read the last time."""
         return self._readable
+
+    @property
+    def former(self) -> Mapping[str, datetime]:
+        """By authority: instances whose doctors and words are here and that are in our federation no more, since when.
+
+        Those that are hidden are not among them: nothing of theirs is shown. Empty where it could not be read.
+        """
+        return self._former
 
     async def start(self) -> None:
         """Read the allowlist, and look four times a second whether another process has changed it."""
@@ -70,11 +81,17 @@ class AllowlistCache:
 
     async def _refresh(self) -> None:
         async with self._reading:
-            version, rows = await self._store.read(_look)
+            version, rows, farewells = await self._store.read(_look)
             siblings = {row["origin"]: read_sibling(row) for row in rows}
             if self._origin in siblings:
                 raise ValueError("our own origin is never listed")
-            self._current, self._known = Allowlist(version, siblings), version
+            told = {row["origin"]: _farewell(row) for row in farewells if row["ended_at"] is None}
+            self._current, self._known = replace(Allowlist(version, siblings), farewells=told), version
+            self._former = {
+                Uri.parse(row["origin"]).authority: from_ms(row["expelled_at"])
+                for row in farewells
+                if row["fate"] in _SHOWN and row["origin"] not in siblings
+            }
             self._readable, self._told = True, False
 
     def _close(self, fault: Exception) -> None:
@@ -90,11 +107,24 @@ class AllowlistCache:
             await self.refresh_if_changed()
 
 
-async def _look(reader: Reader) -> tuple[int, list[Row]]:
+#: Fates under which what came from a former sibling is shown, with a label.
+_SHOWN: Final = ("labelled", "kept")
+
+
+async def _look(reader: Reader) -> tuple[int, list[Row], list[Row]]:
     row = await reader.one("siblings.version")
     if row is None:
         raise ValueError("the version of the allowlist is missing")
-    return int(row["value"]), await reader.all("siblings.all")
+    return int(row["value"]), await reader.all("siblings.all"), await reader.all("farewells.all")
+
+
+def _farewell(row: Row) -> Farewell:
+    inbox, origin = Uri.parse(row["inbox"]), parse_origin(row["origin"])
+    if inbox.origin != origin:
+        raise BadUri("an inbox elsewhere")
+    return Farewell(
+        origin, inbox, bool(row["speaks_rfc9421"]), from_ms(row["words_until"]), from_ms(row["erasures_until"])
+    )  # fmt: skip
 
 
 def read_sibling(row: Row) -> Sibling:
