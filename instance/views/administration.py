@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 #: The pages of administration, by name and address; the first is where they begin.
-TABS: Final = (("overview", "/administration"),)
+TABS: Final = (("overview", "/administration"), ("siblings", "/administration/siblings"))
 #: Deliveries that are not over, and those that were given up.
 STATES: Final = ("waiting", "resting", "held", "dead")
 

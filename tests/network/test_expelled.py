@@ -177,7 +177,7 @@ async def test_whoever_is_away_is_asked_for_thirty_days_and_no_longer(town: Netw
 
     assert 2 == len(waiting)
     assert {"Delete"} == {row["type"] for row in types}
-    assert [] == [each for each in town.contacts[since:] if each.url.startswith(DE)]
+    assert [] == [each for each in town.contacts[since:] if each.method == "POST" and each.url.startswith(DE)]
     assert {} == dict(fr.allowlist().farewells)
     assert 2 == len(await fr.store.all("farewells.outstanding", origin=DE, count=10))
     assert "From France" in await town["de"].titles()
@@ -236,7 +236,8 @@ async def test_another_process_follows_within_a_second(town: Network) -> None:
     other = AllowlistCache(fr)
     await other.start()
     try:
-        assert other().permits(DE, Direction.IN) and DE not in other().farewells
+        assert other().permits(DE, Direction.IN)
+        assert DE not in other().farewells
         await expels(fr)
         async with asyncio.timeout(1):
             while other().find(DE) is not None:
@@ -269,12 +270,15 @@ async def test_theirs_is_labelled_and_on_the_thirty_first_day_hidden(town: Netwo
         await visitor.text("/doctors/anna@de.example"),
     ]  # fmt: skip
 
-    assert "From Germany" in feed and "no longer in our federation" in feed
+    assert "From Germany" in feed
+    assert "no longer in our federation" in feed
     assert "An answer from Germany" in thread
     assert "Anna" in found
     assert "hidden" == await fate(fr)
     for page in later:
-        assert "Anna" not in page and "From Germany" not in page and "An answer from Germany" not in page
+        assert "Anna" not in page
+        assert "From Germany" not in page
+        assert "An answer from Germany" not in page
     assert [0] == [row["answers"] for row in await rows(fr, "select answers from posts where local = 1")]
 
 
