@@ -111,7 +111,7 @@ async def _preview(
     found = await guard.node().siblings.proposals.preview(wanted)
     return await page(
         "sibling_change.html", actor, found=found, change=msgspec.json.encode(wanted).decode(), error=error,
-        path=f"{LIST}/{authority}/change", back=f"{LIST}/{authority}", reason=await text_of("reason"),
+        path=f"{LIST}/{authority}/change", home=f"{LIST}/{authority}", reason=await text_of("reason"),
     )  # fmt: skip
 
 
@@ -164,7 +164,7 @@ async def _expulsion(actor: Actor, authority: str, error: Rejected | None = None
         return await whole(actor, authority, refused)
     return await page(
         "sibling_expel.html", actor, found=found, seen=seen, path=f"{LIST}/{authority}/expel",
-        back=f"{LIST}/{authority}", reason=await text_of("reason"), error=error,
+        home=f"{LIST}/{authority}", reason=await text_of("reason"), error=error,
     )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from instance.routes.reactions import REASONS
 from instance.services import (
     addresses,
     dossiers,
+    expelling,
     exports,
     follows,
     joining,
@@ -25,6 +26,8 @@ from instance.services import (
     recovery,
     relocation,
     second_factor,
+    sibling_csv,
+    sibling_proposals,
     siblings,
     staff,
     standings,
@@ -44,7 +47,8 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import annexes, application, countries, desk, desk_queue, export, feed
+from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed
+from instance.views import siblings as siblings_view
 from verification import audit
 from verification.acts import Notice
 from verification.audit import STAFF_ACTS
@@ -100,6 +104,15 @@ FAMILIES: dict[str, Iterable[str]] = {
     "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
+    "administration.state.": administration.STATES,
+    "administration.tab.": [name for name, _ in administration.TABS],
+    "allowlist.": [f"{fate}_text" for fate in expelling.FATES],
+    "allowlist.act.": siblings_view.ACTS,
+    "allowlist.direction.": siblings_view.DIRECTIONS,
+    "allowlist.fate.": ["labelled", "kept", "hidden", "purging", "purged"],
+    "allowlist.proposal.": ["change", "import", "expel", *expelling.FATES],
+    "allowlist.refused_": ["in", "out"],
+    "allowlist.source.": ["local", "list"],
     "policy.": ["inherit", "read-only", "pause", "block"],
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
@@ -181,7 +194,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
-        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", "other"),
+        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", expelling.FOLLOWS_CUT, "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
 }
@@ -192,6 +205,9 @@ CODES = {
     *publishing.CODES,
     *follows.CODES,
     *siblings.CODES,
+    *expelling.CODES,
+    *sibling_csv.CODES,
+    *sibling_proposals.CODES,
     *standings.CODES,
     *evidence.CODES,
     *second_factor.CODES,
