@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 CODES: Final = (*sibling_entries.CODES, "sibling_changed", "unknown_sibling", "not_narrowed", "reason_missing")
 
 CHANGE, IMPORT, EXPEL = "change", "import", "expel"
+#: What the audit log calls a proposal, and its end without effect; what is carried out has the name of its change.
+PROPOSED, WITHDRAWN = "sibling.proposed", "sibling.withdrawn"
 _TURN: Final = "allowlist"
 
 
@@ -192,7 +194,7 @@ class Proposals:
             proposal, now = await self._waits(tx, id), self._node.clock()
             if not await tx.run("sibling_proposals.decide", id=id, state="withdrawn", by=actor.id, now=to_ms(now)):
                 raise Missing()
-            await chain.append(tx, "sibling.withdrawn", now, actor.id, thing=id)
+            await chain.append(tx, WITHDRAWN, now, actor.id, thing=id)
             return proposal
 
         return await self._store.write(work)
@@ -239,7 +241,7 @@ class Proposals:
             "sibling_proposals.add", id=id, kind=kind, origin=origin, asked=msgspec.json.encode(asked).decode(),
             reason=reason.strip(), by=actor.id, now=to_ms(now),
         )  # fmt: skip
-        await chain.append(tx, "sibling.proposed", now, actor.id, thing=id)
+        await chain.append(tx, PROPOSED, now, actor.id, thing=id)
 
     async def _carry_out(self, tx: Transaction, proposal: Proposal, actor: Actor) -> None:
         by, first = actor.id, proposal.by
