@@ -98,12 +98,12 @@ def _cells(row: Mapping[str, Any]) -> dict[str, str]:
 
 def harmless(cell: str) -> str:
     """Return the cell so that no spreadsheet takes it for a formula (security A96)."""
-    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+    return f"'{cell}" if cell.lstrip(" ").startswith(_FORMULA) else cell
 
 
-def _plain(cell: str) -> str:
+def plain(cell: str) -> str:
     """Return the cell as it was before it was made harmless."""
-    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
+    return cell[1:] if cell.startswith("'") and cell[1:].lstrip(" ").startswith(_FORMULA) else cell
 
 
 def read(text: str) -> list[tuple[int, list[str] | None]]:
@@ -148,7 +148,7 @@ async def dry_run(node: Node, text: str) -> DryRun:
 
 
 async def _line(node: Node, cells: Sequence[str]) -> Preview | None:
-    origin, policy, accepted, sent, countries, note = (_plain(cell.strip()) for cell in cells[: len(CHANGED)])
+    origin, policy, accepted, sent, countries, note = (plain(cell.strip()) for cell in cells[: len(CHANGED)])
     row = await sibling_entries.require(node.store, origin)
     change = sibling_entries.change_of(row, policy, accepted.split(), sent.split(), countries.split(), note)
     if not sibling_entries.facets_of(row, change):

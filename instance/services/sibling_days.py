@@ -28,20 +28,20 @@ async def count(node: Node) -> None:
     """Count what has come and gone since the last time, in one transaction with how far that is."""
     now = node.clock()
     until = now - _OPEN_END
-    last_in, last_out = first_ulid(until), str(to_ms(until))
-    begin = now - _BEGIN
+    before, begin = to_ms(until), now - _BEGIN
 
     async def work(tx: Transaction) -> None:
         await tx.take_turn("sibling days")
         after = await _through(tx, "messages in counted", first_ulid(begin))
-        rows = await tx.all("sibling_days.received", after=after, before=last_in) if after < last_in else []
+        rows = await tx.all("sibling_days.received", after=after, before=before)
         await tx.many("sibling_days.add", [_line(row, received=int(row["number"])) for row in rows])
+        after = max([after, *(str(row["last"]) for row in rows)])
         sent = int(await _through(tx, "messages out counted", str(to_ms(begin))))
-        rows = await tx.all("sibling_days.sent", after=sent, before=int(last_out)) if sent < int(last_out) else []
+        rows = await tx.all("sibling_days.sent", after=sent, before=before) if sent < before else []
         await tx.many("sibling_days.add", [_line(row, sent=int(row["number"])) for row in rows])
         # Never back: a clock that was set back counts nothing twice.
-        await tx.run("sibling_days.set_through", name="messages in counted", value=max(after, last_in))
-        await tx.run("sibling_days.set_through", name="messages out counted", value=str(max(sent, int(last_out))))
+        await tx.run("sibling_days.set_through", name="messages in counted", value=after)
+        await tx.run("sibling_days.set_through", name="messages out counted", value=str(max(sent, before)))
         await tx.run("sibling_days.tidy", before=to_ms(now - KEPT) // DAY)
 
     await node.store.write(work)

@@ -17,7 +17,7 @@ from federation import allowlist_changes
 from federation.allowlist import Direction, LocalPolicy
 from federation.allowlist_changes import Effect
 from federation.vocabulary import PostKind
-from instance.ids import first_ulid, made_at
+from instance.ids import first_ulid
 from instance.services import sibling_entries
 from instance.services.errors import Missing
 from instance.services.sibling_changes import Change
@@ -154,7 +154,7 @@ def _line(node: Node, row: Row, now: datetime, refused: Sequence[tuple[str, str,
         pinned=now - from_ms(row["since"] if pinned is None else pinned), last_in=row["last_in_at"],
         last_out=row["last_out_at"], last_fault=row["last_fault"] or "", last_fault_at=row["last_fault_at"],
         alarm=row["alarm"], waiting=int(row["waiting"]),
-        lag=None if row["oldest"] is None else max(timedelta(0), now - made_at(row["oldest"])), refusals=refused,
+        lag=None if row["oldest"] is None else max(timedelta(0), now - from_ms(row["oldest"])), refusals=refused,
         offset=node.clocks.offset(origin), kinds_in=_sorted(row["kinds_in"]), kinds_out=_sorted(row["kinds_out"]),
         countries=_sorted(row["may_issue_for"]), effect=allowlist_changes.effect(node.allowlist(), origin), week=seven,
     )  # fmt: skip

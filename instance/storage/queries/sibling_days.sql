@@ -8,9 +8,9 @@ insert into settings (name, value) values (:name, :value)
 on conflict (name) do update set value = excluded.value;
 
 -- name: received
--- Ids are made when a message comes and sort by that time.
-select origin, received_at / 86400000 as day, count(*) as number from inbound
-where id >= :after and id < :before group by origin, received_at / 86400000 order by origin, day;
+-- Ids are made when a message comes and sort by that time; the last of those that are counted is where the next begins.
+select origin, received_at / 86400000 as day, count(*) as number, max(id) as last from inbound
+where id > :after and received_at < :before group by origin, received_at / 86400000 order by origin, day;
 
 -- name: sent
 select origin, settled_at / 86400000 as day, count(*) as number from deliveries

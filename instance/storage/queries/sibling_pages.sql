@@ -6,8 +6,9 @@ s.may_issue_for, s.note, s.contact, s.software, c.last_in_at, c.last_out_at, c.l
 coalesce(l.failures, 0) as failures, coalesce(l.alarm, '') as alarm,
 (select count(*) from deliveries q
     where q.origin = s.origin and q.state in ('waiting', 'resting', 'held')) as waiting,
-(select min(q.id) from deliveries q
-    where q.origin = s.origin and q.state in ('waiting', 'resting', 'held')) as oldest,
+(select o.created_at from deliveries o where o.id = (
+    select min(q.id) from deliveries q
+    where q.origin = s.origin and q.state in ('waiting', 'resting', 'held'))) as oldest,
 (select max(k.at) from sibling_changes k where k.origin = s.origin and k.act in ('add', 'repin')) as pinned_at
 from siblings s left join sibling_contacts c on c.origin = s.origin left join lanes l on l.origin = s.origin
 
