@@ -26,7 +26,15 @@ from instance.storage.store import Reader, Row, Transaction
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = ("bad_country", "bad_kind", "bad_policy", "note_too_long", "no_change", "allowlist_unreadable")
+CODES: Final = (
+    "bad_country",
+    "bad_kind",
+    "bad_policy",
+    "note_too_long",
+    "no_change",
+    "allowlist_unreadable",
+    "bad_change",
+)
 
 MAX_NOTE: Final = 500
 #: What a change can be about, in the order in which it is recorded.
@@ -89,6 +97,13 @@ def change_of(
         origin=row["origin"], policy=LocalPolicy(policy), kinds_in=_kinds(kinds_in), kinds_out=_kinds(kinds_out),
         countries=tuple(wanted), note=text, seen=version_of(row),
     )  # fmt: skip
+
+
+def require_sound(row: Row, change: EntryChange) -> None:
+    """Raise Rejected for a change that `change_of` would not have made: it came back from a browser."""
+    made = change_of(row, change.policy, change.kinds_in, change.kinds_out, change.countries, change.note)
+    if made != change:
+        raise Rejected("bad_change")
 
 
 def _kinds(kinds: Iterable[str]) -> tuple[PostKind, ...]:

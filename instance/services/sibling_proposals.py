@@ -106,10 +106,12 @@ class Proposals:
     async def change(self, changes: Sequence[EntryChange], actor: Actor, reason: str, *, kind: str = CHANGE) -> bool:
         """Make changes at once where they only narrow (True); propose them all where one of them opens anything.
 
-        Raises Rejected: reason_missing, unknown_sibling, sibling_changed, no_change, not_yours.
+        Raises Rejected: reason_missing, bad_change, unknown_sibling, sibling_changed, no_change, not_yours.
         """
         _require_administrator(actor)
         check_order(actor.id, reason)
+        if not changes or len({change.origin for change in changes}) != len(changes):
+            raise Rejected("bad_change")
         await self._node.allowlist.refresh_if_changed()
 
         async def work(tx: Transaction) -> bool:
@@ -206,6 +208,7 @@ class Proposals:
         for change in changes:
             row = await sibling_entries.require(tx, change.origin)
             _require_same(version_of(row), change.seen)
+            sibling_entries.require_sound(row, change)
             found.append((row, await sibling_entries.preview(self._node, tx, row, change)))
         return found
 

@@ -269,9 +269,20 @@ async def test_an_entry_that_was_changed_meanwhile_is_looked_at_again(desk: Desk
     await desk.node.siblings.set_policy(DE, "pause", by="shell", reason="x")
     late = await sends(ada, page, f"{ONE}/change", reason="x")
     forged = await sends(ada, page, f"{ONE}/change", reason="x", change='{"origin":"https://it.example"}')
+    page = await ada.text(query("block"))
+    asked = html.unescape(re.findall(r'name="change" value="([^"]*)"', page)[0])
+    unsound = [
+        await sends(ada, page, f"{ONE}/change", reason="x", change=asked.replace(one, other))
+        for one, other in (
+            ('["DE"]', '["nowhere"]'), ('["DE"]', "[]"), ('"note":""', f'"note":"{"x" * 501}"'), ('["case",', '["question","case",'),
+        )
+    ]  # fmt: skip
 
     assert (409, ["sibling_changed"]) == (late.status_code, mistakes(await text_of(late)))
     assert (422, ["bad_change"]) == (forged.status_code, mistakes(await text_of(forged)))
+    assert [["bad_country"], ["bad_country"], ["note_too_long"], ["bad_change"]] == [
+        mistakes(await text_of(answer)) for answer in unsound
+    ]
     assert LocalPolicy.PAUSE is policy_of(desk)
 
 
