@@ -187,6 +187,7 @@ class Expelling:
         origin, now = row["origin"], to_ms(self._node.clock())
 
         async def work(tx: Transaction) -> bool:
+            await tx.run("farewells.note_acknowledged", origin=origin)
             if row["words_until"] < now:
                 await tx.run("farewells.silence_ends", origin=origin, now=now)
             over = row["erasures_until"] < now

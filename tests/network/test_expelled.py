@@ -226,6 +226,66 @@ async def test_a_process_that_ends_anywhere_ends_at_the_same(town: Network) -> N
     assert ["From Germany"] == await town["de"].titles()
 
 
+async def test_a_batch_is_written_whole_or_not_at_all(town: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Killed between two of its messages it is written anew, and nothing is said twice."""
+    from instance.services import expelling
+
+    await settled_between(town)
+    fr = town["fr"].node
+    ada, ben = await actor(fr, "ada"), await actor(fr, "ben")
+    await pauses(fr, ada)
+    id, queue, calls = await proposes(fr, ada), expelling._queue, 0
+
+    async def dies_at_the_second(*values: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 2:
+            raise RuntimeError("killed")
+        await queue(*values)
+
+    monkeypatch.setattr(expelling, "_queue", dies_at_the_second)
+    with pytest.raises(RuntimeError):
+        await fr.siblings.proposals.confirm(id, ben)
+    written = await rows(fr, f"select id from deliveries where origin = '{DE}' and priority < 2")
+    await fr.siblings.expelling.tick()
+    await town.settle()
+    said = await rows(fr, f"select id from deliveries where origin = '{DE}' and priority < 2 and state = 'done'")
+
+    assert [] == written
+    assert 4 == len(said)
+
+
+async def test_what_is_withdrawn_meanwhile_is_asked_back_all_the_same(town: Network) -> None:
+    """The author's own Delete goes to siblings; the farewell's goes to whoever was expelled."""
+    marie, _ = await settled_between(town)
+    fr = town["fr"].node
+    town.down.add("de")
+    await expels(fr)
+    await fr.publishing.withdraw(marie.uri, await marie.slug_of(await _own(town)))
+    town.down.clear()
+    town.clock.move(hours=2)
+    await town.settle()
+
+    assert ["From Germany"] == await town["de"].titles()
+
+
+async def test_what_was_confirmed_stays_so_when_deliveries_are_tidied(town: Network) -> None:
+    """Ninety days later the page still says that every copy is confirmed as destroyed."""
+    from instance.views import siblings as view
+
+    await settled_between(town)
+    fr = town["fr"].node
+    await expels(fr)
+    await town.settle()
+    await fr.siblings.expelling.tick()
+    town.clock.move(days=100)
+    await fr.queue.tidy()
+    (found,) = await view.former(fr)
+
+    assert (2, 2) == (found.copies, found.acknowledged)
+    assert [] == await view.outstanding(fr, DE)
+
+
 async def test_another_process_follows_within_a_second(town: Network) -> None:
     """P8: the number is asked per message; a process in which none comes looks by itself."""
     import asyncio

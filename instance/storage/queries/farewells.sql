@@ -76,7 +76,7 @@ delete from sibling_last_words where origin = :origin;
 -- name: progress
 -- How much was said, and how much of it is acknowledged.
 select w.origin, case when w.kind = 'delete' then 'copies' else 'follows' end as about, count(*) as number,
-    sum(case when d.state = 'done' then 1 else 0 end) as acknowledged
+    sum(case when w.acknowledged = 1 or d.state = 'done' then 1 else 0 end) as acknowledged
 from sibling_last_words w left join deliveries d on d.activity = w.activity and d.origin = w.origin
 where w.origin = :origin group by 1, 2;
 
@@ -84,7 +84,7 @@ where w.origin = :origin group by 1, 2;
 -- What of ours they have not confirmed to have let go.
 select w.object, d.state, d.last_code, d.attempts
 from sibling_last_words w left join deliveries d on d.activity = w.activity and d.origin = w.origin
-where w.origin = :origin and w.kind = 'delete' and (d.state is null or d.state <> 'done')
+where w.origin = :origin and w.kind = 'delete' and w.acknowledged = 0 and (d.state is null or d.state <> 'done')
 order by w.object limit :count;
 
 -- name: open
@@ -96,6 +96,12 @@ select f.origin, f.words_until, f.erasures_until,
         where w.origin = f.origin and w.kind <> 'delete'
           and (d.state is null or d.state in ('waiting', 'resting', 'held'))) as follows
 from sibling_farewells f where f.ended_at is null order by f.origin;
+
+-- name: note_acknowledged
+update sibling_last_words set acknowledged = 1
+where origin = :origin and acknowledged = 0 and activity <> '' and exists (
+    select 1 from deliveries d
+    where d.activity = sibling_last_words.activity and d.origin = sibling_last_words.origin and d.state = 'done');
 
 -- name: again
 -- What they refused is asked again, by whoever looks after it once a day.

@@ -52,6 +52,8 @@ create table sibling_last_words (
     inbox text not null,
     -- The activity that says it, once it is written.
     activity text not null default '',
+    -- 1 where they have confirmed it; deliveries that are done are tidied away one day.
+    acknowledged bigint not null default 0,
     primary key (origin, kind, object)
 );
 create index sibling_last_words_unwritten on sibling_last_words (origin, kind, object) where activity = '';
