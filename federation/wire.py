@@ -115,7 +115,7 @@ class Wire:
         self._opening = asyncio.Lock()
 
     async def post(self, url: Uri, body: bytes, headers: dict[str, str]) -> Answer:
-        """Deliver; raise Refused where `Allowlist.require_sending` does, BadHeader for a value that must not be sent."""
+        """Deliver; raise Refused where `Allowlist.require_sending` does, BadHeader for what must not be sent."""
         self._siblings().require_sending(url.origin, self._clock())
         try:
             return await self._post(url, body, headers)
