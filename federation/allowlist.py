@@ -26,6 +26,7 @@ from federation.errors import (
     SiblingPaused,
     SiblingReadOnly,
 )
+from federation.farewell import ERASURE, Farewell
 from federation.uri import Uri
 from federation.vocabulary import FEDERATING_KINDS, PostKind
 
@@ -151,6 +152,8 @@ class Allowlist:
     list_state: Listed = Listed.UNASKED
     #: When the list in force runs out.
     list_until: datetime | None = None
+    #: Former siblings that are still told what takes our own words back; none of them is an entry.
+    farewells: Mapping[str, Farewell] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Sibling]:
         return iter(self.siblings.values())
@@ -172,6 +175,16 @@ class Allowlist:
             raise refusal(origin)
         return sibling
 
+    def require_sending(self, origin: str, now: datetime, urgency: int = ERASURE) -> Sibling | Farewell:
+        """Return whom we may send a message of this urgency; raise as `require` does.
+
+        That is a sibling whose way out is open, or a former one that is told of an erasure or, for a while, of an end.
+        """
+        farewell = self.farewells.get(origin)
+        if farewell is not None and origin not in self.siblings and farewell.permits(urgency, now):
+            return farewell
+        return self.require(origin, Direction.OUT)
+
     def permits(self, origin: str, direction: Direction) -> bool:
         """Whether `require` would return."""
         sibling = self.siblings.get(origin)
@@ -184,7 +197,7 @@ class Allowlist:
     def expired(self) -> Allowlist:
         """The same entries when the federation list has run out: nobody may speak, whoever they are."""
         siblings = {origin: replace(sibling, listed=Listed.EXPIRED) for origin, sibling in self.siblings.items()}
-        return replace(self, siblings=siblings, others={}, list_state=Listed.EXPIRED)
+        return replace(self, siblings=siblings, others={}, farewells={}, list_state=Listed.EXPIRED)
 
     def _stranger(self, origin: str) -> type[Refused]:
         """What somebody without an entry is refused with: an active member is no sibling before it has one."""

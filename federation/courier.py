@@ -10,9 +10,10 @@ from functools import partial
 from random import Random
 from typing import Final, TypeAlias
 
-from federation.allowlist import PASSING, Direction, Sibling
+from federation.allowlist import PASSING, Sibling
 from federation.delivery import DeadRow, Knock, Moved, Outcome, Priority, judge
 from federation.errors import Refused
+from federation.farewell import Farewell
 from federation.keys import PrivateKey
 from federation.ports import (
     Answer,
@@ -98,10 +99,10 @@ class Courier:
         """Let the signing threads go."""
         self._threads.close()
 
-    def _permitted(self, delivery: Delivery) -> Sibling:
+    def _permitted(self, delivery: Delivery) -> Sibling | Farewell:
         """Ask the allowlist in force now: it may have changed since the row was written."""
         try:
-            sibling = self._siblings().require(delivery.origin, Direction.OUT)
+            sibling = self._siblings().require_sending(delivery.origin, self._clock(), delivery.priority)
         except Refused as refusal:
             raise _Unsent(_closed(refusal)) from None
         if not delivery.inbox.startswith(delivery.origin + "/"):
@@ -119,11 +120,13 @@ class Courier:
             withdrawal = delivery.priority == Priority.WITHDRAWAL
             raise _Unsent(Held("no_standing") if withdrawal else Dropped("no_standing"))
 
-    def _profile(self, sibling: Sibling) -> Profile:
+    def _profile(self, sibling: Sibling | Farewell) -> Profile:
         announced = Profile.RFC9421 if sibling.speaks_rfc9421 else Profile.CAVAGE
         return self._learnt.get((sibling.origin, sibling.speaks_rfc9421), announced)
 
-    async def _knock_again(self, delivery: Delivery, sibling: Sibling, other: Profile, first: Answer) -> Answer:
+    async def _knock_again(
+        self, delivery: Delivery, sibling: Sibling | Farewell, other: Profile, first: Answer
+    ) -> Answer:
         try:
             answer = await self._post(delivery, other)
         except _Unsent:

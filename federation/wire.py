@@ -121,8 +121,8 @@ class Wire:
         self._opening = asyncio.Lock()
 
     async def post(self, url: Uri, body: bytes, headers: dict[str, str]) -> Answer:
-        """Deliver; raise Refused where the allowlist is closed, BadHeader for a value that must not be sent."""
-        self._siblings().require(url.origin, Direction.OUT)
+        """Deliver; raise Refused where `Allowlist.require_sending` does, BadHeader for what must not be sent."""
+        self._siblings().require_sending(url.origin, self._clock())
         try:
             return await self._post(url, body, headers)
         except NotReached as fault:

@@ -16,7 +16,7 @@ from federation.errors import Refused
 from federation.lanes import Lanes
 from federation.ports import Delivery
 from federation.uri import Uri
-from instance.services import departed, standings
+from instance.services import departed, sibling_days, standings
 from instance.services.dossiers import segments
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
@@ -238,6 +238,8 @@ class Workers:
             ("keys", timedelta(hours=1), self._drop_keys),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
+            ("former siblings", timedelta(minutes=1), node.siblings.expelling.tick),
+            ("messages by day", timedelta(minutes=1), partial(sibling_days.count, node)),
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),

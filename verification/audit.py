@@ -50,7 +50,9 @@ STAFF_ACTS: Final = (
     "recovery.sent",
     "doctor.suspended", "doctor.reinstated", "key.made", "kek.rotated",
     "sibling.admitted", "sibling.repinned", "sibling.paused", "sibling.resumed", "sibling.read_only", "sibling.blocked",
-    "sibling.kinds_changed", "sibling.removed", "backup.ordered", "backup.keys_ordered",
+    "sibling.kinds_changed", "sibling.removed", "sibling.countries_changed", "sibling.note_changed", "sibling.proposed",
+    "sibling.withdrawn", "sibling.expelled", "sibling.copies_kept", "sibling.copies_hidden", "sibling.copies_purged",
+    "backup.ordered", "backup.keys_ordered",
 )  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(

@@ -52,8 +52,7 @@ async def accessibility() -> ResponseReturnValue:
 @guard.public
 async def our_federation() -> ResponseReturnValue:
     """Show the siblings; when they were last in touch is for members."""
-    siblings = await federation.siblings(guard.node().store)
-    return await shell.page("federation.html", here="federation", siblings=siblings)
+    return await shell.page("federation.html", here="federation", ours=await federation.ours(guard.node()))
 
 
 @routes.post("/language")

@@ -34,6 +34,7 @@ DONE: Final = (
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
     "desk_task", "desk_suspend", "desk_proposed", "desk_propose", "desk_start", "policy_changed", "policy_proposed",
     "policy_confirmed", "policy_withdrawn", "move_from", "move_drop",
+    "allowlist_changed", "allowlist_proposed", "allowlist_confirmed", "allowlist_withdrawn",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

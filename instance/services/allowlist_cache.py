@@ -20,6 +20,7 @@ import orjson
 
 from federation import membership
 from federation.allowlist import Allowlist, IssuerKey, Listed, LocalPolicy, Sibling
+from federation.farewell import Farewell
 from federation.membership import FederationList
 from federation.uri import BadUri, Uri, parse_origin
 from federation.vocabulary import PostKind
@@ -44,6 +45,7 @@ class AllowlistCache:
         self._found: FederationList | None = None
         self._known: int | None = None
         self._readable = False
+        self._former: Mapping[str, datetime] = {}
         self._told = False
         self._polling: asyncio.Task[None] | None = None
         self._reading = asyncio.Lock()
@@ -63,6 +65,14 @@ class AllowlistCache:
     def readable(self) -> bool:
         """Whether the rows could be read the last time."""
         return self._readable
+
+    @property
+    def former(self) -> Mapping[str, datetime]:
+        """By authority: instances whose doctors and words are here and that are in our federation no more, since when.
+
+        Those that are hidden are not among them: nothing of theirs is shown. Empty where it could not be read.
+        """
+        return self._former
 
     async def start(self) -> None:
         """Read the allowlist, and look four times a second whether another process has changed it."""
@@ -88,12 +98,19 @@ class AllowlistCache:
 
     async def _refresh(self) -> None:
         async with self._reading:
-            version, rows, found = await self._store.read(partial(_look, self._anchor))
+            version, rows, found, farewells = await self._store.read(partial(_look, self._anchor))
             siblings = {row["origin"]: read_sibling(row) for row in rows}
             if self._origin in siblings:
                 raise ValueError("our own origin is never listed")
-            self._current = counting(version, siblings, found, listed=self._anchor is not None)
+            told = {row["origin"]: _farewell(row) for row in farewells if row["ended_at"] is None}
+            counted = counting(version, siblings, found, listed=self._anchor is not None)
+            self._current = replace(counted, farewells=told)
             self._expired, self._found, self._known = self._current.expired(), found, version
+            self._former = {
+                Uri.parse(row["origin"]).authority: from_ms(row["expelled_at"])
+                for row in farewells
+                if row["fate"] in _SHOWN and row["origin"] not in siblings
+            }
             self._readable, self._told = True, False
 
     def _close(self, fault: Exception) -> None:
@@ -108,6 +125,10 @@ class AllowlistCache:
         while True:
             await asyncio.sleep(POLL)
             await self.refresh_if_changed()
+
+
+#: Fates under which what came from a former sibling is shown, with a label.
+_SHOWN: Final = ("labelled", "kept")
 
 
 def counting(version: int, siblings: Mapping[str, Sibling], found: FederationList | None, *, listed: bool) -> Allowlist:
@@ -132,12 +153,21 @@ def _nobody(anchor: ListAnchor | None) -> Allowlist:
     return Allowlist(list_state=Listed.UNASKED if anchor is None else Listed.UNREAD)
 
 
-async def _look(anchor: ListAnchor | None, reader: Reader) -> tuple[int, list[Row], FederationList | None]:
+async def _look(anchor: ListAnchor | None, reader: Reader) -> tuple[int, list[Row], FederationList | None, list[Row]]:
     row = await reader.one("siblings.version")
     if row is None:
         raise ValueError("the version of the allowlist is missing")
     found = None if anchor is None else (await federation_list_rows.in_force(reader, anchor)).current
-    return int(row["value"]), await reader.all("siblings.all"), found
+    return int(row["value"]), await reader.all("siblings.all"), found, await reader.all("farewells.all")
+
+
+def _farewell(row: Row) -> Farewell:
+    inbox, origin = Uri.parse(row["inbox"]), parse_origin(row["origin"])
+    if inbox.origin != origin:
+        raise BadUri("an inbox elsewhere")
+    return Farewell(
+        origin, inbox, bool(row["speaks_rfc9421"]), from_ms(row["words_until"]), from_ms(row["erasures_until"])
+    )  # fmt: skip
 
 
 def read_sibling(row: Row) -> Sibling:

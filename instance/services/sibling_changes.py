@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from federation.allowlist import LocalPolicy
 from instance.ids import new_ulid
 from instance.services.dossiers import chain
 from instance.services.orders import who
 from instance.storage.store import Row, Transaction, Work
 from instance.times import from_ms, to_ms
+from verification.people import SYSTEM
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -27,7 +29,9 @@ RENEW: Final = "renew"
 LOGGED: Final = {
     "add": "sibling.admitted", "repin": "sibling.repinned", "kinds": "sibling.kinds_changed",
     "remove": "sibling.removed", "inherit": "sibling.resumed", "read-only": "sibling.read_only",
-    "pause": "sibling.paused", "block": "sibling.blocked",
+    "pause": "sibling.paused", "block": "sibling.blocked", "countries": "sibling.countries_changed",
+    "note": "sibling.note_changed", "expel": "sibling.expelled", "keep": "sibling.copies_kept",
+    "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged",
 }  # fmt: skip
 
 
@@ -73,27 +77,56 @@ class Change:
 
 async def record(
     node: Node, tx: Transaction, origin: str, act: str, by: str, reason: str, *,
-    before: Any, after: Any, touched: Touched | None = None,
+    before: Any, after: Any, touched: Touched | None = None, proposed_by: str = "",
 ) -> None:  # fmt: skip
     """Write the line and raise the number that tells every process, in the transaction of the change, as its last step.
 
-    The entry of the audit log is in it as well: where none can be added nothing has changed.
+    The entry of the audit log is in it as well: where none can be added nothing has changed. Of what took two, the line
+    has both, whoever proposed it first; the log has whoever confirmed it, and an entry of its own for the proposal.
     """
     now = node.clock()
     id = new_ulid(now)
     await tx.run("siblings.raise_version")
     await tx.run(
-        "siblings.record", id=id, origin=origin, act=act, by_whom=by.strip(), reason=reason.strip(),
+        "siblings.record", id=id, origin=origin, act=act, by_whom=_names(proposed_by, by), reason=reason.strip(),
         before=to_json(before), after=to_json(after), touched=to_json(asdict(touched) if touched else None),
         at=to_ms(now),
     )  # fmt: skip
     if act != RENEW:
-        await chain.append(tx, LOGGED[act], now, who(by), thing=f"c-{id.lower()}")
+        ordered_by = SYSTEM.id if by == SYSTEM.id else who(by)
+        await chain.append(tx, LOGGED[act], now, ordered_by, thing=f"c-{id.lower()}")
+
+
+async def settle_queue(node: Node, tx: Transaction, origin: str, policy: LocalPolicy) -> None:
+    """Hold, drop or release what waits for a sibling, as the policy it stands under from now on says."""
+    if policy is LocalPolicy.INHERIT:
+        await tx.run(
+            "siblings.release_deliveries", origin=origin, now=to_ms(node.clock()), instance=node.actor
+        )  # fmt: skip
+        await tx.run("siblings.reset_lane", origin=origin)
+    elif policy is LocalPolicy.BLOCK:
+        await drop_queue(node, tx, origin, "sibling_blocked")
+    else:
+        await tx.run("siblings.hold_deliveries", origin=origin)
+
+
+async def drop_queue(node: Node, tx: Transaction, origin: str, code: str) -> None:
+    """Drop what waits for a sibling."""
+    await tx.run("siblings.drop_deliveries", origin=origin, code=code, now=to_ms(node.clock()))
 
 
 async def commit(node: Node, work: Work[None]) -> None:
     """Commit, and let this process follow before the answer; every other reads the number per message."""
     await node.store.write(work)
+    await follow(node)
+
+
+def _names(proposed_by: str, by: str) -> str:
+    return f"{proposed_by}, {by.strip()}" if proposed_by else by.strip()
+
+
+async def follow(node: Node) -> None:
+    """Let this process follow what was committed, before whoever ordered it is answered."""
     await node.allowlist.refresh_if_changed()
     node.wake.deliveries.set()
 

@@ -32,10 +32,12 @@ class SiblingClocks:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._off: dict[str, _Off] = {}
+        self._last: dict[str, timedelta] = {}
 
     def __call__(self, origin: str, said: datetime) -> None:
         """Note what time it is there, and say so where that is too far from ours."""
         now = self._node.clock()
+        self._last[origin] = said - now
         if abs(said - now) <= LIMIT:
             if self._off.pop(origin, None) is None:
                 return  # as nearly always
@@ -47,10 +49,15 @@ class SiblingClocks:
                 self._node.log.warning("clock_skew", sibling=origin, ms=_ms(off.by))
         self._count()
 
+    def offset(self, origin: str) -> timedelta | None:
+        """Return how far its clock was ahead of ours at its last answer to this process; None where there was none."""
+        return self._last.get(origin)
+
     def forget_strangers(self) -> None:
         """Say nothing more of whoever is no sibling any more."""
         allowlist = self._node.allowlist()
         self._off = {origin: off for origin, off in self._off.items() if allowlist.find(origin) is not None}
+        self._last = {origin: by for origin, by in self._last.items() if allowlist.find(origin) is not None}
         self._count()
 
     def _count(self) -> None:

@@ -21,9 +21,11 @@ from instance.services import candidates
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
+from instance.services.expelling import Expelling, leave, welcome
 from instance.services.orders import check_order
 from instance.services.pins import Pins, issuer_pin
-from instance.services.sibling_changes import Change, Touched, commit, record, to_json
+from instance.services.sibling_changes import Change, Touched, commit, record, settle_queue, to_json
+from instance.services.sibling_proposals import Proposals
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 
@@ -61,6 +63,9 @@ class SiblingAdmin:
         self._store = node.store
         #: The keys pinned of siblings, beside those they show.
         self.pins = Pins(node)
+        #: What administrators change at pages, alone or by two, and how somebody is expelled.
+        self.expelling = Expelling(node)
+        self.proposals = Proposals(node, self.expelling)
 
     # ── looking ──
 
@@ -111,6 +116,7 @@ class SiblingAdmin:
         entry = _entry(found, countries, self._node.clock())
 
         async def work(tx: Transaction) -> None:
+            await welcome(tx, origin, self._node.clock())
             if not await tx.run("siblings.add", **entry):
                 raise Rejected("already_a_sibling", "origin", status=409)
             await tx.run("siblings.reset_lane", origin=origin)
@@ -133,7 +139,7 @@ class SiblingAdmin:
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
             if not await tx.run("siblings.set_policy", origin=origin, policy=policy, before=before["policy"]):
                 raise Rejected("no_change", "policy", status=409)
-            await self._settle_queue(tx, origin, LocalPolicy(policy))
+            await settle_queue(self._node, tx, origin, LocalPolicy(policy))
             after = {**before, "policy": policy}
             await record(self._node, tx, origin, policy, by, reason, before=before, after=after, touched=touched)
 
@@ -162,13 +168,7 @@ class SiblingAdmin:
 
         async def work(tx: Transaction) -> None:
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
-            if not await tx.run("siblings.remove", origin=origin):
-                raise Rejected("unknown_sibling", "origin", status=404)
-            await self._drop_queue(tx, origin, "not_a_sibling")
-            await tx.run("siblings.forget_keys", origin=origin)
-            await tx.run("status.forget_lists", origin=origin)
-            await tx.run("siblings.forget_shown", origin=origin)
-            await tx.run("siblings.reset_lane", origin=origin)
+            await leave(self._node, tx, origin)
             await record(self._node, tx, origin, REMOVE, by, reason, before=before, after=None, touched=touched)
 
         await commit(self._node, work)
@@ -193,19 +193,6 @@ class SiblingAdmin:
         if row is None:
             raise Rejected("unknown_sibling", "origin", status=404)
         return row
-
-    async def _settle_queue(self, tx: Transaction, origin: str, policy: LocalPolicy) -> None:
-        now = to_ms(self._node.clock())
-        if policy is LocalPolicy.INHERIT:
-            await tx.run("siblings.release_deliveries", origin=origin, now=now, instance=self._node.actor)
-            await tx.run("siblings.reset_lane", origin=origin)
-        elif policy is LocalPolicy.BLOCK:
-            await self._drop_queue(tx, origin, "sibling_blocked")
-        else:
-            await tx.run("siblings.hold_deliveries", origin=origin)
-
-    async def _drop_queue(self, tx: Transaction, origin: str, code: str) -> None:
-        await tx.run("siblings.drop_deliveries", origin=origin, code=code, now=to_ms(self._node.clock()))
 
 
 def _entry(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str, Any]:

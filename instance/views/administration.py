@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 #: The pages of administration, by name and address; the first is where they begin.
 TABS: Final = (
-    ("overview", "/administration"), ("list", "/administration/list"), ("messages", "/administration/messages"),
+    ("overview", "/administration"), ("siblings", "/administration/siblings"), ("list", "/administration/list"),
+    ("messages", "/administration/messages"),
 )  # fmt: skip
 #: Deliveries that are not over, and those that were given up.
 STATES: Final = ("waiting", "resting", "held", "dead")

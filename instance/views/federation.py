@@ -1,10 +1,16 @@
-"""Our federation: whom this instance talks to, who vouched for them, and since when."""
+"""Our federation: whom this instance talks to, who vouched for them, since when, and who is in it no more."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
-from instance.storage.store import Reader
+from federation import allowlist_changes
+from federation.allowlist import Allowlist, Direction, LocalPolicy
+
+if TYPE_CHECKING:
+    from instance.wiring import Node
 
 
 class SiblingRow(Struct, frozen=True, kw_only=True):
@@ -21,6 +27,8 @@ class SiblingRow(Struct, frozen=True, kw_only=True):
     last_in_at: int | None
     last_out_at: int | None
     last_fault_at: int | None
+    #: Whether something beside the policy here closes it.
+    closed: bool = False
 
     @property
     def last_contact(self) -> int | None:
@@ -29,6 +37,40 @@ class SiblingRow(Struct, frozen=True, kw_only=True):
         return max(known, default=None)
 
 
-async def siblings(store: Reader) -> list[SiblingRow]:
-    """Return every sibling, by name."""
-    return [SiblingRow(**row) for row in await store.all("views.siblings")]
+class FormerRow(Struct, frozen=True, kw_only=True):
+    """An instance that was expelled, as doctors see it."""
+
+    name: str
+    country: str
+    expelled_at: int
+
+
+class OurFederation(Struct, frozen=True, kw_only=True):
+    """Who is in it. Nobody where the list cannot be read, whatever stands in its rows."""
+
+    readable: bool
+    siblings: list[SiblingRow]
+    former: list[FormerRow]
+
+
+async def ours(node: Node) -> OurFederation:
+    """Return every sibling by name, as the list in force has it, and whoever was expelled."""
+    allowlist = await node.allowlist.refresh_if_changed()
+    if not node.allowlist.readable:
+        return OurFederation(readable=False, siblings=[], former=[])
+    siblings = [
+        SiblingRow(**row, closed=_is_closed(allowlist, row["origin"]))
+        for row in await node.store.all("views.siblings")
+        if allowlist.find(row["origin"]) is not None
+    ]
+    former = [
+        FormerRow(name=row["name"], country=row["country"], expelled_at=row["expelled_at"])
+        for row in await node.store.all("farewells.all")
+    ]
+    return OurFederation(readable=True, siblings=siblings, former=former)
+
+
+def _is_closed(allowlist: Allowlist, origin: str) -> bool:
+    """Whether it may not send here, although the policy here lets it."""
+    found = allowlist_changes.effect(allowlist, origin)
+    return found.policy is LocalPolicy.INHERIT and bool(found.refused[Direction.IN])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from federation.allowlist import Listed
@@ -22,6 +22,8 @@ class Moment(NamedTuple):
     now: int
     #: By the host in a doctor's address: since when, in milliseconds.
     silent: Mapping[str, int] = {}
+    #: By the host in a doctor's address: instances that are in our federation no more.
+    former: Container[str] = ()
 
 
 class Mark(NamedTuple):
@@ -31,12 +33,14 @@ class Mark(NamedTuple):
     silent_since: int | None = None
     #: Whether the doctor goes on at another instance: verified when what stands here was written.
     moved: bool = False
+    #: Whether the doctor's instance is in our federation no more.
+    former: bool = False
 
 
 def moment(node: Node) -> Moment:
     """Return the moment at which a page is made."""
     silent = {authority: to_ms(at) for authority, at in node.directory.lists.silent().items()}
-    return Moment(to_ms(node.clock()), {**silent, **_unconfirmed(node)})
+    return Moment(to_ms(node.clock()), {**silent, **_unconfirmed(node)}, node.allowlist.former)
 
 
 def _unconfirmed(node: Node) -> dict[str, int]:
@@ -53,6 +57,8 @@ def _unconfirmed(node: Node) -> dict[str, int]:
 
 def mark(standing: str, valid_until: int | None, address: str, at: Moment) -> Mark:
     """Return the mark of the doctor with this address."""
+    if at.former and address.partition("@")[2] in at.former:
+        return Mark(verified=False, former=True)
     if standing != "ok" or valid_until is None or at.now > valid_until:
         return Mark(verified=False, moved=standing == MOVED)
     since = at.silent.get(address.partition("@")[2]) if at.silent else None

@@ -12,6 +12,7 @@ from federation.allowlist import LocalPolicy
 from instance import commands
 from instance.services.errors import Rejected
 from instance.services.sibling_changes import LOGGED
+from instance.services.sibling_proposals import PROPOSED, WITHDRAWN
 from instance.services.siblings import REMOVE
 from instance.services.staff_acts import LOGGED as STAFF_LOGGED
 from tests.network.test_instance_rotation import announced, repin
@@ -42,8 +43,9 @@ async def changes(node: Any) -> list[str]:
 
 def test_every_change_and_copy_has_its_name_in_the_log():
     """Each policy, each other change; and all of them are acts of staff, which the data protection officer is shown."""
-    assert {*map(str, LocalPolicy), "add", "repin", "kinds", REMOVE} == set(LOGGED)
-    assert {*LOGGED.values(), *STAFF_LOGGED.values()} == set(STAFF_ACTS)
+    of_entries = {*map(str, LocalPolicy), "add", "repin", "kinds", "countries", "note", REMOVE}
+    assert of_entries | {"expel", "keep", "hide", "purge"} == set(LOGGED)
+    assert {*LOGGED.values(), *STAFF_LOGGED.values(), PROPOSED, WITHDRAWN} == set(STAFF_ACTS)
     assert set(STAFF_ACTS) <= ACTS
 
 

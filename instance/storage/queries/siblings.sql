@@ -5,12 +5,12 @@ select value from versions where name = 'allowlist';
 
 -- name: all
 select origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys, issuer_keys,
-    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since, note
 from siblings order by origin;
 
 -- name: get
 select origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys, issuer_keys,
-    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since, note
 from siblings where origin = :origin;
 
 -- name: overview
@@ -38,7 +38,7 @@ update siblings set kinds_in = :kinds_in, kinds_out = :kinds_out where origin = 
 update siblings set speaks_rfc9421 = :speaks_rfc9421, software = :software
 where origin = :origin and speaks_rfc9421 = :seen_rfc9421 and software = :seen_software
 returning origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys, issuer_keys,
-    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since;
+    may_issue_for, kinds_in, kinds_out, speaks_rfc9421, contact, software, since, note;
 
 -- name: set_pins
 -- Of two administrators who pin at once, the second finds other pins than were shown and changes nothing.

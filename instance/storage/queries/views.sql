@@ -49,7 +49,7 @@ select d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country,
     exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked,
     exists (select 1 from blocks b where b.doctor = d.uri and b.blocked = :reader) as closed,
     (select s.name from siblings s where s.origin = d.origin) as home
-from doctors d where d.address = :address;
+from doctors d where d.address = :address and not {{of_hidden_doctor}};
 
 -- name: address_of
 select address from doctors where uri = :uri;
@@ -81,7 +81,7 @@ coalesce((select f.state from follows f where f.follower = d.uri and f.followee 
 exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked
 
 -- fragment: findable
-d.standing = 'ok' and d.valid_until > :now and d.gone_at is null and d.uri <> :reader
+d.standing = 'ok' and d.valid_until > :now and d.gone_at is null and d.uri <> :reader and not {{of_hidden_doctor}}
 and (d.folded, d.uri) > (:after_name, :after_uri)
 and (:country = '' or d.country = :country)
 and (:specialty = '' or exists (
@@ -108,6 +108,11 @@ select d.folded, {{found}} from doctor_specialties s join doctors d on d.uri = s
 where s.specialty = :specialty and {{findable}}
 order by d.folded, d.uri limit :count;
 
+-- fragment: of_hidden_actor
+exists (
+    select 1 from doctors hd join sibling_farewells vh on vh.origin = hd.origin
+    where hd.uri = n.actor and vh.fate in ('hidden', 'purging'))
+
 -- name: notices
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,
     coalesce((select p.title from posts p where p.slug = n.post), '') as title,
@@ -116,6 +121,7 @@ select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.rol
 from notifications n left join doctors a on a.uri = n.actor
 where n.doctor = :reader and n.id < :before
   and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
+  and not {{of_hidden_actor}}
   and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
   and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader)
 order by n.id desc limit :count;
@@ -126,6 +132,7 @@ select count(*) as unread from (
     select * from notifications where doctor = :reader order by id desc limit 50) n
 where n.read_at is null
   and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
+  and not {{of_hidden_actor}}
   and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
   and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader);
 

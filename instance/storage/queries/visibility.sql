@@ -1,8 +1,18 @@
 -- Who may see what. Every list, page, count and search of posts and comments uses these fragments and no other rule.
 -- They are written over the aliases p (posts), c (comments), x (anything with an actor) and the parameter :reader.
 
+-- fragment: of_hidden_post
+-- Written by a doctor of an instance that was expelled, and hidden with everything from there.
+exists (select 1 from sibling_farewells vh where vh.origin = p.origin and vh.fate in ('hidden', 'purging'))
+
+-- fragment: of_hidden_comment
+exists (select 1 from sibling_farewells vh where vh.origin = c.origin and vh.fate in ('hidden', 'purging'))
+
+-- fragment: of_hidden_doctor
+exists (select 1 from sibling_farewells vh where vh.origin = d.origin and vh.fate in ('hidden', 'purging'))
+
 -- fragment: visible
--- The reader is the author, or inside the audience; nothing withdrawn; no block between the two, either way.
+-- The reader is the author, or inside the audience; nothing withdrawn or hidden; no block between the two, either way.
 (
     (p.author = :reader
      or p.audience = 'federation'
@@ -15,6 +25,7 @@
     and not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = p.author)
     and not exists (select 1 from blocks vb where vb.doctor = p.author and vb.blocked = :reader)
     and not exists (select 1 from tombstones vt where vt.uri = p.uri)
+    and not {{of_hidden_post}}
 )
 
 -- fragment: comment_unblocked
@@ -23,12 +34,16 @@
     not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = c.author)
     and not exists (select 1 from blocks vb where vb.doctor = c.author and vb.blocked = :reader)
     and not exists (select 1 from tombstones vt where vt.uri = c.uri)
+    and not {{of_hidden_comment}}
 )
 
 -- fragment: actor_unblocked
 (
     not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = x.actor)
     and not exists (select 1 from blocks vb where vb.doctor = x.actor and vb.blocked = :reader)
+    and not exists (
+        select 1 from doctors vd join sibling_farewells vh on vh.origin = vd.origin
+        where vd.uri = x.actor and vh.fate in ('hidden', 'purging'))
 )
 
 -- fragment: answers_seen

@@ -317,12 +317,12 @@ async def test_our_federation_says_who_and_since_when(house):
 
 
 async def test_an_instance_without_siblings_says_so_loudly(tmp_path):
-    """Nobody on the allowlist: the page says that this instance stands alone."""
+    """Nobody on the allowlist: the page says so, and what that means for reading and writing."""
     house = await open_house(tmp_path, lambda rows: None)
     page = await house.visitor().text("/federation")
     await close_house(house)
 
-    assert "No sibling yet: this instance stands alone." in page
+    assert 'role="alert">Nobody is connected: no other instance is in our federation.' in page
 
 
 async def test_colleagues_are_found_in_every_country(house):

@@ -18,6 +18,7 @@ from instance.routes.reactions import REASONS
 from instance.services import (
     addresses,
     dossiers,
+    expelling,
     exports,
     federation_list,
     follows,
@@ -29,6 +30,8 @@ from instance.services import (
     recovery,
     relocation,
     second_factor,
+    sibling_csv,
+    sibling_proposals,
     siblings,
     staff,
     standings,
@@ -50,6 +53,7 @@ from instance.services.effects import (
     REPORTED,
 )
 from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
+from instance.views import siblings as siblings_view
 from verification import audit
 from verification.acts import Notice
 from verification.audit import STAFF_ACTS
@@ -107,6 +111,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
+    "administration.state.": administration.STATES,
     "administration.tab.": [name for name, _ in administration.TABS],
     "messages.": ["from", "to", "kinds_in", "kinds_out"],
     "messages.verdict.": messages.VERDICTS,
@@ -114,11 +119,17 @@ FAMILIES: dict[str, Iterable[str]] = {
     "messages.code.": messages.KNOWN_CODES,
     "messages.step.": [str(int(step)) for step in Step if step],
     "messages.change.": what_if.CHANGES,
+    "allowlist.": [f"{fate}_text" for fate in expelling.FATES],
+    "allowlist.act.": siblings_view.ACTS,
+    "allowlist.direction.": siblings_view.DIRECTIONS,
+    "allowlist.fate.": ["labelled", "kept", "hidden", "purging", "purged"],
+    "allowlist.proposal.": ["change", "import", "expel", *expelling.FATES],
+    "allowlist.refused_": ["in", "out"],
+    "allowlist.source.": ["local", "list"],
     "policy.": ["inherit", "read-only", "pause", "block"],
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
-    "administration.state.": administration.STATES,
     "fedlist.status.": [status.value for status in MemberStatus],
     "fedlist.what.": ["status", "countries", "issuer_keys", "instance_keys", "signers"],
     "country.fault.": [fault.value for fault in ProfileFault],
@@ -198,7 +209,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
-        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", "other"),
+        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", expelling.FOLLOWS_CUT, "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
 }
@@ -210,6 +221,9 @@ CODES = {
     *follows.CODES,
     *siblings.CODES,
     *federation_list.CODES,
+    *expelling.CODES,
+    *sibling_csv.CODES,
+    *sibling_proposals.CODES,
     *standings.CODES,
     *evidence.CODES,
     *second_factor.CODES,
