@@ -2,7 +2,7 @@
 
 The first rule is the allowlist, by exact origin and direction. The second is the address that is connected: resolved
 once, checked, and connected as checked. One exception to the first rule has methods of its own: what an administrator
-reads of a candidate before it is a sibling.
+reads of a candidate before it is a sibling, and what is told it of a pairing.
 
 aiohttp is imported, and the authorities of TLS are read, when the first message goes out: together a tenth of a second
 that nobody's start waits for. It is spent in a thread, so that the loop serves others meanwhile.
@@ -155,6 +155,14 @@ class Wire:
         url = instance_webfinger(origin)
         self._require_candidate(url)
         return await self._get(url, headers, MAX_DOCUMENT, JRD_ACCEPT, self._deadlines.fetch)
+
+    async def post_pairing(self, url: Uri, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Tell an origin that may be no sibling yet what an administrator here has done about their pairing."""
+        self._require_candidate(url)
+        try:
+            return await self._post(url, body, headers)
+        except NotReached as fault:
+            return Answer(0, fault.code)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.signatures import Profile
-from federation.uri import Uri
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
 from instance.services import rotation, staff_acts
-from instance.services.candidates import CandidateKey, Found, fingerprint_of
+from instance.services.candidates import read_found
 from instance.services.dossiers import chain, segments, witnesses
 from instance.services.renewals import Cohort
 from instance.services.sibling_changes import check_order
@@ -40,7 +39,7 @@ async def siblings_add(
     node: Node, found: dict[str, Any], fingerprint: str, countries: list[str], by: str, reason: str
 ) -> Any:
     """Store what `siblings_look_up` found, when the confirmed fingerprint is the one of exactly that."""
-    candidate = _candidate(found)
+    candidate = read_found(found)
     return _plain(
         await node.siblings.add(
             candidate, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason
@@ -71,7 +70,7 @@ async def siblings_compare(node: Node, origin: str) -> Any:
 
 async def siblings_repin(node: Node, found: dict[str, Any], fingerprint: str, by: str, reason: str) -> Any:
     """Pin what `siblings_compare` found; without a fingerprint pins may only leave."""
-    return _plain(await node.siblings.pins.repin(_candidate(found), fingerprint, by, reason))
+    return _plain(await node.siblings.pins.repin(read_found(found), fingerprint, by, reason))
 
 
 async def siblings_list(node: Node) -> Any:
@@ -368,13 +367,6 @@ async def _record_in_log(node: Node, act: str, by: str, subject: str, reason: st
         await staff_acts.record(tx, act, by, subject, now, reason=reason)
 
     await node.store.write(work)
-
-
-def _candidate(found: Mapping[str, Any]) -> Found:
-    keys = tuple(CandidateKey(Uri.parse(key["id"]), key["key"]) for key in found["issuer_keys"])
-    places = {name: Uri.parse(found[name]) for name in ("actor", "inbox", "outbox")}
-    pin = fingerprint_of(places["actor"], found["keys"], [(key.id, key.key) for key in keys])
-    return Found(**{**found, **places, "keys": tuple(found["keys"]), "issuer_keys": keys, "fingerprints": (pin,)})
 
 
 def _plain(value: Any) -> Any:

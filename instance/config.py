@@ -61,6 +61,8 @@ class Config:
     max_message: int = 262_144
     #: How far a message's date may lie from our clock.
     signature_window: timedelta = field(default=timedelta(seconds=300))
+    #: How long an invitation to become a sibling, or a request, waits for both administrators.
+    pairing_days: timedelta = field(default=timedelta(days=7))
     #: Size of the RSA keys made here.
     rsa_bits: int = 3072
     #: Further certificate authorities (PEM file) trusted for siblings; empty: the system's.
@@ -262,6 +264,10 @@ def _window(value: Any) -> timedelta:
     return timedelta(seconds=_between(30, 900)(value))
 
 
+def _pairing_days(value: Any) -> timedelta:
+    return timedelta(days=_between(1, 30)(value))
+
+
 def _rsa_bits(value: Any) -> int:
     if type(value) is not int or value not in (2048, 3072, 4096):
         raise ValueError
@@ -284,6 +290,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "trusted_proxies": _proxies,
     "max_message": _between(4_096, 262_144),
     "signature_window": _window,
+    "pairing_days": _pairing_days,
     "rsa_bits": _rsa_bits,
     "ca_file": _text,
     "scan_command": _command,
@@ -309,6 +316,7 @@ _EXPECTED: Final = {
     "trusted_proxies": 'a list of networks, such as ["10.0.0.0/8"]',
     "max_message": "a number of bytes from 4096 to 262144",
     "signature_window": "a number of seconds from 30 to 900",
+    "pairing_days": "a number of days from 1 to 30",
     "rsa_bits": "2048, 3072 or 4096",
     "ca_file": "the path of a PEM file, or nothing",
     "scan_command": 'a list of words, the first an absolute path, such as ["/usr/bin/clamdscan", "--stream", "-"]',

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from instance.services.joining import Joining
     from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
+    from instance.services.pairing import Pairings
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
@@ -68,6 +69,7 @@ class Wake:
     inbound: asyncio.Event = field(default_factory=asyncio.Event)
     mails: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries: asyncio.Event = field(default_factory=asyncio.Event)
+    pairings: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Node:
@@ -100,6 +102,7 @@ class Node:
     follows: Follows
     relocations: Relocations
     siblings: SiblingAdmin
+    pairings: Pairings
     serving: Serving
     workers: Workers
 
@@ -251,6 +254,7 @@ async def _compose_people(node: Node) -> None:
     from instance.services.follows import Follows
     from instance.services.joining import Joining
     from instance.services.mails import Mails
+    from instance.services.pairing import Pairings
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
@@ -269,7 +273,7 @@ async def _compose_people(node: Node) -> None:
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
-    node.relocations = Relocations(node)
+    node.relocations, node.pairings = Relocations(node), Pairings(node)
 
 
 def _wire(node: Node) -> Wire:

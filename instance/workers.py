@@ -77,7 +77,7 @@ class Workers:
         loops: tuple[tuple[str, Chore], ...] = (
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
-            ("mails", self._mails), ("beat", self._beat),
+            ("mails", self._mails), ("pairings", self._pairings), ("beat", self._beat),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -113,7 +113,8 @@ class Workers:
             begun = await self._lanes.start_due()
             await self._lanes.quiet()
             await self._node.directory.lists.poll_due()
-            if not applied and not begun:
+            told = await self._node.pairings.send_due()
+            if not applied and not begun and not told:
                 return
 
     async def housekeep(self) -> None:
@@ -147,6 +148,14 @@ class Workers:
         while True:
             wake.clear()
             if not await self._node.mails.send_due():
+                await _woken(wake)
+
+    async def _pairings(self) -> None:
+        """Apart from the chores: whoever is asked may hang."""
+        wake = self._node.wake.pairings
+        while True:
+            wake.clear()
+            if not await self._node.pairings.send_due():
                 await _woken(wake)
 
     async def _credentials(self) -> None:
@@ -210,6 +219,7 @@ class Workers:
             ("sent mails", timedelta(hours=1), node.mails.sweep),
             ("accounts", timedelta(hours=1), partial(departed.empty, node)),
             ("keys", timedelta(hours=1), self._drop_keys),
+            ("old pairings", timedelta(minutes=1), node.pairings.sweep),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("refusals", timedelta(hours=1), node.audit.sweep),

@@ -51,6 +51,8 @@ STAFF_ACTS: Final = (
     "doctor.suspended", "doctor.reinstated", "key.made", "kek.rotated",
     "sibling.admitted", "sibling.repinned", "sibling.paused", "sibling.resumed", "sibling.read_only", "sibling.blocked",
     "sibling.kinds_changed", "sibling.removed", "backup.ordered", "backup.keys_ordered",
+    "pairing.invited", "pairing.read", "pairing.proposed", "pairing.confirmed", "pairing.confirmed_there",
+    "pairing.declined", "pairing.withdrawn", "pairing.expired",
 )  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(

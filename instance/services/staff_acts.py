@@ -16,6 +16,7 @@ from instance.services.errors import Rejected
 from instance.storage.store import Reader, Transaction
 from instance.times import to_ms
 from verification.audit import COMMAND_LINE
+from verification.people import SYSTEM
 
 CODES: Final = ("reason_missing", "reason_too_long")
 #: How long the words given for an act can be, and how many years they are kept.
@@ -67,8 +68,11 @@ def of_invitation(invitation: str) -> str:
 
 
 def who(by: str) -> str:
-    """What the log calls whoever gave an order: an id of staff, or the command line; whose, stands in the row alone."""
-    return by if _STAFF.match(by) else COMMAND_LINE
+    """What the log calls whoever gave an order: an id of staff, the instance itself, or the command line.
+
+    Whose command line, stands in the row alone.
+    """
+    return by if by == SYSTEM.id or _STAFF.match(by) else COMMAND_LINE
 
 
 def _a_year_before(now: datetime) -> datetime:
