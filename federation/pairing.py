@@ -86,8 +86,8 @@ _ENDS: Final = {
     Event.EXPIRE: State.EXPIRED,
 }
 _ENDS_HERE: Final = {Event.DECLINE_HERE: State.DECLINED, Event.WITHDRAW_HERE: State.WITHDRAWN}
-#: Every move there is. An active pairing ends only while the other side has not yet taken our confirmation
-#: (`Pairing.is_open_there`): it was over there before we confirmed.
+#: Every move there is. An active pairing ends only while the other side has not taken our confirmation
+#: yet: it was over there before we confirmed.
 MOVES: Final[Mapping[State, Mapping[Event, State]]] = MappingProxyType(
     {
         State.INVITED: {

@@ -84,6 +84,11 @@ class Pairing:
         return self.state in OPEN
 
     @property
+    def is_open_there(self) -> bool:
+        """Whether it is active here and the other side has not taken our confirmation yet."""
+        return self.state is State.ACTIVE and self.owed == Verb.CONFIRM
+
+    @property
     def asked_by_us(self) -> bool:
         """Whether it began here."""
         return self.direction == "out"
@@ -109,7 +114,7 @@ class Pairing:
 
     def after(self, event: Event, **changes: Any) -> Pairing:
         """Return it after an event; raise PairingOver where its state knows no such move."""
-        if self.state is State.ACTIVE and self.owed != Verb.CONFIRM:
+        if self.state is State.ACTIVE and not self.is_open_there:
             raise PairingOver("both sides have confirmed")
         return replace(self, state=moved(self.state, event), **changes)
 

@@ -96,9 +96,8 @@ class PairingWire:
         if new:
             node.log.info("pairing_requested", sibling=kept.origin)
             node.wake.mails.set()
-        if kept.state is State.ACTIVE:
-            await node.allowlist.refresh_if_changed()
-            node.wake.deliveries.set()
+        await node.allowlist.refresh_if_changed()
+        node.wake.deliveries.set()
         return kept.name
 
     def _found(self, message: Message) -> Found:
@@ -153,7 +152,7 @@ class PairingWire:
             raise PinMismatch("another key than those read")
         if found.fingerprint != before.fingerprint and message.verb not in _ENDING:
             raise PinMismatch("other keys than those read")
-        if message.verb in _ENDING and not before.open and before.state is not State.ACTIVE:
+        if message.verb in _ENDING and not before.open and not before.is_open_there:
             return before
         if before.open and now >= before.hears_until():
             raise PairingOver("its time is over")
@@ -240,7 +239,7 @@ class PairingWire:
             before = await require(tx, pairing.id)
             if before.owed != pairing.owed:
                 return
-            if not before.open and before.state is not State.ACTIVE:
+            if not before.open and not before.is_open_there:
                 await put(tx, before.owing(None), self._node.clock())
                 return
             after = replace(before.after(Event.EXPIRE, reason=OVER_THERE).owing(None), last_code=code)

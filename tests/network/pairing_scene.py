@@ -69,8 +69,8 @@ class Stranger:
     def __init__(self, origin: str = "https://it.example", **changes: Any) -> None:
         self.actor = Uri.parse(f"{origin}/actor")
         self.origin, self.changes = origin, changes
-        self.key = PrivateKey.of(Uri.parse(f"{self.actor}#main-key"), self.actor, make_rsa(2048))
-        self.issuer = PrivateKey.of(Uri.parse(f"{self.actor}#vc-1"), self.actor, make_ed25519())
+        self.key = make_rsa(Uri.parse(f"{self.actor}#main-key"), self.actor, 2048)
+        self.issuer = make_ed25519(Uri.parse(f"{self.actor}#vc-1"), self.actor)
 
     def document(self) -> bytes:
         """The instance actor it shows."""
