@@ -24,7 +24,7 @@ from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, CannotOpen, open_issuer_key, open_vault
-from instance.views import countries
+from instance.views import countries, pairing
 from instance.wiring import Node
 
 Command = Callable[..., Awaitable[Any]]
@@ -90,6 +90,34 @@ async def siblings_show(node: Node, origin: str) -> Any:
         "lane": _plain(next(iter(queue["lanes"]), None)),
         "changes": _plain(await node.siblings.changes(origin)),
     }
+
+
+async def siblings_invite(node: Node, origin: str, by: str) -> Any:
+    """Read an instance's actor, and ask its administrator."""
+    return pairing.listed(await node.pairings.invite(origin, by))
+
+
+async def siblings_requests(node: Node) -> Any:
+    """List invitations and requests that wait, and those that are over."""
+    return [pairing.listed(each) for each in (*await node.pairings.open(), *await node.pairings.over())]
+
+
+async def siblings_read(node: Node, origin: str, by: str) -> Any:
+    """Read the actor of whoever asks at its home, unless that was done; show it."""
+    found = await node.pairings.of(origin)
+    return pairing.listed(await node.pairings.read(found.id, by) if found.open and not found.read_at else found)
+
+
+async def siblings_confirm(node: Node, origin: str, fingerprint: str, countries: list[str], by: str) -> Any:
+    """Confirm a pairing with the fingerprint that was compared; whoever has this shell needs no second here."""
+    found = await node.pairings.of(origin)
+    return pairing.listed(await node.pairings.confirm(found.id, fingerprint, countries or found.countries, by))
+
+
+async def siblings_decline(node: Node, origin: str, reason: str, by: str) -> Any:
+    """Decline a request, or take an invitation back."""
+    found = await node.pairings.of(origin)
+    return pairing.listed(await node.pairings.decline(found.id, reason, by))
 
 
 async def doctors_list(node: Node) -> Any:
@@ -384,6 +412,11 @@ def _plain(value: Any) -> Any:
 
 ALL: Final[dict[str, Command]] = {
     "policy.show": policy_show,
+    "siblings.invite": siblings_invite,
+    "siblings.requests": siblings_requests,
+    "siblings.read": siblings_read,
+    "siblings.confirm": siblings_confirm,
+    "siblings.decline": siblings_decline,
     "siblings.look_up": siblings_look_up,
     "siblings.add": siblings_add,
     "siblings.compare": siblings_compare,

@@ -229,7 +229,9 @@ def _to_owner(words: Catalogue, notice: str) -> str:
 
 
 def _of_alert(words: Catalogue, notice: str) -> str:
-    return words.text("mail.pairing_requested" if notice == PAIRING_REQUESTED else "mail.sibling_key_changed")
+    if notice == PAIRING_REQUESTED:
+        return words.text("mail.pairing_requested")
+    return words.text("mail.sibling_key_changed")
 
 
 def _subject(words: Catalogue, row: Row) -> str:
@@ -239,7 +241,9 @@ def _subject(words: Catalogue, row: Row) -> str:
         return words.text("mail.subject.owner")
     if row["whom"] == Whom.APPLICANT.value:
         return words.text("mail.subject.applicant")
-    return words.text("mail.subject.administration" if row["notice"] in PLACES else "mail.subject.desk")
+    if row["notice"] in PLACES:
+        return words.text("mail.subject.administration")
+    return words.text("mail.subject.desk")
 
 
 def _is_meant(row: Row, person: Row) -> bool:

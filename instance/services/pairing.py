@@ -11,6 +11,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from federation.discovery import Account
+from federation.errors import Malformed
 from federation.pairing import Event, State, Verb
 from instance.services import candidates
 from instance.services.candidates import Found
@@ -80,7 +82,7 @@ class Pairings:
 
     async def of(self, origin: str) -> Pairing:
         """Return the last one with this origin; raise Missing."""
-        row = await self._store.one("pairings.latest_of", origin=origin)
+        row = await self._store.one("pairings.latest_of", origin=origin_of(origin))
         if row is None:
             raise Missing()
         return read_pairing(row)
@@ -110,10 +112,11 @@ class Pairings:
     async def invite(self, origin: str, by: By) -> Pairing:
         """Read an instance's actor now, and ask its administrator; it is shown here as it was read.
 
+        `origin` may be the host alone.
         Raises Rejected for an address that can never be a sibling, is one, or is being asked already.
         """
         self._require_administrator(by)
-        found = await self._node.siblings.look_up(origin)
+        found = await self._node.siblings.look_up(origin_of(origin))
         now = self._node.clock()
         new = begun(
             found, now, now + self._node.config.pairing_days, state=State.INVITED, read_at=now, owed=Verb.INVITE.value
@@ -130,7 +133,7 @@ class Pairings:
                     return known
                 before = None
             if before is not None or not await add(tx, new, now):
-                raise Rejected("pairing_waits", "address", status=409)
+                raise Rejected("pairing_waits", "origin", status=409)
             await note(self._node, tx, new, "invite", _name(by), "asked from here")
             return new
 
@@ -273,6 +276,15 @@ class Pairings:
         if isinstance(by, Actor):
             with mapped():
                 overlay.require_administrator(by)
+
+
+def origin_of(text: str) -> str:
+    """Return the origin somebody means who names a host; what is no host stays as it was typed."""
+    bare = text.strip().rstrip("/")
+    try:
+        return bare if "://" in bare else Account("", bare.lower()).origin
+    except Malformed:
+        return bare
 
 
 def _name(by: By) -> str:

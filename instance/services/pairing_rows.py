@@ -34,9 +34,8 @@ MOST_WRONG: Final = 5
 #: How long the row of one that ended stays.
 KEPT: Final = timedelta(days=90)
 #: Why one ended, beside what people choose.
-WRONG, OVER_THERE, FORGED, UNANSWERED, REMOVED = (
-    "wrong_fingerprint", "over_there", "other_keys", "unanswered", "removed",
-)  # fmt: skip
+WRONG, OVER_THERE, FORGED, UNANSWERED = "wrong_fingerprint", "over_there", "other_keys", "unanswered"
+ENDINGS: Final = (WRONG, OVER_THERE, FORGED, UNANSWERED)
 #: What administrators choose when they decline.
 REASONS: Final = ("not_agreed", "unknown", "other_fingerprint", "later", "mistake")
 #: What the audit log calls an act.

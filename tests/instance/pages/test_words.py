@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from federation.pairing import State as PairingState
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
 from instance.routes import campaign_form, shell
@@ -19,6 +20,7 @@ from instance.services import (
     exports,
     follows,
     joining,
+    pairing,
     people,
     policies,
     publishing,
@@ -44,7 +46,8 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import annexes, application, countries, desk, desk_queue, export, feed
+from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed
+from instance.views import pairing as pairing_view
 from verification import audit
 from verification.acts import Notice
 from verification.audit import STAFF_ACTS
@@ -78,6 +81,7 @@ FAMILIES: dict[str, Iterable[str]] = {
         "notices",
         "me",
         "desk",
+        "administration",
         "overdue",
         "campaigns",
         "staff",
@@ -101,6 +105,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
     "policy.": ["inherit", "read-only", "pause", "block"],
+    "administration.state.": administration.STATES,
+    "administration.tab.": [name for name, _ in administration.TABS],
+    "pairing.state.": [state.value for state in PairingState],
+    "pairing.reason.": pairing_view.WHY,
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
@@ -192,6 +200,7 @@ CODES = {
     *publishing.CODES,
     *follows.CODES,
     *siblings.CODES,
+    *pairing.CODES,
     *standings.CODES,
     *evidence.CODES,
     *second_factor.CODES,
