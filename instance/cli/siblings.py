@@ -57,9 +57,7 @@ def confirm(context: Context, host: str, countries: tuple[str, ...], fingerprint
     shown = context.run("siblings.read", origin=host, by=who())
     _show_pairing(shown)
     confirmed = fingerprint or _asked_for_fingerprint()
-    after = context.run(
-        "siblings.confirm", origin=host, fingerprint=confirmed, countries=list(countries), by=who()
-    )
+    after = context.run("siblings.confirm", origin=host, fingerprint=confirmed, countries=list(countries), by=who())
     admitted = after["state"] == "active"
     click.echo(
         f"{after['origin']} is a sibling now." if admitted else f"Confirmed here; {after['origin']} has to as well."

@@ -46,21 +46,21 @@ class PairingDoor:
 
     async def __call__(self, head: SignedMessage, host: str, address: str, receive: Any) -> bytes:
         """Return the answer after what was said is on disk; raise Refused."""
-        trail = ["", ""]
+        trail = {"origin": "", "key_id": ""}
         try:
             return await self._take(head, host, address, receive, trail)
         except Refused as refusal:
-            self._node.audit.refused(Direction.IN, refusal, *trail, "")
+            self._node.audit.refused(Direction.IN, refusal, trail["origin"], trail["key_id"], "")
             raise
 
-    async def _take(self, head: SignedMessage, host: str, address: str, receive: Any, trail: list[str]) -> bytes:
+    async def _take(self, head: SignedMessage, host: str, address: str, receive: Any, trail: dict[str, str]) -> bytes:
         node, window = self._node, self._node.config.signature_window
         signatures.require_host(head)
         pairing.require_form(head)
         self._address.count(address)
         self._all.count("")
         claim = pairing.claimed(head, host, node.origin, node.clock(), window)
-        trail[:] = claim.key_id.origin, claim.key_id
+        trail.update(origin=claim.key_id.origin, key_id=claim.key_id)
         message = head.with_body(await bodies.read(receive, pairing.MAX_BODY))
         said = pairing.read(message, claim, node.clock(), window)
         self._keys.count(f"{claim.key_id.origin} {said.key.fingerprint}")

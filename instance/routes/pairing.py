@@ -10,7 +10,8 @@ from instance.routes import guard, shell
 from instance.routes.forms import mistake, text_of
 from instance.services import key_alarm
 from instance.services.errors import Missing, Rejected
-from instance.views import administration, pairing as view
+from instance.views import administration
+from instance.views import pairing as view
 from verification.people import Actor, StaffRole
 
 routes = Blueprint("pairing", __name__)

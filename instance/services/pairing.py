@@ -216,7 +216,9 @@ class Pairings:
         else:
             after = pairing.after(Event.DECLINE_HERE, reason=FORGED).owing(None)
         await put(tx, after, now)
-        await note(self._node, tx, after, "read" if after.open else "decline", _name(by), after.reason or "read at home")
+        await note(
+            self._node, tx, after, "read" if after.open else "decline", _name(by), after.reason or "read at home"
+        )
         return after
 
     async def _wrong(self, tx: Transaction, pairing: Pairing) -> Pairing:

@@ -127,7 +127,9 @@ async def waiting(room: Room, folder: Path) -> list[str]:
     await key_alarm.suspend(node, node.allowlist().siblings[italian.node.origin])
     await german.node.pairings.invite(node.origin, CLI)
     await network.settle()
-    await Stranger("https://es.example", name="Instance of a very long name that says it is Spain").says(room.desk.place)
+    await Stranger("https://es.example", name="Instance of a very long name that says it is Spain").says(
+        room.desk.place
+    )
     found = {each.origin: each.id for each in await node.pairings.open()}
     await node.pairings.read(found[german.node.origin], CLI)
     return [f"{PATH}/{found[origin]}" for origin in (german.node.origin, "https://es.example")]
@@ -157,4 +159,3 @@ async def test_every_page_of_it_is_for_everybody(
         await visit.keep_picture(f"pairing-declined-{language}-{scheme}")
 
     assert [] == wrong
-

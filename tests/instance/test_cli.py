@@ -147,6 +147,9 @@ def test_every_command_has_been_thought_of() -> None:
         f"staff.{act}" for act in ("invite", "list", "end", "withdraw", "reset_factors", "send_recovery")
     }  # test_staff_commands
     without |= {"policy.show"}  # test_policy_commands
+    without |= {
+        f"siblings.{act}" for act in ("invite", "requests", "read", "confirm", "decline")
+    }  # test_pairing_commands
 
     assert {
         "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",

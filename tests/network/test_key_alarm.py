@@ -31,7 +31,9 @@ def de(town: Network) -> Place:
 def taken_over(de: Place) -> Liar:
     """Somebody else answers at its address, with keys of their own."""
     thief = make_rsa(Uri.parse(f"{de.node.actor}#main-key"), de.node.actor, 2048)
-    return Liar(de, "/actor", lambda d: {k: v for k, v in d.items() if k != "assertionMethod"} | {"publicKey": _pem(thief)})
+    return Liar(
+        de, "/actor", lambda d: {k: v for k, v in d.items() if k != "assertionMethod"} | {"publicKey": _pem(thief)}
+    )
 
 
 async def reads(fr: Place, de: Place) -> None:
@@ -54,7 +56,9 @@ async def test_other_keys_at_its_home_suspend_it(town: Network, de: Place, fr: P
     assert ("sibling.paused", "system") == (entries[-1]["act"], entries[-1]["by"])
     assert [DE] == list(await key_alarm.alarms(fr.node))
     assert [("sibling_key_changed", "administrators")] == [tuple(row) for row in mails]
-    assert ["held"] == [row["state"] for row in await rows(fr.node, f"select state from deliveries where origin = '{DE}'")]
+    assert ["held"] == [
+        row["state"] for row in await rows(fr.node, f"select state from deliveries where origin = '{DE}'")
+    ]
     assert b"esanum_sibling_key_alarms 1.0" in fr.node.metrics.render()
     assert LocalPolicy.INHERIT == fr.node.allowlist().siblings["https://it.example"].policy
 

@@ -331,6 +331,8 @@ async def test_whom_the_other_lists_still_is_told(pair: Any) -> None:
 async def test_a_page_at_the_address_is_not_there(pair: Any) -> None:
     """It takes messages and shows nothing."""
     _, fr, _ = pair
-    answer = await fr.request("GET", "/siblings/de.example/pairing", {"Host": "fr.example", "Accept": "application/json"})
+    answer = await fr.request(
+        "GET", "/siblings/de.example/pairing", {"Host": "fr.example", "Accept": "application/json"}
+    )
 
     assert (404, "not_found") == refused(answer)

@@ -257,6 +257,7 @@ async def test_a_confirmation_of_other_keys_counts_for_nothing(pair: Any, fr: Pl
     town, _, de = pair
     await asked(town, de, fr)
     await confirms(fr, de)
+
     async def misled(tx: Any) -> None:
         from dataclasses import replace
 

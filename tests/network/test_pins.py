@@ -24,7 +24,7 @@ from instance.services.errors import Rejected
 from instance.services.pins import Pins
 from instance.storage.errors import StorageError
 from tests.doorway import a_create, an_act, bent, instance_key, new_id, says
-from tests.network.scene import Liar, refusals, stored
+from tests.network.scene import Liar, refusals
 from tests.network.test_instance_rotation import NEW, OLD, ORDER, announced, entry, fingerprints, repin, report
 from tests.town import Network, Person, Place, refused, rows, send_signed
 
