@@ -36,8 +36,8 @@ CODE, HAS_ACCOUNT = "join_code", "join_has_account"
 ADDRESS_CODE, PASSWORD_CODE, SENT_CODE = "address_code", "password_code", "password_code_sent"
 #: What mails can be about.
 SUBJECTS: Final = (
-    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE, *PLACES,
-    *(notice.value for notice in Notice),
+    CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
+    *PLACES, *(notice.value for notice in Notice),
 )  # fmt: skip
 #: How long a code holds.
 CODE_HOLDS: Final = timedelta(minutes=15)

@@ -1,4 +1,4 @@
-"""What the pages of pairing show: fingerprints as they are read out and as a picture, and what is this person's turn."""
+"""What the pages of pairing show: fingerprints as they are read out and as a picture, and whose turn it is."""
 
 from __future__ import annotations
 
