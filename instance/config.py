@@ -61,8 +61,8 @@ class Config:
     max_message: int = 262_144
     #: How far a message's date may lie from our clock.
     signature_window: timedelta = field(default=timedelta(seconds=300))
-    #: How long an invitation to become a sibling, or a request, waits for both administrators.
-    pairing_days: timedelta = field(default=timedelta(days=7))
+    #: For how many days an invitation to become a sibling, or a request, waits for both administrators.
+    pairing_days: int = 7
     #: Size of the RSA keys made here.
     rsa_bits: int = 3072
     #: Further certificate authorities (PEM file) trusted for siblings; empty: the system's.
@@ -264,10 +264,6 @@ def _window(value: Any) -> timedelta:
     return timedelta(seconds=_between(30, 900)(value))
 
 
-def _pairing_days(value: Any) -> timedelta:
-    return timedelta(days=_between(1, 30)(value))
-
-
 def _rsa_bits(value: Any) -> int:
     if type(value) is not int or value not in (2048, 3072, 4096):
         raise ValueError
@@ -290,7 +286,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "trusted_proxies": _proxies,
     "max_message": _between(4_096, 262_144),
     "signature_window": _window,
-    "pairing_days": _pairing_days,
+    "pairing_days": _between(1, 30),
     "rsa_bits": _rsa_bits,
     "ca_file": _text,
     "scan_command": _command,

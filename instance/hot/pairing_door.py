@@ -19,7 +19,8 @@ from instance.hot.limits import SlowLimit
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-#: Messages in a minute and in a day: of one network address, of all of them, and under one key.
+#: Messages in a minute and in a day: of one network address, of all strangers together (and of each instance with which
+#: a pairing is open that administrators here have begun or looked into), and under one key.
 PER_ADDRESS: Final = (10, 100)
 IN_ALL: Final = (60, 1_000)
 PER_KEY: Final = (10, 60)
@@ -58,9 +59,10 @@ class PairingDoor:
         signatures.require_host(head)
         pairing.require_form(head)
         self._address.count(address)
-        self._all.count("")
         claim = pairing.claimed(head, host, node.origin, node.clock(), window)
         trail.update(origin=claim.key_id.origin, key_id=claim.key_id)
+        # Strangers, however many, keep nobody out with whom administrators here are in the middle of it.
+        self._all.count(claim.key_id.origin if await node.pairings.knows(claim.key_id.origin) else "")
         message = head.with_body(await bodies.read(receive, pairing.MAX_BODY))
         said = pairing.read(message, claim, node.clock(), window)
         self._keys.count(f"{claim.key_id.origin} {said.key.fingerprint}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from federation.discovery import Account
@@ -87,6 +87,11 @@ class Pairings:
             raise Missing()
         return read_pairing(row)
 
+    async def knows(self, origin: str) -> bool:
+        """Whether a pairing with this origin is open that people here have begun or looked into."""
+        row = await self._store.one("pairings.open_of", origin=origin)
+        return row is not None and row["read_at"] is not None
+
     async def needs_second(self, actor: Actor, pairing: Pairing) -> bool:
         """Whether this person's confirmation alone would not count here."""
         administrators = await self._administrators()
@@ -118,9 +123,8 @@ class Pairings:
         self._require_administrator(by)
         found = await self._node.siblings.look_up(origin_of(origin))
         now = self._node.clock()
-        new = begun(
-            found, now, now + self._node.config.pairing_days, state=State.INVITED, read_at=now, owed=Verb.INVITE.value
-        )
+        until = now + timedelta(days=self._node.config.pairing_days)
+        new = begun(found, now, until, state=State.INVITED, read_at=now, owed=Verb.INVITE.value)
 
         async def work(tx: Transaction) -> Pairing:
             await turn_of(tx, found.origin)

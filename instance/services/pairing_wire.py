@@ -8,6 +8,7 @@ over there, an entry that it never had is taken back.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -131,7 +132,7 @@ class PairingWire:
             await tx.run("pairings.drop", id=row["id"])
         confirmed = message.verb is Verb.CONFIRM
         new = begun(
-            found, now, now + self._node.config.pairing_days, name=message.name,
+            found, now, now + timedelta(days=self._node.config.pairing_days), name=message.name,
             state=State.CONFIRMED_THERE if confirmed else State.REQUESTED, there_at=now if confirmed else None,
         )  # fmt: skip
         await add(tx, new, now)
@@ -187,9 +188,9 @@ class PairingWire:
     # ── what is told ──
 
     async def send_due(self) -> int:
-        """Tell other instances what they have not taken yet; return how many did."""
+        """Tell other instances what they have not taken yet, several at a time; return how many did."""
         rows = await self._store.all("pairings.owed", now=to_ms(self._node.clock()), most=_TOGETHER)
-        return sum([await self._tell(read_pairing(row)) for row in rows])
+        return sum(await asyncio.gather(*(self._tell(read_pairing(row)) for row in rows)))
 
     async def _tell(self, pairing: Pairing) -> bool:
         try:

@@ -11,6 +11,7 @@ import pytest
 from federation.allowlist import LocalPolicy
 from instance import commands
 from instance.services.errors import Rejected
+from instance.services.pairing_rows import LOGGED as PAIRING_LOGGED
 from instance.services.sibling_changes import LOGGED
 from instance.services.siblings import REMOVE
 from instance.services.staff_acts import LOGGED as STAFF_LOGGED
@@ -43,7 +44,7 @@ async def changes(node: Any) -> list[str]:
 def test_every_change_and_copy_has_its_name_in_the_log():
     """Each policy, each other change; and all of them are acts of staff, which the data protection officer is shown."""
     assert {*map(str, LocalPolicy), "add", "repin", "kinds", REMOVE} == set(LOGGED)
-    assert {*LOGGED.values(), *STAFF_LOGGED.values()} == set(STAFF_ACTS)
+    assert {*LOGGED.values(), *STAFF_LOGGED.values(), *PAIRING_LOGGED.values()} == set(STAFF_ACTS)
     assert set(STAFF_ACTS) <= ACTS
 
 

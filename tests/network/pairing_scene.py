@@ -86,6 +86,7 @@ class Stranger:
     async def says(
         self, to: Place, verb: str = "invite", *, name: str = "", sees: str = "", host: str = "", body: bytes | None = None,
         key: PrivateKey | None = None, content_type: str = protocol.JSON, headers: dict[str, str] | None = None,
+        profile: Profile = Profile.CAVAGE,
     ) -> Response:  # fmt: skip
         """Post a message to an instance."""
         now = to.node.clock()
@@ -93,7 +94,7 @@ class Stranger:
         body = protocol.write(Verb(verb), name, sees, self.document()) if body is None else body
         target = f"/siblings/{host or self.actor.authority}/pairing"
         url = Uri.parse(to.node.origin + target)
-        signed = sign("POST", url, body, key or self.key, Profile.CAVAGE, now, content_type=content_type)
+        signed = sign("POST", url, body, key or self.key, profile, now, content_type=content_type)
         return await to.request("POST", target, {**signed, **(headers or {})}, body)
 
 

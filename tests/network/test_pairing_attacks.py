@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from federation.pairing import State
+from federation.signatures import Profile
+from federation.vocabulary import Multikey
 from instance.hot import pairing_door
 from instance.services.errors import Rejected
 from instance.services.pairing_wire import MOST_UNREAD
@@ -282,3 +284,27 @@ async def test_a_sibling_cannot_ask_in_anothers_name(network: Any) -> None:
     answer = await Stranger("https://it.example").says(town["fr"], host="de.example")
 
     assert (404, "not_found") == refused(answer)
+
+
+async def test_strangers_keep_nobody_out_who_is_known(pair: Any, fr: Place, monkeypatch: Any) -> None:
+    """All strangers together have spent their share: with whom administrators here are pairing is heard all the same."""
+    town, _, de = pair
+    monkeypatch.setattr(fr.app._pairing._all, "_spans", ((60, 3), (86_400, 3)))
+    await asked(town, fr, de)
+    codes = [(await Stranger(f"https://it{number}.example").says(fr)).status for number in range(4)]
+    await confirms(de, fr, countries=("FR",))
+    await town.settle()
+
+    assert [200, 200, 200, 429] == codes
+    assert State.CONFIRMED_THERE == (await here(fr, de)).state
+
+
+async def test_the_key_that_vouches_for_doctors_signs_no_message(fr: Place) -> None:
+    """Listed among the message keys as well, it is the issuer key still."""
+    stranger = Stranger()
+    issuer = stranger.issuer.public()
+    stranger.changes["assertion_methods"] = (Multikey(id=issuer.id, controller=stranger.actor, key=issuer.multikey),)
+    answer = await stranger.says(fr, key=stranger.issuer, profile=Profile.RFC9421)
+
+    assert (401, "unknown_key") == refused(answer)
+    assert 0 == await kept(fr)
