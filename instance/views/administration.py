@@ -37,6 +37,8 @@ class Overview:
     signing: bool
     #: How many siblings are suspended since they show keys that nobody here has compared.
     alarms: int = 0
+    #: How many invitations and requests to become siblings wait.
+    pairings: int = 0
 
     @property
     def alone(self) -> bool:
@@ -54,5 +56,5 @@ async def overview(node: Node) -> Overview:
         readable=node.allowlist.readable, siblings={policy: policies[policy] for policy in LocalPolicy},
         deliveries={state: states.get(state, 0) for state in STATES}, inbound=int(waiting["number"]) if waiting else 0,
         evidence=node.evidence.state == OPEN, signing=node.dossiers.restoring.state == "current",
-        alarms=len(await key_alarm.alarms(node)),
+        alarms=len(await key_alarm.alarms(node)), pairings=len(await node.pairings.open()),
     )  # fmt: skip

@@ -100,6 +100,7 @@ async def test_a_request_says_who_it_says_it_is(two: Two) -> None:
     after = await ada.text(page)
     theirs, own = await fingerprint(two.de.place), await fingerprint(two.fr.place)
 
+    assert "One invitation or request waits." in await ada.text("/administration")
     assert ("Says it is:" in listed, DE in listed) == (True, True)
     assert "Anybody can send such a request" in before
     assert ('name="fingerprint"' in before, theirs[7:11] + "</span>" in before) == (False, False)
