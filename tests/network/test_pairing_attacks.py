@@ -308,3 +308,16 @@ async def test_the_key_that_vouches_for_doctors_signs_no_message(fr: Place) -> N
 
     assert (401, "unknown_key") == refused(answer)
     assert 0 == await kept(fr)
+
+
+async def test_declining_a_forgery_leaves_nothing_at_the_forged(pair: Any, fr: Place) -> None:
+    """Whoever declines without looking tells the instance that is meant, which knows of nothing; that is the end of it."""
+    town, _, de = pair
+    await Stranger(DE).says(fr)
+    await fr.node.pairings.decline((await here(fr, de)).id, "unknown", CLI)
+    await town.settle()
+    ended = await here(fr, de)
+
+    assert (State.DECLINED, "") == (ended.state, ended.owed)
+    assert 0 == await kept(de)
+    assert ["no_such_pairing"] == await refusals(de)

@@ -261,7 +261,7 @@ async def test_declining_wants_a_reason(two: Two) -> None:
 
     assert (422, ["pairing_reason_missing"]) == (without.status_code, mistakes(await text_of(without)))
     assert 303 == led.status_code
-    assert "Declined: not known to us" in await ada.text(page)
+    assert "Declined – not known to us" in await ada.text(page)
     assert (State.DECLINED, "over_there") == (theirs.state, theirs.reason)
     assert AT_THE_COMMAND_LINE == REASONS
 
