@@ -14,6 +14,10 @@ from tests.network.pairing_scene import CLI, DE, FR, asked, confirms, here, list
 from tests.town import Network, Place, rows
 
 
+class Killed(BaseException):
+    """The process ends here: nothing catches it."""
+
+
 @pytest.fixture
 async def pair(network: Any) -> tuple[Network, Place, Place]:
     """France and Germany, which list nobody."""
@@ -82,7 +86,7 @@ async def test_who_dies_before_writing_that_it_was_taken_says_it_again(
         if self._node.origin == f"https://{who}.example":
             seen["number"] += 1
             if seen["number"] == when:
-                raise KeyboardInterrupt
+                raise Killed
         await true(self, pairing)
 
     monkeypatch.setattr(PairingWire, "_taken", dies)
@@ -90,7 +94,7 @@ async def test_who_dies_before_writing_that_it_was_taken_says_it_again(
     async def lived(act: Any) -> None:
         try:
             await act
-        except KeyboardInterrupt:
+        except Killed:
             await town[who].reopen()
 
     await fr.node.pairings.invite(DE, CLI)
