@@ -10,6 +10,7 @@ Read in this order:
     parse, html                 made safe
     integrity, multibase        object proofs: what still speaks for its author when somebody else forwards it
     render, delivery, wire      the door out: documents, the schedule of deliveries, the only client
+    pairing                     how two instances that do not list each other yet come to do so
     discovery                   how instances and doctors are found
     ports                       what this room needs of its surroundings
 

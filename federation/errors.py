@@ -11,6 +11,7 @@
     │                      NotVisible
     │                      KindNotFederated AudienceWidened AuthorAway (503)
     ├── a move             MoveUnclaimed MoveNotVerified MoveOtherName MoveTooLate MovedElsewhere
+    ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready (409, 404)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
     └── a request to read  NotFound Gone MethodNotAllowed SigningStopped (503)
 
@@ -272,6 +273,30 @@ class MovedElsewhere(Refused):
     """The old actor of a Move has moved to somebody else before, or the new one has moved on."""
 
     status, code = 403, "moved_elsewhere"
+
+
+class PairingOver(Refused):
+    """The pairing was declined, withdrawn, or nobody answered in time; it is begun anew or not at all."""
+
+    status, code = 409, "pairing_over"
+
+
+class NoSuchPairing(Refused):
+    """There is no pairing of this name with the sender."""
+
+    status, code = 404, "no_such_pairing"
+
+
+class OtherFingerprint(Refused):
+    """The sender of an invitation or a confirmation has read other keys of this instance than it shows."""
+
+    status, code = 409, "other_fingerprint"
+
+
+class SiblingAlready(Refused):
+    """Who asks to be admitted is on the allowlist already; to be admitted anew it has to be removed first."""
+
+    status, code = 409, "sibling_already"
 
 
 class AuthorAway(Refused):

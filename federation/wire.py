@@ -2,7 +2,8 @@
 
 The first rule is the allowlist, by exact origin and direction. The second is the address that is connected: resolved
 once, checked, and connected as checked. Two exceptions to the first rule have methods of their own: what is read of a
-candidate before it is a sibling, and the federation list, which is read at its pinned host or at any entry's mirror.
+candidate before it is a sibling, and told it of a pairing; and the federation list, which is read at its pinned host or
+at any entry's mirror.
 
 aiohttp is imported, and the authorities of TLS are read, when the first message goes out: together a tenth of a second
 that nobody's start waits for. It is spent in a thread, so that the loop serves others meanwhile.
@@ -174,6 +175,14 @@ class Wire:
             if entry is None or entry.listed not in _MIRRORS or entry.policy in (LocalPolicy.PAUSE, LocalPolicy.BLOCK):
                 raise NotASibling(url.origin)
         return await self._get(url, headers, limit, LIST_ACCEPT, self._deadlines.fetch)
+
+    async def post_pairing(self, url: Uri, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Tell an origin that may be no sibling yet what an administrator here has done about their pairing."""
+        self._require_candidate(url)
+        try:
+            return await self._post(url, body, headers)
+        except NotReached as fault:
+            return Answer(0, fault.code)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -23,6 +23,7 @@ from instance.hot.body import ClientGone
 from instance.hot.feed import HomeFeed
 from instance.hot.guard import Guard, trail
 from instance.hot.limits import OPEN, STRANGERS, AddressLimit, ClientAddress
+from instance.hot.pairing_door import PairingDoor, host_of
 from instance.services.own_refusals import refusals_of
 from instance.services.serving import Withdrawn
 from instance.storage.errors import StorageUnavailable
@@ -69,6 +70,7 @@ class FederationApp:
         self._feed = HomeFeed(node, self._answers)
         # Apart from what siblings post and read: who asks why it was refused takes no place from anybody.
         self._asking_share = SiblingAdmission(node.clock, rate=1, span=ASKING_SPAN, in_work=2, waiting=8)
+        self._pairing = PairingDoor(node)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer one request; nothing but an answer leaves here."""
@@ -118,13 +120,17 @@ class FederationApp:
         elif target.startswith("/doctors/") and target.endswith("/inbox") and target.count("/") == 3:
             handle = target[len("/doctors/") : -len("/inbox")]
             await self._receive(message, receive, partial(self._serving.require_inbox, handle))
+        elif (host := host_of(target)) is not None:
+            address = self._address(scope, message.headers)
+            await self._answers.document(scope, send, await self._pairing(message, host, address, receive), JSON)
+            return
         elif target == "/outbox" or (target.startswith("/doctors/") and target.endswith("/outbox")):
             raise MethodNotAllowed("GET, HEAD")  # C1: our forms are the only door
         elif message.headers.get("content-type", "").startswith(_FORMS):
             await self._page(scope, receive, send)
             return
         else:
-            raise NotFound  # whatever is no form of a page has no door but the inboxes (A34)
+            raise NotFound  # whatever is no form of a page has no door but these (A34)
         await self._answers.accepted(send)
 
     async def _receive(self, message: SignedMessage, receive: Any, recipient: Callback | None) -> None:

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.signatures import Profile
-from federation.uri import Uri
 from instance import commands_federation_list
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
 from instance.services import own_refusals, rotation, staff_acts
-from instance.services.candidates import CandidateKey, Found, fingerprint_of
+from instance.services.candidates import read_found
 from instance.services.dossiers import chain, segments, witnesses
 from instance.services.orders import check_order
 from instance.services.renewals import Cohort
@@ -26,7 +25,7 @@ from instance.services.staff import Invite
 from instance.storage.store import Transaction
 from instance.times import from_ms, to_ms
 from instance.vault import BadSecret, CannotOpen, open_issuer_key, open_vault
-from instance.views import countries, messages
+from instance.views import countries, messages, pairing
 from instance.wiring import Node
 
 Command = Callable[..., Awaitable[Any]]
@@ -41,7 +40,7 @@ async def siblings_add(
     node: Node, found: dict[str, Any], fingerprint: str, countries: list[str], by: str, reason: str
 ) -> Any:
     """Store what `siblings_look_up` found, when the confirmed fingerprint is the one of exactly that."""
-    candidate = _candidate(found)
+    candidate = read_found(found)
     return _plain(
         await node.siblings.add(
             candidate, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason
@@ -72,7 +71,7 @@ async def siblings_compare(node: Node, origin: str) -> Any:
 
 async def siblings_repin(node: Node, found: dict[str, Any], fingerprint: str, by: str, reason: str) -> Any:
     """Pin what `siblings_compare` found; without a fingerprint pins may only leave."""
-    return _plain(await node.siblings.pins.repin(_candidate(found), fingerprint, by, reason))
+    return _plain(await node.siblings.pins.repin(read_found(found), fingerprint, by, reason))
 
 
 async def siblings_list(node: Node) -> Any:
@@ -113,6 +112,34 @@ async def messages_find(
 async def messages_show(node: Node, id: str) -> Any:
     """Show one message without its body, and what is related to it."""
     return _plain(await messages.show(node, id))
+
+
+async def siblings_invite(node: Node, origin: str, by: str) -> Any:
+    """Read an instance's actor, and ask its administrator."""
+    return pairing.listed(await node.pairings.invite(origin, by))
+
+
+async def siblings_requests(node: Node) -> Any:
+    """List invitations and requests that wait, and those that are over."""
+    return [pairing.listed(each) for each in (*await node.pairings.open(), *await node.pairings.over())]
+
+
+async def siblings_read(node: Node, origin: str, by: str) -> Any:
+    """Read the actor of whoever asks at its home, unless that was done; show it."""
+    found = await node.pairings.of(origin)
+    return pairing.listed(await node.pairings.read(found.id, by) if found.open and not found.read_at else found)
+
+
+async def siblings_confirm(node: Node, origin: str, fingerprint: str, countries: list[str], by: str) -> Any:
+    """Confirm a pairing with the fingerprint that was compared; whoever has this shell needs no second here."""
+    found = await node.pairings.of(origin)
+    return pairing.listed(await node.pairings.confirm(found.id, fingerprint, countries or found.countries, by))
+
+
+async def siblings_decline(node: Node, origin: str, reason: str, by: str) -> Any:
+    """Decline a request, or take an invitation back."""
+    found = await node.pairings.of(origin)
+    return pairing.listed(await node.pairings.decline(found.id, reason, by))
 
 
 async def doctors_list(node: Node) -> Any:
@@ -396,13 +423,6 @@ async def _record_in_log(node: Node, act: str, by: str, subject: str, reason: st
     await node.store.write(work)
 
 
-def _candidate(found: Mapping[str, Any]) -> Found:
-    keys = tuple(CandidateKey(Uri.parse(key["id"]), key["key"]) for key in found["issuer_keys"])
-    places = {name: Uri.parse(found[name]) for name in ("actor", "inbox", "outbox")}
-    pin = fingerprint_of(places["actor"], found["keys"], [(key.id, key.key) for key in keys])
-    return Found(**{**found, **places, "keys": tuple(found["keys"]), "issuer_keys": keys, "fingerprints": (pin,)})
-
-
 def _plain(value: Any) -> Any:
     if hasattr(value, "__dataclass_fields__"):
         return _plain(asdict(value))
@@ -418,6 +438,11 @@ def _plain(value: Any) -> Any:
 
 ALL: Final[dict[str, Command]] = {
     "policy.show": policy_show,
+    "siblings.invite": siblings_invite,
+    "siblings.requests": siblings_requests,
+    "siblings.read": siblings_read,
+    "siblings.confirm": siblings_confirm,
+    "siblings.decline": siblings_decline,
     "siblings.look_up": siblings_look_up,
     "siblings.add": siblings_add,
     "siblings.compare": siblings_compare,

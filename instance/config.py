@@ -80,6 +80,8 @@ class Config:
     signature_window: timedelta = field(default=timedelta(seconds=300))
     #: How long a gap in the numbers of a sibling's messages stands before its log is read.
     catch_up_after: timedelta = field(default=timedelta(seconds=60))
+    #: For how many days an invitation to become a sibling, or a request, waits for both administrators.
+    pairing_days: int = 7
     #: Size of the RSA keys made here.
     rsa_bits: int = 3072
     #: Further certificate authorities (PEM file) trusted for siblings; empty: the system's.
@@ -328,6 +330,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "max_message": _between(4_096, 262_144),
     "signature_window": _window,
     "catch_up_after": _patience,
+    "pairing_days": _between(1, 30),
     "rsa_bits": _rsa_bits,
     "ca_file": _text,
     "scan_command": _command,
@@ -355,6 +358,7 @@ _EXPECTED: Final = {
     "max_message": "a number of bytes from 4096 to 262144",
     "signature_window": "a number of seconds from 30 to 900",
     "catch_up_after": "a number of seconds from 10 to 3600",
+    "pairing_days": "a number of days from 1 to 30",
     "rsa_bits": "2048, 3072 or 4096",
     "ca_file": "the path of a PEM file, or nothing",
     "scan_command": 'a list of words, the first an absolute path, such as ["/usr/bin/clamdscan", "--stream", "-"]',

@@ -23,6 +23,9 @@ class Metrics:
         self.queue = Gauge("esanum_deliveries", "Deliveries by state", ["state"], registry=self.registry)
         self.waiting = Gauge("esanum_inbound_waiting", "Kept activities not yet worked off", registry=self.registry)
         self.siblings = Gauge("esanum_siblings", "Siblings by policy", ["policy"], registry=self.registry)
+        self.key_alarms = Gauge(
+            "esanum_sibling_key_alarms", "Siblings suspended since their keys have changed", registry=self.registry
+        )
         self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
         self.wal = Gauge("esanum_wal_bytes", "Size of SQLite's write-ahead log", registry=self.registry)
         self.evidence_open = Gauge(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import orjson
 
+from instance.services import key_alarm
 from instance.wiring import Node
 from instance.workers import LATE
 
@@ -64,6 +65,7 @@ async def count(node: Node) -> None:
     node.metrics.allowlist_version.set(allowlist.version)
     for policy in ("inherit", "read-only", "pause", "block"):
         node.metrics.siblings.labels(policy).set(sum(1 for s in allowlist if s.policy == policy))
+    node.metrics.key_alarms.set(len(await key_alarm.alarms(node)))
 
 
 async def _writable(node: Node) -> bool:

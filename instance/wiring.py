@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from instance.services.joining import Joining
     from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
+    from instance.services.pairing import Pairings
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
@@ -73,6 +74,7 @@ class Wake:
     inbound: asyncio.Event = field(default_factory=asyncio.Event)
     mails: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries: asyncio.Event = field(default_factory=asyncio.Event)
+    pairings: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Node:
@@ -106,6 +108,7 @@ class Node:
     follows: Follows
     relocations: Relocations
     siblings: SiblingAdmin
+    pairings: Pairings
     serving: Serving
     logs: SiblingLogs
     catching_up: CatchingUp
@@ -273,6 +276,7 @@ async def _compose_people(node: Node) -> None:
     from instance.services.follows import Follows
     from instance.services.joining import Joining
     from instance.services.mails import Mails
+    from instance.services.pairing import Pairings
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
@@ -291,7 +295,7 @@ async def _compose_people(node: Node) -> None:
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
-    node.relocations = Relocations(node)
+    node.relocations, node.pairings = Relocations(node), Pairings(node)
 
 
 def _wire(node: Node) -> Wire:

@@ -79,7 +79,7 @@ class Workers:
             ("inbound", self._inbound), ("deliveries", self._deliveries), ("leases", self._leases),
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
             ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
-            ("federation list", self._federation_list),
+            ("federation list", self._federation_list), ("pairings", self._pairings),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -120,7 +120,8 @@ class Workers:
             await self._node.directory.lists.poll_due()
             if self._node.federation_list.asked.is_set():
                 await self._do("federation list", self._node.federation_list.tick)
-            if not applied and not begun:
+            told = await self._node.pairings.send_due()
+            if not applied and not begun and not told:
                 return
 
     async def housekeep(self) -> None:
@@ -155,6 +156,14 @@ class Workers:
         while True:
             wake.clear()
             if not await self._node.mails.send_due():
+                await _woken(wake)
+
+    async def _pairings(self) -> None:
+        """Apart from the chores: whoever is asked may hang."""
+        wake = self._node.wake.pairings
+        while True:
+            wake.clear()
+            if not await self._node.pairings.send_due():
                 await _woken(wake)
 
     async def _credentials(self) -> None:
@@ -236,6 +245,7 @@ class Workers:
             ("sent mails", timedelta(hours=1), node.mails.sweep),
             ("accounts", timedelta(hours=1), partial(departed.empty, node)),
             ("keys", timedelta(hours=1), self._drop_keys),
+            ("old pairings", timedelta(minutes=1), node.pairings.sweep),
             ("kept messages", timedelta(hours=1), node.inbound.sweep),
             ("deliveries", timedelta(hours=1), node.queue.tidy),
             ("former siblings", timedelta(minutes=1), node.siblings.expelling.tick),

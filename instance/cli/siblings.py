@@ -9,12 +9,69 @@ import click
 from instance.cli.tools import Context, Failure, show_json, show_table, show_touched, who
 
 _reason = click.option("--reason", required=True, help="Why; it is kept with the change.")
+#: Why a pairing is declined, as pages offer it.
+REASONS = ("not_agreed", "unknown", "other_fingerprint", "later", "mistake")
 _yes = click.option("--yes", is_flag=True, help="Do not ask; the preview is still shown.")
 
 
 @click.group()
 def siblings() -> None:
     """Admit, pause, resume and remove the instances this one speaks with, and pin their keys."""
+
+
+@siblings.command()
+@click.argument("host")
+@click.pass_obj
+def invite(context: Context, host: str) -> None:
+    """Read HOST's instance actor once, and ask its administrator to become siblings; both sides confirm."""
+    found = context.run("siblings.invite", origin=host, by=who())
+    _show_pairing(found)
+    click.echo(f"{found['origin']} is asked. Compare fingerprints by another way, then: esanum siblings confirm {host}")
+
+
+@siblings.command()
+@click.option("--json", "as_json", is_flag=True, help="For another program.")
+@click.pass_obj
+def requests(context: Context, as_json: bool) -> None:
+    """List invitations and requests that wait, and those that are over."""
+    rows = context.run("siblings.requests")
+    if as_json:
+        show_json(rows)
+        return
+    show_table(
+        rows, ("origin", "name", "country", "state", "until", "reason", "last_code"),
+        empty="Nobody is invited, and nobody asks.",
+    )  # fmt: skip
+
+
+@siblings.command()
+@click.argument("host")
+@click.option(
+    "--country", "countries", multiple=True,
+    help="A country for which it may vouch (may be repeated); by default its own.",
+)  # fmt: skip
+@click.option("--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked.")
+@click.pass_obj
+def confirm(context: Context, host: str, countries: tuple[str, ...], fingerprint: str | None) -> None:
+    """Show what HOST's instance actor says, and confirm its fingerprint; once both sides have, it is a sibling."""
+    shown = context.run("siblings.read", origin=host, by=who())
+    _show_pairing(shown)
+    confirmed = fingerprint or _asked_for_fingerprint()
+    after = context.run("siblings.confirm", origin=host, fingerprint=confirmed, countries=list(countries), by=who())
+    admitted = after["state"] == "active"
+    click.echo(
+        f"{after['origin']} is a sibling now." if admitted else f"Confirmed here; {after['origin']} has to as well."
+    )
+
+
+@siblings.command()
+@click.argument("host")
+@click.option("--reason", required=True, type=click.Choice(REASONS), help="Why; it stays here.")
+@click.pass_obj
+def decline(context: Context, host: str, reason: str) -> None:
+    """Decline HOST's request, or take an invitation back; the other side learns that it is over."""
+    after = context.run("siblings.decline", origin=host, reason=reason, by=who())
+    click.echo(f"{after['origin']}: {after['state']}.")
 
 
 @siblings.command()
@@ -27,7 +84,10 @@ def siblings() -> None:
 @_reason
 @click.pass_obj
 def add(context: Context, origin: str, countries: tuple[str, ...], fingerprint: str | None, reason: str) -> None:
-    """Read ORIGIN's instance actor once, show its fingerprint, and admit it when you have confirmed it."""
+    """Read ORIGIN's instance actor once, show its fingerprint, and admit it when you have confirmed it.
+
+    For the operator alone: nobody else has to agree, here or there. Administrators use `invite`.
+    """
     found = context.run("siblings.look_up", origin=origin)
     wanted = list(countries) or [found["country"]]
     _show_candidate(found, wanted)
@@ -157,6 +217,15 @@ def _asked_for_fingerprint() -> str:
         "Ask its administrator, by another way, for the fingerprint that `esanum keys show` prints there; type it here"
     )
     return text.strip().lower()
+
+
+def _show_pairing(found: dict[str, Any]) -> None:
+    click.echo(f"{found['name']} ({found['country']}), {found['actor']}")
+    click.echo(f"  software     {found['software'] or 'not said'}")
+    click.echo(f"  contact      {found['contact'] or 'not said'}")
+    click.echo(f"  vouches for  {', '.join(found['countries'])}")
+    click.echo(f"  fingerprint  {found['fingerprint']}")
+    click.echo(f"  state        {found['state']} until {found['until']}")
 
 
 def _show_candidate(found: dict[str, Any], countries: list[str]) -> None:

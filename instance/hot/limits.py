@@ -152,3 +152,26 @@ class ConnectionLimit:
         if found is None or any(found in network for network in self._uncounted):
             return ""
         return _name(found)
+
+
+class SlowLimit:
+    """So many of each subject in a minute and in a day; the subjects seen last are counted, however many there are."""
+
+    def __init__(self, clock: Clock, *, minute: int, day: int) -> None:
+        self._clock = clock
+        self._spans = ((60, minute), (86_400, day))
+        self._counts: OrderedDict[tuple[int, str], tuple[int, int]] = OrderedDict()
+
+    def count(self, subject: str) -> None:
+        """Count one; raise TooManyRequests beyond a limit, which says when to come back."""
+        now = int(self._clock().timestamp())
+        for span, most in self._spans:
+            then, number = self._counts.pop((span, subject), (now // span, 0))
+            number = number + 1 if then == now // span else 1
+            self._counts[span, subject] = (now // span, number)
+            if len(self._counts) > 2 * _ADDRESSES:
+                self._counts.popitem(last=False)
+            if number > most:
+                refusal = TooManyRequests("slowly")
+                refusal.retry_after = span - now % span
+                raise refusal

@@ -33,7 +33,8 @@ DONE: Final = (
     "application_said", "application_withdrawn", "application_left", "annex_handed_in", "annex_taken_back", "retired",
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
     "desk_task", "desk_suspend", "desk_proposed", "desk_propose", "desk_start", "policy_changed", "policy_proposed",
-    "policy_confirmed", "policy_withdrawn", "move_from", "move_drop",
+    "policy_confirmed", "policy_withdrawn", "move_from", "move_drop", "pairing_invited", "pairing_read",
+    "pairing_proposed", "pairing_confirmed", "pairing_active", "pairing_declined",
     "allowlist_changed", "allowlist_proposed", "allowlist_confirmed", "allowlist_withdrawn",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from federation import discovery, parse, signatures
@@ -59,7 +59,7 @@ class Found:
 async def look_up(node: Node, origin: str) -> Found:
     """Read the candidate's instance actor; raise Rejected where there is none that could be a sibling."""
     try:
-        return _found(origin, await _read_actor(node, origin))
+        return found_in(origin, await _read_actor(node, origin))
     except Refused as refusal:
         node.log.warning("candidate_refused", origin=origin, code=refusal.answer_code)
         raise Rejected("not_an_instance", "origin") from None
@@ -108,7 +108,22 @@ def fingerprint_of(actor: Uri, keys: Iterable[str], issuer_keys: Iterable[tuple[
     return "sha256:" + hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _found(origin: str, actor: Instance) -> Found:
+def write_found(found: Found) -> dict[str, Any]:
+    """Return a candidate as plain JSON values."""
+    return asdict(found)
+
+
+def read_found(values: Mapping[str, Any]) -> Found:
+    """Return the candidate that plain values hold; the fingerprint is computed anew."""
+    keys = tuple(CandidateKey(Uri.parse(key["id"]), key["key"]) for key in values["issuer_keys"])
+    places = {name: Uri.parse(values[name]) for name in ("actor", "inbox", "outbox")}
+    pin = fingerprint_of(places["actor"], values["keys"], [(key.id, key.key) for key in keys])
+    shown = {**values, **places, "keys": tuple(values["keys"]), "issuer_keys": keys, "fingerprints": (pin,)}
+    return Found(**shown)
+
+
+def found_in(origin: str, actor: Instance) -> Found:
+    """Return the candidate that an instance actor shows; raise Rejected(not_an_instance), or Refused for bad keys."""
     keys = tuple(sorted(_fingerprints(actor)))
     issuers = tuple(CandidateKey(key.id, key.key) for key in actor.issuer_keys)
     places = (actor.id, actor.inbox, actor.outbox, *(key.id for key in issuers))

@@ -63,6 +63,7 @@ async def leave(node: Node, tx: Transaction, origin: str) -> None:
     await tx.run("siblings.forget_keys", origin=origin)
     await tx.run("status.forget_lists", origin=origin)
     await tx.run("siblings.forget_shown", origin=origin)
+    await tx.run("siblings.end_alarm", origin=origin)
     await tx.run("siblings.reset_lane", origin=origin)
 
 

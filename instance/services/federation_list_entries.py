@@ -19,7 +19,7 @@ from instance.services.allowlist_cache import write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import Touched, commit, record, to_json
+from instance.services.sibling_changes import BY_LIST, Touched, commit, record, to_json
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 
 #: How long a member that could not be read, or is another than the list says, is left alone.
 AGAIN: Final = timedelta(minutes=10)
-#: By whom and why, in the record of the allowlist.
-BY: Final = "federation list"
 
 
 class Entries:
@@ -57,7 +55,7 @@ class Entries:
             if (member or old[origin]).domain not in changed:
                 continue
             await record(
-                self._node, tx, origin, "list", f"{BY}: {by}", f"federation list {after.sequence}",
+                self._node, tx, origin, "list", f"{BY_LIST}: {by}", f"federation list {after.sequence}",
                 before=_plain(old.get(origin)), after=_plain(member),
             )  # fmt: skip
             if member is not None and rows.get(origin) == "list":
@@ -70,13 +68,21 @@ class Entries:
     # ── new members ──
 
     async def admit_due(self) -> None:
-        """Admit every active member that has no entry here yet, once its actor shows a key that the list names."""
+        """Admit every active member that has no entry here yet, once its actor shows a key that the list names.
+
+        Whoever two administrators have expelled stays out: the list opens nothing that is closed here.
+        """
         found, now = self._node.allowlist.federation_list, self._node.clock()
         if found is None or found.is_over(now):
             return
+        expelled = {row["origin"] for row in await self._node.store.all("farewells.all")}
         for member in found.members:
             waits = self._failed.get(member.origin)
-            if not self._is_new(member) or (waits is not None and timedelta(0) <= now - waits < AGAIN):
+            if (
+                member.origin in expelled
+                or not self._is_new(member)
+                or (waits is not None and timedelta(0) <= now - waits < AGAIN)
+            ):
                 continue
             try:
                 await self._admit(member, await candidates.look_up(self._node, member.origin), found.sequence)
@@ -104,7 +110,7 @@ class Entries:
             await tx.run("siblings.reset_lane", origin=member.origin)
             await tx.run("siblings.forget_shown", origin=member.origin)
             await record(
-                self._node, tx, member.origin, "add", BY, f"federation list {sequence}", before=None, after=entry
+                self._node, tx, member.origin, "add", BY_LIST, f"federation list {sequence}", before=None, after=entry
             )
 
         await commit(self._node, work)
@@ -171,7 +177,7 @@ def _entry(member: Member, found: Found, sequence: int, now: datetime) -> dict[s
     kinds = to_json(sorted(kind.value for kind in FEDERATING_KINDS))
     return {
         "origin": member.origin, "actor": member.actor, "name": found.name, "country": _country(member, found),
-        "inbox": found.inbox, "outbox": found.outbox, "vouched_by": f"{BY} {sequence}", **_pins(member),
+        "inbox": found.inbox, "outbox": found.outbox, "vouched_by": f"{BY_LIST} {sequence}", **_pins(member),
         "kinds_in": kinds, "kinds_out": kinds, "speaks_rfc9421": int(found.speaks_rfc9421), "contact": found.contact,
         "software": found.software, "since": to_ms(now),
     }  # fmt: skip

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 from instance.i18n import LANGUAGES, Catalogue, catalogue
 from instance.ids import new_ulid
 from instance.mail_ways import NotSent, way_of
+from instance.services.alerts import PAIRING_REQUESTED, PLACES
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.owners import ADDED, GUESSED, OWNER, PASSWORD_CHANGED
 from instance.storage.store import Row, Transaction
@@ -36,7 +37,7 @@ ADDRESS_CODE, PASSWORD_CODE, SENT_CODE = "address_code", "password_code", "passw
 #: What mails can be about.
 SUBJECTS: Final = (
     CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
-    *(notice.value for notice in Notice),
+    *PLACES, *(notice.value for notice in Notice),
 )  # fmt: skip
 #: How long a code holds.
 CODE_HOLDS: Final = timedelta(minutes=15)
@@ -181,6 +182,8 @@ class Mails:
             lines += [_to_owner(words, row["notice"]), f"{origin}/me/security"]
         elif row["whom"] == Whom.APPLICANT.value:
             lines += [words.text(f"told.{row['notice']}"), words.text("mail.read_more"), f"{origin}/application"]
+        elif row["notice"] in PLACES:
+            lines += [_of_alert(words, row["notice"]), f"{origin}{PLACES[row['notice']]}"]
         else:
             of_this = f"mail.desk.{row['notice']}"
             lines += [words.text(of_this)] if words.has(of_this) else []
@@ -225,6 +228,12 @@ def _to_owner(words: Catalogue, notice: str) -> str:
     return words.text("mail.factor_added") if notice == ADDED else words.text("mail.factor_guessed")
 
 
+def _of_alert(words: Catalogue, notice: str) -> str:
+    if notice == PAIRING_REQUESTED:
+        return words.text("mail.pairing_requested")
+    return words.text("mail.sibling_key_changed")
+
+
 def _subject(words: Catalogue, row: Row) -> str:
     if row["notice"] in (CODE, HAS_ACCOUNT):
         return words.text("mail.subject.join")
@@ -232,6 +241,8 @@ def _subject(words: Catalogue, row: Row) -> str:
         return words.text("mail.subject.owner")
     if row["whom"] == Whom.APPLICANT.value:
         return words.text("mail.subject.applicant")
+    if row["notice"] in PLACES:
+        return words.text("mail.subject.administration")
     return words.text("mail.subject.desk")
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from instance.services.errors import Rejected
 from verification.audit import COMMAND_LINE
+from verification.people import SYSTEM
 
 MAX_REASON: Final = 500
 _STAFF: Final = re.compile(r"staff-[0-9A-Za-z]{1,26}\Z")
@@ -19,5 +20,8 @@ def check_order(by: str, reason: str) -> None:
 
 
 def who(by: str) -> str:
-    """What the log calls whoever gave an order: an id of staff, or the command line; whose, stands in the row alone."""
-    return by if _STAFF.match(by) else COMMAND_LINE
+    """What the log calls whoever gave an order: an id of staff, the instance itself, or the command line.
+
+    Whose command line, stands in the row alone.
+    """
+    return by if by == SYSTEM.id or _STAFF.match(by) else COMMAND_LINE

@@ -18,7 +18,7 @@ import orjson
 from federation.allowlist import IssuerKey, Sibling
 from federation.keys import PublicKey
 from federation.vocabulary import Instance
-from instance.services import candidates
+from instance.services import candidates, key_alarm
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.errors import Rejected
@@ -62,13 +62,18 @@ class Pins:
     # ── what an instance actor shows ──
 
     async def take_in(self, instance: Instance, sibling: Sibling) -> bool:
-        """Note the keys shown and what else has changed; no pin, policy or country is touched.
+        """Note the keys shown and what else has changed; no pin or country is touched.
 
-        False, with an alarm and without any effect, where a key stands there without a pinned one of its kind.
+        False, with an alarm, where a key stands there without a pinned one of its kind. Unless just these keys were
+        announced before, the sibling is suspended until people have compared (`key_alarm`). Whoever calls has read the
+        document at the sibling's own origin, or found it signed with a pinned key.
         """
         keys = _message_keys(instance, sibling)
         if not stand_beside(keys, sibling.instance_keys):
-            self._node.log.warning("key_not_pinned", sibling=sibling.origin)
+            self._node.log.error(key_alarm.CODE, sibling=sibling.origin)
+            announced, _ = await self.announced(sibling)
+            if not {key.fingerprint for key in keys} <= sibling.instance_keys | set(announced) or not keys:
+                await key_alarm.suspend(self._node, sibling)
             return False
         await self._note({key.fingerprint for key in keys}, sibling)
         await self._renew(instance, sibling)
@@ -152,7 +157,8 @@ class Pins:
         if compared and fingerprint.strip().lower() != found.fingerprint:
             raise Rejected("fingerprint_differs", "fingerprint", status=409)
         after = {**before, **self._new_pins(before, found, compared=compared)}
-        if after == dict(before):
+        suspended = await self._node.store.one("siblings.alarm", origin=found.origin) is not None
+        if after == dict(before) and not suspended:
             raise Rejected("no_change", "fingerprint", status=409)
 
         async def work(tx: Transaction) -> None:
@@ -163,6 +169,7 @@ class Pins:
             if not changed:
                 raise Rejected("no_change", "fingerprint", status=409)
             await tx.run("siblings.forget_shown", origin=found.origin)
+            await tx.run("siblings.end_alarm", origin=found.origin)
             await record(self._node, tx, found.origin, "repin", by, reason, before=before, after=after)
 
         await commit(self._node, work)

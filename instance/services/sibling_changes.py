@@ -25,13 +25,15 @@ if TYPE_CHECKING:
 
 #: What a sibling says of itself, and no trust hangs on: taken over by nobody's order.
 RENEW: Final = "renew"
+#: By whom, in the record, a change came that a federation list brought.
+BY_LIST: Final = "federation list"
 #: What the audit log calls a change; a policy by its name.
 LOGGED: Final = {
     "add": "sibling.admitted", "repin": "sibling.repinned", "kinds": "sibling.kinds_changed",
     "remove": "sibling.removed", "inherit": "sibling.resumed", "read-only": "sibling.read_only",
     "pause": "sibling.paused", "block": "sibling.blocked", "countries": "sibling.countries_changed",
     "note": "sibling.note_changed", "expel": "sibling.expelled", "keep": "sibling.copies_kept",
-    "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged",
+    "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged", "list": "sibling.listed",
 }  # fmt: skip
 
 
@@ -93,7 +95,7 @@ async def record(
         at=to_ms(now),
     )  # fmt: skip
     if act != RENEW:
-        ordered_by = SYSTEM.id if by == SYSTEM.id else who(by)
+        ordered_by = SYSTEM.id if by.startswith(BY_LIST) else who(by)
         await chain.append(tx, LOGGED[act], now, ordered_by, thing=f"c-{id.lower()}")
 
 

@@ -35,9 +35,12 @@ if TYPE_CHECKING:
 CODES: Final = (
     "bad_origin", "own_origin", "loopback_not_allowed", "already_a_sibling", "not_reached", "not_an_instance",
     "fingerprint_differs", "bad_country", "reason_missing", "unknown_sibling", "bad_policy", "bad_kind", "no_change",
+    "keys_not_compared",
 )  # fmt: skip
 
 REMOVE: Final = "remove"
+#: Policies under which anything is exchanged.
+_SPEAKING: Final = frozenset({LocalPolicy.INHERIT, LocalPolicy.READ_ONLY})
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
 
 
@@ -71,7 +74,7 @@ class SiblingAdmin:
 
     async def look_up(self, origin: str) -> Found:
         """Read the candidate's instance actor once; raise Rejected for an address that can never be a sibling."""
-        checked = self._check_origin(origin)
+        checked = self.check_origin(origin)
         if await self._store.one("siblings.get", origin=checked) is not None:
             raise Rejected("already_a_sibling", "origin")
         return await candidates.look_up(self._node, checked)
@@ -108,12 +111,12 @@ class SiblingAdmin:
 
     async def add(self, found: Found, fingerprint: str, may_issue_for: Sequence[str], by: str, reason: str) -> Sibling:
         """Admit the candidate when the confirmed fingerprint is the one it showed; return the entry."""
-        origin = self._check_origin(found.origin)
+        origin = self.check_origin(found.origin)
         check_order(by, reason)
         if fingerprint.strip().lower() != found.fingerprint:
             raise Rejected("fingerprint_differs", "fingerprint", status=409)
-        countries = _check_countries(may_issue_for)
-        entry = _entry(found, countries, self._node.clock())
+        countries = check_countries(may_issue_for)
+        entry = entry_of(found, countries, self._node.clock())
 
         async def work(tx: Transaction) -> None:
             await welcome(tx, origin, self._node.clock())
@@ -127,7 +130,11 @@ class SiblingAdmin:
         return await self.show(origin)
 
     async def set_policy(self, origin: str, policy: str, by: str, reason: str) -> Sibling:
-        """Narrow or restore what the sibling may do here; what waits for it is held, dropped or released with that."""
+        """Narrow or restore what the sibling may do here; what waits for it is held, dropped or released with that.
+
+        Whoever was suspended since its keys had changed is spoken with again once they have been compared
+        (`keys_not_compared`).
+        """
         check_order(by, reason)
         if policy not in set(LocalPolicy):
             raise Rejected("bad_policy", "policy")
@@ -137,6 +144,8 @@ class SiblingAdmin:
 
         async def work(tx: Transaction) -> None:
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
+            if policy in _SPEAKING and await tx.one("siblings.alarm", origin=origin) is not None:
+                raise Rejected("keys_not_compared", "policy", status=409)
             if not await tx.run("siblings.set_policy", origin=origin, policy=policy, before=before["policy"]):
                 raise Rejected("no_change", "policy", status=409)
             await settle_queue(self._node, tx, origin, LocalPolicy(policy))
@@ -176,7 +185,8 @@ class SiblingAdmin:
 
     # ── parts ──
 
-    def _check_origin(self, text: str) -> str:
+    def check_origin(self, text: str) -> str:
+        """Return the origin of what could be a sibling; raise Rejected."""
         try:
             origin = parse_origin(text.strip().rstrip("/") if isinstance(text, str) else text)
         except BadUri:
@@ -195,7 +205,8 @@ class SiblingAdmin:
         return row
 
 
-def _entry(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str, Any]:
+def entry_of(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str, Any]:
+    """Return the row of a sibling that is admitted with exactly the keys found."""
     issuers = (issuer_pin(key, now) for key in found.issuer_keys)
     kinds = _kinds(FEDERATING_KINDS)
     return {
@@ -207,7 +218,8 @@ def _entry(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str,
     }  # fmt: skip
 
 
-def _check_countries(countries: Sequence[str]) -> tuple[str, ...]:
+def check_countries(countries: Sequence[str]) -> tuple[str, ...]:
+    """Return the countries, each once; raise Rejected(bad_country) where one is none, or there is none."""
     if not countries or not all(_COUNTRY.match(code) for code in countries):
         raise Rejected("bad_country", "countries")
     return tuple(sorted(set(countries)))

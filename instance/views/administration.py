@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from federation.allowlist import Listed, LocalPolicy
 from instance.evidence import OPEN
+from instance.services import key_alarm
 
 if TYPE_CHECKING:
     from instance.wiring import Node
 
 #: The pages of administration, by name and address; the first is where they begin.
 TABS: Final = (
-    ("overview", "/administration"), ("siblings", "/administration/siblings"), ("list", "/administration/list"),
-    ("messages", "/administration/messages"),
+    ("overview", "/administration"), ("siblings", "/administration/siblings"), ("pairing", "/administration/pairing"),
+    ("list", "/administration/list"), ("messages", "/administration/messages"),
 )  # fmt: skip
 #: Deliveries that are not over, and those that were given up.
 STATES: Final = ("waiting", "resting", "held", "dead")
@@ -37,6 +38,10 @@ class Overview:
     #: Whether evidence can be taken and shown, and whether credentials are signed.
     evidence: bool
     signing: bool
+    #: How many siblings are suspended since they show keys that nobody here has compared.
+    alarms: int = 0
+    #: How many invitations and requests to become siblings wait.
+    pairings: int = 0
 
     @property
     def alone(self) -> bool:
@@ -55,4 +60,5 @@ async def overview(node: Node) -> Overview:
         readable=node.allowlist.readable, siblings={policy: policies[policy] for policy in LocalPolicy},
         deliveries={state: states.get(state, 0) for state in STATES}, inbound=int(waiting["number"]) if waiting else 0,
         evidence=node.evidence.state == OPEN, signing=node.dossiers.restoring.state == "current",
+        alarms=len(await key_alarm.alarms(node)), pairings=len(await node.pairings.open()),
     )  # fmt: skip

@@ -221,7 +221,7 @@ LEFT_OUT: Final[dict[str, str]] = {
         ),
         _OTHERS,
     ),
-    **dict.fromkeys(("sibling_changes", "staff_acts", "policy_changes", "campaigns"), _OFFICE),
+    **dict.fromkeys(("sibling_changes", "pairings", "staff_acts", "policy_changes", "campaigns"), _OFFICE),
     **dict.fromkeys(("inbound", "received", "activities", "deliveries"), _CARRIED),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
     **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),

@@ -149,6 +149,9 @@ def test_every_command_has_been_thought_of() -> None:
     }  # test_staff_commands
     without |= {"policy.show", "messages.show"}  # test_policy_commands, below
     without |= {
+        f"siblings.{act}" for act in ("invite", "requests", "read", "confirm", "decline")
+    }  # test_pairing_commands
+    without |= {
         f"federation_list.{act}" for act in ("show", "entry", "verify", "publish")
     }  # test_federation_list_commands
 

@@ -253,8 +253,8 @@ async def test_an_update_of_the_instance_with_a_stray_key_raises_the_alarm(town,
     body = bent(honest, lambda d: d["object"].update(id=str(de.node.actor), publicKey=[_pem(stray)]))
     key = await de.node.keys.signing_key(de.node.actor, Profile.CAVAGE)
 
-    lied = await send_signed(fr, body, key)
     told = await send_as_instance(de, fr, an_act(author, Update, object=found, id=new_id(de.node.origin, "activities")))
+    lied = await send_signed(fr, body, key)
 
     assert (403, "pin_mismatch") == refused(lied)
     assert 202 == told.status

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
+from federation.errors import TooManyRequests
 from instance.hot import limits
-from instance.hot.limits import LOOPBACK, ClientAddress, ConnectionLimit
+from instance.hot.limits import LOOPBACK, ClientAddress, ConnectionLimit, SlowLimit
 
 
 def room(limit: ConnectionLimit, *addresses: str) -> list[bool]:
@@ -118,3 +121,24 @@ def test_requests_and_sign_ins_are_counted_like_connections():
 
 def _seen(peer: str) -> str:
     return ClientAddress(())({"client": (peer, 1)}, {})
+
+
+def test_a_slow_limit_counts_in_a_minute_and_in_a_day() -> None:
+    """Beyond either it says when to come back; another subject has its own count."""
+    now = [datetime(2026, 11, 23, 12, 0, 15, tzinfo=UTC)]
+    limit = SlowLimit(lambda: now[0], minute=2, day=3)
+    for _ in range(2):
+        limit.count("a")
+    with pytest.raises(TooManyRequests) as minute:
+        limit.count("a")
+    limit.count("b")
+    now[0] += timedelta(minutes=1)
+    limit.count("a")
+    with pytest.raises(TooManyRequests) as day:
+        limit.count("a")
+    now[0] += timedelta(days=1)
+    limit.count("a")
+
+    assert 45 == minute.value.retry_after
+    assert 12 * 3_600 - 75 == day.value.retry_after
+    assert 5 == TooManyRequests.retry_after

@@ -11,6 +11,7 @@ import pytest
 from federation.allowlist import LocalPolicy
 from instance import commands
 from instance.services.errors import Rejected
+from instance.services.pairing_rows import LOGGED as PAIRING_LOGGED
 from instance.services.sibling_changes import LOGGED
 from instance.services.sibling_proposals import PROPOSED, WITHDRAWN
 from instance.services.siblings import REMOVE
@@ -44,8 +45,9 @@ async def changes(node: Any) -> list[str]:
 def test_every_change_and_copy_has_its_name_in_the_log():
     """Each policy, each other change; and all of them are acts of staff, which the data protection officer is shown."""
     of_entries = {*map(str, LocalPolicy), "add", "repin", "kinds", "countries", "note", REMOVE}
-    assert of_entries | {"expel", "keep", "hide", "purge"} == set(LOGGED)
-    assert {*LOGGED.values(), *STAFF_LOGGED.values(), PROPOSED, WITHDRAWN} == set(STAFF_ACTS)
+    assert of_entries | {"expel", "keep", "hide", "purge", "list"} == set(LOGGED)
+    named = {*LOGGED.values(), *STAFF_LOGGED.values(), *PAIRING_LOGGED.values(), PROPOSED, WITHDRAWN}
+    assert named == set(STAFF_ACTS)
     assert set(STAFF_ACTS) <= ACTS
 
 

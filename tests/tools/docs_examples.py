@@ -15,7 +15,7 @@ from typing import Any, Final
 import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation import integrity, membership, render, signatures
+from federation import integrity, membership, pairing, render, signatures
 from federation import membership_drafts as drafts
 from federation.keys import PrivateKey, make_rsa
 from federation.membership import MemberStatus as MembersState
@@ -282,3 +282,17 @@ def signed_headers(profile: Profile) -> str:
     if profile is Profile.CAVAGE:
         headers["Signature"] = re.sub(r'signature="[^"]*"', 'signature="(base64)"', headers["Signature"])
     return "\n".join(["POST /inbox HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())])
+
+
+def invitation() -> str:
+    """An invitation of the German instance to the French one; the actor in its body is left out."""
+    actor, url = instance(), pairing.address(FR, DE)
+    name, sees = "01jdc5s8g0kq3x7f9v2m4n6p8r", "sha256:" + hashlib.sha256(b"seen").hexdigest()
+    body = pairing.write(pairing.Verb.INVITE, name, sees, render.instance(actor))
+    key = PrivateKey.of(uri(f"{actor.id}#ed25519-key"), actor.id, ed25519(actor.id))
+    headers = signatures.sign("POST", url, body, key, Profile.RFC9421, NOW, content_type=pairing.JSON)
+    shown = json.dumps(
+        {"pairing": "invite", "name": name, "sees": sees, "actor": {"id": actor.id, "…": "…"}}, ensure_ascii=False
+    )
+    lines = [f"POST {url.target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items()), "", shown]
+    return "\n".join(lines)

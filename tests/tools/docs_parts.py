@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from federation import delivery, errors, jsonld, reader, strict
+from federation import delivery, errors, jsonld, pairing, reader, strict
 from federation.signatures import Profile
 from instance import config
 from instance.cli import esanum
@@ -138,6 +138,19 @@ def limits() -> str:
         ("items of one page of a collection", f"{reader.MAX_ITEMS:,}"),
     ]
     return table(("thing", "at most"), rows)
+
+
+def pairing_moves() -> list[tuple[str, ...]]:
+    """Every move of a pairing, seen from one side."""
+    rows = [
+        (f"`{here}`", f"`{event}`", f"`{to}`") for here, moves in pairing.MOVES.items() for event, to in moves.items()
+    ]
+    return [("from", "what happens", "to"), *rows]
+
+
+def pairing_example() -> str:
+    """An invitation, as it is posted."""
+    return code(examples.invitation(), "http")
 
 
 # ── docs/federation.md ──
@@ -329,6 +342,8 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
         "cavage": cavage_example,
         "rfc9421": rfc9421_example,
         "limits": limits,
+        "pairing": pairing_example,
+        "pairing moves": made(pairing_moves),
     },
     "docs/federation.md": {"answers": answers},
     "docs/verification.md": {

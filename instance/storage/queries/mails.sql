@@ -36,3 +36,7 @@ delete from mails where id = :id;
 -- name: drop_sent
 -- What was sent says to whose account, and when; nobody needs it any more.
 delete from mails where sent_at <= :before;
+
+-- name: since
+-- Whether there was a mail about this of late.
+select count(*) as number from mails where notice = :notice and at > :since;

@@ -104,3 +104,21 @@ on conflict (origin) do update set failures = 0, next_at = 0, width = 32, failin
 
 -- name: forget_keys
 delete from keys where origin = :origin and private is null;
+
+-- name: alarms
+-- Siblings that this instance has suspended since they show other keys, and since when.
+select name, value from settings where name like 'key alarm of %' order by name;
+
+-- name: alarm
+select value from settings where name = 'key alarm of ' || :origin;
+
+-- name: raise_alarm
+insert into settings (name, value) values ('key alarm of ' || :origin, :at) on conflict do nothing;
+
+-- name: end_alarm
+delete from settings where name = 'key alarm of ' || :origin;
+
+-- name: suspend
+-- Only while it is spoken with, and while the pins are those the keys were held against.
+update siblings set policy = 'pause'
+where origin = :origin and policy in ('inherit', 'read-only') and instance_keys = :seen;

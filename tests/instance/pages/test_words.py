@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from federation.membership import MemberStatus
+from federation.pairing import State as PairingState
 from federation.trail import Step
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, i18n, rendering
@@ -24,6 +25,7 @@ from instance.services import (
     follows,
     joining,
     own_refusals,
+    pairing,
     people,
     policies,
     publishing,
@@ -53,6 +55,7 @@ from instance.services.effects import (
     REPORTED,
 )
 from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
+from instance.views import pairing as pairing_view
 from instance.views import siblings as siblings_view
 from verification import audit
 from verification.acts import Notice
@@ -127,6 +130,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "allowlist.refused_": ["in", "out"],
     "allowlist.source.": ["local", "list"],
     "policy.": ["inherit", "read-only", "pause", "block"],
+    "pairing.state.": [state.value for state in PairingState],
+    "pairing.reason.": pairing_view.WHY,
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
@@ -224,6 +229,7 @@ CODES = {
     *expelling.CODES,
     *sibling_csv.CODES,
     *sibling_proposals.CODES,
+    *pairing.CODES,
     *standings.CODES,
     *evidence.CODES,
     *second_factor.CODES,

@@ -1,0 +1,236 @@
+"""Pairing through faults: whatever gets lost, and whoever dies between which lines, both sides come to the same end."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import orjson
+import pytest
+
+from federation.pairing import State
+from instance.services.pairing_wire import PairingWire
+from tests.network.pairing_scene import CLI, DE, FR, asked, confirms, here, lists
+from tests.town import Network, Place, rows
+
+
+class Killed(BaseException):
+    """The process ends here: nothing catches it."""
+
+
+@pytest.fixture
+async def pair(network: Any) -> tuple[Network, Place, Place]:
+    """France and Germany, which list nobody."""
+    town = await network("fr", "de", introduced=False)
+    return town, town["fr"], town["de"]
+
+
+async def passes(town: Network, hours: int = 3) -> None:
+    """Let time pass, and everybody work meanwhile."""
+    for _ in range(hours * 2):
+        town.clock.move(minutes=30)
+        await town.settle()
+        for place in town.places.values():
+            await place.node.pairings.sweep()
+
+
+async def through(town: Network, fr: Place, de: Place) -> None:
+    """The whole way; whoever has to be told is told by and by."""
+    await fr.node.pairings.invite(DE, CLI)
+    await passes(town)
+    await de.node.pairings.read((await here(de, fr)).id, CLI)
+    await confirms(fr, de)
+    await passes(town)
+    await confirms(de, fr, countries=("FR",))
+    await passes(town)
+
+
+async def exchange(town: Network, fr: Place, de: Place) -> list[str]:
+    """A post from each to the other."""
+    for place in (fr, de):
+        await (await place.doctor("marie")).posts(f"Of {place.name}")
+    await passes(town, 2)
+    return [sorted(await place.titles()) for place in (fr, de)]  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("verb", ["invite", "confirm"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_answers_that_get_lost_are_asked_for_again(pair: Any, verb: str, times: int) -> None:
+    """The receiver has done its work and the sender does not know: said again, it is the same."""
+    town, fr, de = pair
+    left = dict.fromkeys((f"{DE}/siblings/fr.example/pairing", f"{FR}/siblings/de.example/pairing"), times)
+
+    def loses(method: str, url: str, body: bytes) -> bool:
+        mine = method == "POST" and left.get(url, 0) > 0 and orjson.loads(body)["pairing"] == verb
+        left[url] = left.get(url, 0) - mine
+        return mine
+
+    town.loses = loses
+    await through(town, fr, de)
+
+    assert ([DE], [FR]) == (lists(fr), lists(de))
+    assert [["Of de", "Of fr"]] * 2 == await exchange(town, fr, de)
+    assert 1 == [row["act"] for row in await rows(fr.node, "select act from sibling_changes")].count("add")
+    assert 1 == [row["act"] for row in await rows(de.node, "select act from sibling_changes")].count("add")
+
+
+@pytest.mark.parametrize(("who", "when"), list(itertools.product(("fr", "de"), (1, 2, 3))))
+async def test_who_dies_before_writing_that_it_was_taken_says_it_again(
+    pair: Any, monkeypatch: Any, who: str, when: int
+) -> None:
+    """The process ends between the other's answer and its own row, and begins again on the same rows."""
+    town, fr, de = pair
+    true, seen = PairingWire._taken, {"number": 0}
+
+    async def dies(self: PairingWire, pairing: Any) -> None:
+        if self._node.origin == f"https://{who}.example":
+            seen["number"] += 1
+            if seen["number"] == when:
+                raise Killed
+        await true(self, pairing)
+
+    monkeypatch.setattr(PairingWire, "_taken", dies)
+
+    async def lived(act: Any) -> None:
+        try:
+            await act
+        except Killed:
+            await town[who].reopen()
+
+    await fr.node.pairings.invite(DE, CLI)
+    await lived(town.settle())
+    await passes(town, 1)
+    await de.node.pairings.read((await here(de, fr)).id, CLI)
+    await confirms(fr, de)
+    await lived(town.settle())
+    await passes(town, 1)
+    await confirms(de, fr, countries=("FR",))
+    await lived(town.settle())
+    await passes(town, 1)
+
+    assert ([DE], [FR]) == (lists(fr), lists(de))
+    assert (State.ACTIVE, State.ACTIVE) == ((await here(fr, de)).state, (await here(de, fr)).state)
+
+
+async def test_active_on_one_side_is_harmless_and_heals(pair: Any) -> None:
+    """Germany has admitted France, which is down: what Germany sends waits, nothing is lost, and it arrives."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    town.down.add("fr")
+    await confirms(de, fr, countries=("FR",))
+    await (await de.doctor("anna")).posts("Written early")
+    await passes(town, 2)
+    between = lists(fr), lists(de)
+    town.down.clear()
+    await passes(town)
+
+    assert ([], [FR]) == between
+    assert ([DE], [FR]) == (lists(fr), lists(de))
+    assert ["Written early"] == await fr.titles()
+
+
+async def test_what_arrives_before_the_confirmation_waits(pair: Any) -> None:
+    """Only the pairing's own messages get lost: France answers `not_a_sibling`, and Germany's lane begins anew after."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    true, lost = fr.request, {"on": True}
+
+    async def deaf(method: str, target: str, headers: Any, body: bytes = b"") -> Any:
+        if lost["on"] and target.endswith("/pairing"):
+            from federation.wire import NotReached
+
+            raise NotReached("reset")
+        return await true(method, target, headers, body)
+
+    fr.request = deaf  # type: ignore[method-assign]
+    await confirms(de, fr, countries=("FR",))
+    await (await de.doctor("anna")).posts("Written early")
+    await passes(town, 2)
+    before = await fr.titles()
+    lost["on"] = False
+    await passes(town)
+
+    assert [] == before
+    assert ([DE], ["Written early"]) == (lists(fr), await fr.titles())
+
+
+async def test_a_confirmation_at_the_last_moment_still_counts(pair: Any) -> None:
+    """Germany confirms an hour before the end and is cut off for a day: whoever had confirmed listens that long."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    town.clock.move(days=6, hours=23)
+    town.down.add("fr")
+    await confirms(de, fr, countries=("FR",))
+    await passes(town, 20)
+    town.down.clear()
+    await passes(town)
+
+    assert ([DE], [FR]) == (lists(fr), lists(de))
+
+
+async def test_a_confirmation_that_comes_too_late_is_undone(pair: Any) -> None:
+    """France gave up a day ago: Germany's entry, which France never knew of, is taken back, and said so."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    town.clock.move(days=6, hours=23)
+    town.down.add("fr")
+    await confirms(de, fr, countries=("FR",))
+    await passes(town, 48)
+    before = lists(de)
+    town.down.clear()
+    await passes(town)
+    ended = await here(de, fr)
+
+    assert [FR] == before
+    assert ([], []) == (lists(fr), lists(de))
+    assert (State.EXPIRED, "over_there", "") == (ended.state, ended.reason, ended.owed)
+    changes = await rows(de.node, "select act, by_whom from sibling_changes order by id")
+    assert ("remove", "system") == tuple(changes[-1])
+
+
+async def test_taken_back_while_the_other_confirms(pair: Any) -> None:
+    """France takes back what it confirmed just as Germany confirms: both end without each other."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    await fr.node.pairings.decline((await here(fr, de)).id, "not_agreed", CLI)
+    await confirms(de, fr, countries=("FR",))
+    before = lists(de)
+    await passes(town)
+
+    assert [FR] == before
+    assert ([], []) == (lists(fr), lists(de))
+    assert State.WITHDRAWN == (await here(fr, de)).state
+    assert not (await here(de, fr)).open
+
+
+async def test_what_both_have_taken_nobody_takes_back_by_the_wire(pair: Any) -> None:
+    """Once both are siblings an old word ends nothing: a sibling is removed by people."""
+    town, fr, de = pair
+    await through(town, fr, de)
+    name = (await here(fr, de)).name
+
+    async def says(tx: Any) -> None:
+        from dataclasses import replace
+
+        from federation.pairing import Verb
+        from instance.services import pairing_rows
+
+        found = pairing_rows.read_pairing(await tx.one("pairings.latest_of", origin=DE))
+        await pairing_rows.put(tx, found.owing(Verb.WITHDRAW), fr.node.clock())
+        assert replace(found).name == name
+
+    await fr.node.store.write(says)
+    await passes(town, 1)
+
+    assert ([DE], [FR]) == (lists(fr), lists(de))
+    assert State.ACTIVE == (await here(de, fr)).state
