@@ -23,9 +23,6 @@ class Metrics:
         self.queue = Gauge("esanum_deliveries", "Deliveries by state", ["state"], registry=self.registry)
         self.waiting = Gauge("esanum_inbound_waiting", "Kept activities not yet worked off", registry=self.registry)
         self.siblings = Gauge("esanum_siblings", "Siblings by policy", ["policy"], registry=self.registry)
-        self.key_alarms = Gauge(
-            "esanum_sibling_key_alarms", "Siblings suspended since their keys have changed", registry=self.registry
-        )
         self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
         self.wal = Gauge("esanum_wal_bytes", "Size of SQLite's write-ahead log", registry=self.registry)
         self.evidence_open = Gauge(
@@ -41,6 +38,23 @@ class Metrics:
         self.scans = Counter(
             "esanum_scans", "Files looked at for malware, by outcome", ["outcome"], registry=self.registry
         )
+        self._count_siblings()
+        self.late = Gauge(
+            "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
+        )
+        self.skew = Gauge(
+            "esanum_clock_skew_seconds", "Farthest clock of a sibling, beyond a minute", registry=self.registry
+        )
+        self.pages = Histogram(
+            "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+        )  # fmt: skip
+
+    def _count_siblings(self) -> None:
+        """What is counted of siblings beside messages: their keys, the list they stand on, their logs."""
+        self.key_alarms = Gauge(
+            "esanum_sibling_key_alarms", "Siblings suspended since their keys have changed", registry=self.registry
+        )
         self.list_seconds = Gauge(
             "esanum_federation_list_seconds", "Until the federation list runs out; 0 without one, negative beyond",
             registry=self.registry,
@@ -49,12 +63,6 @@ class Metrics:
             "esanum_federation_list_alarm", "1 beside why the last list was not adopted or read", ["code"],
             registry=self.registry,
         )  # fmt: skip
-        self.late = Gauge(
-            "esanum_late_seconds", "How late the process is, on average of ten seconds", registry=self.registry
-        )
-        self.skew = Gauge(
-            "esanum_clock_skew_seconds", "Farthest clock of a sibling, beyond a minute", registry=self.registry
-        )
         self.log_gaps = Gauge(
             "esanum_log_gaps", "Siblings in whose log something is missing here", registry=self.registry
         )
@@ -67,10 +75,6 @@ class Metrics:
         self.followers_mended = Counter(
             "esanum_followers_mended", "Follows on which two ends did not agree", registry=self.registry
         )
-        self.pages = Histogram(
-            "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-        )  # fmt: skip
 
     def render(self) -> bytes:
         """Return all series in the text format."""

@@ -209,6 +209,10 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_contacts",
             "sibling_lists",
             "sibling_logs",
+            "sibling_farewells",
+            "sibling_days",
+            "federation_lists",
+            "federation_list_state",
             "missing_answers",
             "lanes",
             "refusals",
@@ -221,8 +225,10 @@ LEFT_OUT: Final[dict[str, str]] = {
         ),
         _OTHERS,
     ),
-    **dict.fromkeys(("sibling_changes", "pairings", "staff_acts", "policy_changes", "campaigns"), _OFFICE),
-    **dict.fromkeys(("inbound", "received", "activities", "deliveries"), _CARRIED),
+    **dict.fromkeys(
+        ("sibling_changes", "sibling_proposals", "pairings", "staff_acts", "policy_changes", "campaigns"), _OFFICE
+    ),
+    **dict.fromkeys(("inbound", "received", "activities", "deliveries", "sibling_last_words"), _CARRIED),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
     **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
