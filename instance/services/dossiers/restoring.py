@@ -41,7 +41,9 @@ ASKING, CURRENT, BEHIND = "asking", "current", "behind"
 #: From when on one answer is enough, where half of them do not answer, and from when on none is needed.
 ONE_ANSWER: Final = timedelta(minutes=15)
 NO_ANSWER: Final = timedelta(days=1)
-#: How often siblings are asked: while nothing is signed, and otherwise.
+#: How often siblings are asked: while nothing is signed (several that start together wait for each other: sooner at
+#: first), and otherwise.
+AT_FIRST: Final = timedelta(seconds=10)
 SOON: Final = timedelta(minutes=1)
 SELDOM: Final = timedelta(hours=1)
 
@@ -108,7 +110,8 @@ class Restoring:
 
     async def tick(self) -> None:
         """Ask siblings when it is time, or when there are others; a chore."""
-        wait = SELDOM if self._state == CURRENT else SOON
+        soon = AT_FIRST if self._node.clock() - self._since < ONE_ANSWER else SOON
+        wait = SELDOM if self._state == CURRENT else soon
         first, self._ticked = self._state == ASKING and not self._ticked, True
         changed = self._node.allowlist().version != self._version
         if first or changed or not timedelta(0) <= self._node.clock() - self._asked < wait:
