@@ -13,6 +13,7 @@ then. What is an answer `witnesses.py` says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -46,6 +47,9 @@ NO_ANSWER: Final = timedelta(days=1)
 AT_FIRST: Final = timedelta(seconds=10)
 SOON: Final = timedelta(minutes=1)
 SELDOM: Final = timedelta(hours=1)
+#: What is done before anybody is verified, by the names of acts, and the longest log that is looked through for more.
+_OF_NOBODY: Final = ("sibling.", "backup.")
+_FEW: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,9 +189,18 @@ class Restoring:
         """Whether what was answered is enough to go on; see the rule above."""
         if not self._node.allowlist.readable:
             return False
-        if 2 * counted.answered >= counted.asked or (await chain.head(self._node.store)).sequence == 0:
+        if 2 * counted.answered >= counted.asked or await self._is_new():
             return True
         return self._node.clock() - self._since >= (ONE_ANSWER if counted.answered else NO_ANSWER)
+
+    async def _is_new(self) -> bool:
+        """Whether the log tells of siblings and back-ups alone, if of anything: nothing was signed that rests on it."""
+        head = (await chain.head(self._node.store)).sequence
+        if head > _FEW:
+            return False
+        rows = await self._node.store.all("audit.page", after=0, most=_FEW)
+        acts = [str(json.loads(row["entry"]).get("act", "")) for row in rows]
+        return len(acts) == head and all(act.startswith(_OF_NOBODY) for act in acts)
 
     def _to(self, state: str) -> None:
         if state == CURRENT and self._state != CURRENT:
