@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -80,6 +82,19 @@ class Country:
             except OSError:
                 time.sleep(0.01)
         raise AssertionError(f"{self.name} is not ready: {self.log()}")
+
+    def health(self) -> dict[str, Any]:
+        """What health says, whether it is well or not."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/health", timeout=10) as answer:
+                return dict(json.loads(answer.read()))
+        except urllib.error.HTTPError as error:
+            with error:
+                return dict(json.loads(error.read()))
+
+    def until_signing(self) -> None:
+        """Return when it signs: its siblings have said that they know of no longer log."""
+        until(lambda: self.health()["signing"] == "current")
 
     def kill(self) -> None:
         """End it without goodbye (SIGKILL)."""

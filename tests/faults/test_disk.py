@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
-import json
 import os
-import urllib.error
-import urllib.request
 from collections import Counter
 from typing import Any
 
@@ -28,6 +25,8 @@ async def test_a_full_disk_refuses_and_heals_by_itself(countries, tmp_path):
         de.start()
         for country in (fr, de):
             await asyncio.to_thread(country.until_ready)
+        for country in (fr, de):
+            await asyncio.to_thread(country.until_signing)
         before = Counter(titles(de))
         filler = de.folder / "filler"
         await asyncio.to_thread(_fill, filler)
@@ -36,7 +35,7 @@ async def test_a_full_disk_refuses_and_heals_by_itself(countries, tmp_path):
         at_home.start()
         await asyncio.to_thread(until, lambda: abroad.done)
         await asyncio.to_thread(until, lambda: fr.number("select max(failures) from lanes") >= 2)
-        report, refused = _health(de), set(at_home.ledger.strange)
+        report, refused = de.health(), set(at_home.ledger.strange)
         told = Counter(at_home.ledger.acknowledged)
         pid = de.process.pid
         filler.unlink()
@@ -50,7 +49,7 @@ async def test_a_full_disk_refuses_and_heals_by_itself(countries, tmp_path):
         assert before + Counter(abroad.ledger.sent) + Counter(at_home.ledger.sent) == here
         assert pid == de.process.pid
         assert de.process.poll() is None
-        assert _health(de)["ok"]
+        assert de.health()["ok"]
         assert 0 == (await asyncio.to_thread(de.stop))[0]
 
 
@@ -73,6 +72,8 @@ async def test_a_disk_that_turns_read_only_is_read_and_nothing_more(countries, t
         de.start()
         for country in (fr, de):
             await asyncio.to_thread(country.until_ready)
+        for country in (fr, de):
+            await asyncio.to_thread(country.until_signing)
         os.sync()  # what the test wrote; what the instance writes from now on is its own to keep
         first = Writers(de, posts_each=3)
         first.start()
@@ -86,7 +87,7 @@ async def test_a_disk_that_turns_read_only_is_read_and_nothing_more(countries, t
         await asyncio.to_thread(until, lambda: len(second.ledger.strange) > 2)
         await asyncio.to_thread(until, lambda: fr.number("select max(failures) from lanes") >= 2)
         second.stop()
-        report = _health(de)
+        report = de.health()
         await asyncio.to_thread(de.stop)
         await asyncio.to_thread(disks.repair, de.folder)
         de.start()
@@ -108,13 +109,3 @@ def _read(country: Country, path: str) -> int:
     status = connection.getresponse().status
     connection.close()
     return status
-
-
-def _health(country: Country) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{country.metrics}/health", timeout=10) as answer:
-            found = json.loads(answer.read())
-    except urllib.error.HTTPError as error:
-        found = json.loads(error.read())
-        error.close()
-    return dict(found)

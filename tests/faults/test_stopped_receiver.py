@@ -33,6 +33,8 @@ def _write_while_stopped(sender: Country, well: Country, hanging: Country) -> tu
         country.start()
     for country in (sender, well, hanging):
         country.until_ready()
+    for country in (sender, well, hanging):
+        country.until_signing()
     hanging.signal(signal.SIGSTOP)
     writers = Writers(sender, posts_each=25)
     writers.start()

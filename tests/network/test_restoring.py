@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -167,7 +168,7 @@ async def test_a_restart_is_no_restore(town: Network, tmp_path: Path) -> None:
 
 
 async def test_alone_and_at_the_first_start_nobody_is_waited_for(network: Any) -> None:
-    """Without siblings there is nobody to ask; a log without entries has nothing to ask for, one with an entry has."""
+    """Without siblings there is nobody to ask; a log that tells of siblings alone has nothing to ask for."""
     town: Network = await network("fr", "de", introduced=False)
     fr, de = town["fr"], town["de"]
     await (await Applicant.submits(fr.node)).is_approved()
@@ -176,13 +177,23 @@ async def test_alone_and_at_the_first_start_nobody_is_waited_for(network: Any) -
     await de.admits(fr)
     town.down.add("fr")
     await de.reopen()
-    with_an_entry = await de.node.dossiers.restoring.may_sign()
-    damage(de, "delete from audit")  # a sibling from before its admission was an entry
-    await de.reopen()
+    admitted = [json.loads(row["entry"])["act"] for row in await rows(de.node, "select entry from audit")]
 
     assert "current" == alone
-    assert not with_an_entry
+    assert ["sibling.admitted"] == admitted
     assert await de.node.dossiers.restoring.may_sign()
+
+
+async def test_a_log_that_tells_of_anybody_waits(network: Any) -> None:
+    """The twin: one entry about a person, and it is asked first who knows of more."""
+    town: Network = await network("fr", "de", introduced=False)
+    fr = town["fr"]
+    await fr.admits(town["de"])
+    await Applicant.submits(fr.node)
+    town.down.add("de")
+    await fr.reopen()
+
+    assert not await fr.node.dossiers.restoring.may_sign()
 
 
 async def test_siblings_that_are_away_hold_nobody_up_for_ever(town: Network, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ then. What is an answer `witnesses.py` says.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,9 +42,14 @@ ASKING, CURRENT, BEHIND = "asking", "current", "behind"
 #: From when on one answer is enough, where half of them do not answer, and from when on none is needed.
 ONE_ANSWER: Final = timedelta(minutes=15)
 NO_ANSWER: Final = timedelta(days=1)
-#: How often siblings are asked: while nothing is signed, and otherwise.
+#: How often siblings are asked: while nothing is signed (several that start together wait for each other: sooner at
+#: first), and otherwise.
+AT_FIRST: Final = timedelta(seconds=10)
 SOON: Final = timedelta(minutes=1)
 SELDOM: Final = timedelta(hours=1)
+#: What is done before anybody is verified, by the names of acts, and the longest log that is looked through for more.
+_OF_NOBODY: Final = ("sibling.", "backup.")
+_FEW: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +114,8 @@ class Restoring:
 
     async def tick(self) -> None:
         """Ask siblings when it is time, or when there are others; a chore."""
-        wait = SELDOM if self._state == CURRENT else SOON
+        soon = AT_FIRST if self._node.clock() - self._since < ONE_ANSWER else SOON
+        wait = SELDOM if self._state == CURRENT else soon
         first, self._ticked = self._state == ASKING and not self._ticked, True
         changed = self._node.allowlist().version != self._version
         if first or changed or not timedelta(0) <= self._node.clock() - self._asked < wait:
@@ -189,9 +196,18 @@ class Restoring:
             return False
         if self._closed_by_list():
             return self._node.clock() - self._since >= NO_ANSWER
-        if 2 * counted.answered >= counted.asked or (await chain.head(self._node.store)).sequence == 0:
+        if 2 * counted.answered >= counted.asked or await self._is_new():
             return True
         return self._node.clock() - self._since >= (ONE_ANSWER if counted.answered else NO_ANSWER)
+
+    async def _is_new(self) -> bool:
+        """Whether the log tells of siblings and back-ups alone, if of anything: nothing was signed that rests on it."""
+        head = (await chain.head(self._node.store)).sequence
+        if head > _FEW:
+            return False
+        rows = await self._node.store.all("audit.page", after=0, most=_FEW)
+        acts = [str(json.loads(row["entry"]).get("act", "")) for row in rows]
+        return len(acts) == head and all(act.startswith(_OF_NOBODY) for act in acts)
 
     def _to(self, state: str) -> None:
         if state == CURRENT and self._state != CURRENT:
