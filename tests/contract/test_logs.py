@@ -46,6 +46,7 @@ async def send(tx: Transaction, number: int, *origins: str) -> None:
             {
                 "id": new_ulid(NOON), "origin": origin, "inbox": origin + "/inbox", "shared": 1, "activity": uri,
                 "actor": "https://fr.example/doctors/a", "object": uri, "priority": 3, "state": "waiting", "now": NOW,
+                "kind": "",
             }
             for origin in origins
         ],
@@ -144,7 +145,9 @@ async def test_what_was_given_up_has_arrived_where_the_sibling_misses_nothing(ro
         found = await rows.all("deliveries.list", origin=DE, state="waiting", limit=9)
         (delivery,) = [each["id"] for each in found if each["activity"] == row["uri"]]
         await rows.write(
-            lambda tx, id=delivery, code=code: tx.run("deliveries.dead", id=id, status=0, code=code, now=NOW)
+            lambda tx, id=delivery, code=code: tx.run(
+                "deliveries.dead", id=id, status=0, code=code, now=NOW, key_id="", profile="", head=""
+            )
         )
     before = await rows.one("logs.given_up", origin=DE, number=3)
     settled = await rows.write(lambda tx: tx.all("logs.arrived", origin=DE, number=3, now=NOW))

@@ -7,3 +7,6 @@ on conflict (uri) do nothing;
 
 -- name: body
 select body from activities where uri = :uri;
+
+-- name: get
+select uri, actor, type, object, audience, body, published_at from activities where uri = :uri;
