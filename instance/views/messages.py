@@ -46,7 +46,7 @@ KNOWN_CODES: Final = (
 _LONGEST: Final = 512
 _RELATED: Final = 100
 #: A row made before the clock was set back has a later id than now: it is found where nobody says until when.
-_EVER: Final = datetime.max.replace(tzinfo=UTC)
+EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,7 +150,7 @@ async def find(node: Node, sought: Sought) -> Found:
             return Found(lines=lines)
     now = node.clock()
     since = max(sought.since or now - LOOKED_BACK, now - KEPT)
-    until = first_ulid(sought.until or _EVER)
+    until = first_ulid(sought.until or EVER)
     rows = await node.store.all(
         "messages.find", since=first_ulid(since), until=min(until, sought.before or until), origin=sought.origin,
         direction=sought.direction, verdict=sought.verdict, code=sought.code, part=_pattern(sought.text),

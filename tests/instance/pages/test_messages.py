@@ -173,6 +173,16 @@ async def test_a_message_from_before_the_clock_was_set_back_is_found(desk: Desk)
     assert id not in await ada.text(f"{PATH}?to=2027-06-01T00:00")
 
 
+async def test_a_change_is_tried_on_messages_from_before_the_clock_was_set_back(desk: Desk) -> None:
+    """What is counted is listed as well."""
+    ada = await desk.staff("ada", "administrator")
+    await taken(desk, 1, id=first_ulid(desk.node.clock() + timedelta(days=400)))
+    page = await ada.text(f"{WHAT_IF}?origin={quote(DE, safe='')}&change=pause")
+
+    assert "1 of 1 messages would have been" in page
+    assert 1 == page.count('<span class="kind">accepted</span>')
+
+
 async def test_the_standing_of_the_doctor_is_shown_where_it_was_the_reason(desk: Desk) -> None:
     """By address and code alone: no name."""
     marie = await desk.place.doctor("marie")
