@@ -21,7 +21,7 @@ from federation.vocabulary import PostKind
 from instance.ids import first_ulid
 from instance.services.errors import Rejected
 from instance.storage.store import Row
-from instance.views.messages import Line, to_line
+from instance.views.messages import EVER, Line, to_line
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -136,7 +136,7 @@ async def ask(node: Node, change: Change) -> Outcome:
         Changed(day=day, direction=direction, before=before, after=after, number=number)
         for (day, direction, before, after), number in sorted(counts.items())
     ]
-    lines = await _lines(node, change.origin, changed, since, now) if found else []
+    lines = await _lines(node, change.origin, changed, since) if found else []
     return Outcome(total=total, number=counts.total(), changed=found, bars=_bars(found, now), lines=lines)
 
 
@@ -181,10 +181,10 @@ def _newcomer(origin: str) -> Sibling:
     )  # fmt: skip
 
 
-async def _lines(node: Node, origin: str, allowlist: Allowlist, since: str, now: datetime) -> list[tuple[Line, str]]:
+async def _lines(node: Node, origin: str, allowlist: Allowlist, since: str) -> list[tuple[Line, str]]:
     """The newest messages that change, out of so many that were looked at."""
     found: list[tuple[Line, str]] = []
-    until = first_ulid(now + timedelta(days=1))
+    until = first_ulid(EVER)
     for _ in range(_LOOKED_AT // _BATCH):
         rows = await node.store.all("messages.lines", origin=origin, since=since, until=until, most=_BATCH)
         for row in rows:

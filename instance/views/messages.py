@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from federation.allowlist import Direction
@@ -16,6 +16,7 @@ from federation.errors import all_refusals
 from federation.uri import BadUri, Uri
 from instance.ids import first_ulid
 from instance.services.errors import Rejected
+from instance.services.sibling_entries import authority_of
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
 from verification.verdicts import Reason
@@ -44,6 +45,8 @@ KNOWN_CODES: Final = (
 )  # fmt: skip
 _LONGEST: Final = 512
 _RELATED: Final = 100
+#: A row made before the clock was set back has a later id than now: it is found where nobody says until when.
+EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +127,8 @@ class Message:
     status: int
     now: Listed
     then: Listed
+    #: Under which authority the sibling has a page, also when it was expelled; empty for whoever has none.
+    sibling: str = ""
     #: The doctor who spoke and how they stand now, where the verdict was about that.
     doctor: str = ""
     standing: str = ""
@@ -145,7 +150,7 @@ async def find(node: Node, sought: Sought) -> Found:
             return Found(lines=lines)
     now = node.clock()
     since = max(sought.since or now - LOOKED_BACK, now - KEPT)
-    until = first_ulid(sought.until or now + timedelta(days=1))
+    until = first_ulid(sought.until or EVER)
     rows = await node.store.all(
         "messages.find", since=first_ulid(since), until=min(until, sought.before or until), origin=sought.origin,
         direction=sought.direction, verdict=sought.verdict, code=sought.code, part=_pattern(sought.text),
@@ -164,11 +169,13 @@ async def show(node: Node, id: str) -> Message:
     allowlist = await node.allowlist.refresh_if_changed()
     sibling = allowlist.find(line.origin)
     current = Listed(policy=sibling.policy.value if sibling is not None else "")
+    known = current.listed or await node.store.one("farewells.get", origin=line.origin) is not None
     doctor = await _doctor(node, line, row["actor"])
     return Message(
         line=line, actor=row["actor"], inbox=row["inbox"], head=head, answer=answer, took=took,
         settled_at=None if row["settled_at"] is None else from_ms(row["settled_at"]), attempts=row["attempts"],
         status=row["status"], now=current, then=await _then(node, line, current),
+        sibling=authority_of(line.origin) if known else "",
         doctor=doctor["uri"] if doctor else "", standing=doctor["standing"] if doctor else "",
         related=await _related(node, line, row["message"]),
     )  # fmt: skip

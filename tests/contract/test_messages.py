@@ -93,6 +93,7 @@ async def sent(store: Store, at: datetime, state: str, code: str = "", origin: s
         await tx.run("activities.add", uri=activity, actor="https://fr.example/doctors/m", type="Create", object="",
                      audience="", body=b"", at=to_ms(at))  # fmt: skip
         id = ulid(at)
+        await tx.run("lanes.number", origin=origin)
         await tx.run("deliveries.add", id=id, origin=origin, inbox=origin + "/inbox", shared=1, activity=activity,
                      actor="https://fr.example/doctors/m", object="", priority=3, state="waiting", now=to_ms(at), kind="case")  # fmt: skip
         tried = {"key_id": "k", "profile": "rfc9421", "head": "1 POST /inbox\n\n403"}

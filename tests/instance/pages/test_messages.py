@@ -15,6 +15,7 @@ from instance.ids import first_ulid
 from instance.times import to_ms
 from instance.views import messages
 from tests.instance.pages.desk_house import Desk, open_desk
+from tests.network.expelling import expels
 from tests.town import PASSWORD
 
 PATH = "/administration/messages"
@@ -139,6 +140,49 @@ async def test_one_message_whole(desk: Desk) -> None:
         assert part in page, part
 
 
+async def test_one_message_leads_to_its_sibling(desk: Desk) -> None:
+    """To the page of whom it came from, and that page is there; whoever is on no list has none."""
+    ada = await desk.staff("ada", "administrator")
+    ours, strange = await refusal(desk), await refusal(desk, origin="https://es.example", code="not_a_sibling", step=7)
+    page = await ada.text(f"{PATH}/{ours}")
+
+    assert '<a class="button quiet" href="/administration/siblings/de.example">To the sibling</a>' in page
+    assert 200 == (await ada.get("/administration/siblings/de.example")).status_code
+    assert "/administration/siblings/" not in await ada.text(f"{PATH}/{strange}")
+
+
+async def test_one_message_leads_to_a_sibling_that_was_expelled(desk: Desk) -> None:
+    """What came from it, before or after, is explained by what is left of it."""
+    ada = await desk.staff("ada", "administrator")
+    id = await refusal(desk, code="not_a_sibling", step=7)
+    await desk.staff("ben", "administrator")
+    await expels(desk.node)
+    page = await ada.text(f"{PATH}/{id}")
+
+    assert "<dd>not on the list</dd>" in page
+    assert 'href="/administration/siblings/de.example"' in page
+    assert 200 == (await ada.get("/administration/siblings/de.example")).status_code
+
+
+async def test_a_message_from_before_the_clock_was_set_back_is_found(desk: Desk) -> None:
+    """Its id lies in the future; where nobody says until when it is found, and beyond a time that was named it is not."""
+    ada = await desk.staff("ada", "administrator")
+    id = await refusal(desk, -timedelta(days=400))
+
+    assert id in await ada.text(PATH)
+    assert id not in await ada.text(f"{PATH}?to=2027-06-01T00:00")
+
+
+async def test_a_change_is_tried_on_messages_from_before_the_clock_was_set_back(desk: Desk) -> None:
+    """What is counted is listed as well."""
+    ada = await desk.staff("ada", "administrator")
+    await taken(desk, 1, id=first_ulid(desk.node.clock() + timedelta(days=400)))
+    page = await ada.text(f"{WHAT_IF}?origin={quote(DE, safe='')}&change=pause")
+
+    assert "1 of 1 messages would have been" in page
+    assert 1 == page.count('<span class="kind">accepted</span>')
+
+
 async def test_the_standing_of_the_doctor_is_shown_where_it_was_the_reason(desk: Desk) -> None:
     """By address and code alone: no name."""
     marie = await desk.place.doctor("marie")
@@ -171,7 +215,18 @@ async def test_every_code_has_a_sentence(desk: Desk) -> None:
     assert ["bad_signature", "http", "other", ""] == [
         messages.sentence_of(code) for code in ("bad_signature", "http_502", "made_up", "")
     ]
-    assert {"not_a_sibling", "revoked", "gave_up", "federation_list_expired"} <= set(messages.KNOWN_CODES)
+    assert {
+        "not_a_sibling",
+        "revoked",
+        "gave_up",
+        "federation_list_expired",
+        "issuer_suspended",
+        "issuer_withdrawn",
+        "pairing_over",
+        "no_such_pairing",
+        "other_fingerprint",
+        "sibling_already",
+    } <= set(messages.KNOWN_CODES)
 
 
 async def test_an_unknown_message_is_missing(desk: Desk) -> None:
