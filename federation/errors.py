@@ -11,7 +11,7 @@
     │                      NotVisible
     │                      KindNotFederated AudienceWidened AuthorAway (503)
     ├── a move             MoveUnclaimed MoveNotVerified MoveOtherName MoveTooLate MovedElsewhere
-    ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready PairingNotYet (409, 404, 503)
+    ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready PairingNotYet (409, 404)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
     └── a request to read  NotFound Gone MethodNotAllowed SigningStopped (503)
 
@@ -302,7 +302,7 @@ class SiblingAlready(Refused):
 class PairingNotYet(Refused):
     """The sender cannot be admitted at this moment; nothing was found against it, and it is to say the same again."""
 
-    status, code = 503, "pairing_not_yet"
+    status, code = 409, "pairing_not_yet"
     retry_after = 300
 
 
