@@ -11,7 +11,7 @@
     │                      NotVisible
     │                      KindNotFederated AudienceWidened AuthorAway (503)
     ├── a move             MoveUnclaimed MoveNotVerified MoveOtherName MoveTooLate MovedElsewhere
-    ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready (409, 404)
+    ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready PairingNotYet (409, 404)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
     └── a request to read  NotFound Gone MethodNotAllowed SigningStopped (503)
 
@@ -297,6 +297,13 @@ class SiblingAlready(Refused):
     """Who asks to be admitted is on the allowlist already; to be admitted anew it has to be removed first."""
 
     status, code = 409, "sibling_already"
+
+
+class PairingNotYet(Refused):
+    """The sender cannot be admitted at this moment; nothing was found against it, and it is to say the same again."""
+
+    status, code = 409, "pairing_not_yet"
+    retry_after = 300
 
 
 class AuthorAway(Refused):

@@ -266,16 +266,19 @@ def _last_word(node: Node, row: Row, now: datetime) -> Any:
 
 
 async def _queue(tx: Transaction, row: Row, activity: Any, now: datetime) -> None:
-    """Queue it past the allowlist, which has no entry for its receiver; `Allowlist.require_sending` decides again."""
+    """Queue it past the allowlist, which has no entry for its receiver; `Allowlist.require_sending` decides again.
+
+    It has its number like everything else that is said to a sibling.
+    """
     kind, priority = _KINDS[row["kind"]]
     about = row["object"] if kind is Delete else ""
     await tx.run(
         "activities.add", uri=activity.id, actor=activity.actor, type=kind.__name__, object=about, audience="",
         body=render.activity(activity), at=to_ms(now),
     )  # fmt: skip
+    await tx.run("lanes.number", origin=row["origin"])
     await tx.run(
         "deliveries.add", id=new_ulid(now), origin=row["origin"], inbox=row["inbox"], shared=int(kind is Delete),
         activity=activity.id, actor=activity.actor, object=about, priority=int(priority), state="waiting",
-        now=to_ms(now),
+        now=to_ms(now), kind="",
     )  # fmt: skip
-    await tx.run("lanes.add", origin=row["origin"])

@@ -19,7 +19,7 @@ from instance.services.allowlist_cache import write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import BY_LIST, Touched, commit, record, to_json
+from instance.services.sibling_changes import BY_LIST, Touched, follow, record, to_json
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -103,18 +103,23 @@ class Entries:
             raise Rejected("fingerprint_differs", "fingerprint", status=409)
         entry = _entry(member, found, sequence, self._node.clock())
 
-        async def work(tx: Transaction) -> None:
+        async def work(tx: Transaction) -> bool:
             await tx.take_turn("federation list")
+            if await tx.one("farewells.get", origin=member.origin) is not None:
+                return False  # another process admitted it, and two administrators expelled it meanwhile
             if not await tx.run("federation_list.add_entry", **entry):
-                return  # another process was first
+                return False  # another process was first
             await tx.run("siblings.reset_lane", origin=member.origin)
             await tx.run("siblings.forget_shown", origin=member.origin)
             await record(
                 self._node, tx, member.origin, "add", BY_LIST, f"federation list {sequence}", before=None, after=entry
             )
+            return True
 
-        await commit(self._node, work)
-        self._node.log.info("member_admitted", sibling=member.origin, sequence=sequence)
+        admitted = await self._node.store.write(work)
+        await follow(self._node)
+        if admitted:
+            self._node.log.info("member_admitted", sibling=member.origin, sequence=sequence)
 
     # ── what waited ──
 

@@ -167,7 +167,7 @@ class Pairings:
         """Say that the fingerprint was compared; where it takes a second administrator the first one's is a proposal.
 
         Raises Rejected: fingerprint_differs (the fifth ends it: pairing_ended), same_person, same_inviter,
-        pairing_not_read, pairing_over, bad_country, not_yours.
+        pairing_not_read, pairing_over, bad_country, being_purged, not_yours.
         """
         self._require_administrator(by)
         node, may = self._node, check_countries(countries)

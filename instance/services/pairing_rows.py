@@ -213,7 +213,10 @@ async def note(node: Node, tx: Transaction, pairing: Pairing, act: str, by: str,
 
 
 async def admit(node: Node, tx: Transaction, pairing: Pairing, by: str) -> None:
-    """Write the entry of the allowlist: both have confirmed. Whom somebody has added meanwhile stays as they are."""
+    """Write the entry of the allowlist: both have confirmed. Whom somebody has added meanwhile stays as they are.
+
+    Whoever was expelled begins anew; raises Rejected(being_purged) for a moment.
+    """
     entry = entry_of(pairing.found, pairing.countries, node.clock())
     await welcome(tx, pairing.origin, node.clock())
     if await tx.run("siblings.add", **entry):

@@ -21,6 +21,7 @@ from federation.errors import (
     Malformed,
     NoSuchPairing,
     OtherFingerprint,
+    PairingNotYet,
     PairingOver,
     PinMismatch,
     Refused,
@@ -79,8 +80,8 @@ class PairingWire:
     async def heard(self, message: Message) -> str:
         """Keep what another instance says; return the name of the pairing.
 
-        Raises PairingOver, NoSuchPairing, OtherFingerprint, SiblingAlready, PinMismatch, or what is wrong with the
-        actor. Said twice it is the same.
+        Raises PairingOver, NoSuchPairing, OtherFingerprint, SiblingAlready, PairingNotYet, PinMismatch, or what is
+        wrong with the actor. Said twice it is the same.
         """
         node, found = self._node, self._found(message)
         if message.verb not in _ENDING and message.sees != await node.siblings.own_fingerprint():
@@ -172,7 +173,10 @@ class PairingWire:
             act = "confirmed_there" if message.verb is Verb.CONFIRM else message.verb.value
             await note(self._node, tx, after, act, message.instance.id, "said by its instance")
         if after.state is State.ACTIVE:
-            await admit(self._node, tx, after, after.confirmed_by or SYSTEM.id)
+            try:
+                await admit(self._node, tx, after, after.confirmed_by or SYSTEM.id)
+            except Rejected as refusal:  # what came from there is being destroyed: for a moment nobody is admitted
+                raise PairingNotYet(refusal.code) from None
         if before.state is State.ACTIVE:
             await undo(self._node, tx, after, SYSTEM.id)
         return after
