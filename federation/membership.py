@@ -459,15 +459,17 @@ def standing_of(member: Member | None) -> Listed:
 def narrowed(sibling: Sibling, found: FederationList | None) -> Sibling:
     """Return the entry as it counts under this list: what both hold, and nothing without a list (rule 6).
 
-    An entry that came of the list has the list's pins; one admitted here keeps its own where the list has them too.
+    An entry that came of the list has the list's pins, and counts for nothing where it names none; one admitted here
+    keeps its own where the list has them too.
     """
     member = None if found is None else found.find(sibling.origin)
     listed = Listed.UNREAD if found is None else standing_of(member)
     if member is None or member.actor != sibling.actor or listed is not Listed.ACTIVE:
         return replace(sibling, listed=Listed.ABSENT if listed is Listed.ACTIVE else listed)
     if sibling.source == "list":
+        pinned = listed if member.instance_keys else Listed.OTHER_KEYS
         return replace(
-            sibling, listed=listed, instance_keys=member.instance_keys, issuer_keys=member.issuer_keys,
+            sibling, listed=pinned, instance_keys=member.instance_keys, issuer_keys=member.issuer_keys,
             may_issue_for=member.may_issue_for,
         )  # fmt: skip
     pins = sibling.instance_keys & member.instance_keys if member.instance_keys else sibling.instance_keys

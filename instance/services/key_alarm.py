@@ -10,10 +10,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 from federation.allowlist import LocalPolicy, Sibling
-from instance.services import alerts
+from federation.membership import narrowed
+from instance.services import alerts, federation_list_rows
 from instance.services.allowlist_cache import read_sibling
 from instance.services.sibling_changes import Touched, commit, record
-from instance.storage.store import Transaction
+from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification.people import SYSTEM
 
@@ -35,7 +36,7 @@ async def suspend(node: Node, sibling: Sibling) -> None:
         before = await tx.one("siblings.get", origin=origin)
         if before is None:
             return
-        if read_sibling(before).instance_keys != sibling.instance_keys:
+        if await _pins(node, tx, before) != sibling.instance_keys:
             return
         touched = Touched.of(await tx.one("siblings.touched", origin=origin))
         if not await tx.run("siblings.suspend", origin=origin, seen=before["instance_keys"]):
@@ -48,6 +49,14 @@ async def suspend(node: Node, sibling: Sibling) -> None:
 
     await commit(node, work)
     node.wake.mails.set()
+
+
+async def _pins(node: Node, tx: Transaction, row: Row) -> frozenset[str]:
+    """The keys pinned of an entry as it counts: where a federation list is kept, as far as the list in force has it."""
+    entry, anchor = read_sibling(row), node.config.federation_list
+    if anchor is not None:
+        entry = narrowed(entry, (await federation_list_rows.in_force(tx, anchor)).current)
+    return entry.instance_keys
 
 
 async def alarms(node: Node) -> dict[str, datetime]:

@@ -461,3 +461,25 @@ async def test_a_list_names_its_reader_or_not(town: Federation) -> None:
 
     assert ["At home"] == await town["fr"].titles()
     assert town["fr"].node.allowlist().find("https://fr.example") is None
+
+
+async def test_a_member_whose_keys_are_left_out_closes_itself_alone(town: Federation) -> None:
+    """Its entry keeps the pins it had and permits nothing; everybody else speaks on, also after the next list."""
+    bare = await own_entry(town["it"].node)
+    pins = bare.pop("instanceKey")
+    await town.publish(drafts.with_member(town.draft(), {**bare, "status": "active"}))
+    await town.hour()
+    de = town["de"].node
+    kept = await rows(de, "select instance_keys from siblings where origin = 'https://it.example'")
+    found = de.allowlist().find("https://it.example")
+
+    assert de.allowlist.readable
+    assert set(pins) == set(orjson.loads(kept[0]["instance_keys"]))
+    assert found is not None
+    assert Listed.OTHER_KEYS is found.listed
+    assert not de.allowlist().permits("https://it.example", Direction.IN)
+    assert de.allowlist().permits("https://fr.example", Direction.IN)
+
+    await town.publish(drafts.with_member(town.draft(), {**bare, "instanceKey": pins, "status": "active"}))
+    await town.hour()
+    assert de.allowlist().permits("https://it.example", Direction.IN)

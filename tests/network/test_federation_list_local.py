@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from federation import membership_drafts as drafts
 from federation.allowlist import Direction
 from federation.errors import NotASibling
+from instance.services import key_alarm
+from instance.services.federation_list_entries import own_entry
 from tests.network.listed import PINNED, Federation
 from tests.town import MovedClock, Network
 
@@ -53,3 +57,23 @@ async def _introduced(folder: Path) -> Any:
     await network["fr"].admits(network["de"])
     await network["de"].admits(network["fr"])
     return network
+
+
+async def test_other_keys_are_an_alarm_where_the_list_pins_fewer(tmp_path: Path) -> None:
+    """The list names one of two keys pinned here: what is shown instead of that one suspends all the same."""
+    town = Federation(await _introduced(tmp_path), tmp_path)
+    try:
+        entry = await own_entry(town["de"].node)
+        fewer = {**entry, "status": "active", "instanceKey": entry["instanceKey"][:1]}
+        await town.publish(drafts.with_member(await town.admitting("fr"), fewer))
+        fr = town["fr"].node
+        found = fr.allowlist().require("https://de.example", Direction.IN)
+        assert 1 == len(found.instance_keys) < len(entry["instanceKey"])
+        await key_alarm.suspend(fr, replace(found, instance_keys=frozenset({"sha256:" + "0" * 64})))
+        assert {} == await key_alarm.alarms(fr)
+        await key_alarm.suspend(fr, found)
+
+        assert ["https://de.example"] == list(await key_alarm.alarms(fr))
+        assert not fr.allowlist().permits("https://de.example", Direction.IN)
+    finally:
+        await town.network.close()

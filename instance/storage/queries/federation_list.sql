@@ -51,7 +51,9 @@ values (:origin, :actor, :name, :country, :inbox, :outbox, 'inherit', 'list', :v
 on conflict do nothing;
 
 -- name: set_entry
-update siblings set instance_keys = :instance_keys, issuer_keys = :issuer_keys, may_issue_for = :may_issue_for
+-- A member of which the list names no key keeps the pins it had: an entry without any could not be read.
+update siblings set instance_keys = case when :instance_keys = '[]' then instance_keys else :instance_keys end,
+    issuer_keys = :issuer_keys, may_issue_for = :may_issue_for
 where origin = :origin and source = 'list';
 
 -- name: cut_follows
