@@ -34,11 +34,15 @@ CODES: Final = (
     "no_change",
     "allowlist_unreadable",
     "bad_change",
+    "sibling_changed",
+    "keys_not_compared",
 )
 
 MAX_NOTE: Final = 500
 #: What a change can be about, in the order in which it is recorded.
 FACETS: Final = ("policy", "kinds", "countries", "note")
+#: Policies under which anything is exchanged.
+SPEAKING: Final = frozenset({LocalPolicy.INHERIT, LocalPolicy.READ_ONLY})
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
 #: What a version is made of: all that a decision rests on, and the note beside it.
 _JUDGED: Final = (
@@ -190,7 +194,10 @@ def authority_of(origin: str) -> str:
 async def make(
     node: Node, tx: Transaction, found: Preview, row: Row, by: str, reason: str, proposed_by: str = ""
 ) -> None:  # fmt: skip
-    """Carry a previewed change out in the caller's transaction: each facet with a line of its own in the record."""
+    """Carry a previewed change out in the caller's transaction: each facet with a line of its own in the record.
+
+    Raises Rejected: keys_not_compared (it was suspended since its keys had changed), sibling_changed.
+    """
     change = found.change
     if change is None:
         raise ValueError("leaving is no change of an entry")
@@ -200,7 +207,7 @@ async def make(
         match facet:
             case "policy":
                 running["policy"] = change.policy.value
-                await tx.run("siblings.set_policy", origin=origin, policy=change.policy, before=before["policy"])
+                await _set_policy(tx, change, before["policy"])
                 await settle_queue(node, tx, origin, change.policy)
             case "kinds":
                 kinds = {"kinds_in": to_json(change.kinds_in), "kinds_out": to_json(change.kinds_out)}
@@ -217,3 +224,11 @@ async def make(
             node, tx, origin, act, by, reason, before=before, after=running, touched=found.touched,
             proposed_by=proposed_by,
         )  # fmt: skip
+
+
+async def _set_policy(tx: Transaction, change: EntryChange, before: str) -> None:
+    origin, policy = change.origin, change.policy
+    if policy in SPEAKING and await tx.one("siblings.alarm", origin=origin) is not None:
+        raise Rejected("keys_not_compared", "policy", status=409)
+    if not await tx.run("siblings.set_policy", origin=origin, policy=policy, before=before):
+        raise Rejected("sibling_changed", status=409)

@@ -33,7 +33,7 @@ from verification.ways import PROPOSAL
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = (*sibling_entries.CODES, "sibling_changed", "unknown_sibling", "not_narrowed", "reason_missing")
+CODES: Final = (*sibling_entries.CODES, "unknown_sibling", "not_narrowed", "reason_missing")
 
 CHANGE, IMPORT, EXPEL = "change", "import", "expel"
 #: What the audit log calls a proposal, and its end without effect; what is carried out has the name of its change.

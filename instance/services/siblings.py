@@ -25,6 +25,7 @@ from instance.services.expelling import Expelling, leave, welcome
 from instance.services.orders import check_order
 from instance.services.pins import Pins, issuer_pin
 from instance.services.sibling_changes import Change, Touched, commit, record, settle_queue, to_json
+from instance.services.sibling_entries import SPEAKING
 from instance.services.sibling_proposals import Proposals
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -39,8 +40,6 @@ CODES: Final = (
 )  # fmt: skip
 
 REMOVE: Final = "remove"
-#: Policies under which anything is exchanged.
-_SPEAKING: Final = frozenset({LocalPolicy.INHERIT, LocalPolicy.READ_ONLY})
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
 
 
@@ -144,7 +143,7 @@ class SiblingAdmin:
 
         async def work(tx: Transaction) -> None:
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
-            if policy in _SPEAKING and await tx.one("siblings.alarm", origin=origin) is not None:
+            if policy in SPEAKING and await tx.one("siblings.alarm", origin=origin) is not None:
                 raise Rejected("keys_not_compared", "policy", status=409)
             if not await tx.run("siblings.set_policy", origin=origin, policy=policy, before=before["policy"]):
                 raise Rejected("no_change", "policy", status=409)

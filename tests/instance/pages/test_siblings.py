@@ -12,10 +12,12 @@ from urllib.parse import urlencode
 import pytest
 
 from federation.allowlist import Direction, LocalPolicy
+from instance.services import key_alarm
+from instance.services.errors import Rejected
 from tests.instance.pages.desk_acts import text_of
 from tests.instance.pages.desk_house import ROLES, Desk, open_desk
 from tests.instance.pages.house import Visitor
-from tests.network.expelling import wanted
+from tests.network.expelling import actor, wanted
 from tests.network.scene import Visitor as Browser
 from tests.tools.docs_parts import page_routes
 from tests.town import PASSWORD, rows
@@ -472,6 +474,30 @@ async def test_a_file_that_narrows_counts_at_once_and_one_that_widens_waits(desk
     assert LocalPolicy.INHERIT is found.policy
     assert frozenset({"AT", "DE"}) == found.may_issue_for
     assert "news" in found.kinds_out
+
+
+async def test_nobody_resumes_at_pages_before_the_keys_were_compared(desk: Desk) -> None:
+    """Neither by the form nor by a file, and not by two; once the alarm is over the same two resume."""
+    ada, ben = await desk.staff("ada", "administrator"), await desk.staff("ben", "administrator")
+    await key_alarm.suspend(desk.node, desk.node.allowlist().require(DE, Direction.OUT))
+    await changes(ada, query("inherit"))
+    path = await waits(desk)
+    page = await text_of(await sends(ben, await ben.text(path), f"{path}/confirm"))
+    refused = policy_of(desk)
+    file = (await exported(ada)).replace(",pause,", ",read-only,")
+    await ada.text(f"{LIST}/file")
+    page_of_file = await text_of(await ada.post(f"{LIST}/file/check", csv=file))
+    await sends(ada, page_of_file, f"{LIST}/file/import", reason="by file")
+    waiting = {each.kind: each.id for each in await desk.node.siblings.proposals.waiting()}
+    with pytest.raises(Rejected, match="keys_not_compared"):
+        await desk.node.siblings.proposals.confirm(waiting["import"], await actor(desk.node, "ben"))
+    by_file = policy_of(desk)
+    await desk.node.store.write(lambda tx: tx.run("siblings.end_alarm", origin=DE))
+    await sends(ben, await ben.text(path), f"{path}/confirm")
+
+    assert ["keys_not_compared"] == mistakes(page)
+    assert (LocalPolicy.PAUSE, LocalPolicy.PAUSE) == (refused, by_file)
+    assert LocalPolicy.INHERIT is policy_of(desk)
 
 
 async def test_bad_lines_are_named_and_nothing_is_taken(desk: Desk) -> None:
