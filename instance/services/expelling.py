@@ -20,6 +20,7 @@ from federation.vocabulary import VERIFIED_DOCTORS, Delete, Reject, Undo
 from instance.ids import new_ulid
 from instance.services import sending
 from instance.services.errors import Rejected
+from instance.services.pairing_ends import end_all
 from instance.services.sibling_changes import Touched, drop_queue, follow, record
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -56,7 +57,11 @@ _PURGED_AT_LAST: Final = (
 
 
 async def leave(node: Node, tx: Transaction, origin: str) -> None:
-    """Take an entry off the list with what hangs on it: queue, keys, status lists. Raises Rejected(unknown_sibling)."""
+    """Take an entry off the list with what hangs on it: queue, keys, status lists, pairings that are not over.
+
+    Raises Rejected(unknown_sibling).
+    """
+    await end_all(tx, origin, node.clock())
     if not await tx.run("siblings.remove", origin=origin):
         raise Rejected("unknown_sibling", "origin", status=404)
     await drop_queue(node, tx, origin, "not_a_sibling")

@@ -18,6 +18,7 @@ from instance.services import candidates
 from instance.services.candidates import Found
 from instance.services.dossiers.errors import mapped
 from instance.services.errors import Missing, Rejected
+from instance.services.pairing_ends import turn_of
 from instance.services.pairing_rows import (
     FORGED,
     MOST_WRONG,
@@ -32,7 +33,6 @@ from instance.services.pairing_rows import (
     read_pairing,
     require,
     same,
-    turn_of,
 )
 from instance.services.pairing_wire import PairingWire
 from instance.services.siblings import check_countries
@@ -178,7 +178,7 @@ class Pairings:
                 raise Rejected("pairing_not_read", status=409)
             if not same(fingerprint, pairing.fingerprint):
                 return await self._wrong(tx, pairing), False
-            return await self._confirmed(tx, replace(pairing, countries=may), by), True
+            return await self._confirmed(tx, pairing, may, by), True
 
         after, held = await self._store.write(work)
         if not held:
@@ -238,12 +238,13 @@ class Pairings:
         await note(self._node, tx, after, verb.value, SYSTEM.id, WRONG)
         return after
 
-    async def _confirmed(self, tx: Transaction, pairing: Pairing, by: By) -> Pairing:
+    async def _confirmed(self, tx: Transaction, before: Pairing, may: tuple[str, ...], by: By) -> Pairing:
         """A proposal, the confirmation of this side, or (where the other has confirmed) the entry of the allowlist."""
+        pairing = replace(before, countries=may)
         now, name = self._node.clock(), _name(by)
         if pairing.state is State.CONFIRMED_HERE:
             raise Rejected("confirmed_already", status=409)
-        if isinstance(by, Actor) and not await self._counts(tx, pairing, by, now):
+        if isinstance(by, Actor) and not await self._counts(tx, before, may, by, now):
             after = replace(pairing, proposed_by=by.id, proposed_at=now)
             await put(tx, after, now)
             await note(self._node, tx, after, "propose", name, _COMPARED)
@@ -255,8 +256,13 @@ class Pairings:
             await admit(self._node, tx, after, name)
         return after
 
-    async def _counts(self, tx: Transaction, pairing: Pairing, actor: Actor, now: datetime) -> bool:
-        """Whether with this person enough have confirmed here; raise Rejected where this one may not be the second."""
+    async def _counts(
+        self, tx: Transaction, pairing: Pairing, may: tuple[str, ...], actor: Actor, now: datetime
+    ) -> bool:  # fmt: skip
+        """Whether with this person enough have confirmed here; raise Rejected where this one may not be the second.
+
+        The second takes what the first has proposed, or fewer countries: more would be one person's word.
+        """
         administrators = {StaffId(row["id"]) for row in await tx.all("staff.administrators")}
         if not administrators - {actor.id}:
             return True
@@ -267,6 +273,8 @@ class Pairings:
             if first == actor.id:
                 raise SamePerson("two different people are needed")
             require_other(actor, (StaffId(first),))
+        if not set(may) <= set(pairing.countries):
+            raise Rejected("bad_country", "countries", status=409)
         return True
 
     async def _administrators(self) -> set[str]:

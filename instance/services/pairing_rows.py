@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from federation.allowlist import LocalPolicy
 from federation.errors import PairingOver
 from federation.pairing import GRACE, OPEN, Event, State, Verb, moved
 from instance.ids import new_ulid
@@ -21,6 +22,7 @@ from instance.services.dossiers import chain
 from instance.services.errors import Missing
 from instance.services.expelling import welcome
 from instance.services.orders import who
+from instance.services.pairing_ends import turn_of
 from instance.services.sibling_changes import record, to_json
 from instance.services.siblings import entry_of
 from instance.storage.store import Row, Transaction
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 MOST_WRONG: Final = 5
 #: How long the row of one that ended stays.
 KEPT: Final = timedelta(days=90)
+#: How long where nobody here has looked into it: longer than a message's signature counts, so that none comes again.
+KEPT_UNREAD: Final = timedelta(days=1)
 #: Why one ended, beside what people choose.
 WRONG, OVER_THERE, FORGED, UNANSWERED = "wrong_fingerprint", "over_there", "other_keys", "unanswered"
 ENDINGS: Final = (WRONG, OVER_THERE, FORGED, UNANSWERED)
@@ -110,7 +114,8 @@ class Pairing:
 
     def hears_until(self) -> datetime:
         """Until when what the other side says still counts: it may have been said in time and got lost."""
-        return self.expires_at + GRACE if self.state is State.CONFIRMED_HERE else self.expires_at
+        waits = self.state is State.CONFIRMED_HERE or self.is_open_there
+        return self.expires_at + GRACE if waits else self.expires_at
 
     def after(self, event: Event, **changes: Any) -> Pairing:
         """Return it after an event; raise PairingOver where its state knows no such move."""
@@ -151,11 +156,6 @@ def read_pairing(row: Row) -> Pairing:
             "countries": tuple(orjson.loads(row["countries"])),
         }
     )  # fmt: skip
-
-
-async def turn_of(tx: Transaction, origin: str) -> None:
-    """Wait until no other unit of work is about pairing with this origin."""
-    await tx.take_turn(f"pairing with {origin}")
 
 
 async def require(tx: Transaction, id: str) -> Pairing:
@@ -215,8 +215,12 @@ async def note(node: Node, tx: Transaction, pairing: Pairing, act: str, by: str,
 async def admit(node: Node, tx: Transaction, pairing: Pairing, by: str) -> None:
     """Write the entry of the allowlist: both have confirmed. Whom somebody has added meanwhile stays as they are.
 
-    Whoever was expelled begins anew; raises Rejected(being_purged) for a moment.
+    Whoever was expelled begins anew where an administrator here has confirmed since then, else raises PairingOver;
+    raises Rejected(being_purged) for a moment.
     """
+    farewell = await tx.one("farewells.get", origin=pairing.origin)
+    if farewell is not None and (pairing.confirmed_at is None or to_ms(pairing.confirmed_at) < farewell["expelled_at"]):
+        raise PairingOver("it was expelled after it was confirmed here")
     entry = entry_of(pairing.found, pairing.countries, node.clock())
     await welcome(tx, pairing.origin, node.clock())
     if await tx.run("siblings.add", **entry):
@@ -226,9 +230,15 @@ async def admit(node: Node, tx: Transaction, pairing: Pairing, by: str) -> None:
 
 
 async def undo(node: Node, tx: Transaction, pairing: Pairing, by: str) -> None:
-    """Take back an entry that only this pairing has made, and that the other side never had."""
+    """Take back an entry that only this pairing has made, and that the other side never had.
+
+    Whatever anybody has decided of it since, a pause, a block or an alarm, stays.
+    """
     before = await tx.one("siblings.get", origin=pairing.origin)
-    if before is None or set(orjson.loads(before["instance_keys"])) != set(pairing.found.keys):
+    last = await tx.one("pairings.last_decided", origin=pairing.origin)
+    if before is None or last is None or before["policy"] != LocalPolicy.INHERIT:
+        return
+    if (last["act"], last["reason"]) != ("add", f"pairing {pairing.id}"):
         return
     now = to_ms(node.clock())
     await tx.run("siblings.remove", origin=pairing.origin)

@@ -34,8 +34,10 @@ from federation.signatures import Profile
 from instance.services import alerts, candidates
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
+from instance.services.pairing_ends import turn_of
 from instance.services.pairing_rows import (
     KEPT,
+    KEPT_UNREAD,
     OVER_THERE,
     UNANSWERED,
     Pairing,
@@ -46,7 +48,6 @@ from instance.services.pairing_rows import (
     put,
     read_pairing,
     require,
-    turn_of,
     undo,
 )
 from instance.storage.store import Transaction
@@ -154,9 +155,10 @@ class PairingWire:
             raise PinMismatch("another key than those read")
         if found.fingerprint != before.fingerprint and message.verb not in _ENDING:
             raise PinMismatch("other keys than those read")
-        if message.verb in _ENDING and not before.open and not before.is_open_there:
+        late = now >= before.hears_until()
+        if message.verb in _ENDING and not before.open and (late or not before.is_open_there):
             return before
-        if before.open and now >= before.hears_until():
+        if before.open and late:
             raise PairingOver("its time is over")
         return await self._changed(tx, before, message, now)
 
@@ -272,7 +274,7 @@ class PairingWire:
     async def sweep(self) -> None:
         """End those whose time is over, and forget those that ended long ago.
 
-        One that was confirmed here hears the other side's word a day longer.
+        One that was confirmed here hears the other side's word a day longer; as long the other side is told.
         """
         now = self._node.clock()
         for row in await self._store.all("pairings.due", now=to_ms(now)):
@@ -280,18 +282,26 @@ class PairingWire:
                 await self._expire(row["id"])
 
         async def forget(tx: Transaction) -> None:
-            await tx.run("pairings.forget", before=to_ms(now - KEPT))
+            await tx.run(
+                "pairings.forget", before=to_ms(now - KEPT), unread_before=to_ms(now - KEPT_UNREAD),
+                over_there=OVER_THERE,
+            )  # fmt: skip
 
         await self._store.write(forget)
+        await self._node.allowlist.refresh_if_changed()
 
     async def _expire(self, id: str) -> None:
         async def work(tx: Transaction) -> None:
             before, now = await require(tx, id), self._node.clock()
-            if not before.open or now < before.hears_until():
+            if not (before.open or before.is_open_there) or now < before.hears_until():
+                return
+            if before.read_at is None:
+                await tx.run("pairings.drop", id=id)
                 return
             after = before.after(Event.EXPIRE, reason=UNANSWERED).owing(None)
             await put(tx, after, now)
-            if after.read_at is not None:
-                await note(self._node, tx, after, "expire", SYSTEM.id, UNANSWERED)
+            await note(self._node, tx, after, "expire", SYSTEM.id, UNANSWERED)
+            if before.state is State.ACTIVE:
+                await undo(self._node, tx, after, SYSTEM.id)
 
         await self._store.write(work)

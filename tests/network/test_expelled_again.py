@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from federation import membership_drafts as drafts
 from federation.allowlist import Direction
 from federation.errors import NotASibling
 from federation.pairing import State
+from instance.services import pairing_rows
 from instance.services.errors import Rejected
 from instance.services.federation_list_entries import own_entry
 from tests.instance.students import administrators
@@ -282,3 +284,56 @@ async def test_the_fingerprint_is_compared_again(town: Network) -> None:
 
     assert [] == lists(fr)
     assert "labelled" == await fate(fr.node)
+
+
+# ── what was confirmed before ──
+
+
+async def confirmed_before(town: Network) -> tuple[Place, Place]:
+    """France has confirmed a pairing that Germany has not, and has listed and expelled it since."""
+    fr, de = town["fr"], town["de"]
+    await settled_between(town)
+    await fr.node.siblings.remove(DE, by="test", reason="test")
+    await de.node.siblings.remove(FR, by="test", reason="test")
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    await fr.admits(de)
+    await expels(fr.node)
+    return fr, de
+
+
+async def test_a_confirmation_before_the_expulsion_admits_nobody(town: Network) -> None:
+    """The other side confirms only now: there is no pairing any more, and the farewell stands."""
+    fr, de = await confirmed_before(town)
+    ended = await here(fr, de)
+    await confirms(de, fr, countries=("FR",))
+    await town.settle()
+
+    assert (State.WITHDRAWN, "") == (ended.state, ended.owed)
+    assert ([], []) == (lists(fr), lists(de))
+    assert "labelled" == await fate(fr.node)
+    assert "add" not in [each.act for each in (await fr.node.siblings.changes(DE))[-2:]]
+
+
+async def test_a_word_from_there_ends_no_farewell(town: Network) -> None:
+    """Not even where the pairing had stayed open: somebody here has to confirm after the expulsion."""
+    fr, de = await confirmed_before(town)
+    ended = await here(fr, de)
+
+    town.clock.move(minutes=1)
+    before = await rows(fr.node, "select expelled_at from sibling_farewells")
+    await fr.node.store.write(lambda tx: tx.run("pairings.put", **_earlier(ended, before[0]["expelled_at"])))
+    await confirms(de, fr, countries=("FR",))
+    await town.settle()
+
+    assert [] == lists(fr)
+    assert "labelled" == await fate(fr.node)
+
+
+def _earlier(pairing: Any, expelled_at: int) -> dict[str, Any]:
+    """The row of a pairing that was confirmed here a moment before the expulsion, and is open still."""
+    values = pairing_rows._values(replace(pairing, state=State.CONFIRMED_HERE, reason=""))
+    names = ("origin", "direction", "at", "changed_at")
+    kept = {name: value for name, value in values.items() if name not in names}
+    return {**kept, "confirmed_at": expelled_at - 1, "now": expelled_at}

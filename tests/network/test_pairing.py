@@ -238,6 +238,22 @@ async def test_one_of_two_is_not_enough(pair: Any) -> None:
     assert ("add", ben.id) == (await record_of(de))[-1]
 
 
+async def test_the_second_may_only_take_countries_away(pair: Any) -> None:
+    """What the first has not proposed one person would open alone; fewer is fine."""
+    town, fr, de = pair
+    ada, ben = await administrator(de, "ada"), await administrator(de, "ben")
+    await asked(town, fr, de)
+    await confirms(de, fr, ada, ("FR", "BE"))
+    with pytest.raises(Rejected) as refusal:
+        await confirms(de, fr, ben, ("FR", "IT"))
+    between = await here(de, fr)
+    done = await confirms(de, fr, ben, ("FR",))
+
+    assert ("bad_country", "countries") == (refusal.value.code, refusal.value.field)
+    assert (State.REQUESTED, {"FR", "BE"}) == (between.state, set(between.countries))
+    assert (State.CONFIRMED_HERE, ("FR",)) == (done.state, done.countries)
+
+
 async def test_whom_the_first_has_appointed_is_no_second(pair: Any) -> None:
     """Two accounts of one hand are not two people."""
     town, fr, de = pair

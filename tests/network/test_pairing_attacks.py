@@ -321,3 +321,21 @@ async def test_declining_a_forgery_leaves_nothing_at_the_forged(pair: Any, fr: P
     assert (State.DECLINED, "") == (ended.state, ended.owed)
     assert 0 == await kept(de)
     assert ["no_such_pairing"] == await refusals(de)
+
+
+async def test_what_nobody_has_looked_into_leaves_nothing(fr: Place, pair: Any) -> None:
+    """Withdrawn, it is forgotten a day later; unanswered, at once; what was read stays for those who look back."""
+    town = pair[0]
+    stranger, other = Stranger(), Stranger("https://es.example")
+    await stranger.says(fr, name="0" * 26)
+    await stranger.says(fr, "withdraw", name="0" * 26)
+    await other.says(fr, name="1" * 26)
+    await fr.node.pairings.sweep()
+    first = await kept(fr)
+    town.clock.move(days=1, seconds=1)
+    await fr.node.pairings.sweep()
+    second = await kept(fr)
+    town.clock.move(days=7)
+    await fr.node.pairings.sweep()
+
+    assert (2, 1, 0) == (first, second, await kept(fr))

@@ -175,7 +175,7 @@ async def test_a_confirmation_at_the_last_moment_still_counts(pair: Any) -> None
 
 
 async def test_a_confirmation_that_comes_too_late_is_undone(pair: Any) -> None:
-    """France gave up a day ago: Germany's entry, which France never knew of, is taken back, and said so."""
+    """France gave up, a day after the end: then Germany's entry, which France never knew of, is taken back."""
     town, fr, de = pair
     await asked(town, fr, de)
     await confirms(fr, de)
@@ -183,15 +183,16 @@ async def test_a_confirmation_that_comes_too_late_is_undone(pair: Any) -> None:
     town.clock.move(days=6, hours=23)
     town.down.add("fr")
     await confirms(de, fr, countries=("FR",))
-    await passes(town, 48)
+    await passes(town, 24)
     before = lists(de)
+    await passes(town, 24)
     town.down.clear()
     await passes(town)
     ended = await here(de, fr)
 
     assert [FR] == before
     assert ([], []) == (lists(fr), lists(de))
-    assert (State.EXPIRED, "over_there", "") == (ended.state, ended.reason, ended.owed)
+    assert (State.EXPIRED, "unanswered", "") == (ended.state, ended.reason, ended.owed)
     changes = await rows(de.node, "select act, by_whom from sibling_changes order by id")
     assert ("remove", "system") == tuple(changes[-1])
 
@@ -234,3 +235,43 @@ async def test_what_both_have_taken_nobody_takes_back_by_the_wire(pair: Any) -> 
 
     assert ([DE], [FR]) == (lists(fr), lists(de))
     assert State.ACTIVE == (await here(de, fr)).state
+
+
+@pytest.mark.parametrize("policy", ["pause", "block"])
+async def test_a_sibling_does_not_take_back_its_own_pause(pair: Any, policy: str) -> None:
+    """Germany never heard that its confirmation was taken; what people decided since then nobody ends by the wire."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    town.down.add("fr")
+    await confirms(de, fr, countries=("FR",))
+    await passes(town, 2)
+    await de.node.siblings.set_policy(FR, policy, by="test", reason="test")
+    town.down.clear()
+    await fr.node.pairings.decline((await here(fr, de)).id, "not_agreed", CLI)
+    await passes(town)
+    kept = await rows(de.node, "select policy from siblings")
+
+    assert [policy] == [row["policy"] for row in kept]
+    assert ("", False) == ((await here(de, fr)).owed, (await here(de, fr)).is_open_there)
+    assert "remove" not in [each.act for each in await de.node.siblings.changes(FR)]
+
+
+async def test_nobody_says_forever_that_they_have_confirmed(pair: Any) -> None:
+    """A day after the end nobody over there hears it any more: it is not owed, and an old word ends nothing."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    await confirms(fr, de)
+    await town.settle()
+    town.down.add("fr")
+    await confirms(de, fr, countries=("FR",))
+    await de.node.siblings.set_policy(FR, "pause", by="test", reason="test")
+    town.clock.move(days=8, seconds=-1)
+    await de.node.pairings.sweep()
+    before = (await here(de, fr)).owed
+    town.clock.move(seconds=2)
+    await de.node.pairings.sweep()
+
+    assert ("confirm", "") == (before, (await here(de, fr)).owed)
+    assert ["pause"] == [row["policy"] for row in await rows(de.node, "select policy from siblings")]

@@ -43,6 +43,19 @@ update pairings set name = :name, state = :state, found = :found, fingerprint = 
     next_at = :next_at, last_code = :last_code, reason = :reason, changed_at = :now, expires_at = :expires_at
 where id = :id;
 
+-- name: end_all
+-- Of an origin that leaves the allowlist; one that both sides have taken stays as it was.
+update pairings set
+    state = case when {{open_pairing}} or (state = 'active' and owed <> '') then 'withdrawn' else state end,
+    reason = case when {{open_pairing}} or (state = 'active' and owed <> '') then :reason else reason end,
+    owed = '', tries = 0, next_at = 0, last_code = '', changed_at = :now
+where origin = :origin and ({{open_pairing}} or owed <> '');
+
+-- name: last_decided
+-- The last that was decided of the entry of this origin: neither a step of a pairing, nor what it says of itself.
+select act, reason from sibling_changes
+where origin = :origin and act <> 'renew' and act not like 'pairing%' order by id desc limit 1;
+
 -- name: later
 -- It was not taken; tried again, unless something else is to be said meanwhile.
 update pairings set tries = tries + 1, next_at = :next_at, last_code = :code where id = :id and owed = :owed;
@@ -55,7 +68,10 @@ select id from pairings where read_at is null and direction = 'in' and {{open_pa
 delete from pairings where id = :id;
 
 -- name: due
-select {{columns_of_pairing}} from pairings where {{open_pairing}} and expires_at <= :now order by id;
+select {{columns_of_pairing}} from pairings 
+where ({{open_pairing}} or (state = 'active' and owed = 'confirm')) and expires_at <= :now order by id;
 
 -- name: forget
-delete from pairings where not ({{open_pairing}}) and owed = '' and changed_at < :before;
+-- What nobody here has looked into stays only for as long as it might come again.
+delete from pairings where not ({{open_pairing}}) and owed = ''
+  and (changed_at < :before or (read_at is null and reason = :over_there and changed_at < :unread_before));
