@@ -27,11 +27,13 @@ from federation.uri import Uri
 
 HEADER: Final = "Sibling-Log"
 FIELD: Final = HEADER.lower()
-#: Entries on one page; and bytes of activities after which a page ends (it holds one at least).
+#: Entries on one page; and bytes of entries, as they are written, after which a page ends (it holds one at least).
 ENTRIES: Final = 100
 PAGE_BYTES: Final = 196_608
 #: Longest page that is read: one activity of the greatest size, written as a text.
 MAX_PAGE: Final = 1_048_576
+#: Longest entry that is written: beside it the page has room for its head and for every hole it names.
+MAX_ENTRY: Final = MAX_PAGE - 16_384
 _SEAL: Final = object()
 _LARGEST: Final = 10**15
 # RFC 8941 section 3.3.1: an integer with one parameter, in its canonical spelling.
@@ -137,6 +139,11 @@ def write_page(page: Page) -> bytes:
     return orjson.dumps(document)
 
 
+def weight(one: Entry | Keepsake) -> int:
+    """Return how many bytes it takes on a page, as it is written there."""
+    return len(orjson.dumps(_written(one) if isinstance(one, Entry) else _shown(one)))
+
+
 def read_page(document: Mapping[str, Any], after: int) -> Page:
     """Return the page asked for with `after`; raise Malformed for one that contradicts itself or the question."""
     try:
@@ -192,8 +199,7 @@ def keep_head(message: SignedMessage, claim: Claim) -> str:
 
 def write_received(last: int, kept: Iterable[Keepsake]) -> bytes:
     """Return what was received as bytes; what has no words any more is left out."""
-    entries = [{"number": one.number, "head": one.head, "activity": one.body.decode()} for one in kept]
-    return orjson.dumps({"last": last, "entries": entries})
+    return orjson.dumps({"last": last, "entries": [_shown(one) for one in kept]})
 
 
 def read_received(document: Mapping[str, Any], after: int) -> tuple[int, list[Keepsake]]:
@@ -247,6 +253,10 @@ def _written(entry: Entry) -> dict[str, Any]:
     if entry.body is not None:
         return {"number": entry.number, "activity": entry.body.decode()}
     return {"number": entry.number}
+
+
+def _shown(one: Keepsake) -> dict[str, Any]:
+    return {"number": one.number, "head": one.head, "activity": one.body.decode()}
 
 
 def _read(item: Mapping[str, Any]) -> Entry:

@@ -198,6 +198,9 @@ class CatchingUp:
             back = await self.back.ask(sibling)
         except NotThere:
             back = 0  # it keeps nothing of ours
+        except Refused as refusal:  # it is asked again with the next pull; what it says itself is read all the same
+            back = 0
+            self._node.log.info("received_not_read", sibling=sibling.origin, code=refusal.answer_code)
         return await self._pull(sibling, log) or back > 0
 
     def _settle(self, log: _Log, now: datetime, moved: bool, outcome: str) -> None:

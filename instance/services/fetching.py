@@ -138,7 +138,7 @@ class Fetcher:
             raise NotListed(NotASibling.code)
         if answer.status != 200 or media not in accept.split(", "):
             raise NotThere(f"status {answer.status}")
-        return parse.strict_json(answer.body)
+        return parse.strict_json(answer.body, limit)
 
     def forget(self, origin: str) -> None:
         """Ask anew at this origin, whatever failed before."""

@@ -139,10 +139,14 @@ class SiblingLogs:
         kept: list[Keepsake] = []
         size = 0
         for row in rows:
-            size += len(row["body"])
+            one = Keepsake(int(row["number"]), row["head"], bytes(row["body"]))
+            weight = catch_up.weight(one)
+            if weight > catch_up.MAX_ENTRY:
+                continue  # no reader takes it, and what lies behind it must be within reach
+            size += weight
             if size > catch_up.PAGE_BYTES and kept:
                 break
-            kept.append(Keepsake(int(row["number"]), row["head"], bytes(row["body"])))
+            kept.append(one)
         return catch_up.write_received(int((highest or {}).get("number") or 0), kept)
 
     async def _arrived(self, origin: str, number: int) -> None:
@@ -165,7 +169,7 @@ class SiblingLogs:
             if entries and entries[-1].number == row["number"]:
                 continue  # the same activity to a second inbox
             entry = await self._entry(row, reader)
-            size += len(entry.body or b"")
+            size += catch_up.weight(entry)
             if size > catch_up.PAGE_BYTES and entries:
                 return entries, True
             entries.append(entry)
@@ -179,7 +183,8 @@ class SiblingLogs:
             return Entry(number, gone=number)
         if row["state"] == "held" or (row["state"] != "done" and not await self._may_say(row)):
             return Entry(number)
-        return Entry(number, bytes(row["body"]))
+        entry = Entry(number, bytes(row["body"]))
+        return entry if catch_up.weight(entry) <= catch_up.MAX_ENTRY else Entry(number, gone=number)
 
     async def _may_say(self, row: Row) -> bool:
         """Whether what was not sent yet may be sent now, as the courier asks it."""

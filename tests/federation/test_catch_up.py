@@ -49,6 +49,19 @@ def test_holes_are_what_is_left_over(found: list[int], after: int, more: int) ->
     assert set(range(after + 1, through + 1)) - set(inside) == gone
 
 
+@given(st.lists(st.text("\\\"a\n\u00e9"), max_size=9))
+def test_a_page_weighs_what_its_entries_weigh(texts: list[str]) -> None:
+    """As they are written: what grows by being written as a text counts as much as it grew."""
+    entries = [Entry(number + 1, body=json.dumps(text).encode()) for number, text in enumerate(texts)]
+    kept = [Keepsake(number + 1, json.dumps({"host": text}), b"{}") for number, text in enumerate(texts)]
+    empty = len(catch_up.write_page(Page(EPOCH, "", 0, 500, ()))), len(catch_up.write_received(500, []))
+    commas = max(len(texts) - 1, 0)
+
+    page = catch_up.write_page(Page(EPOCH, "", 0, 500, tuple(entries)))
+    assert len(page) == empty[0] + commas + sum(map(catch_up.weight, entries))
+    assert len(catch_up.write_received(500, kept)) == empty[1] + commas + sum(map(catch_up.weight, kept))
+
+
 @pytest.mark.parametrize(
     "change",
     [
