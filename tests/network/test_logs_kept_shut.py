@@ -12,9 +12,10 @@ import pytest
 from federation import render
 from federation.signatures import Profile, sign
 from federation.uri import Uri
+from federation.vocabulary import Delete
 from federation.wire import Response
 from instance.services.publishing import PostDraft
-from tests.doorway import a_create, reads
+from tests.doorway import a_create, an_act, reads, says
 from tests.network.converging import differences
 from tests.network.lists import UNREADABLE, lists_are
 from tests.network.scene import Liar, befriend, refusals, stored
@@ -166,6 +167,34 @@ async def test_a_withdrawn_text_that_comes_late_leaves_no_words(town: Network, m
     assert [(900, b"", "")] == [
         tuple(row) for row in await rows(de.node, "select number, body, head from received where epoch = 'ABCDEFGHIJ'")
     ]
+
+
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_was_withdrawn_and_comes_again_leaves_no_words(
+    town: Network, marie: Person, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same message once more, under another number, after its Delete: the number counts, and no word is kept."""
+    fr, de = town["fr"], town["de"]
+    create = a_create(marie)
+    body = render.activity(create)
+
+    async def says_it(number: int) -> int:
+        key = await fr.node.keys.signing_key(marie.uri, Profile.RFC9421)
+        more = {"Sibling-Log": f'{number};epoch="ABCDEFGHIJ"'}
+        headers = sign("POST", de.node.shared_inbox, body, key, Profile.RFC9421, fr.node.clock(), more=more)
+        return (await de.request("POST", "/inbox", headers, body)).status
+
+    first = await says_it(900)
+    kept = [bytes(row["body"]) for row in await rows(de.node, "select body from received where number = 900")]
+    await says(marie, de, an_act(marie, Delete, object=create.object.id))
+    if waits:
+        monkeypatch.setattr(de.node.apply, "needs_reading", lambda activity: True)
+    again = await says_it(901)
+    found = await rows(de.node, "select number, body, head from received where epoch = 'ABCDEFGHIJ' order by number")
+
+    assert (202, 202) == (first, again)
+    assert [body] == kept
+    assert [(900, b"", ""), (901, b"", "")] == [(row["number"], bytes(row["body"]), row["head"]) for row in found]
 
 
 # ── a sibling that lies ──
