@@ -27,7 +27,6 @@ from instance.storage.store import Transaction
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-LOG_ACCEPT: Final = "application/json"
 #: After this long without one a log is read all the same: the last message may be the one that was lost.
 SELDOM: Final = timedelta(hours=1)
 #: Between two pulls that found nothing to mend, or nobody to answer: doubled each time, to an hour.
@@ -237,8 +236,7 @@ class CatchingUp:
 
     async def _page(self, sibling: Sibling, after: int) -> Page:
         url = catch_up.page_url(sibling.origin, self._node.authority, after)
-        document = await self._fetcher.json(url, sibling, LOG_ACCEPT, limit=catch_up.MAX_PAGE)
-        return catch_up.read_page(document, after)
+        return catch_up.read_page(await self._fetcher.log_page(url, sibling), after)
 
     async def _begin(self, origin: str, log: _Log, page: Page) -> int:
         """Count in another epoch: from where it parted from the one known, else from the beginning."""

@@ -20,6 +20,7 @@ from federation.catch_up import Entry, Keepsake, LogNumber, Page
 from federation.delivery import Priority
 from federation.errors import NotFound
 from federation.inbox import Reader
+from federation.integrity import Json
 from federation.ports import Delivery
 from federation.uri import Uri
 from instance.ids import new_ulid
@@ -128,7 +129,7 @@ class SiblingLogs:
         numbers = [entry.number for entry in entries]
         whole = _joined([*entries, *catch_up.holes(numbers, number, through)])
         page = Page(self._epoch, self._before, begins if self._before else 0, last, tuple(whole[: catch_up.ENTRIES]))
-        return catch_up.write_page(page)
+        return await self._sealed(catch_up.write_page(page), catch_up.page_url(self._node.origin, authority, number))
 
     async def received(self, authority: str, epoch: str, after: str, reader: Reader) -> bytes:
         """Return what came from the sibling that reads, in one of its epochs and after a number."""
@@ -147,7 +148,13 @@ class SiblingLogs:
             if size > catch_up.PAGE_BYTES and kept:
                 break
             kept.append(one)
-        return catch_up.write_received(int((highest or {}).get("number") or 0), kept)
+        document = catch_up.write_received(int((highest or {}).get("number") or 0), kept)
+        return await self._sealed(document, catch_up.received_url(self._node.origin, authority, epoch, number))
+
+    async def _sealed(self, document: Mapping[str, Json], url: Uri) -> bytes:
+        """Sign a page with our instance actor's key: whoever holds our address alone cannot make one."""
+        key = await self._node.keys.proof_key(self._node.actor)
+        return catch_up.seal_page(document, url, key, self._node.clock())
 
     async def _arrived(self, origin: str, number: int) -> None:
         """Settle what was given up and lies under the number from which the sibling asks: it misses nothing there."""

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation import render
+from federation import catch_up, render
+from federation.keys import PrivateKey
 from federation.signatures import Profile, sign
 from federation.uri import Uri
 from federation.vocabulary import Delete
@@ -200,16 +202,25 @@ async def test_what_was_withdrawn_and_comes_again_leaves_no_words(
 # ── a sibling that lies ──
 
 
-async def _entry(town: Network, change: Callable[[dict[str, Any]], None]) -> None:
-    """Germany reads a log that France has bent."""
+async def _entry(
+    town: Network, change: Callable[[dict[str, Any]], None], key: PrivateKey | None = None, *, seals: bool = True
+) -> None:
+    """Germany reads a log that France itself has bent, and signed so; or somebody else, with `key`."""
     fr, de = town["fr"], town["de"]
     mark = (await rows(de.node, "select mark from sibling_logs where origin like '%fr.%'"))[0]["mark"]
 
+    key = key or await fr.node.keys.proof_key(fr.node.actor)
+
     def bend(document: dict[str, Any]) -> Response:
         change(document)
-        return Response(200, {"content-type": "application/json"}, json.dumps(document).encode())
+        body = json.dumps(document).encode()
+        if seals:
+            bare = {name: value for name, value in document.items() if name not in ("id", "proof")}
+            body = catch_up.seal_page(bare, Uri.parse(fr.node.origin + target), key, fr.node.clock())
+        return Response(200, {"content-type": "application/json"}, body)
 
-    liar = Liar(fr, f"/siblings/de.example/log/{mark}", bend)
+    target = f"/siblings/de.example/log/{mark}"
+    liar = Liar(fr, target, bend)
     town.clock.move(minutes=62)
     await de.node.catching_up.poll_due()
     await town.settle()
@@ -234,6 +245,35 @@ async def test_a_foreign_activity_in_a_log_is_refused(town: Network, marie: Pers
 
     assert ["actor_mismatch", "foreign_origin"] == sorted((await refusals(de))[len(noted) :])
     assert before == await stored(de)
+
+
+@pytest.mark.parametrize("who", ["nobody", "the front end", "a doctor", "another sibling"])
+async def test_a_page_that_no_pinned_key_has_signed_is_not_taken_in(town: Network, marie: Person, who: str) -> None:
+    """Whoever answers at France's address without its key: nothing is stored, and the log is read when it is back."""
+    fr, de = town["fr"], town["de"]
+    own = await fr.node.keys.proof_key(fr.node.actor)
+    key = {
+        "the front end": PrivateKey.of(own.id, own.owner, Ed25519PrivateKey.generate()),
+        "a doctor": await fr.node.keys.proof_key(marie.uri),
+        "another sibling": await town["it"].node.keys.proof_key(town["it"].node.actor),
+    }.get(who)
+    forged = {"activity": render.activity(a_create(marie)).decode()}
+    marks = [tuple(row) for row in await rows(de.node, "select * from sibling_logs order by origin")]
+    before = await stored(de)
+
+    def slip_in(page: dict[str, Any]) -> None:
+        page["last"] += 1
+        page["entries"] = [{"number": page["last"], **forged}]
+
+    await _entry(town, slip_in, key, seals=key is not None)
+    lied = await stored(de), [tuple(row) for row in await rows(de.node, "select * from sibling_logs order by origin")]
+    await marie.posts("True")
+    await town.settle()
+    await town.catch_up(minutes=62)
+
+    assert (before, marks) == lied
+    assert 1 == de.node.metrics.log_pulls.labels("pin_mismatch")._value.get()
+    assert ["One", "True"] == sorted(await de.titles())
 
 
 @pytest.mark.parametrize(
@@ -328,7 +368,7 @@ async def test_one_sibling_that_hangs_delays_nobody(town: Network, marie: Person
     first = await de.node.catching_up.begin_due()
     for _ in range(100):
         await asyncio.sleep(0.01)
-        if "From Italy" in await de.titles():
+        if "log of https://it.example" not in {task.get_name() for task in asyncio.all_tasks()}:
             break
     town.clock.move(minutes=62)
     second = await de.node.catching_up.begin_due()
