@@ -18,7 +18,7 @@ from federation import catch_up
 from federation.allowlist import Direction, Sibling
 from federation.catch_up import Entry, LogNumber, Page
 from federation.delivery import is_final
-from federation.errors import Refused
+from federation.errors import Malformed, Refused
 from federation.uri import Uri
 from instance.services.fetching import Fetcher, NotThere
 from instance.services.taking_back import TakingBack
@@ -214,19 +214,21 @@ class CatchingUp:
             log.not_before = now + min(SOONEST * 2 ** min(log.failures - 1, 8), SELDOM)
 
     async def _pull(self, sibling: Sibling, log: _Log) -> bool:
-        """Read pages until the end of the log; return whether anything came of it."""
-        moved, log.more = False, False
+        """Read pages until the end of the log; return whether anything came of it: the mark rose, or words came."""
+        moved, log.more, begun = False, False, False
         reading, _ = await self._read_on(sibling.origin, log)
         after = reading.mark
         for _ in range(PAGES):
             page = await self._page(sibling, after)
             if page.epoch != log.epoch:
-                after = await self._begin(sibling.origin, log, page)
-                reading, moved = _Reading(after), True
+                if begun:
+                    raise Malformed("a log that does not stand still")
+                after, begun = await self._begin(sibling.origin, log, page), True
+                reading = _Reading(after)
                 continue
             moved = await self._take(sibling, page, after, reading) or moved
             if reading.mark > log.mark:
-                log.mark = reading.mark
+                log.mark, moved = reading.mark, True
                 await self._run("logs.advance", origin=sibling.origin, epoch=log.epoch, mark=log.mark)
             if not page.entries or page.entries[-1].last >= page.last:
                 return moved
@@ -247,14 +249,13 @@ class CatchingUp:
         return mark
 
     async def _take(self, sibling: Sibling, page: Page, after: int, reading: _Reading) -> bool:
-        """Take in one page; return whether there was anything in it that had not come before."""
+        """Take in one page; return whether an entry of it was settled that had not come before."""
         rows = await self._node.store.all("logs.above", origin=sibling.origin, epoch=page.epoch, mark=after, count=STEP)
         for row in rows:
             reading.came(int(row["number"]), int(row["number"]))
         new, url = False, catch_up.page_url(sibling.origin, self._node.authority, after)
         for entry in page.entries:
             if entry.gone is not None:
-                new = new or entry.gone > reading.mark
                 reading.came(entry.number, entry.gone)
             elif entry.body is not None and not reading.has(entry.number):
                 settled = await self._enter(sibling, entry, page, url)

@@ -21,7 +21,7 @@ from tests.doorway import a_create, an_act, reads, says
 from tests.network.converging import differences
 from tests.network.lists import UNREADABLE, lists_are
 from tests.network.scene import Liar, befriend, refusals, stored
-from tests.town import Network, Person, refused, rows
+from tests.town import Network, Person, Place, refused, rows
 
 LOG = "/siblings/de.example/log/0"
 
@@ -272,7 +272,7 @@ async def test_a_page_that_no_pinned_key_has_signed_is_not_taken_in(town: Networ
     await town.catch_up(minutes=62)
 
     assert (before, marks) == lied
-    assert 1 == de.node.metrics.log_pulls.labels("pin_mismatch")._value.get()
+    assert 1 == _pulls(de, "pin_mismatch")
     assert ["One", "True"] == sorted(await de.titles())
 
 
@@ -317,6 +317,51 @@ async def test_a_page_that_leaves_numbers_out_makes_nobody_skip(town: Network, m
 
     assert {"One", "Three"} == lied
     assert {"One", "Two", "Three"} == set(await de.titles())
+    assert [] == await differences(town)
+
+
+def _pulls(place: Place, outcome: str) -> float:
+    """How many readings of logs have ended so."""
+    return float(place.node.metrics.log_pulls.labels(outcome)._value.get())
+
+
+async def test_holes_behind_what_waits_are_nothing_new(town: Network, marie: Person) -> None:
+    """One number waits at its sender, and the rest is gone: nothing came of it, so the next reading is put off."""
+    de = town["de"]
+    moved = _pulls(de, "moved")
+
+    def waits(page: dict[str, Any]) -> None:
+        page["last"] = 5
+        page["entries"] = [{"number": 2}, {"number": 3, "gone": 5}]
+
+    await _entry(town, waits)
+
+    assert moved == _pulls(de, "moved")
+
+
+async def test_holes_that_close_a_gap_are_news(town: Network, marie: Person) -> None:
+    """The twin: the mark rises over them."""
+    de = town["de"]
+    moved = _pulls(de, "moved")
+    await _entry(town, lambda page: page.update(last=5, entries=[{"number": 2, "gone": 5}]))
+
+    assert moved + 1 == _pulls(de, "moved")
+
+
+async def test_an_epoch_changes_once_in_a_reading(town: Network, marie: Person) -> None:
+    """A log that counts in another epoch on each page is put down after the second, and read on when it stands still."""
+    de = town["de"]
+    asked = len(town.contacts)
+    await _entry(town, lambda page: page.update(epoch="ABCDEFGHIJ"))
+    pages = [contact.url for contact in town.contacts[asked:] if "fr.example/siblings/de.example/log/" in contact.url]
+    refused_once = _pulls(de, "malformed")
+    await marie.posts("Two")
+    await town.settle()
+    await town.catch_up(minutes=62)
+
+    assert 2 == len(pages)
+    assert 1 == refused_once
+    assert ["One", "Two"] == sorted(await de.titles())
     assert [] == await differences(town)
 
 
