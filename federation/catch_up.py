@@ -18,20 +18,25 @@ from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
 import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from federation.errors import BadSignature, Malformed
-from federation.keys import PublicKey
+from federation.errors import BadSignature, Malformed, PinMismatch
+from federation.integrity import BadProof, Json, add_proof, check_proof, read_proof
+from federation.keys import PrivateKey, PublicKey
 from federation.signatures import Claim, SignedMessage, Verified, read_claim, verify
+from federation.signatures.window import MAX_WINDOW
 from federation.strict import strict_json
-from federation.uri import Uri
+from federation.uri import BadUri, Uri
 
 HEADER: Final = "Sibling-Log"
 FIELD: Final = HEADER.lower()
-#: Entries on one page; and bytes of activities after which a page ends (it holds one at least).
+#: Entries on one page; and bytes of entries, as they are written, after which a page ends (it holds one at least).
 ENTRIES: Final = 100
 PAGE_BYTES: Final = 196_608
 #: Longest page that is read: one activity of the greatest size, written as a text.
 MAX_PAGE: Final = 1_048_576
+#: Longest entry that is written: beside it the page has room for its head and for every hole it names.
+MAX_ENTRY: Final = MAX_PAGE - 16_384
 _SEAL: Final = object()
 _LARGEST: Final = 10**15
 # RFC 8941 section 3.3.1: an integer with one parameter, in its canonical spelling.
@@ -128,13 +133,17 @@ def page_url(origin: str, authority: str, after: int) -> Uri:
     return Uri.parse(f"{origin}/siblings/{authority}/log/{after}")
 
 
-def write_page(page: Page) -> bytes:
-    """Return a page as bytes; each activity stands in it as a text, as it was sent, byte for byte."""
-    continues = {"continues": {"epoch": page.before, "through": page.begins}} if page.before else {}
-    document = {
-        "epoch": page.epoch, **continues, "last": page.last, "entries": [_written(entry) for entry in page.entries],
-    }  # fmt: skip
-    return orjson.dumps(document)
+def write_page(page: Page) -> dict[str, Json]:
+    """Return a page as a document; each activity stands in it as a text, as it was sent, byte for byte."""
+    document: dict[str, Json] = {"epoch": page.epoch}
+    if page.before:
+        document["continues"] = {"epoch": page.before, "through": page.begins}
+    return {**document, "last": page.last, "entries": [_written(entry) for entry in page.entries]}
+
+
+def weight(one: Entry | Keepsake) -> int:
+    """Return how many bytes it takes on a page, as it is written there."""
+    return len(orjson.dumps(_written(one) if isinstance(one, Entry) else _shown(one)))
 
 
 def read_page(document: Mapping[str, Any], after: int) -> Page:
@@ -190,10 +199,9 @@ def keep_head(message: SignedMessage, claim: Claim) -> str:
     ).decode()
 
 
-def write_received(last: int, kept: Iterable[Keepsake]) -> bytes:
-    """Return what was received as bytes; what has no words any more is left out."""
-    entries = [{"number": one.number, "head": one.head, "activity": one.body.decode()} for one in kept]
-    return orjson.dumps({"last": last, "entries": entries})
+def write_received(last: int, kept: Iterable[Keepsake]) -> dict[str, Json]:
+    """Return what was received as a document; what has no words any more is left out."""
+    return {"last": last, "entries": [_shown(one) for one in kept]}
 
 
 def read_received(document: Mapping[str, Any], after: int) -> tuple[int, list[Keepsake]]:
@@ -228,6 +236,43 @@ def prove_kept(message: SignedMessage, claim: Claim, key: PublicKey) -> Verified
     return verify(message, claim, key, _signed_at(message, claim))
 
 
+# ── whose a page is ──
+
+
+def seal_page(document: Mapping[str, Json], url: Uri, key: PrivateKey, now: datetime) -> bytes:
+    """Return the page that stands at `url` as bytes, with the proof of the instance actor whose key this is.
+
+    `eddsa-jcs-2022` (FEP-8b32). The page names its own address: it answers this question of this sibling and no other.
+    """
+    if not isinstance(key.key, Ed25519PrivateKey):
+        raise TypeError("object proofs are made with Ed25519")
+    return orjson.dumps(add_proof({"id": url, **document}, key.key, verification_method=key.id, created=now))
+
+
+def proved_by(document: Mapping[str, Any], url: Uri, now: datetime) -> Uri:
+    """Return the key a page says it is signed with; raise PinMismatch unless it is for `url`, and from just now."""
+    try:
+        proof = read_proof(dict(document))
+        method = Uri.parse(proof.verification_method)
+    except (BadProof, BadUri):
+        raise PinMismatch("a page without a proof") from None
+    if document.get("id") != url or method.origin != url.origin:
+        raise PinMismatch("a page for another question, or by another host")
+    if proof.created is None or abs(now - proof.created) > MAX_WINDOW:
+        raise PinMismatch("a page of another time")
+    return method
+
+
+def prove_page(document: Mapping[str, Any], key: PublicKey) -> None:
+    """Raise PinMismatch unless the page is signed with this key."""
+    try:
+        if not isinstance(key.key, Ed25519PublicKey):
+            raise BadProof("object proofs are made with Ed25519")
+        check_proof(dict(document), key.key)
+    except BadProof:
+        raise PinMismatch("the proof of a page does not hold") from None
+
+
 # ── parts ──
 
 
@@ -241,12 +286,16 @@ def _signed_at(message: SignedMessage, claim: Claim) -> datetime:
         raise BadSignature("no time") from None
 
 
-def _written(entry: Entry) -> dict[str, Any]:
+def _written(entry: Entry) -> dict[str, Json]:
     if entry.gone is not None:
         return {"number": entry.number, "gone": entry.gone}
     if entry.body is not None:
         return {"number": entry.number, "activity": entry.body.decode()}
     return {"number": entry.number}
+
+
+def _shown(one: Keepsake) -> dict[str, Json]:
+    return {"number": one.number, "head": one.head, "activity": one.body.decode()}
 
 
 def _read(item: Mapping[str, Any]) -> Entry:

@@ -18,7 +18,7 @@ from federation import catch_up
 from federation.allowlist import Direction, Sibling
 from federation.catch_up import Entry, LogNumber, Page
 from federation.delivery import is_final
-from federation.errors import Refused
+from federation.errors import Malformed, Refused
 from federation.uri import Uri
 from instance.services.fetching import Fetcher, NotThere
 from instance.services.taking_back import TakingBack
@@ -27,7 +27,6 @@ from instance.storage.store import Transaction
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-LOG_ACCEPT: Final = "application/json"
 #: After this long without one a log is read all the same: the last message may be the one that was lost.
 SELDOM: Final = timedelta(hours=1)
 #: Between two pulls that found nothing to mend, or nobody to answer: doubled each time, to an hour.
@@ -198,6 +197,9 @@ class CatchingUp:
             back = await self.back.ask(sibling)
         except NotThere:
             back = 0  # it keeps nothing of ours
+        except Refused as refusal:  # it is asked again with the next pull; what it says itself is read all the same
+            back = 0
+            self._node.log.info("received_not_read", sibling=sibling.origin, code=refusal.answer_code)
         return await self._pull(sibling, log) or back > 0
 
     def _settle(self, log: _Log, now: datetime, moved: bool, outcome: str) -> None:
@@ -212,19 +214,21 @@ class CatchingUp:
             log.not_before = now + min(SOONEST * 2 ** min(log.failures - 1, 8), SELDOM)
 
     async def _pull(self, sibling: Sibling, log: _Log) -> bool:
-        """Read pages until the end of the log; return whether anything came of it."""
-        moved, log.more = False, False
+        """Read pages until the end of the log; return whether anything came of it: the mark rose, or words came."""
+        moved, log.more, begun = False, False, False
         reading, _ = await self._read_on(sibling.origin, log)
         after = reading.mark
         for _ in range(PAGES):
             page = await self._page(sibling, after)
             if page.epoch != log.epoch:
-                after = await self._begin(sibling.origin, log, page)
-                reading, moved = _Reading(after), True
+                if begun:
+                    raise Malformed("a log that does not stand still")
+                after, begun = await self._begin(sibling.origin, log, page), True
+                reading = _Reading(after)
                 continue
             moved = await self._take(sibling, page, after, reading) or moved
             if reading.mark > log.mark:
-                log.mark = reading.mark
+                log.mark, moved = reading.mark, True
                 await self._run("logs.advance", origin=sibling.origin, epoch=log.epoch, mark=log.mark)
             if not page.entries or page.entries[-1].last >= page.last:
                 return moved
@@ -234,8 +238,7 @@ class CatchingUp:
 
     async def _page(self, sibling: Sibling, after: int) -> Page:
         url = catch_up.page_url(sibling.origin, self._node.authority, after)
-        document = await self._fetcher.json(url, sibling, LOG_ACCEPT, limit=catch_up.MAX_PAGE)
-        return catch_up.read_page(document, after)
+        return catch_up.read_page(await self._fetcher.log_page(url, sibling), after)
 
     async def _begin(self, origin: str, log: _Log, page: Page) -> int:
         """Count in another epoch: from where it parted from the one known, else from the beginning."""
@@ -246,14 +249,13 @@ class CatchingUp:
         return mark
 
     async def _take(self, sibling: Sibling, page: Page, after: int, reading: _Reading) -> bool:
-        """Take in one page; return whether there was anything in it that had not come before."""
+        """Take in one page; return whether an entry of it was settled that had not come before."""
         rows = await self._node.store.all("logs.above", origin=sibling.origin, epoch=page.epoch, mark=after, count=STEP)
         for row in rows:
             reading.came(int(row["number"]), int(row["number"]))
         new, url = False, catch_up.page_url(sibling.origin, self._node.authority, after)
         for entry in page.entries:
             if entry.gone is not None:
-                new = new or entry.gone > reading.mark
                 reading.came(entry.number, entry.gone)
             elif entry.body is not None and not reading.has(entry.number):
                 settled = await self._enter(sibling, entry, page, url)

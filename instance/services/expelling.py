@@ -50,6 +50,12 @@ _PURGED_WITH: Final = (
     "farewells.purge_revisions_of_posts", "farewells.purge_of_comments", "farewells.purge_mentions_of_comments",
     "farewells.purge_revisions_of_comments",
 )  # fmt: skip
+#: Before the rows go, by which their words are found: what waits, what was passed on, and what came as it came.
+_WAITING: Final = ("farewells.purge_waiting_of_posts", "farewells.purge_waiting_of_comments")
+_WORDS: Final = (
+    "farewells.purge_words_of_posts", "farewells.purge_words_of_comments", "farewells.purge_received_of_posts",
+    "farewells.purge_received_of_comments",
+)  # fmt: skip
 _PURGED_AT_LAST: Final = (
     "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.purge_notices_by",
     "farewells.purge_doctors",
@@ -223,6 +229,10 @@ class Expelling:
         """Destroy what came from there, a few hundred rows in each transaction, until nothing is left."""
 
         async def some(tx: Transaction) -> int:
+            for query in _WAITING:
+                await tx.run(query, origin=origin, now=to_ms(self._node.clock()))
+            for query in _WORDS:
+                await tx.run(query, origin=origin, empty=b"")
             for query in _PURGED_WITH:
                 await tx.run(query, origin=origin)
             return await tx.run("farewells.purge_comments", origin=origin) + await tx.run(
@@ -235,7 +245,8 @@ class Expelling:
         async def rest(tx: Transaction) -> None:
             for query in _PURGED_AT_LAST:
                 await tx.run(query, origin=origin)
-            await tx.run("farewells.purge_kept_messages", origin=origin, empty=b"")
+            for query in ("farewells.purge_kept_messages", "farewells.purge_received"):
+                await tx.run(query, origin=origin, empty=b"")
             now = to_ms(self._node.clock())
             await tx.run("farewells.set_fate", origin=origin, fate="purged", seen="purging", now=now)
             await tx.run("siblings.raise_version")

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from federation import parse, signatures
+from federation import catch_up, parse, signatures
 from federation.allowlist import Direction, Sibling
-from federation.errors import KeyAway, NotASibling, Refused, TooManyRequests, UnknownKey
+from federation.errors import KeyAway, KeyNotOwned, NotASibling, PinMismatch, Refused, TooManyRequests, UnknownKey
 from federation.inbox import require_activity_type
 from federation.signatures import Profile
 from federation.uri import Uri
@@ -22,6 +22,8 @@ __all__ = ["JRD_ACCEPT", "Budget", "Fetcher", "GoneThere", "NotListed", "NotReac
 if TYPE_CHECKING:
     from instance.wiring import Node
 
+#: The media type of pages of logs.
+LOG_ACCEPT: Final = "application/json"
 #: Key fetches a minute at one sibling, and first contacts a minute from one.
 FETCHES: Final = 60
 MISSING_FOR: Final = timedelta(minutes=5)
@@ -138,7 +140,23 @@ class Fetcher:
             raise NotListed(NotASibling.code)
         if answer.status != 200 or media not in accept.split(", "):
             raise NotThere(f"status {answer.status}")
-        return parse.strict_json(answer.body)
+        return parse.strict_json(answer.body, limit)
+
+    async def log_page(self, url: Uri, sibling: Sibling) -> dict[str, Any]:
+        """Return a page of a log that a pinned key of the sibling's instance actor has signed for this address, now.
+
+        Raises PinMismatch for every other, whoever answered at the address, and what `json` raises.
+        """
+        document = await self.json(url, sibling, LOG_ACCEPT, limit=catch_up.MAX_PAGE)
+        key_id = catch_up.proved_by(document, url, self._node.clock())
+        try:
+            key = await self._node.directory.pinned(key_id, sibling)
+        except KeyAway:
+            raise
+        except (UnknownKey, KeyNotOwned):
+            raise PinMismatch(sibling.origin) from None
+        catch_up.prove_page(document, key)
+        return document
 
     def forget(self, origin: str) -> None:
         """Ask anew at this origin, whatever failed before."""

@@ -98,8 +98,10 @@ class InboundQueue:
     ) -> tuple[bool, Effects | None]:
         """The row that remembers the id, without a body, and the effect; `speaks`: the contact is noted too."""
         await self._turn(tx, into)
-        await self._note_arrival(tx, arrival)
-        if not await tx.run("inbound.add", **{**row, "state": "applied", "body": b"", "applied_at": row["now"]}):
+        values = {**row, "state": "applied", "body": b"", "applied_at": row["now"]}
+        new = bool(await tx.run("inbound.add", **values))
+        await self._note_arrival(tx, arrival, new=new)
+        if not new:
             return False, None
         if speaks:
             await tx.run("inbound.contact", origin=row["origin"], now=into.now_ms)
@@ -109,9 +111,10 @@ class InboundQueue:
         held = arrival.speaker.held
 
         async def work(tx: Transaction) -> int:
-            await self._note_arrival(tx, arrival)
             state = "waiting" if held is None else "held"
-            return await tx.run("inbound.add", **{**row, "state": state, "held_for": held or ""})
+            added = await tx.run("inbound.add", **{**row, "state": state, "held_for": held or ""})
+            await self._note_arrival(tx, arrival, new=bool(added))
+            return added
 
         new = bool(await self._node.store.write(work, brief=True))
         self._heard(arrival)
@@ -138,13 +141,14 @@ class InboundQueue:
             "body": proof.body, "now": to_ms(now), "state": "waiting", "held_for": "", "applied_at": None,
         }  # fmt: skip
 
-    async def _note_arrival(self, tx: Transaction, arrival: Arrival) -> None:
+    async def _note_arrival(self, tx: Transaction, arrival: Arrival, *, new: bool) -> None:
         """Its number, and what it said for as long as its sender may want it back: before the effect, which may be that
-        there are no words any more."""
+        there are no words any more. What was here before leaves its number alone: its words may be withdrawn by now."""
         if arrival.trail.place is not None:
+            head = arrival.trail.signed if new else ""
             await self._note(
                 tx, arrival.proof.key_id.origin, arrival.trail.place, object=about(arrival.document.activity),
-                head=arrival.trail.signed, body=arrival.proof.body if arrival.trail.signed else b"",
+                head=head, body=arrival.proof.body if head else b"",
             )  # fmt: skip
 
     async def _note(

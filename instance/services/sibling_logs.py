@@ -20,6 +20,7 @@ from federation.catch_up import Entry, Keepsake, LogNumber, Page
 from federation.delivery import Priority
 from federation.errors import NotFound
 from federation.inbox import Reader
+from federation.integrity import Json
 from federation.ports import Delivery
 from federation.uri import Uri
 from instance.ids import new_ulid
@@ -128,7 +129,7 @@ class SiblingLogs:
         numbers = [entry.number for entry in entries]
         whole = _joined([*entries, *catch_up.holes(numbers, number, through)])
         page = Page(self._epoch, self._before, begins if self._before else 0, last, tuple(whole[: catch_up.ENTRIES]))
-        return catch_up.write_page(page)
+        return await self._sealed(catch_up.write_page(page), catch_up.page_url(self._node.origin, authority, number))
 
     async def received(self, authority: str, epoch: str, after: str, reader: Reader) -> bytes:
         """Return what came from the sibling that reads, in one of its epochs and after a number."""
@@ -139,11 +140,21 @@ class SiblingLogs:
         kept: list[Keepsake] = []
         size = 0
         for row in rows:
-            size += len(row["body"])
+            one = Keepsake(int(row["number"]), row["head"], bytes(row["body"]))
+            weight = catch_up.weight(one)
+            if weight > catch_up.MAX_ENTRY:
+                continue  # no reader takes it, and what lies behind it must be within reach
+            size += weight
             if size > catch_up.PAGE_BYTES and kept:
                 break
-            kept.append(Keepsake(int(row["number"]), row["head"], bytes(row["body"])))
-        return catch_up.write_received(int((highest or {}).get("number") or 0), kept)
+            kept.append(one)
+        document = catch_up.write_received(int((highest or {}).get("number") or 0), kept)
+        return await self._sealed(document, catch_up.received_url(self._node.origin, authority, epoch, number))
+
+    async def _sealed(self, document: Mapping[str, Json], url: Uri) -> bytes:
+        """Sign a page with our instance actor's key: whoever holds our address alone cannot make one."""
+        key = await self._node.keys.proof_key(self._node.actor)
+        return catch_up.seal_page(document, url, key, self._node.clock())
 
     async def _arrived(self, origin: str, number: int) -> None:
         """Settle what was given up and lies under the number from which the sibling asks: it misses nothing there."""
@@ -165,7 +176,7 @@ class SiblingLogs:
             if entries and entries[-1].number == row["number"]:
                 continue  # the same activity to a second inbox
             entry = await self._entry(row, reader)
-            size += len(entry.body or b"")
+            size += catch_up.weight(entry)
             if size > catch_up.PAGE_BYTES and entries:
                 return entries, True
             entries.append(entry)
@@ -179,7 +190,8 @@ class SiblingLogs:
             return Entry(number, gone=number)
         if row["state"] == "held" or (row["state"] != "done" and not await self._may_say(row)):
             return Entry(number)
-        return Entry(number, bytes(row["body"]))
+        entry = Entry(number, bytes(row["body"]))
+        return entry if catch_up.weight(entry) <= catch_up.MAX_ENTRY else Entry(number, gone=number)
 
     async def _may_say(self, row: Row) -> bool:
         """Whether what was not sent yet may be sent now, as the courier asks it."""

@@ -27,7 +27,6 @@ from instance.storage.store import Transaction
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-_ACCEPT: Final = "application/json"
 #: Pages of one question; what is beyond them is asked for at the next start.
 PAGES: Final = 200
 
@@ -95,8 +94,7 @@ class TakingBack:
 
     async def _read(self, sibling: Sibling, epoch: str, after: int) -> tuple[int, list[Keepsake]]:
         url = catch_up.received_url(sibling.origin, self._node.authority, epoch, after)
-        document = await self._fetcher.json(url, sibling, _ACCEPT, limit=catch_up.MAX_PAGE)
-        return catch_up.read_received(document, after)
+        return catch_up.read_received(await self._fetcher.log_page(url, sibling), after)
 
     async def _enter(self, kept: Keepsake, sibling: Sibling) -> bool:
         """Let one message take its effect here; False where it is none of ours, or was known."""

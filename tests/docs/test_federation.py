@@ -14,7 +14,7 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from federation import errors, integrity, membership, parse
+from federation import catch_up, errors, integrity, membership, parse
 from federation import membership_drafts as drafts
 from federation.delivery import MEMBERSHIP, OF_ANOTHER
 from federation.jsonld import CONTEXT, SHIPPED
@@ -27,7 +27,7 @@ from verification.credential import Holder, Memory, check
 from verification.verdicts import EFFECTS, Reason
 
 FEDERATION_MD: Final = text("FEDERATION.md")
-EXAMPLES: Final = [json.loads(block) for block in blocks(FEDERATION_MD, "json") if '"type"' in block]
+EXAMPLES: Final = [shown for block in blocks(FEDERATION_MD, "json") if "type" in (shown := json.loads(block))]
 #: Those of ActivityStreams; a status list is read by the medical room, a federation list by `membership`.
 DOCUMENTS: Final = [document for document in EXAMPLES if isinstance(document["type"], str)]
 
@@ -193,3 +193,14 @@ def test_codes_that_make_one_message_wait_are_refusals_named_for_siblings() -> N
     # Only a request to read is answered so: no message meets it.
     assert busy - {"signing_stopped"} == OF_ANOTHER
     assert [] == sorted(code for code in OF_ANOTHER if f"`{code}`" not in text("docs/federation.md"))
+
+
+def test_pages_of_logs_are_read_as_they_are_shown() -> None:
+    """Both kinds are pages, name their own address, and bear a proof by the instance they are read at."""
+    pages = [shown for block in blocks(FEDERATION_MD, "json") if "entries" in (shown := json.loads(block))]
+    log, received = pages
+
+    assert 58 == catch_up.read_page(log, 54).last
+    assert 43 == catch_up.read_received(received, 40)[0]
+    for page in pages:
+        assert Uri.parse(page["id"]).origin == Uri.parse(page["proof"]["verificationMethod"]).origin

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import orjson
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
 from federation import catch_up, signatures
 from federation.catch_up import Entry, Keepsake, Logged, LogNumber, Page
-from federation.errors import Malformed, Refused
+from federation.errors import Malformed, PinMismatch, Refused
+from federation.keys import PrivateKey
 from federation.signatures import Profile, SignedMessage, sign
 from federation.uri import Uri
 from tests.ready import pooled_rsa
@@ -36,7 +39,7 @@ def test_a_page_that_is_written_is_read(found: list[int], kind: int, anew: bool)
     """Every number, words and holes come back as they were."""
     page = Page(EPOCH, BEFORE if anew else "", 7 if anew else 0, 500, tuple(entry(number, kind) for number in found))
 
-    assert page == catch_up.read_page(json.loads(catch_up.write_page(page)), 0)
+    assert page == catch_up.read_page(catch_up.write_page(page), 0)
 
 
 @given(numbers, st.integers(0, 50), st.integers(0, 50))
@@ -47,6 +50,22 @@ def test_holes_are_what_is_left_over(found: list[int], after: int, more: int) ->
     gone = {n for hole in catch_up.holes(inside, after, through) for n in range(hole.number, hole.last + 1)}
 
     assert set(range(after + 1, through + 1)) - set(inside) == gone
+
+
+@given(st.lists(st.text('\\"a\n\u00e9'), max_size=9))
+def test_a_page_weighs_what_its_entries_weigh(texts: list[str]) -> None:
+    """As they are written: what grows by being written as a text counts as much as it grew."""
+    entries = [Entry(number + 1, body=json.dumps(text).encode()) for number, text in enumerate(texts)]
+    kept = [Keepsake(number + 1, json.dumps({"host": text}), b"{}") for number, text in enumerate(texts)]
+    empty = (
+        len(orjson.dumps(catch_up.write_page(Page(EPOCH, "", 0, 500, ())))),
+        len(orjson.dumps(catch_up.write_received(500, []))),
+    )
+    commas = max(len(texts) - 1, 0)
+
+    page = orjson.dumps(catch_up.write_page(Page(EPOCH, "", 0, 500, tuple(entries))))
+    assert len(page) == empty[0] + commas + sum(map(catch_up.weight, entries))
+    assert len(orjson.dumps(catch_up.write_received(500, kept))) == empty[1] + commas + sum(map(catch_up.weight, kept))
 
 
 @pytest.mark.parametrize(
@@ -124,7 +143,7 @@ def keepsake(profile: Profile = Profile.CAVAGE) -> Keepsake:
 @pytest.mark.parametrize("profile", list(Profile))
 def test_what_was_kept_proves_itself_years_later(profile: Profile) -> None:
     """The signature holds for the time it names, over these words, to that sibling."""
-    _, (kept,) = catch_up.read_received(json.loads(catch_up.write_received(43, [keepsake(profile)])), 40)
+    _, (kept,) = catch_up.read_received(catch_up.write_received(43, [keepsake(profile)]), 40)
     came, claim = catch_up.kept_claim(kept, INBOX.origin)
     proof = catch_up.prove_kept(came, claim, KEY.public())
 
@@ -165,3 +184,51 @@ def test_a_head_that_is_none_is_refused(head: str) -> None:
     """Whatever a sibling shows in its place."""
     with pytest.raises(Refused):
         catch_up.kept_claim(Keepsake(1, head, b"{}"), INBOX.origin)
+
+
+# ── whose a page is ──
+
+PAGE_URL = catch_up.page_url("https://de.example", "fr.example", 4)
+ACTOR = Uri.parse("https://de.example/actor")
+ED = PrivateKey.of(Uri.parse(f"{ACTOR}#ed25519-1"), ACTOR, Ed25519PrivateKey.generate())
+OTHER = PrivateKey.of(ED.id, ACTOR, Ed25519PrivateKey.generate())
+
+
+def sealed(key: PrivateKey = ED, url: Uri = PAGE_URL) -> dict[str, Any]:
+    """A page of Germany's log for France."""
+    page = Page(EPOCH, "", 0, 5, (Entry(5, body=b'{"id":"x"}'),))
+    return dict(orjson.loads(catch_up.seal_page(catch_up.write_page(page), url, key, NOON)))
+
+
+def test_a_sealed_page_is_its_instances() -> None:
+    """It names its key, holds under it, and is read as it was written."""
+    catch_up.prove_page(sealed(), ED.public())
+
+    assert ED.id == catch_up.proved_by(sealed(), PAGE_URL, NOON + timedelta(minutes=5))
+    assert b'{"id":"x"}' == catch_up.read_page(sealed(), 4).entries[0].body
+
+
+@pytest.mark.parametrize("change", [{"last": 6}, {"entries": []}, {"epoch": BEFORE}, {"more": 1}, {"id": "x"}])
+def test_a_bent_page_is_nobodys(change: dict[str, Any]) -> None:
+    """Nothing in it can be changed, and no other key has signed it."""
+    with pytest.raises(PinMismatch):
+        catch_up.prove_page({**sealed(), **change}, ED.public())
+    for key in (OTHER.public(), KEY.public()):
+        with pytest.raises(PinMismatch):
+            catch_up.prove_page(sealed(), key)
+
+
+@pytest.mark.parametrize(
+    ("document", "url", "later"),
+    [
+        (sealed(), catch_up.page_url("https://de.example", "fr.example", 5), 0),
+        (sealed(), catch_up.page_url("https://de.example", "it.example", 4), 0),
+        (sealed(url=catch_up.page_url("https://it.example", "fr.example", 4)), catch_up.page_url("https://it.example", "fr.example", 4), 0),
+        (sealed(), PAGE_URL, 16), (sealed(), PAGE_URL, -16),
+        ({k: v for k, v in sealed().items() if k != "proof"}, PAGE_URL, 0), ({**sealed(), "proof": [1]}, PAGE_URL, 0),
+    ],
+)  # fmt: skip
+def test_a_page_answers_one_question_once(document: dict[str, Any], url: Uri, later: int) -> None:
+    """For another number or sibling, by another host, of another time, or without a proof: PinMismatch."""
+    with pytest.raises(PinMismatch):
+        catch_up.proved_by(document, url, NOON + timedelta(minutes=later))

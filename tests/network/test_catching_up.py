@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from random import Random
 from typing import Any
 
 import pytest
 
+from federation import catch_up
+from federation.wire import Response
+from tests.doorway import reads
 from tests.network.converging import differences
 from tests.network.living import Life
-from tests.network.scene import home_uri
+from tests.network.scene import Liar, home_uri
 from tests.town import Network, rows
 
 
@@ -113,3 +117,58 @@ async def test_a_sibling_that_was_away_for_a_month_converges(town: Network) -> N
     # What was given up has come by log; only what was refused for its content is a dead letter still.
     left = (await town["fr"].node.queue.overview(state="dead"))["rows"]
     assert [] == [row["activity"] for row in left if row["last_code"] == "gave_up"]
+
+
+async def test_a_page_is_no_larger_than_its_reader_takes(town: Network) -> None:
+    """Texts that grow by being written as texts: page by page they are counted as they are written, and all come."""
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("First")
+    await town.settle()
+    await town.catch_up()
+    town.swallows = lambda method, url, body: method == "POST" and "de.example" in url
+    titles = {f"Paths {number}" for number in range(9)}
+    for title in sorted(titles):
+        await marie.posts(title, text="\\" * 18_000)
+        await town.settle()
+    town.swallows = lambda *_: False
+    page = await reads(town["de"], town["fr"], "/siblings/de.example/log/1")
+    await town.catch_up(minutes=62)
+
+    assert len(page.body) < catch_up.PAGE_BYTES + 4_096
+    assert {"First", *titles} == set(await town["de"].titles())
+    assert [] == await differences(town)
+
+
+async def test_what_a_sibling_kept_is_shown_a_page_at_a_time(town: Network) -> None:
+    """The same for what it received: one entry at least, and never more than a page."""
+    marie = await town["fr"].doctor("marie")
+    for number in range(9):
+        await marie.posts(f"Paths {number}", text="\\" * 18_000)
+    await town.settle()
+    row = (await rows(town["de"].node, "select epoch from received where origin like '%fr.%'"))[0]
+    answer = await reads(town["fr"], town["de"], f"/siblings/fr.example/received/{row['epoch']}/0")
+    last, kept = catch_up.read_received(json.loads(answer.body), 0)
+
+    assert len(answer.body) < catch_up.PAGE_BYTES + 4_096
+    assert 0 < len(kept) < last
+
+
+@pytest.mark.parametrize("kept", [{"last": -1, "entries": 7}, {}])
+async def test_whoever_shows_nonsense_of_ours_is_heard_all_the_same(town: Network, kept: dict[str, Any]) -> None:
+    """What it received of us cannot be read: its own log is read, and what was lost comes."""
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("One")
+    await town.settle()
+    await town["de"].reopen()
+    town.swallows = lambda method, url, body: method == "POST" and "de.example" in url
+    await marie.posts("Two")
+    await town.settle()
+    town.swallows = lambda *_: False
+    epoch = town["de"].node.logs.epoch
+    ends = await town["de"].node.store.one("logs.ends", origin=town["fr"].node.origin)
+    after = int(ends["last_number"]) if ends is not None else 0
+    answer = Response(200, {"content-type": "application/json"}, json.dumps(kept).encode())
+    Liar(town["fr"], f"/siblings/de.example/received/{epoch}/{after}", lambda _: answer)
+    await town["de"].node.catching_up.poll_due()
+
+    assert {"One", "Two"} == set(await town["de"].titles())

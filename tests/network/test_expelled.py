@@ -11,9 +11,10 @@ import pytest
 from federation.allowlist import Direction
 from federation.errors import NotASibling
 from instance.services.errors import Missing, Rejected
+from tests.doorway import reads
 from tests.instance.students import administrators
 from tests.network.expelling import DE, REASON, actor, expels, fate, follows_of, pauses, proposes, settled_between
-from tests.network.scene import Visitor
+from tests.network.scene import Visitor, befriend, home_uri
 from tests.town import Network, rows
 
 
@@ -421,3 +422,72 @@ async def test_the_record_has_both_names_and_the_log_has_none(town: Network) -> 
 
 async def _own(town: Network) -> str:
     return str((await rows(town["fr"].node, "select uri from posts where local = 1"))[0]["uri"])
+
+
+async def _answered_in_a_circle(town: Network) -> None:
+    """Anna answers in Marie's circle, of which Luca in Italy is too: France passes her answer on to him."""
+    marie, anna = await settled_between(town)
+    luca = await town["it"].doctor("luca")
+    await luca.posts("From Italy")
+    await town.settle()
+    for follower in (anna, luca):
+        await befriend(town, follower, marie)
+    slug = await marie.posts("For my circle", audience="colleagues")
+    await town.settle()
+    await anna.comments(home_uri(town["fr"], slug), "Passed on from Germany")
+    await town.settle()
+
+
+async def _passed_on(town: Network) -> bytes:
+    """What France says in its log for Italy, where it passes Anna's answer on."""
+    return (await reads(town["it"], town["fr"], "/siblings/it.example/log/0")).body
+
+
+async def test_what_is_hidden_is_in_no_log(town: Network) -> None:
+    """What France passed on of Germany is told Italy while it is shown, and not once it is hidden; France's own stays."""
+    await _answered_in_a_circle(town)
+    fr = town["fr"].node
+    before = await _passed_on(town)
+    await expels(fr)
+    labelled = await _passed_on(town)
+    town.clock.move(days=31)
+    await fr.siblings.expelling.tick()
+    hidden = await _passed_on(town)
+
+    for page in (before, labelled):
+        assert b"Passed on from Germany" in page
+    assert b"Passed on from Germany" not in hidden
+    assert b"From France" in hidden
+
+
+async def test_a_purge_leaves_no_words_in_what_was_sent_or_came(town: Network) -> None:
+    """Posts and answers of theirs stand in letters and logs too; those of Italy and of our own doctors stay there."""
+    await _answered_in_a_circle(town)
+    fr = town["fr"].node
+    tables = ("activities", "received", "inbound")
+
+    async def words() -> bytes:
+        return b"".join([bytes(row["body"]) for table in tables for row in await rows(fr, f"select body from {table}")])
+
+    before = await words()
+    await expels(fr)
+    ada, ben = await actor(fr, "ada"), await actor(fr, "ben")
+    await fr.siblings.proposals.settle_copies(DE, "purge", ada, REASON, seen="labelled")
+    (waiting,) = await fr.siblings.proposals.waiting()
+    await fr.siblings.proposals.confirm(waiting.id, ben)
+    await fr.siblings.expelling.tick()
+    after = await words()
+
+    theirs, ours = (
+        (b"From Germany", b"An answer from Germany", b"Passed on from Germany"),
+        (b"From Italy", b"From France", b"An answer from France"),
+    )
+    assert all(each in before for each in (*theirs, *ours))
+    assert not [each for each in theirs if each in after]
+    assert all(each in after for each in ours)
+    assert [] == await rows(fr, f"select number from received where origin = '{DE}' and head <> ''")
+    assert [] == await rows(
+        fr,
+        "select id from deliveries where state in ('waiting', 'resting', 'held')"
+        f" and object like '{DE}/%' and activity in (select uri from activities where type = 'Create')",
+    )

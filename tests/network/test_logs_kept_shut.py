@@ -8,17 +8,20 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from federation import render
+from federation import catch_up, render
+from federation.keys import PrivateKey
 from federation.signatures import Profile, sign
 from federation.uri import Uri
+from federation.vocabulary import Delete
 from federation.wire import Response
 from instance.services.publishing import PostDraft
-from tests.doorway import a_create, reads
+from tests.doorway import a_create, an_act, reads, says
 from tests.network.converging import differences
 from tests.network.lists import UNREADABLE, lists_are
 from tests.network.scene import Liar, befriend, refusals, stored
-from tests.town import Network, Person, refused, rows
+from tests.town import Network, Person, Place, refused, rows
 
 LOG = "/siblings/de.example/log/0"
 
@@ -168,19 +171,56 @@ async def test_a_withdrawn_text_that_comes_late_leaves_no_words(town: Network, m
     ]
 
 
+@pytest.mark.parametrize("waits", [False, True])
+async def test_what_was_withdrawn_and_comes_again_leaves_no_words(
+    town: Network, marie: Person, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same message once more, under another number, after its Delete: the number counts, and no word is kept."""
+    fr, de = town["fr"], town["de"]
+    create = a_create(marie)
+    body = render.activity(create)
+
+    async def says_it(number: int) -> int:
+        key = await fr.node.keys.signing_key(marie.uri, Profile.RFC9421)
+        more = {"Sibling-Log": f'{number};epoch="ABCDEFGHIJ"'}
+        headers = sign("POST", de.node.shared_inbox, body, key, Profile.RFC9421, fr.node.clock(), more=more)
+        return (await de.request("POST", "/inbox", headers, body)).status
+
+    first = await says_it(900)
+    kept = [bytes(row["body"]) for row in await rows(de.node, "select body from received where number = 900")]
+    await says(marie, de, an_act(marie, Delete, object=create.object.id))
+    if waits:
+        monkeypatch.setattr(de.node.apply, "needs_reading", lambda activity: True)
+    again = await says_it(901)
+    found = await rows(de.node, "select number, body, head from received where epoch = 'ABCDEFGHIJ' order by number")
+
+    assert (202, 202) == (first, again)
+    assert [body] == kept
+    assert [(900, b"", ""), (901, b"", "")] == [(row["number"], bytes(row["body"]), row["head"]) for row in found]
+
+
 # ── a sibling that lies ──
 
 
-async def _entry(town: Network, change: Callable[[dict[str, Any]], None]) -> None:
-    """Germany reads a log that France has bent."""
+async def _entry(
+    town: Network, change: Callable[[dict[str, Any]], None], key: PrivateKey | None = None, *, seals: bool = True
+) -> None:
+    """Germany reads a log that France itself has bent, and signed so; or somebody else, with `key`."""
     fr, de = town["fr"], town["de"]
     mark = (await rows(de.node, "select mark from sibling_logs where origin like '%fr.%'"))[0]["mark"]
 
+    key = key or await fr.node.keys.proof_key(fr.node.actor)
+
     def bend(document: dict[str, Any]) -> Response:
         change(document)
-        return Response(200, {"content-type": "application/json"}, json.dumps(document).encode())
+        body = json.dumps(document).encode()
+        if seals:
+            bare = {name: value for name, value in document.items() if name not in ("id", "proof")}
+            body = catch_up.seal_page(bare, Uri.parse(fr.node.origin + target), key, fr.node.clock())
+        return Response(200, {"content-type": "application/json"}, body)
 
-    liar = Liar(fr, f"/siblings/de.example/log/{mark}", bend)
+    target = f"/siblings/de.example/log/{mark}"
+    liar = Liar(fr, target, bend)
     town.clock.move(minutes=62)
     await de.node.catching_up.poll_due()
     await town.settle()
@@ -205,6 +245,35 @@ async def test_a_foreign_activity_in_a_log_is_refused(town: Network, marie: Pers
 
     assert ["actor_mismatch", "foreign_origin"] == sorted((await refusals(de))[len(noted) :])
     assert before == await stored(de)
+
+
+@pytest.mark.parametrize("who", ["nobody", "the front end", "a doctor", "another sibling"])
+async def test_a_page_that_no_pinned_key_has_signed_is_not_taken_in(town: Network, marie: Person, who: str) -> None:
+    """Whoever answers at France's address without its key: nothing is stored, and the log is read when it is back."""
+    fr, de = town["fr"], town["de"]
+    own = await fr.node.keys.proof_key(fr.node.actor)
+    key = {
+        "the front end": PrivateKey.of(own.id, own.owner, Ed25519PrivateKey.generate()),
+        "a doctor": await fr.node.keys.proof_key(marie.uri),
+        "another sibling": await town["it"].node.keys.proof_key(town["it"].node.actor),
+    }.get(who)
+    forged = {"activity": render.activity(a_create(marie)).decode()}
+    marks = [tuple(row) for row in await rows(de.node, "select * from sibling_logs order by origin")]
+    before = await stored(de)
+
+    def slip_in(page: dict[str, Any]) -> None:
+        page["last"] += 1
+        page["entries"] = [{"number": page["last"], **forged}]
+
+    await _entry(town, slip_in, key, seals=key is not None)
+    lied = await stored(de), [tuple(row) for row in await rows(de.node, "select * from sibling_logs order by origin")]
+    await marie.posts("True")
+    await town.settle()
+    await town.catch_up(minutes=62)
+
+    assert (before, marks) == lied
+    assert 1 == _pulls(de, "pin_mismatch")
+    assert ["One", "True"] == sorted(await de.titles())
 
 
 @pytest.mark.parametrize(
@@ -248,6 +317,51 @@ async def test_a_page_that_leaves_numbers_out_makes_nobody_skip(town: Network, m
 
     assert {"One", "Three"} == lied
     assert {"One", "Two", "Three"} == set(await de.titles())
+    assert [] == await differences(town)
+
+
+def _pulls(place: Place, outcome: str) -> float:
+    """How many readings of logs have ended so."""
+    return float(place.node.metrics.log_pulls.labels(outcome)._value.get())
+
+
+async def test_holes_behind_what_waits_are_nothing_new(town: Network, marie: Person) -> None:
+    """One number waits at its sender, and the rest is gone: nothing came of it, so the next reading is put off."""
+    de = town["de"]
+    moved = _pulls(de, "moved")
+
+    def waits(page: dict[str, Any]) -> None:
+        page["last"] = 5
+        page["entries"] = [{"number": 2}, {"number": 3, "gone": 5}]
+
+    await _entry(town, waits)
+
+    assert moved == _pulls(de, "moved")
+
+
+async def test_holes_that_close_a_gap_are_news(town: Network, marie: Person) -> None:
+    """The twin: the mark rises over them."""
+    de = town["de"]
+    moved = _pulls(de, "moved")
+    await _entry(town, lambda page: page.update(last=5, entries=[{"number": 2, "gone": 5}]))
+
+    assert moved + 1 == _pulls(de, "moved")
+
+
+async def test_an_epoch_changes_once_in_a_reading(town: Network, marie: Person) -> None:
+    """A log that counts in another epoch on each page is put down after the second, and read on when it stands still."""
+    de = town["de"]
+    asked = len(town.contacts)
+    await _entry(town, lambda page: page.update(epoch="ABCDEFGHIJ"))
+    pages = [contact.url for contact in town.contacts[asked:] if "fr.example/siblings/de.example/log/" in contact.url]
+    refused_once = _pulls(de, "malformed")
+    await marie.posts("Two")
+    await town.settle()
+    await town.catch_up(minutes=62)
+
+    assert 2 == len(pages)
+    assert 1 == refused_once
+    assert ["One", "Two"] == sorted(await de.titles())
     assert [] == await differences(town)
 
 
@@ -299,7 +413,7 @@ async def test_one_sibling_that_hangs_delays_nobody(town: Network, marie: Person
     first = await de.node.catching_up.begin_due()
     for _ in range(100):
         await asyncio.sleep(0.01)
-        if "From Italy" in await de.titles():
+        if "log of https://it.example" not in {task.get_name() for task in asyncio.all_tasks()}:
             break
     town.clock.move(minutes=62)
     second = await de.node.catching_up.begin_due()

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from federation import catch_up
+from federation.uri import Uri
 from federation.wire import Response
 from instance import commands
 from tests.network.converging import differences
@@ -163,11 +165,16 @@ async def _restored(town: Network, tmp_path: Path) -> tuple[Person, str]:
     return Person(town["fr"], "marie", marie.uri), home_uri(town["fr"], slug)
 
 
-def _bent(change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], Response]:
+async def _bent(place: Place, change: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], Response]:
+    """The instance itself bends what it shows, and signs it so."""
+    key = await place.node.keys.proof_key(place.node.actor)
+
     def bend(document: dict[str, Any]) -> Response:
         for entry in document.get("entries", []):
             change(entry)
-        return Response(200, {"content-type": "application/json"}, json.dumps(document).encode())
+        bare = {name: value for name, value in document.items() if name not in ("id", "proof")}
+        body = catch_up.seal_page(bare, Uri.parse(document["id"]), key, place.node.clock())
+        return Response(200, {"content-type": "application/json"}, body)
 
     return bend
 
@@ -203,7 +210,7 @@ async def test_what_is_not_proved_is_not_taken_back(
     await _restored(town, tmp_path)
     fr, de = town["fr"], town["de"]
     epoch = json.loads((await fr.node.store.one("settings.get", name="log epoch"))["value"])["before"]  # type: ignore[index]
-    liar = Liar(de, f"{SAID}{epoch}/1", _bent(change))
+    liar = Liar(de, f"{SAID}{epoch}/1", await _bent(de, change))
     before = await stored(fr)
     await fr.node.catching_up.poll_due()
     lied = await stored(fr)
@@ -231,7 +238,7 @@ async def test_a_sibling_cannot_show_what_another_doctor_signed(town: Network, t
         entry["head"] = json.dumps(head)
 
     epoch = json.loads((await fr.node.store.one("settings.get", name="log epoch"))["value"])["before"]  # type: ignore[index]
-    Liar(de, f"{SAID}{epoch}/1", _bent(steal))
+    Liar(de, f"{SAID}{epoch}/1", await _bent(de, steal))
     await fr.node.catching_up.poll_due()
 
     assert ["Before"] == await fr.titles()

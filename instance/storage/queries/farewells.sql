@@ -142,6 +142,21 @@ select uri from posts where origin = :origin and local = 0 order by uri limit 20
 -- fragment: some_comments
 select uri from comments where origin = :origin and local = 0 order by uri limit 200
 
+-- name: purge_waiting_of_posts
+-- Nobody is told of them any more, dead letters included.
+update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
+where object in ({{some_posts}}) and state in ('waiting', 'resting', 'held', 'dead')
+  and activity in (select a.uri from activities a where a.object = deliveries.object
+    and a.type in ('Create', 'Update', 'Announce'));
+
+-- name: purge_words_of_posts
+-- Their words stand in what was passed on, too.
+update activities set body = :empty where object in ({{some_posts}}) and type in ('Create', 'Update');
+
+-- name: purge_received_of_posts
+-- And in what siblings passed on to us.
+update received set head = '', body = :empty where object in ({{some_posts}});
+
 -- name: purge_of_posts
 delete from likes where object in ({{some_posts}});
 
@@ -156,6 +171,21 @@ delete from revisions where object in ({{some_posts}});
 
 -- name: purge_posts
 delete from posts where uri in ({{some_posts}});
+
+-- name: purge_waiting_of_comments
+-- Nobody is told of them any more, dead letters included.
+update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
+where object in ({{some_comments}}) and state in ('waiting', 'resting', 'held', 'dead')
+  and activity in (select a.uri from activities a where a.object = deliveries.object
+    and a.type in ('Create', 'Update', 'Announce'));
+
+-- name: purge_words_of_comments
+-- Their words stand in what was passed on, too.
+update activities set body = :empty where object in ({{some_comments}}) and type in ('Create', 'Update');
+
+-- name: purge_received_of_comments
+-- And in what siblings passed on to us.
+update received set head = '', body = :empty where object in ({{some_comments}});
 
 -- name: purge_of_comments
 delete from likes where object in ({{some_comments}});
@@ -180,6 +210,10 @@ delete from notifications where actor in (select uri from doctors where origin =
 
 -- name: purge_kept_messages
 update inbound set body = :empty where origin = :origin and state <> 'applied';
+
+-- name: purge_received
+-- What it sent itself, profiles among it; the numbers stay.
+update received set head = '', body = :empty where origin = :origin and head <> '';
 
 -- name: purge_doctors
 delete from doctors where origin = :origin and local = 0

@@ -15,11 +15,13 @@ update lanes set epoch_from = last_number;
 update lanes set epoch_from = :number where origin = :origin and epoch_from > :number;
 
 -- name: page
--- What a sibling is sent, by number; `inside` says whether it is for it still, `kind` of which kind the post is.
+-- What a sibling is sent, by number; `inside` says whether it is for it still and not hidden with everything from an
+-- instance that was expelled, `kind` of which kind the post is.
 select d.number, d.state, d.actor as signer, d.priority, a.uri, a.type, a.body,
     (case when a.type not in ('Create', 'Update') or a.object = a.actor
-        or exists (select 1 from posts p where p.uri = a.object and {{reaches}})
-        or exists (select 1 from comments c join posts p on p.uri = c.post where c.uri = a.object and {{reaches}})
+        or exists (select 1 from posts p where p.uri = a.object and {{reaches}} and not {{of_hidden_post}})
+        or exists (select 1 from comments c join posts p on p.uri = c.post where c.uri = a.object and {{reaches}}
+            and not {{of_hidden_post}} and not {{of_hidden_comment}})
         or not exists (select 1 from posts p where p.uri = a.object)
             and not exists (select 1 from comments c where c.uri = a.object)
     then 1 else 0 end) as inside,
