@@ -176,7 +176,7 @@ def read(message: SignedMessage, claim: Claim, now: datetime, window: timedelta)
     verb, name, sees, document = (said.get(member) for member in ("pairing", "name", "sees", "actor"))
     if said.keys() != _MEMBERS or not isinstance(document, dict):
         raise Malformed("members")
-    if verb not in set(Verb) or not _fits(_NAME, name) or not _fits(_FINGERPRINT, sees):
+    if not isinstance(verb, str) or verb not in set(Verb) or not _fits(_NAME, name) or not _fits(_FINGERPRINT, sees):
         raise Malformed("verb, name or fingerprint")
     instance = parse.instance(document)
     key = _key(instance, claim)

@@ -245,7 +245,7 @@ class CatchingUp:
         mark = min(log.mark, page.begins) if log.epoch and page.before == log.epoch else 0
         await self._run("logs.begin", origin=origin, epoch=page.epoch, mark=mark)
         log.epoch, log.mark, log.other = page.epoch, mark, ""
-        self._node.log.info("log_epoch", sibling=origin, number=mark)
+        self._node.log.info("log_epoch", sibling=origin, sequence=mark)
         return mark
 
     async def _take(self, sibling: Sibling, page: Page, after: int, reading: _Reading) -> bool:

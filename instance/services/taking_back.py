@@ -53,7 +53,7 @@ class TakingBack:
             return 0
         logs, epoch, back = self._node.logs, self._node.logs.epoch, 0
         if await self._knows_more(sibling, epoch):
-            self._node.log.warning("log_behind", sibling=sibling.origin, number=self._ends.get(sibling.origin, 0))
+            self._node.log.warning("log_behind", sibling=sibling.origin, sequence=self._ends.get(sibling.origin, 0))
             await logs.begin_anew(epoch, self._ends)
             self._asked.clear()
         if logs.before:

@@ -188,5 +188,5 @@ async def test_every_command_says_what_it_does() -> None:
     assert all(command.__doc__ for command in control.commands.ALL.values())
     assert {
         *("siblings", "doctors", "credentials", "staff", "policy", "deliveries", "keys", "evidence", "registers"),
-        *("audit", "backup", "check"),
+        *("audit", "backup", "check", "federation_list", "messages"),
     } == {name.partition(".")[0] for name in control.commands.ALL}
