@@ -460,7 +460,7 @@ def narrowed(sibling: Sibling, found: FederationList | None) -> Sibling:
     """Return the entry as it counts under this list: what both hold, and nothing without a list (rule 6).
 
     An entry that came of the list has the list's pins, and counts for nothing where it names none; one admitted here
-    keeps its own where the list has them too.
+    keeps its own where the list has them too. Countries taken off here stay off, whatever the entry came of.
     """
     member = None if found is None else found.find(sibling.origin)
     listed = Listed.UNREAD if found is None else standing_of(member)
@@ -470,7 +470,7 @@ def narrowed(sibling: Sibling, found: FederationList | None) -> Sibling:
         pinned = listed if member.instance_keys else Listed.OTHER_KEYS
         return replace(
             sibling, listed=pinned, instance_keys=member.instance_keys, issuer_keys=member.issuer_keys,
-            may_issue_for=member.may_issue_for,
+            may_issue_for=sibling.may_issue_for & member.may_issue_for,
         )  # fmt: skip
     pins = sibling.instance_keys & member.instance_keys if member.instance_keys else sibling.instance_keys
     return replace(

@@ -6,9 +6,12 @@ is read from the list itself (`federation.membership.narrowed`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
+
+import orjson
 
 from federation import membership_drafts
 from federation.allowlist import Direction
@@ -46,7 +49,7 @@ class Entries:
     async def follow(self, tx: Transaction, before: FederationList | None, after: FederationList, *, by: str) -> None:
         """Write down what has changed of each member, in the transaction that adopts the list; tell every process."""
         await tx.run("siblings.raise_version")
-        rows = {row["origin"]: row["source"] for row in await tx.all("federation_list.listed_entries")}
+        rows = {row["origin"]: row for row in await tx.all("federation_list.listed_entries")}
         old = {} if before is None else {member.origin: member for member in before.members}
         new = {member.origin: member for member in after.members}
         changed = {each.domain for each in differences(before, after)}
@@ -58,8 +61,11 @@ class Entries:
                 self._node, tx, origin, "list", f"{BY_LIST}: {by}", f"federation list {after.sequence}",
                 before=_plain(old.get(origin)), after=_plain(member),
             )  # fmt: skip
-            if member is not None and rows.get(origin) == "list":
-                await tx.run("federation_list.set_entry", origin=origin, **_pins(member))
+            row = rows.get(origin)
+            if member is not None and row is not None and row["source"] == "list":
+                countries = still_open(orjson.loads(row["may_issue_for"]), old.get(origin), member)
+                pins = {**_pins(member), "may_issue_for": to_json(sorted(countries))}
+                await tx.run("federation_list.set_entry", origin=origin, **pins)
             if member is not None and member.status is MemberStatus.WITHDRAWN:
                 await tx.run("federation_list.cut_follows", origin=origin)
                 now = to_ms(self._node.clock())
@@ -198,6 +204,12 @@ def _pins(member: Member) -> dict[str, str]:
         "instance_keys": to_json(sorted(member.instance_keys)), "issuer_keys": write_issuer_keys(member.issuer_keys),
         "may_issue_for": to_json(sorted(member.may_issue_for)),
     }  # fmt: skip
+
+
+def still_open(kept: Iterable[str], before: Member | None, after: Member) -> frozenset[str]:
+    """The countries it may vouch for here: what the list has, without what an administrator here has taken off."""
+    taken_off = frozenset() if before is None else before.may_issue_for - frozenset(kept)
+    return after.may_issue_for - taken_off
 
 
 def _plain(member: Member | None) -> dict[str, Any] | None:

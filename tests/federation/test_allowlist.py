@@ -182,8 +182,9 @@ def under(member: dict[str, Any], **entry_here: Any) -> Sibling:
 
 
 def test_an_entry_of_the_list_has_its_pins() -> None:
-    """Whatever stood in the row: the list names keys and countries."""
-    found = under(entry("de", country="AT"), source="list", instance_keys=frozenset(), may_issue_for=frozenset({"DE"}))
+    """Whatever keys stood in the row: the list names them; of the countries those that are open here."""
+    open_here = frozenset({"AT", "DE"})
+    found = under(entry("de", country="AT"), source="list", instance_keys=frozenset(), may_issue_for=open_here)
 
     assert (Listed.ACTIVE, {pin("de")}, {"AT"}) == (found.listed, found.instance_keys, found.may_issue_for)
     assert ["https://de.example/actor#vc-1"] == [key.id for key in found.issuer_keys]
@@ -228,3 +229,12 @@ def test_whoever_is_not_on_the_list_permits_nothing() -> None:
     assert Listed.ABSENT == narrowed(row, listed(draft(entry("fr")))).listed
     assert Listed.ABSENT == under(elsewhere).listed
     assert Listed.UNREAD == narrowed(row, None).listed
+
+
+def test_countries_taken_off_here_stay_off_an_entry_of_the_list() -> None:
+    """Rule 6: what the list opens, an administrator here may close; the twin: what is taken off nowhere counts."""
+    found = listed(draft(entry("de") | {"mayIssueFor": ["AT", "DE"]}))
+    row = replace(sibling("https://de.example"), source="list", may_issue_for=frozenset({"AT", "DE"}))
+
+    assert {"AT", "DE"} == narrowed(row, found).may_issue_for
+    assert {"DE"} == narrowed(replace(row, may_issue_for=frozenset({"DE"})), found).may_issue_for

@@ -11,8 +11,10 @@ import pytest
 from federation import membership_drafts as drafts
 from federation.allowlist import Direction
 from federation.errors import NotASibling
+from federation.membership import Member, MemberStatus
+from federation.uri import Uri
 from instance.services import key_alarm
-from instance.services.federation_list_entries import own_entry
+from instance.services.federation_list_entries import own_entry, still_open
 from tests.network.listed import PINNED, Federation
 from tests.town import MovedClock, Network
 
@@ -77,3 +79,17 @@ async def test_other_keys_are_an_alarm_where_the_list_pins_fewer(tmp_path: Path)
         assert not fr.allowlist().permits("https://de.example", Direction.IN)
     finally:
         await town.network.close()
+
+
+def test_the_next_list_opens_what_is_new_on_it_and_nothing_that_was_closed_here() -> None:
+    """AT was taken off here: a list that adds CH leaves it off; one that drops DE closes DE."""
+    before, after = (_member(countries) for countries in (["AT", "DE"], ["AT", "CH"]))
+
+    assert {"CH"} == still_open(["DE"], before, after)
+    assert {"AT", "CH"} == still_open(["AT", "DE"], before, after)
+    assert {"AT", "CH"} == still_open([], None, after)
+
+
+def _member(countries: list[str]) -> Member:
+    actor = Uri.parse("https://de.example/actor")
+    return Member(actor, "de.example", MemberStatus.ACTIVE, frozenset(countries), ())

@@ -41,7 +41,7 @@ update federation_list_state set warned_sequence = :sequence, warned_days = :day
 where id = 1 and (warned_sequence != :sequence or warned_days > :days);
 
 -- name: listed_entries
-select origin, source from siblings;
+select origin, source, may_issue_for from siblings;
 
 -- name: add_entry
 insert into siblings (origin, actor, name, country, inbox, outbox, policy, source, vouched_by, instance_keys,
