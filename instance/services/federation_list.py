@@ -160,7 +160,7 @@ class FederationLists:
             if not code and (pinned or url.origin != reading.announced_by):
                 break
         code, source = _said(results, anchor)
-        await self._note(etag, code, source, succeeded=any(not each for each, _ in results))
+        await self._note(etag, code, source, reading.announced_by, succeeded=any(not each for each, _ in results))
         return code
 
     def _sources(self, anchor: ListAnchor, announced_by: str) -> list[Uri]:
@@ -190,13 +190,13 @@ class FederationLists:
             return code, etag
         return "", offer.etag
 
-    async def _note(self, etag: str, code: str, source: str, *, succeeded: bool) -> None:
+    async def _note(self, etag: str, code: str, source: str, announced_by: str, *, succeeded: bool) -> None:
         now = self._node.clock()
 
         async def work(tx: Transaction) -> None:
             await tx.run(
                 "federation_list.end", succeeded_at=to_ms(now) if succeeded else None, etag=etag, code=code,
-                code_source=source,
+                code_source=source, announced_by=announced_by,
             )  # fmt: skip
 
         await self._node.store.write(work)

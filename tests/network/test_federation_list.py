@@ -483,3 +483,22 @@ async def test_a_member_whose_keys_are_left_out_closes_itself_alone(town: Federa
     await town.publish(drafts.with_member(town.draft(), {**bare, "instanceKey": pins, "status": "active"}))
     await town.hour()
     assert de.allowlist().permits("https://it.example", Direction.IN)
+
+
+async def test_what_was_announced_is_read_after_an_end_in_the_middle(town: Federation, monkeypatch: Any) -> None:
+    """kill -9 between the beginning of a reading and its end: the announcement stands, and goes once it was read."""
+    lists = town["fr"].node.federation_list
+    await lists.announced(town["fr"].node.allowlist().require("https://de.example", Direction.IN))
+
+    async def killed(url: Any, etag: str) -> Any:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(lists, "_read_at", killed)
+        with pytest.raises(RuntimeError):
+            await lists.refresh()
+    after_the_end = (await lists.reading()).announced_by
+    await lists.refresh()
+
+    assert "https://de.example" == after_the_end
+    assert "" == (await lists.reading()).announced_by

@@ -24,13 +24,13 @@ select tried_at, succeeded_at, etag, code, code_source, announced_by, warned_seq
 from federation_list_state where id = 1;
 
 -- name: begin
--- Of several processes the first that is due reads for all.
-update federation_list_state set tried_at = :now, announced_by = ''
+-- Of several processes the first that is due reads for all. What was announced stands until it has been read.
+update federation_list_state set tried_at = :now
 where id = 1 and (tried_at is null or tried_at <= :before or announced_by = :announced_by and announced_by != '');
 
 -- name: end
 update federation_list_state set succeeded_at = coalesce(:succeeded_at, succeeded_at), etag = :etag, code = :code,
-    code_source = :code_source
+    code_source = :code_source, announced_by = case when announced_by = :announced_by then '' else announced_by end
 where id = 1;
 
 -- name: announce
