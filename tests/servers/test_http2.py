@@ -30,6 +30,8 @@ def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> b
 
 
 SETTINGS = frame(0x4)
+#: What a client of HTTP/2 or of a socket would go on with.
+NO_REQUESTS = (PREFACE + SETTINGS, b"\x81\x85\0\0\0\0hello")
 #: A hundred thousand frames each, or as many as make four megabytes.
 FLOODS = {
     "requests taken back at once": b"".join(
@@ -116,7 +118,7 @@ async def test_no_upgrade_is_made(doors: list[Door]) -> None:
     What follows on the connection is a request like any other, or is not heard.
     """
     faults = [_faults(door) for door in doors]
-    after = (b"", PREFACE + SETTINGS, b"\x81\x85\0\0\0\0hello", request("GET", NOWHERE, doors[0].host))
+    after = (b"", *NO_REQUESTS, request("GET", NOWHERE, doors[0].host))
     asked = list(itertools.product(doors, WISHES, after))
     replies = await asyncio.gather(
         *(
@@ -126,7 +128,9 @@ async def test_no_upgrade_is_made(doors: list[Door]) -> None:
     )
 
     for (door, *what), reply in zip(asked, replies, strict=True):
-        assert reply.statuses in ([200], [200, 400], [200, 404], [200, 405]), (door.server, what)
+        # What follows and is no request may be read together with what came before: then both are refused in one answer.
+        refused = [[400]] if what[1] in NO_REQUESTS else []
+        assert reply.statuses in ([200], [200, 400], [200, 404], [200, 405], *refused), (door.server, what)
         assert reply.closed, (door.server, what)
         assert reply.seconds < 7, (door.server, what)
     assert [True] * len(doors) == [await door.answers() for door in doors]

@@ -101,7 +101,12 @@ async def test_the_alarm_of_a_refused_list_stands_there(desk: Desk) -> None:
 
     async def note(tx: Any) -> None:
         await tx.run(
-            "federation_list.end", succeeded_at=None, etag="", code="list_fork", code_source="https://x.example"
+            "federation_list.end",
+            succeeded_at=None,
+            etag="",
+            code="list_fork",
+            code_source="https://x.example",
+            announced_by="",
         )
 
     await desk.node.store.write(note)
