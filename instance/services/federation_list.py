@@ -122,6 +122,7 @@ class FederationLists:
         if asked or await self._is_due():
             await self.refresh()
         await self._count_down()
+        await self._entries.come_back()
         await self._entries.admit_due()
         await self._entries.release()
 
@@ -265,6 +266,7 @@ class FederationLists:
             return False
         await self._node.allowlist.refresh_if_changed()
         self._entries.try_again()
+        await self._node.siblings.expelling.write_words()
         await self._entries.release()
         self._node.log.info("federation_list", code="adopted", sequence=adopted.sequence, origin=offer.source)
         self._node.wake.deliveries.set()

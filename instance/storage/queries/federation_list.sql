@@ -56,10 +56,5 @@ update siblings set instance_keys = case when :instance_keys = '[]' then instanc
     issuer_keys = :issuer_keys, may_issue_for = :may_issue_for
 where origin = :origin and source = 'list';
 
--- name: cut_follows
--- A member that has left follows nobody and is followed by nobody.
-delete from follows where follower in (select uri from doctors where origin = :origin)
-    or followee in (select uri from doctors where origin = :origin);
-
 -- name: held_origins
 select distinct origin from deliveries where state = 'held';

@@ -89,8 +89,10 @@ select
 update deliveries set state = 'held' where origin = :origin and state in ('waiting', 'resting');
 
 -- name: drop_deliveries
+-- What is said at last to whoever has left is not dropped with the rest (farewells.sql).
 update deliveries set state = 'dropped', last_code = :code, settled_at = :now
-where origin = :origin and state in ('waiting', 'resting', 'held');
+where origin = :origin and state in ('waiting', 'resting', 'held')
+  and activity not in (select activity from sibling_last_words where origin = :origin and activity <> '');
 
 -- name: release_deliveries
 -- What a suspended doctor may not send stays held.
