@@ -245,7 +245,7 @@ def _write(file: str, document: dict[str, Any]) -> None:
 def _show_differences(before: FederationList | None, after: FederationList) -> None:
     from dataclasses import asdict
 
-    from federation.membership import differences
+    from federation.membership_changes import differences
 
     for each in differences(before, after):
         click.echo(f"  {_difference(asdict(each))}")

@@ -43,6 +43,9 @@ SOON: Final = timedelta(minutes=1)
 #: How often a knock of a stranger has the list read: for one of them, and for all together.
 KNOCK: Final = timedelta(minutes=10)
 ANY_KNOCK: Final = timedelta(minutes=1)
+#: What a chain of missed lists may be long in all, in bytes, and how many seconds reading at one place may take.
+MAX_CHAIN: Final = 16 * MAX_LIST
+CHAIN_DEADLINE: Final = 60
 #: How often a sibling is taken at its word a minute.
 _AT_ITS_WORD: Final = 6
 #: Siblings asked for their copy where the pinned host has none that can be adopted.
@@ -152,30 +155,31 @@ class FederationLists:
         etag = reading.etag
         for url in self._sources(anchor, reading.announced_by):
             pinned = url == anchor.url
-            code, validator = await self._read_at(url, etag if pinned else "")
+            if not pinned and url.origin != reading.announced_by and any(not each for each, _ in results):
+                break
+            code, validator = await self._read_at(url, etag if pinned else await self._own_validator())
             if pinned:
                 etag = validator
             elif code == "sequence_rollback":
                 continue  # a mirror that is behind; of the pinned host it is an alarm
             results.append((code, url.origin))
-            if not code and (pinned or url.origin != reading.announced_by):
-                break
         code, source = _said(results, anchor)
         await self._note(etag, code, source, reading.announced_by, succeeded=any(not each for each, _ in results))
         return code
 
     def _sources(self, anchor: ListAnchor, announced_by: str) -> list[Uri]:
-        """Where to read, in this order: who said so, the pinned host, and siblings where that fails."""
+        """Where to read, in this order: the pinned host, who said so, and siblings where both fail."""
         mirrors = [each.origin for each in self._node.allowlist() if each.listed in (Listed.ACTIVE, Listed.EXPIRED)]
         others = [origin for origin in mirrors if origin not in (announced_by, anchor.url.origin)][:MIRRORS]
-        first = [Uri.parse(announced_by + PATH)] if announced_by else []
+        said = [Uri.parse(announced_by + PATH)] if announced_by else []
         pinned = [anchor.url] if anchor.url.origin != self._node.origin else []
-        return list(dict.fromkeys([*first, *pinned, *(Uri.parse(origin + PATH) for origin in others)]))
+        return list(dict.fromkeys([*pinned, *said, *(Uri.parse(origin + PATH) for origin in others)]))
 
     async def _read_at(self, url: Uri, etag: str) -> tuple[str, str]:
         """Read a list at one place and adopt it; return what went wrong, if anything, and the validator to keep."""
         try:
-            offer = await self._fetch(url, etag)
+            async with asyncio.timeout(CHAIN_DEADLINE):
+                offer = await self._fetch(url, etag)
             if offer is None:
                 return "", etag
             await self._adopt(offer)
@@ -185,11 +189,18 @@ class FederationLists:
                 "federation_list", code=fault.code, origin=url.origin
             )  # fmt: skip
             return fault.code, ""
-        except (NotReached, Refused) as fault:
-            code = fault.answer_code if isinstance(fault, Refused) else fault.code
+        except (NotReached, Refused, TimeoutError) as fault:
+            code = fault.answer_code if isinstance(fault, Refused) else getattr(fault, "code", "deadline")
             self._node.log.warning("federation_list", code=code, origin=url.origin)
             return code, etag
         return "", offer.etag
+
+    async def _own_validator(self) -> str:
+        """The validator of the list that is kept here, so that nobody sends it to us again; empty where none is."""
+        try:
+            return (await self.document())[1]
+        except NotFound:
+            return ""
 
     async def _note(self, etag: str, code: str, source: str, announced_by: str, *, succeeded: bool) -> None:
         now = self._node.clock()
@@ -211,9 +222,21 @@ class FederationLists:
             return None
         found = _read(answer)
         state = await self.state()
-        gap = membership.missing_before(state, found)
-        missing = [await self._missed(url, sequence) for sequence in gap]
+        if url != self.require().url:
+            membership.require_plausible(state, found)
+        missing = await self._chain(url, state, membership.missing_before(state, found))
         return Offer(url.origin, found, answer.body, missing, answer.headers.get("etag", "")[:200])
+
+    async def _chain(self, url: Uri, state: State, gap: range) -> Sequence[tuple[FederationList, bytes]]:
+        """Read the lists that were missed, in rising order; none is read after one that does not hold."""
+        chain: list[tuple[FederationList, bytes]] = []
+        for sequence in gap:
+            missed, body = await self._missed(url, sequence)
+            state = membership.bridged(state, missed)
+            chain.append((missed, body))
+            if sum(len(each) for _, each in chain) > MAX_CHAIN:
+                raise NotAdopted("list_gap", "more bytes than are read")
+        return chain
 
     async def _missed(self, url: Uri, sequence: int) -> tuple[FederationList, bytes]:
         try:

@@ -15,7 +15,8 @@ import orjson
 
 from federation import membership_drafts
 from federation.allowlist import Direction
-from federation.membership import FederationList, Member, MemberStatus, differences
+from federation.membership import FederationList, Member, MemberStatus
+from federation.membership_changes import differences
 from federation.vocabulary import FEDERATING_KINDS
 from instance.services import candidates
 from instance.services.allowlist_cache import write_issuer_keys
