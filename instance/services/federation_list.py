@@ -258,6 +258,11 @@ class FederationLists:
         """Return the list in force and the signers of the next one, as the rows have them."""
         return await stored.in_force(self._node.store, self.require())
 
+    async def before(self, found: FederationList) -> FederationList | None:
+        """Return the list that was in force before this one; None where it was the first."""
+        row = await self._node.store.one("federation_list.before", sequence=found.sequence)
+        return None if row is None else stored.stored(row)
+
     async def reading(self) -> Reading:
         """Return how the reading of lists stands."""
         return await stored.reading(self._node.store)

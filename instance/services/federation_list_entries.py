@@ -7,7 +7,6 @@ is read from the list itself (`federation.membership.narrowed`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,15 +15,15 @@ import orjson
 from federation import membership_drafts
 from federation.allowlist import Direction
 from federation.membership import FederationList, Member, MemberStatus
-from federation.membership_changes import differences
 from federation.vocabulary import FEDERATING_KINDS
 from instance.services import candidates
+from instance.services import federation_list_impact as impact
 from instance.services.allowlist_cache import write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.farewells import Cause, begin, forget, welcome
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import BY_LIST, Touched, drop_queue, follow, record, to_json
+from instance.services.sibling_changes import BY_LIST, drop_queue, follow, record, to_json
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 
@@ -53,17 +52,13 @@ class Entries:
         await tx.run("siblings.raise_version")
         rows = {row["origin"]: row for row in await tx.all("federation_list.listed_entries")}
         old = {} if before is None else {member.origin: member for member in before.members}
-        new = {member.origin: member for member in after.members}
-        changed = {each.domain for each in differences(before, after)}
-        for origin in sorted(old | new):
-            member = new.get(origin)
-            if (member or old[origin]).domain not in changed:
-                continue
+        for each in await impact.of(self._node, tx, before, after):
+            origin = each.origin
+            member, row = after.find(origin), rows.get(origin)
             await record(
-                self._node, tx, origin, "list", f"{BY_LIST}: {by}", f"federation list {after.sequence}",
-                before=_plain(old.get(origin)), after=_plain(member),
+                self._node, tx, origin, "list", f"{BY_LIST}: {by}", impact.reason_of(after.sequence),
+                before=_plain(old.get(origin)), after=(_plain(member) or {}) | each.doors(), touched=each.touched,
             )  # fmt: skip
-            row = rows.get(origin)
             if member is not None and row is not None and row["source"] == "list":
                 countries = still_open(orjson.loads(row["may_issue_for"]), old.get(origin), member)
                 pins = {**_pins(member), "may_issue_for": to_json(sorted(countries))}
@@ -212,21 +207,6 @@ async def own_entry(node: Node) -> dict[str, Any]:
         node.actor, status=MemberStatus.CANDIDATE, countries=node.config.may_issue_for, issuer_key=issuer,
         pins=[key.fingerprint for key in keys],
     )  # fmt: skip
-
-
-async def differences_here(node: Node, before: FederationList | None, after: FederationList) -> list[dict[str, Any]]:
-    """Return what changes between two lists, each with what it touches here."""
-    origins = {
-        member.domain: member.origin for each in (before, after) if each is not None for member in each.members
-    }  # fmt: skip
-    found = []
-    for each in differences(before, after):
-        touched = None
-        if each.what == "status" and each.domain in origins:
-            row = await node.store.one("siblings.touched", origin=origins[each.domain])
-            touched = asdict(Touched.of(row))
-        found.append({**asdict(each), "touched": touched})
-    return found
 
 
 def _stays_out(farewell: Row) -> bool:

@@ -11,6 +11,11 @@ select sequence, hash, body, adopted_at from federation_lists where sequence = :
 select sequence, hash, body, adopted_at from federation_lists where sequence < :sequence
 order by sequence desc limit 1;
 
+-- name: record
+-- What a list has changed here, each line as it was written when it was adopted.
+select id, origin, act, by_whom, reason, before, after, touched, at from sibling_changes
+where act = 'list' and reason = :reason order by origin, id;
+
 -- name: put
 -- The same list under another pinned set takes the place of its row; what it says is the same.
 insert into federation_lists (sequence, hash, body, judged_by, signers, anchor, source, adopted_at)

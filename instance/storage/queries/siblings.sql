@@ -83,6 +83,9 @@ select
             or f.followee in (select uri from doctors where origin = :origin))) as follows,
     (select count(*) from doctors d join posts p on p.author = d.uri where d.origin = :origin) as posts,
     (select count(*) from doctors d join comments c on c.author = d.uri where d.origin = :origin) as comments,
+    (select count(*) from copies c where c.origin = :origin
+        and (c.object in (select uri from posts where local = 1)
+          or c.object in (select uri from comments where local = 1))) as copies,
     (select count(*) from deliveries where origin = :origin and state in ('waiting', 'resting', 'held')) as waiting;
 
 -- name: hold_deliveries

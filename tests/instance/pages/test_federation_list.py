@@ -64,6 +64,8 @@ async def test_an_administrator_sees_the_list(desk: Desk) -> None:
     assert "this instance" in page
     assert all(pin in page for member in found.members for pin in member.instance_keys)
     assert "nothing → active" in page
+    assert "<dt>Opens</dt><dd>" in page
+    assert "copies there 0" in page
     assert ALARM not in page
 
 

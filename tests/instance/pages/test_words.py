@@ -20,6 +20,7 @@ from instance.services import (
     addresses,
     dossiers,
     expelling,
+    farewells,
     exports,
     federation_list,
     follows,
@@ -39,6 +40,7 @@ from instance.services import (
     standings,
     what_if,
 )
+from instance.services.farewells import FOLLOWS_CUT, Cause
 from instance.services.dossiers import restoring, segments
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
@@ -122,7 +124,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "messages.code.": messages.KNOWN_CODES,
     "messages.step.": [str(int(step)) for step in Step if step],
     "messages.change.": what_if.CHANGES,
-    "allowlist.": [f"{fate}_text" for fate in expelling.FATES],
+    "allowlist.": [*(f"{fate}_text" for fate in expelling.FATES), *(f"{cause}_on" for cause in Cause)],
     "allowlist.act.": siblings_view.ACTS,
     "allowlist.direction.": siblings_view.DIRECTIONS,
     "allowlist.fate.": ["labelled", "kept", "hidden", "purging", "purged"],
@@ -214,7 +216,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
-        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", expelling.FOLLOWS_CUT, "other"),
+        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", FOLLOWS_CUT, "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
 }
@@ -227,6 +229,7 @@ CODES = {
     *siblings.CODES,
     *federation_list.CODES,
     *expelling.CODES,
+    *farewells.CODES,
     *sibling_csv.CODES,
     *sibling_proposals.CODES,
     *pairing.CODES,
