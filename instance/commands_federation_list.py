@@ -11,6 +11,7 @@ from instance.services import federation_list_impact as impact
 from instance.services.federation_list_entries import own_entry
 
 if TYPE_CHECKING:
+    from instance.services.federation_list_holders import Holder
     from instance.wiring import Node
 
 
@@ -23,6 +24,7 @@ async def show(node: Node) -> Any:
         "pinned": {"url": _anchor(node).url, "min_sequence": _anchor(node).min_sequence},
         "signers": {"threshold": state.signers.threshold, "key": sorted(state.signers.keys)},
         "list": None if found is None else _plain(found),
+        "siblings": [] if found is None else [_held(each) for each in await node.federation_list.holders.list(found)],
         "changed": [] if found is None else await _changed(node, found),
         "reading": {name: str(value) if value is not None else None for name, value in asdict(reading).items()},
     }
@@ -58,6 +60,13 @@ def _plain(found: FederationList) -> dict[str, Any]:
 async def _changed(node: Node, found: FederationList) -> list[dict[str, Any]]:
     before = await node.federation_list.before(found)
     return [each.plain() for each in await impact.of_adopted(node.store, before, found)]
+
+
+def _held(each: Holder) -> dict[str, Any]:
+    return {
+        "origin": each.origin, "holds": each.holds.value, "sequence": each.sequence, "hash": each.hash,
+        "shown_at": None if each.shown_at is None else each.shown_at.isoformat(), "code": each.code, "late": each.late,
+    }  # fmt: skip
 
 
 def _signers(before: FederationList | None, found: FederationList) -> str:

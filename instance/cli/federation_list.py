@@ -138,7 +138,7 @@ def verify(context: Context, file: str) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def publish(context: Context, file: str, yes: bool) -> None:
-    """Show what FILE changes and touches here; then hand it in: it is judged as if read, served, and siblings are told."""
+    """Show what FILE does here, then hand it in: it is judged as if it had been read, served, and siblings are told."""
     text = _text(file)
     _preview(context, text)
     if not yes:

@@ -40,8 +40,8 @@ class Cause(StrEnum):
 async def leave(node: Node, tx: Transaction, origin: str, *, never_there: bool = False) -> None:
     """Take an entry off the list with what hangs on it: queue, keys, status lists, pairings that are not over.
 
-    Whoever had a farewell before that admission is labelled again: thirty days begin anew and nothing is said; where the
-    other side has never had it, everything stands as it stood, and our copies are asked back further.
+    Whoever had a farewell before that admission is labelled again: thirty days begin anew and nothing is said; where
+    the other side has never had it, everything stands as it stood, and our copies are asked back further.
 
     Raises Rejected(unknown_sibling).
     """
@@ -65,6 +65,7 @@ async def forget(tx: Transaction, origin: str) -> None:
     """Forget what was read at a sibling to judge its messages; its lane begins anew."""
     await tx.run("siblings.forget_keys", origin=origin)
     await tx.run("status.forget_lists", origin=origin)
+    await tx.run("federation_list.forget_holder", origin=origin)
     await tx.run("siblings.reset_lane", origin=origin)
 
 

@@ -27,6 +27,7 @@ from instance.services import federation_list_entries as entries
 from instance.services import federation_list_rows as stored
 from instance.services import sending
 from instance.services.errors import Rejected
+from instance.services.federation_list_holders import Holders, Holds
 from instance.services.federation_list_rows import Reading
 from instance.services.fetching import Budget
 from instance.storage.store import Transaction
@@ -73,6 +74,8 @@ class FederationLists:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._entries = entries.Entries(node)
+        #: Who holds which list.
+        self.holders = Holders(node)
         self._told = Budget(_AT_ITS_WORD)
         self._knocks: dict[str, datetime] = {}
         #: Set where somebody has a list read before its time.
@@ -125,9 +128,16 @@ class FederationLists:
         if asked or await self._is_due():
             await self.refresh()
         await self._count_down()
+        due = await self.holders.due()
         await self._entries.come_back()
         await self._entries.admit_due()
         await self._entries.release()
+        await self.holders.ask(due, self._copy_at)
+
+    async def _copy_at(self, origin: str) -> str:
+        """Read a sibling's copy, and adopt it where it is newer; return why nothing was read, if that is so."""
+        code, _ = await self._read_at(Uri.parse(origin + PATH), await self._own_validator())
+        return "" if code in membership.CODES else code
 
     async def _is_due(self) -> bool:
         reading = await stored.reading(self._node.store)
@@ -218,10 +228,12 @@ class FederationLists:
     async def _fetch(self, url: Uri, etag: str = "") -> Offer | None:
         """Return the list at this place with those that are missing before it; None where it has not changed."""
         answer = await self._get(url, etag)
+        state = await self.state()
         if answer.status == 304 and etag:
+            await self.holders.shows(url.origin, state.current if etag == await self._own_validator() else None, state)
             return None
         found = _read(answer)
-        state = await self.state()
+        await self.holders.shows(url.origin, found, state)
         if url != self.require().url:
             membership.require_plausible(state, found)
         missing = await self._chain(url, state, membership.missing_before(state, found))
@@ -382,6 +394,9 @@ class FederationLists:
         metrics.list_alarm.clear()
         if code:
             metrics.list_alarm.labels(code).set(1)
+        held = [] if found is None else [each.holds for each in await self.holders.list(found)]
+        for holds in Holds:
+            metrics.list_siblings.labels(holds.value).set(held.count(holds))
 
     def require(self) -> ListAnchor:
         """Return what is pinned here; raise Rejected(no_federation_list) where no list is kept."""

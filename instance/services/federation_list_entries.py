@@ -211,7 +211,7 @@ async def own_entry(node: Node) -> dict[str, Any]:
 
 def _stays_out(farewell: Row) -> bool:
     """Whether no list admits it: two administrators expelled it, or what came from there is being destroyed."""
-    return farewell["cause"] == Cause.EXPELLED or farewell["fate"] == "purging"
+    return bool(farewell["cause"] == Cause.EXPELLED or farewell["fate"] == "purging")
 
 
 def _entry(member: Member, found: Found, sequence: int, now: datetime) -> dict[str, Any]:

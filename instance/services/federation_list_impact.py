@@ -69,12 +69,10 @@ async def of(node: Node, reader: Reader, before: FederationList | None, after: F
         if lines or opens or closes:
             there = None if origin == node.origin else await reader.one("siblings.touched", origin=origin)
             domain = domains.get(origin) or origin.partition("://")[2]
-            found.append(
-                Impact(
-                    origin=origin, domain=domain, differences=lines, opens=opens, closes=closes,
-                    touched=Touched.of(there),
-                )  # fmt: skip
-            )
+            each = Impact(
+                origin=origin, domain=domain, differences=lines, opens=opens, closes=closes, touched=Touched.of(there)
+            )  # fmt: skip
+            found.append(each)
     return found
 
 
@@ -127,12 +125,10 @@ async def of_adopted(reader: Reader, before: FederationList | None, after: Feder
         doors = change.after or {}
         domain = domains.get(change.origin) or change.origin.partition("://")[2]
         lines = [each for each in differences(before, after) if each.domain == domain]
-        found.append(
-            Impact(
-                origin=change.origin, domain=domain, differences=lines,
-                opens=[Direction(each) for each in doors.get("opens", ())],
-                closes=[Direction(each) for each in doors.get("closes", ())],
-                touched=Touched.of(change.touched),
-            )  # fmt: skip
-        )
+        opens, closes = ([Direction(each) for each in doors.get(name, ())] for name in ("opens", "closes"))
+        each = Impact(
+            origin=change.origin, domain=domain, differences=lines, opens=opens, closes=closes,
+            touched=Touched.of(change.touched),
+        )  # fmt: skip
+        found.append(each)
     return found

@@ -11,6 +11,7 @@ from federation.allowlist import Listed
 from federation.membership import FederationList, Member, MemberStatus
 from federation.membership_changes import differences
 from instance.services import federation_list_impact as impact
+from instance.services.federation_list_holders import Holder
 from instance.services.federation_list_impact import Impact
 from instance.services.federation_list_rows import Reading
 from instance.times import from_ms
@@ -58,6 +59,8 @@ class ListPage:
     changes: tuple[Impact, ...] = ()
     #: Who signs from now on, where it says so.
     new_signers: str = ""
+    #: Which list each sibling holds.
+    holders: tuple[Holder, ...] = ()
     #: Whether an emergency should have been looked at again by now.
     overdue: bool = False
 
@@ -92,6 +95,7 @@ async def page(node: Node) -> ListPage | None:
         others=tuple(sorted(each.origin for each in allowlist if found.find(each.origin) is None)),
         changes=tuple(await impact.of_adopted(node.store, before, found)),
         new_signers=next((each.after for each in differences(before, found) if each.what == "signers"), ""),
+        holders=tuple(await node.federation_list.holders.list(found)),
         overdue=found.emergency is not None and now > found.emergency.review_by,
     )  # fmt: skip
 

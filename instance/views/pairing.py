@@ -71,10 +71,11 @@ def lists_us(pairing: Pairing) -> bool:
 def listed(pairing: Pairing) -> dict[str, Any]:
     """A pairing as the command line shows it."""
     found = write_found(pairing.found)
+    kept = pairing.owed or lists_us(pairing)
     said = {name: found[name] for name in ("name", "country", "actor", "software", "contact")}
     return {
         "origin": pairing.origin, "state": pairing.state.value, "asked_by_us": pairing.asked_by_us,
         "read": pairing.read_at is not None, "fingerprint": pairing.fingerprint, **said,
         "countries": list(pairing.countries), "until": pairing.expires_at.isoformat(), "reason": pairing.reason,
-        "proposed_by": pairing.proposed_by or "", "last_code": pairing.last_code if pairing.owed or lists_us(pairing) else "",
+        "proposed_by": pairing.proposed_by or "", "last_code": pairing.last_code if kept else "",
     }  # fmt: skip

@@ -73,9 +73,7 @@ async def test_a_chain_ends_at_the_first_list_that_does_not_hold(town: Federatio
     await announced(town, "de", IT)
     places = await asked(town, "de")
 
-    assert [f"{IT}/federation/list", f"{IT}/federation/list/2"] == [
-        url for url, status in places if url.startswith(IT)
-    ]
+    assert [f"{IT}/federation/list", f"{IT}/federation/list/2"] == [url for url, status in places if url.startswith(IT)]
     assert ("list_gap", 1) == (await town.code("de"), town.sequence("de"))
 
 

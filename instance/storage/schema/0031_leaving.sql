@@ -7,12 +7,17 @@ alter table sibling_farewells add column cause text not null default 'expelled'
 -- When it was admitted again: from then on this line says nothing, until that admission is taken back.
 alter table sibling_farewells add column returned_at bigint;
 
--- The list each sibling holds, as it was read there the last time.
+-- The list each sibling holds, as it was read there: what it shows, not what it says of itself.
 create table sibling_federation_lists (
     origin text not null primary key,
-    sequence bigint not null,
-    hash text not null,
+    -- When it was asked the last time, by any process.
+    asked_at bigint not null,
+    -- 0 where it has shown none yet.
+    sequence bigint not null default 0,
+    hash text not null default '',
     -- 1 where as many have signed it as must.
-    signed bigint not null,
-    at bigint not null
+    signed bigint not null default 0,
+    shown_at bigint,
+    -- Why nothing was read the last time; empty where it was.
+    code text not null default ''
 );

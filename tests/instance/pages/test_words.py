@@ -20,8 +20,8 @@ from instance.services import (
     addresses,
     dossiers,
     expelling,
-    farewells,
     exports,
+    farewells,
     federation_list,
     follows,
     joining,
@@ -40,7 +40,6 @@ from instance.services import (
     standings,
     what_if,
 )
-from instance.services.farewells import FOLLOWS_CUT, Cause
 from instance.services.dossiers import restoring, segments
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
@@ -56,6 +55,8 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
+from instance.services.farewells import FOLLOWS_CUT, Cause
+from instance.services.federation_list_holders import Holds
 from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
 from instance.views import pairing as pairing_view
 from instance.views import siblings as siblings_view
@@ -137,6 +138,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
+    "fedlist.holds.": [each.value for each in Holds],
+    "fedlist.holds_text.": [Holds.FORK.value, Holds.UNSIGNED.value],
     "fedlist.status.": [status.value for status in MemberStatus],
     "fedlist.what.": ["status", "countries", "issuer_keys", "instance_keys", "signers"],
     "country.fault.": [fault.value for fault in ProfileFault],
