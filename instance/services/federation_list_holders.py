@@ -62,14 +62,15 @@ class Holder:
         return self.late or self.holds in (Holds.FORK, Holds.UNSIGNED)
 
 
-def seen(found: FederationList, row: Row, *, adopted_at: datetime, now: datetime) -> Holder:
+def seen(found: FederationList, row: Row, *, adopted_at: datetime) -> Holder:
     """Return how what a sibling has shown stands to the list in force; pure."""
-    sequence, shown = int(row["sequence"] or 0), row["shown_at"]
+    sequence = int(row["sequence"] or 0)
+    shown_at = None if row["shown_at"] is None else from_ms(row["shown_at"])
     holds = _holds(found, sequence, row["hash"] or "", bool(row["signed"]))
     return Holder(
         origin=row["origin"], name=row["name"], holds=holds, sequence=sequence, hash=row["hash"] or "",
-        shown_at=None if shown is None else from_ms(shown), code=row["code"] or "",
-        late=holds is Holds.BEHIND and now - adopted_at > LATE,
+        shown_at=shown_at, code=row["code"] or "",
+        late=holds is Holds.BEHIND and shown_at is not None and shown_at - adopted_at > LATE,
     )  # fmt: skip
 
 
@@ -92,12 +93,14 @@ class Holders:
         self._node, self._store = node, node.store
 
     async def list(self, found: FederationList) -> list[Holder]:
-        """Return every sibling with what it holds, by origin."""
-        row, now = await self._store.one("federation_list.newest"), self._node.clock()
-        adopted_at = now if row is None else from_ms(row["adopted_at"])
+        """Return every sibling of the federation with what it holds, by origin."""
+        row = await self._store.one("federation_list.newest")
+        adopted_at = self._node.clock() if row is None else from_ms(row["adopted_at"])
+        federated = {each.origin for each in self._node.allowlist() if each.listed in _FEDERATED}
         return [
-            seen(found, each, adopted_at=adopted_at, now=now)
+            seen(found, each, adopted_at=adopted_at)
             for each in await self._store.all("federation_list.holders")
+            if each["origin"] in federated
         ]
 
     async def due(self) -> Sequence[str]:
