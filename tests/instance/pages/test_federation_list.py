@@ -143,6 +143,18 @@ async def test_a_governor_sees_this_page_alone(desk: Desk) -> None:
     assert 403 == (await gil.get("/administration")).status_code
 
 
+async def test_a_governor_reads_no_doctors_data(desk: Desk) -> None:
+    """J5.1: the page counts what a list touches, and names no doctor, no case and no answer."""
+    await hand_in(desk)
+    marie = await desk.place.doctor("marie")
+    await marie.posts("Syncope after exercise", text="A rare finding.")
+    page = await (await desk.staff("gil", "governor")).text(PATH)
+
+    assert "doctors " in page
+    for word in ("marie", "Marie", "Syncope", "A rare finding."):
+        assert word not in page
+
+
 @pytest.mark.parametrize("roles", [("reviewer",), ("lead",), ("dpo",), ("moderator",)], ids="-".join)
 async def test_nobody_else_sees_it(desk: Desk, roles: tuple[str, ...]) -> None:
     """403 for whoever works here in another part."""
