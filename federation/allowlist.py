@@ -152,7 +152,7 @@ class Allowlist:
     list_state: Listed = Listed.UNASKED
     #: When the list in force runs out.
     list_until: datetime | None = None
-    #: Former siblings that are still told what takes our own words back; none of them is an entry.
+    #: Former siblings that are still told what takes our own words back; an entry of theirs permits nothing.
     farewells: Mapping[str, Farewell] = field(default_factory=dict)
 
     def __iter__(self) -> Iterator[Sibling]:
@@ -178,10 +178,12 @@ class Allowlist:
     def require_sending(self, origin: str, now: datetime, urgency: int = ERASURE) -> Sibling | Farewell:
         """Return whom we may send a message of this urgency; raise as `require` does.
 
-        That is a sibling whose way out is open, or a former one that is told of an erasure or, for a while, of an end.
+        That is a sibling whose way out is open, or a former one that is told of an erasure or, for a while, of an end:
+        one without an entry, or one that has left the federation list.
         """
-        farewell = self.farewells.get(origin)
-        if farewell is not None and origin not in self.siblings and farewell.permits(urgency, now):
+        farewell, entry = self.farewells.get(origin), self.siblings.get(origin)
+        has_left = entry is None or entry.listed is Listed.WITHDRAWN
+        if farewell is not None and has_left and farewell.permits(urgency, now):
             return farewell
         return self.require(origin, Direction.OUT)
 

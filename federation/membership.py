@@ -146,16 +146,6 @@ class State:
     judged_by: Signers | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One thing in which two lists differ: whose, what, and its words before and after."""
-
-    domain: str
-    what: str
-    before: str
-    after: str
-
-
 # ── reading ──
 
 
@@ -334,18 +324,34 @@ def adopt(state: State, found: FederationList, missing: Sequence[FederationList]
         raise NotAdopted("sequence_rollback", "below the least sequence")
     if [each.sequence for each in missing] != list(missing_before(state, found)):
         raise NotAdopted("list_gap", "not the lists between")
-    after = _step(_bridged(state, missing), found)
+    after = _step(reduce(bridged, missing, state), found)
     _require_time(found, now)
     return after
 
 
-def _bridged(state: State, missing: Sequence[FederationList]) -> State:
+def bridged(state: State, missed: FederationList) -> State:
+    """Return what is in force after the very next list, which was missed: its signatures and its chain hold.
+
+    Raises NotAdopted(list_gap, list_fork). Whoever reads a chain asks this of each list before reading another.
+    """
+    if state.current is not None and missed.sequence != state.current.sequence + 1:
+        raise NotAdopted("list_gap", "not the lists between")
     try:
-        return reduce(_step, missing, state)
+        return _step(state, missed)
     except NotAdopted as fault:
         if fault.code == "list_fork":
             raise
         raise NotAdopted("list_gap", fault.code) from None
+
+
+def require_plausible(state: State, found: FederationList) -> None:
+    """Raise NotAdopted(bad_proof) for a list that nobody who signs or signed here has signed.
+
+    Too little to adopt it, and enough to read those before it at a place that is not the pinned one.
+    """
+    known = state.signers.keys | (state.judged_by.keys if state.judged_by is not None else frozenset())
+    if not signed_by(found, known):
+        raise NotAdopted("bad_proof", "no signer who is known here")
 
 
 def _not_newer(state: State, current: FederationList, found: FederationList) -> State:
@@ -414,32 +420,6 @@ def _is_wider(old: Member | None, new: Member) -> bool:
 def _covers(pinned: IssuerKey, key: IssuerKey) -> bool:
     same = (pinned.id, pinned.key) == (key.id, key.key)
     return same and pinned.valid_from <= key.valid_from and key.valid_until <= pinned.valid_until
-
-
-def differences(before: FederationList | None, after: FederationList) -> list[Difference]:
-    """Return in what two lists differ, member by member and then for all."""
-    old = {} if before is None else {member.origin: member for member in before.members}
-    new = {member.origin: member for member in after.members}
-    found = []
-    for origin in sorted(old | new):
-        one, other = old.get(origin), new.get(origin)
-        domain = (other or one).domain  # type: ignore[union-attr]
-        words = _words(one), _words(other)
-        found += [Difference(domain, what, words[0][what], words[1][what]) for what in words[0]]
-    changed = after.signers if before is None or after.signers != before.signers else None
-    if changed is not None:
-        found.append(Difference("", "signers", "", f"{changed.threshold}: {', '.join(sorted(changed.keys))}"))
-    return [each for each in found if each.before != each.after]
-
-
-def _words(member: Member | None) -> dict[str, str]:
-    if member is None:
-        return dict.fromkeys(("status", "countries", "issuer_keys", "instance_keys"), "")
-    return {
-        "status": member.status.value, "countries": ", ".join(sorted(member.may_issue_for)),
-        "issuer_keys": ", ".join(sorted(key.key for key in member.issuer_keys)),
-        "instance_keys": ", ".join(sorted(member.instance_keys)),
-    }  # fmt: skip
 
 
 # ── what it means for an entry of the allowlist ──

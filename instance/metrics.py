@@ -63,6 +63,10 @@ class Metrics:
             "esanum_federation_list_alarm", "1 beside why the last list was not adopted or read", ["code"],
             registry=self.registry,
         )  # fmt: skip
+        self.list_siblings = Gauge(
+            "esanum_federation_list_siblings", "Siblings by the federation list they hold, seen from ours", ["holds"],
+            registry=self.registry,
+        )  # fmt: skip
         self.log_gaps = Gauge(
             "esanum_log_gaps", "Siblings in whose log something is missing here", registry=self.registry
         )

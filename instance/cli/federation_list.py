@@ -130,22 +130,20 @@ def merge(files: tuple[str, ...], out: str) -> None:
 @click.pass_obj
 def verify(context: Context, file: str) -> None:
     """Judge FILE as this instance would if it read it, and show what it changes and touches here."""
-    found = context.run("federation_list.verify", text=_text(file))
-    click.echo(f"list {found['sequence']} would be adopted.")
-    if not found["differences"]:
-        click.echo("  nothing changes")
-    for each in found["differences"]:
-        click.echo(f"  {_difference(each)}")
-        if each["touched"] is not None:
-            show_touched(each["touched"])
+    _preview(context, _text(file))
 
 
 @federation_list.command()
 @_file
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
-def publish(context: Context, file: str) -> None:
-    """Hand FILE to this instance, which judges it as if it had read it, serves it, and tells its siblings."""
-    found = context.run("federation_list.publish", text=_text(file), by=who())
+def publish(context: Context, file: str, yes: bool) -> None:
+    """Show what FILE does here, then hand it in: it is judged as if it had been read, served, and siblings are told."""
+    text = _text(file)
+    _preview(context, text)
+    if not yes:
+        click.confirm("Hand this list in?", abort=True)
+    found = context.run("federation_list.publish", text=text, by=who())
     click.echo(f"list {found['sequence']} is in force here until {found['valid_until']}; siblings are told.")
 
 
@@ -242,10 +240,28 @@ def _write(file: str, document: dict[str, Any]) -> None:
     Path(file).write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
+def _preview(context: Context, text: str) -> None:
+    """Show what a list would open, close and touch here; Failure where it would not be adopted."""
+    found = context.run("federation_list.verify", text=text)
+    click.echo(f"list {found['sequence']} would be adopted.")
+    if not found["changes"] and not found["signers"]:
+        click.echo("  nothing changes")
+    for each in found["changes"]:
+        for line in each["differences"]:
+            click.echo(f"  {_difference({**line, 'domain': each['domain']})}")
+        for name in ("opens", "closes"):
+            if each[name]:
+                click.echo(f"  {each['domain']} {name}: {', '.join(each[name])}")
+        click.echo(f"  {each['domain']} touches:")
+        show_touched(each["touched"])
+    if found["signers"]:
+        click.echo(f"  signers from then on: {found['signers']}")
+
+
 def _show_differences(before: FederationList | None, after: FederationList) -> None:
     from dataclasses import asdict
 
-    from federation.membership import differences
+    from federation.membership_changes import differences
 
     for each in differences(before, after):
         click.echo(f"  {_difference(asdict(each))}")

@@ -63,7 +63,8 @@ async def _one(actor: Actor, id: str, error: Rejected | None = None) -> Response
         tabs=administration.TABS, mistakes=[mistake(error)] if error else [], each=found,
         shown=await view.shown(node, found, actor), own=await view.own(node), reasons=view.REASONS,
         typed=await text_of("fingerprint"), countries=await text_of("countries") or " ".join(found.countries),
-        chosen=await text_of("reason"), logins={each.id: each.login for each in await node.staff.list()},
+        lists_us=view.lists_us(found), origin=node.origin, chosen=await text_of("reason"),
+        logins={each.id: each.login for each in await node.staff.list()},
     )  # fmt: skip
 
 

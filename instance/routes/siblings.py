@@ -68,8 +68,10 @@ async def whole(actor: Actor, authority: str, error: Rejected | None = None) -> 
     entry = await node.siblings.show(found.origin)
     new, gone = await node.siblings.pins.announced(entry)
     waiting = await node.siblings.proposals.waiting()
+    left = next((each for each in await view.former(node) if each.origin == found.origin), None)
     return await page(
-        "sibling.html", actor, line=found, entry=entry, new=new, gone=gone, error=error,
+        "sibling.html", actor, line=found, entry=entry, new=new, gone=gone, error=error, left=left,
+        outstanding=await view.outstanding(node, found.origin) if left else (),
         history=await view.history(node, found.origin),
         waiting=[each for each in waiting if each.origin == found.origin], authority=sibling_entries.authority_of,
     )  # fmt: skip

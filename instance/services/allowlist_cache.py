@@ -10,7 +10,7 @@ the clock alone: the value for that moment is made with the other, and handed ou
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
@@ -103,13 +103,14 @@ class AllowlistCache:
             if self._origin in siblings:
                 raise ValueError("our own origin is never listed")
             told = {row["origin"]: _farewell(row) for row in farewells if row["ended_at"] is None}
-            counted = counting(version, siblings, found, listed=self._anchor is not None)
+            former = frozenset(row["origin"] for row in farewells)
+            counted = counting(version, siblings, found, listed=self._anchor is not None, former=former)
             self._current = replace(counted, farewells=told)
             self._expired, self._found, self._known = self._current.expired(), found, version
             self._former = {
                 Uri.parse(row["origin"]).authority: from_ms(row["expelled_at"])
                 for row in farewells
-                if row["fate"] in _SHOWN and row["origin"] not in siblings
+                if row["fate"] in _SHOWN
             }
             self._readable, self._told = True, False
 
@@ -131,11 +132,27 @@ class AllowlistCache:
 _SHOWN: Final = ("labelled", "kept")
 
 
-def counting(version: int, siblings: Mapping[str, Sibling], found: FederationList | None, *, listed: bool) -> Allowlist:
+def counting(
+    version: int, siblings: Mapping[str, Sibling], found: FederationList | None, *, listed: bool,
+    former: Collection[str] = (),
+) -> Allowlist:  # fmt: skip
     """Return the entries as they count: alone where no list is kept, else as far as the list in force has them.
 
-    An entry that came of a list counts for nothing where none is kept: nobody here has vouched for it.
+    An entry that came of a list counts for nothing where none is kept: nobody here has vouched for it. Those that are
+    `former` have left until their farewell has ended, whatever the list says by now.
     """
+    counted = _counted(version, siblings, found, listed=listed)
+    left = {
+        origin: replace(counted.siblings[origin], listed=Listed.WITHDRAWN)
+        for origin in former
+        if origin in counted.siblings
+    }
+    return replace(counted, siblings={**counted.siblings, **left}) if left else counted
+
+
+def _counted(
+    version: int, siblings: Mapping[str, Sibling], found: FederationList | None, *, listed: bool
+) -> Allowlist:  # fmt: skip
     if not listed:
         alone = {
             origin: replace(entry, listed=Listed.ABSENT) if entry.source == "list" else entry

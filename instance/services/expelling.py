@@ -1,8 +1,9 @@
-"""How somebody leaves the allowlist, and what is left: last words there, a label here, and nothing else.
+"""What is left of somebody who has left: last words there, a label here, and nothing else.
 
-Expelling is one transaction: the entry goes, follows are cut, every last word stands in a line. From those lines the
-messages are written a few hundred at a time, each with its line in one transaction, so that whoever is killed in
-between goes on where they were. After thirty days nothing more is said, and what came from there is hidden.
+A farewell begins in one transaction (`instance.services.farewells`): follows are cut, every last word stands in a
+line. Two administrators bring it about, or a federation list by which a member has left. From those lines the messages
+are written a few hundred at a time, each with its line in one transaction, so that whoever is killed in between goes on
+where they were. After thirty days nothing more is said, and what came from there is hidden.
 
 Codes raised here: see CODES.
 """
@@ -13,15 +14,15 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from federation import farewell, render
+from federation import render
 from federation.delivery import Priority
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Delete, Reject, Undo
 from instance.ids import new_ulid
 from instance.services import sending
 from instance.services.errors import Rejected
-from instance.services.pairing_ends import end_all
-from instance.services.sibling_changes import Touched, drop_queue, follow, record
+from instance.services.farewells import Cause, begin, leave
+from instance.services.sibling_changes import Touched, follow, record
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 from verification.people import SYSTEM
@@ -29,15 +30,13 @@ from verification.people import SYSTEM
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = ("unknown_sibling", "sibling_changed", "no_change", "being_purged")
+CODES: Final = ("unknown_sibling", "sibling_changed", "no_change")
 
 KEEP, PURGE = "keep", "purge"
 #: What two administrators can make of what came from there, and what it is called then.
 FATES: Final[Mapping[str, str]] = {KEEP: "kept", PURGE: "purging"}
 #: From when on nothing of theirs is shown, unless somebody has said otherwise.
 HIDDEN_AFTER: Final = timedelta(days=30)
-#: The notice for our doctors whose follows were cut.
-FOLLOWS_CUT: Final = "follows_cut"
 _BATCH: Final = 200
 _AGAIN: Final = timedelta(days=1)
 _KINDS: Final[Mapping[str, tuple[type[Any], Priority]]] = {
@@ -62,38 +61,6 @@ _PURGED_AT_LAST: Final = (
 )  # fmt: skip
 
 
-async def leave(node: Node, tx: Transaction, origin: str) -> None:
-    """Take an entry off the list with what hangs on it: queue, keys, status lists, pairings that are not over.
-
-    Raises Rejected(unknown_sibling).
-    """
-    await end_all(tx, origin, node.clock())
-    if not await tx.run("siblings.remove", origin=origin):
-        raise Rejected("unknown_sibling", "origin", status=404)
-    await drop_queue(node, tx, origin, "not_a_sibling")
-    await tx.run("siblings.forget_keys", origin=origin)
-    await tx.run("status.forget_lists", origin=origin)
-    await tx.run("siblings.forget_shown", origin=origin)
-    await tx.run("siblings.end_alarm", origin=origin)
-    await tx.run("siblings.reset_lane", origin=origin)
-
-
-async def welcome(tx: Transaction, origin: str, now: datetime) -> None:
-    """End a farewell, in the transaction that admits its origin anew; raise Rejected(being_purged) for a moment.
-
-    What was to be said at last is not said any more; what came from there and was not purged counts as theirs again.
-    """
-    found = await tx.one("farewells.get", origin=origin)
-    if found is None:
-        return
-    if found["fate"] == "purging":
-        raise Rejected("being_purged", "origin", status=409)
-    await tx.run("farewells.silence", origin=origin, now=to_ms(now))
-    await tx.run("farewells.drop_words", origin=origin)
-    await tx.run("farewells.remove", origin=origin)
-    await tx.run("farewells.count_answers", origin=origin)
-
-
 class Expelling:
     """Expels, says the last words, hides, keeps and purges."""
 
@@ -104,38 +71,13 @@ class Expelling:
 
     async def expel(self, tx: Transaction, row: Row, proposed_by: str, by: str, reason: str) -> None:
         """Take the sibling off the list, cut follows, and line up what is said to it at last."""
-        node, now, origin = self._node, self._node.clock(), row["origin"]
+        node, origin = self._node, row["origin"]
         touched = Touched.of(await tx.one("siblings.touched", origin=origin))
         await leave(node, tx, origin)
-        await tx.run("farewells.remove", origin=origin)
-        await tx.run("farewells.drop_words", origin=origin)
-        await tx.run(
-            "farewells.add", origin=origin, actor=row["actor"], name=row["name"], country=row["country"],
-            inbox=row["inbox"], speaks_rfc9421=row["speaks_rfc9421"], proposed_by=proposed_by, confirmed_by=by,
-            now=to_ms(now), words_until=to_ms(now + farewell.WORDS), erasures_until=to_ms(now + farewell.ERASURES),
-        )  # fmt: skip
-        await tx.run("farewells.add_undos", origin=origin)
-        await tx.run("farewells.add_rejects", origin=origin)
-        await tx.run(
-            "farewells.add_deletes", origin=origin, instance=node.actor, inbox=row["inbox"], own=f"{node.origin}/"
-        )  # fmt: skip
-        await self._tell(tx, row, now)
-        await tx.run("farewells.cut_follows", origin=origin)
-        await tx.run("farewells.forget_notices", origin=origin)
+        await begin(node, tx, row, Cause.EXPELLED, proposed_by, by)
         await record(
             node, tx, origin, "expel", by, reason, before=row, after=None, touched=touched, proposed_by=proposed_by
         )  # fmt: skip
-
-    async def _tell(self, tx: Transaction, row: Row, now: datetime) -> None:
-        """Our doctors hear that follows of theirs have ended; no doctor is named."""
-        notices = [
-            {
-                "id": new_ulid(now), "doctor": told["actor"], "kind": FOLLOWS_CUT, "actor": row["actor"], "post": "",
-                "object": f"{row['origin']} {to_ms(now)}", "now": to_ms(now),
-            }
-            for told in await tx.all("farewells.told", origin=row["origin"])
-        ]  # fmt: skip
-        await tx.many("notifications.add", notices)
 
     async def require_fate(self, tx: Transaction, origin: str, fate: str, seen: str) -> Row:
         """Return the farewell about which it can be decided so; raise Rejected: unknown_sibling, sibling_changed."""

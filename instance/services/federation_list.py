@@ -27,6 +27,7 @@ from instance.services import federation_list_entries as entries
 from instance.services import federation_list_rows as stored
 from instance.services import sending
 from instance.services.errors import Rejected
+from instance.services.federation_list_holders import Holders, Holds
 from instance.services.federation_list_rows import Reading
 from instance.services.fetching import Budget
 from instance.storage.store import Transaction
@@ -43,6 +44,9 @@ SOON: Final = timedelta(minutes=1)
 #: How often a knock of a stranger has the list read: for one of them, and for all together.
 KNOCK: Final = timedelta(minutes=10)
 ANY_KNOCK: Final = timedelta(minutes=1)
+#: What a chain of missed lists may be long in all, in bytes, and how many seconds reading at one place may take.
+MAX_CHAIN: Final = 16 * MAX_LIST
+CHAIN_DEADLINE: Final = 60
 #: How often a sibling is taken at its word a minute.
 _AT_ITS_WORD: Final = 6
 #: Siblings asked for their copy where the pinned host has none that can be adopted.
@@ -70,6 +74,8 @@ class FederationLists:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._entries = entries.Entries(node)
+        #: Who holds which list.
+        self.holders = Holders(node)
         self._told = Budget(_AT_ITS_WORD)
         self._knocks: dict[str, datetime] = {}
         #: Set where somebody has a list read before its time.
@@ -122,8 +128,16 @@ class FederationLists:
         if asked or await self._is_due():
             await self.refresh()
         await self._count_down()
+        due = await self.holders.due()
+        await self._entries.come_back()
         await self._entries.admit_due()
         await self._entries.release()
+        await self.holders.ask(due, self._copy_at)
+
+    async def _copy_at(self, origin: str) -> str:
+        """Read a sibling's copy, and adopt it where it is newer; return why nothing was read, if that is so."""
+        code, _ = await self._read_at(Uri.parse(origin + PATH), await self._own_validator())
+        return "" if code in membership.CODES else code
 
     async def _is_due(self) -> bool:
         reading = await stored.reading(self._node.store)
@@ -151,30 +165,31 @@ class FederationLists:
         etag = reading.etag
         for url in self._sources(anchor, reading.announced_by):
             pinned = url == anchor.url
-            code, validator = await self._read_at(url, etag if pinned else "")
+            if not pinned and url.origin != reading.announced_by and any(not each for each, _ in results):
+                break
+            code, validator = await self._read_at(url, etag if pinned else await self._own_validator())
             if pinned:
                 etag = validator
             elif code == "sequence_rollback":
                 continue  # a mirror that is behind; of the pinned host it is an alarm
             results.append((code, url.origin))
-            if not code and (pinned or url.origin != reading.announced_by):
-                break
         code, source = _said(results, anchor)
         await self._note(etag, code, source, reading.announced_by, succeeded=any(not each for each, _ in results))
         return code
 
     def _sources(self, anchor: ListAnchor, announced_by: str) -> list[Uri]:
-        """Where to read, in this order: who said so, the pinned host, and siblings where that fails."""
+        """Where to read, in this order: the pinned host, who said so, and siblings where both fail."""
         mirrors = [each.origin for each in self._node.allowlist() if each.listed in (Listed.ACTIVE, Listed.EXPIRED)]
         others = [origin for origin in mirrors if origin not in (announced_by, anchor.url.origin)][:MIRRORS]
-        first = [Uri.parse(announced_by + PATH)] if announced_by else []
+        said = [Uri.parse(announced_by + PATH)] if announced_by else []
         pinned = [anchor.url] if anchor.url.origin != self._node.origin else []
-        return list(dict.fromkeys([*first, *pinned, *(Uri.parse(origin + PATH) for origin in others)]))
+        return list(dict.fromkeys([*pinned, *said, *(Uri.parse(origin + PATH) for origin in others)]))
 
     async def _read_at(self, url: Uri, etag: str) -> tuple[str, str]:
         """Read a list at one place and adopt it; return what went wrong, if anything, and the validator to keep."""
         try:
-            offer = await self._fetch(url, etag)
+            async with asyncio.timeout(CHAIN_DEADLINE):
+                offer = await self._fetch(url, etag)
             if offer is None:
                 return "", etag
             await self._adopt(offer)
@@ -184,11 +199,18 @@ class FederationLists:
                 "federation_list", code=fault.code, origin=url.origin
             )  # fmt: skip
             return fault.code, ""
-        except (NotReached, Refused) as fault:
-            code = fault.answer_code if isinstance(fault, Refused) else fault.code
+        except (NotReached, Refused, TimeoutError) as fault:
+            code = fault.answer_code if isinstance(fault, Refused) else getattr(fault, "code", "deadline")
             self._node.log.warning("federation_list", code=code, origin=url.origin)
             return code, etag
         return "", offer.etag
+
+    async def _own_validator(self) -> str:
+        """The validator of the list that is kept here, so that nobody sends it to us again; empty where none is."""
+        try:
+            return (await self.document())[1]
+        except NotFound:
+            return ""
 
     async def _note(self, etag: str, code: str, source: str, announced_by: str, *, succeeded: bool) -> None:
         now = self._node.clock()
@@ -206,13 +228,27 @@ class FederationLists:
     async def _fetch(self, url: Uri, etag: str = "") -> Offer | None:
         """Return the list at this place with those that are missing before it; None where it has not changed."""
         answer = await self._get(url, etag)
+        state = await self.state()
         if answer.status == 304 and etag:
+            await self.holders.shows(url.origin, state.current if etag == await self._own_validator() else None, state)
             return None
         found = _read(answer)
-        state = await self.state()
-        gap = membership.missing_before(state, found)
-        missing = [await self._missed(url, sequence) for sequence in gap]
+        await self.holders.shows(url.origin, found, state)
+        if url != self.require().url:
+            membership.require_plausible(state, found)
+        missing = await self._chain(url, state, membership.missing_before(state, found))
         return Offer(url.origin, found, answer.body, missing, answer.headers.get("etag", "")[:200])
+
+    async def _chain(self, url: Uri, state: State, gap: range) -> Sequence[tuple[FederationList, bytes]]:
+        """Read the lists that were missed, in rising order; none is read after one that does not hold."""
+        chain: list[tuple[FederationList, bytes]] = []
+        for sequence in gap:
+            missed, body = await self._missed(url, sequence)
+            state = membership.bridged(state, missed)
+            chain.append((missed, body))
+            if sum(len(each) for _, each in chain) > MAX_CHAIN:
+                raise NotAdopted("list_gap", "more bytes than are read")
+        return chain
 
     async def _missed(self, url: Uri, sequence: int) -> tuple[FederationList, bytes]:
         try:
@@ -233,6 +269,11 @@ class FederationLists:
     async def state(self) -> State:
         """Return the list in force and the signers of the next one, as the rows have them."""
         return await stored.in_force(self._node.store, self.require())
+
+    async def before(self, found: FederationList) -> FederationList | None:
+        """Return the list that was in force before this one; None where it was the first."""
+        row = await self._node.store.one("federation_list.before", sequence=found.sequence)
+        return None if row is None else stored.stored(row)
 
     async def reading(self) -> Reading:
         """Return how the reading of lists stands."""
@@ -265,6 +306,7 @@ class FederationLists:
             return False
         await self._node.allowlist.refresh_if_changed()
         self._entries.try_again()
+        await self._node.siblings.expelling.write_words()
         await self._entries.release()
         self._node.log.info("federation_list", code="adopted", sequence=adopted.sequence, origin=offer.source)
         self._node.wake.deliveries.set()
@@ -352,6 +394,9 @@ class FederationLists:
         metrics.list_alarm.clear()
         if code:
             metrics.list_alarm.labels(code).set(1)
+        held = [] if found is None else [each.holds for each in await self.holders.list(found)]
+        for holds in Holds:
+            metrics.list_siblings.labels(holds.value).set(held.count(holds))
 
     def require(self) -> ListAnchor:
         """Return what is pinned here; raise Rejected(no_federation_list) where no list is kept."""

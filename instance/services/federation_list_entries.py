@@ -7,7 +7,6 @@ is read from the list itself (`federation.membership.narrowed`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,15 +14,17 @@ import orjson
 
 from federation import membership_drafts
 from federation.allowlist import Direction
-from federation.membership import FederationList, Member, MemberStatus, differences
+from federation.membership import FederationList, Member, MemberStatus
 from federation.vocabulary import FEDERATING_KINDS
 from instance.services import candidates
+from instance.services import federation_list_impact as impact
 from instance.services.allowlist_cache import write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
+from instance.services.farewells import Cause, begin, forget, welcome
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import BY_LIST, Touched, follow, record, to_json
-from instance.storage.store import Transaction
+from instance.services.sibling_changes import BY_LIST, drop_queue, follow, record, to_json
+from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 
 if TYPE_CHECKING:
@@ -51,25 +52,60 @@ class Entries:
         await tx.run("siblings.raise_version")
         rows = {row["origin"]: row for row in await tx.all("federation_list.listed_entries")}
         old = {} if before is None else {member.origin: member for member in before.members}
-        new = {member.origin: member for member in after.members}
-        changed = {each.domain for each in differences(before, after)}
-        for origin in sorted(old | new):
-            member = new.get(origin)
-            if (member or old[origin]).domain not in changed:
-                continue
+        for each in await impact.of(self._node, tx, before, after):
+            origin = each.origin
+            member, row = after.find(origin), rows.get(origin)
             await record(
-                self._node, tx, origin, "list", f"{BY_LIST}: {by}", f"federation list {after.sequence}",
-                before=_plain(old.get(origin)), after=_plain(member),
+                self._node, tx, origin, "list", f"{BY_LIST}: {by}", impact.reason_of(after.sequence),
+                before=_plain(old.get(origin)), after=(_plain(member) or {}) | each.doors(), touched=each.touched,
             )  # fmt: skip
-            row = rows.get(origin)
             if member is not None and row is not None and row["source"] == "list":
                 countries = still_open(orjson.loads(row["may_issue_for"]), old.get(origin), member)
                 pins = {**_pins(member), "may_issue_for": to_json(sorted(countries))}
                 await tx.run("federation_list.set_entry", origin=origin, **pins)
-            if member is not None and member.status is MemberStatus.WITHDRAWN:
-                await tx.run("federation_list.cut_follows", origin=origin)
-                now = to_ms(self._node.clock())
-                await tx.run("siblings.drop_deliveries", origin=origin, code="issuer_withdrawn", now=now)
+        await self._go_and_come(tx, after)
+
+    async def _go_and_come(self, tx: Transaction, found: FederationList) -> bool:
+        """Begin the farewell of each entry whose member has left, end that of one that is active again.
+
+        Asked of what is, not of what has changed, so that it holds however often and whenever it is asked. Whoever two
+        administrators have expelled has no entry, and stays out. Returns whether anything was changed.
+        """
+        farewells, changed = {row["origin"]: row for row in await tx.all("farewells.all")}, False
+        for row in await tx.all("siblings.all"):
+            member, farewell = found.find(row["origin"]), farewells.get(row["origin"])
+            if member is None or member.origin == self._node.origin:
+                continue
+            if member.status is MemberStatus.WITHDRAWN and farewell is None:
+                await self._has_left(tx, row, found.sequence)
+                changed = True
+            elif member.status is MemberStatus.ACTIVE and farewell is not None and farewell["fate"] != "purging":
+                await welcome(tx, row["origin"], self._node.clock())
+                changed = True
+        if changed:
+            await tx.run("siblings.raise_version")
+        return changed
+
+    async def _has_left(self, tx: Transaction, row: Row, sequence: int) -> None:
+        origin = row["origin"]
+        await drop_queue(self._node, tx, origin, "issuer_withdrawn")
+        await forget(tx, origin)
+        by = f"{BY_LIST} {sequence}"
+        await begin(self._node, tx, row, Cause.WITHDRAWN, by, by)
+
+    async def come_back(self) -> None:
+        """Open what the list in force has opened since what came from there was being destroyed."""
+        found, now = self._node.allowlist.federation_list, self._node.clock()
+        if found is None or found.is_over(now) or not await self._node.store.all("farewells.of_entries"):
+            return
+
+        async def work(tx: Transaction) -> bool:
+            await tx.take_turn("federation list")
+            row = await tx.one("federation_list.newest")
+            return row is not None and row["hash"] == found.hash and await self._go_and_come(tx, found)
+
+        if await self._node.store.write(work):
+            await follow(self._node)
 
     # ── new members ──
 
@@ -81,7 +117,7 @@ class Entries:
         found, now = self._node.allowlist.federation_list, self._node.clock()
         if found is None or found.is_over(now):
             return
-        expelled = {row["origin"] for row in await self._node.store.all("farewells.all")}
+        expelled = {row["origin"] for row in await self._node.store.all("farewells.all") if _stays_out(row)}
         for member in found.members:
             waits = self._failed.get(member.origin)
             if (
@@ -111,10 +147,12 @@ class Entries:
 
         async def work(tx: Transaction) -> bool:
             await tx.take_turn("federation list")
-            if await tx.one("farewells.get", origin=member.origin) is not None:
+            farewell = await tx.one("farewells.get", origin=member.origin)
+            if farewell is not None and _stays_out(farewell):
                 return False  # another process admitted it, and two administrators expelled it meanwhile
             if not await tx.run("federation_list.add_entry", **entry):
                 return False  # another process was first
+            await welcome(tx, member.origin, self._node.clock())
             await tx.run("siblings.reset_lane", origin=member.origin)
             await tx.run("siblings.forget_shown", origin=member.origin)
             await record(
@@ -132,7 +170,9 @@ class Entries:
     async def release(self) -> None:
         """Let go what was kept back for a sibling that is open again; what waits for a person's hand stays held."""
         held = {row["origin"] for row in await self._node.store.all("federation_list.held_origins")}
-        ready = [each.origin for each in self._node.allowlist().open_to(Direction.OUT) if each.origin in held]
+        allowlist = self._node.allowlist()
+        speaking = {*(each.origin for each in allowlist.open_to(Direction.OUT)), *allowlist.farewells}
+        ready = sorted(speaking & held)
         if not ready:
             return
 
@@ -169,19 +209,9 @@ async def own_entry(node: Node) -> dict[str, Any]:
     )  # fmt: skip
 
 
-async def differences_here(node: Node, before: FederationList | None, after: FederationList) -> list[dict[str, Any]]:
-    """Return what changes between two lists, each with what it touches here."""
-    origins = {
-        member.domain: member.origin for each in (before, after) if each is not None for member in each.members
-    }  # fmt: skip
-    found = []
-    for each in differences(before, after):
-        touched = None
-        if each.what == "status" and each.domain in origins:
-            row = await node.store.one("siblings.touched", origin=origins[each.domain])
-            touched = asdict(Touched.of(row))
-        found.append({**asdict(each), "touched": touched})
-    return found
+def _stays_out(farewell: Row) -> bool:
+    """Whether no list admits it: two administrators expelled it, or what came from there is being destroyed."""
+    return bool(farewell["cause"] == Cause.EXPELLED or farewell["fate"] == "purging")
 
 
 def _entry(member: Member, found: Found, sequence: int, now: datetime) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from instance.ids import new_ulid
 from instance.services.candidates import Found, read_found, write_found
 from instance.services.dossiers import chain
 from instance.services.errors import Missing
-from instance.services.expelling import welcome
+from instance.services.farewells import leave, welcome
 from instance.services.orders import who
 from instance.services.pairing_ends import turn_of
 from instance.services.sibling_changes import record, to_json
@@ -222,8 +222,8 @@ async def admit(node: Node, tx: Transaction, pairing: Pairing, by: str) -> None:
     if farewell is not None and (pairing.confirmed_at is None or to_ms(pairing.confirmed_at) < farewell["expelled_at"]):
         raise PairingOver("it was expelled after it was confirmed here")
     entry = entry_of(pairing.found, pairing.countries, node.clock())
-    await welcome(tx, pairing.origin, node.clock())
     if await tx.run("siblings.add", **entry):
+        await welcome(tx, pairing.origin, node.clock())
         await tx.run("siblings.reset_lane", origin=pairing.origin)
         await tx.run("siblings.forget_shown", origin=pairing.origin)
         await record(node, tx, pairing.origin, "add", by, f"pairing {pairing.id}", before=None, after=entry)
@@ -240,11 +240,7 @@ async def undo(node: Node, tx: Transaction, pairing: Pairing, by: str) -> None:
         return
     if (last["act"], last["reason"]) != ("add", f"pairing {pairing.id}"):
         return
-    now = to_ms(node.clock())
-    await tx.run("siblings.remove", origin=pairing.origin)
-    await tx.run("siblings.drop_deliveries", origin=pairing.origin, code="not_a_sibling", now=now)
-    for query in ("siblings.forget_keys", "status.forget_lists", "siblings.forget_shown", "siblings.reset_lane"):
-        await tx.run(query, origin=pairing.origin)
+    await leave(node, tx, pairing.origin, never_there=True)
     reason = f"pairing {pairing.id}: {pairing.reason}"
     await record(node, tx, pairing.origin, "remove", by, reason, before=before, after=None)
 

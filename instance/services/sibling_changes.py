@@ -39,12 +39,13 @@ LOGGED: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Touched:
-    """What a change concerns: rows here that come from there, and messages that wait for it."""
+    """What a change concerns: rows here that come from there, our copies there, and messages that wait for it."""
 
     doctors: int
     follows: int
     posts: int
     comments: int
+    copies: int
     waiting: int
 
     @classmethod

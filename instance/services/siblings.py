@@ -21,7 +21,8 @@ from instance.services import candidates
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
-from instance.services.expelling import Expelling, leave, welcome
+from instance.services.expelling import Expelling
+from instance.services.farewells import leave, welcome
 from instance.services.orders import check_order
 from instance.services.pins import Pins, issuer_pin
 from instance.services.sibling_changes import Change, Touched, commit, record, settle_queue, to_json

@@ -210,6 +210,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_lists",
             "sibling_logs",
             "sibling_farewells",
+            "sibling_federation_lists",
             "sibling_days",
             "federation_lists",
             "federation_list_state",

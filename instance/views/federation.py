@@ -38,7 +38,7 @@ class SiblingRow(Struct, frozen=True, kw_only=True):
 
 
 class FormerRow(Struct, frozen=True, kw_only=True):
-    """An instance that was expelled, as doctors see it."""
+    """An instance that was expelled or has left, as doctors see it."""
 
     name: str
     country: str
@@ -54,19 +54,20 @@ class OurFederation(Struct, frozen=True, kw_only=True):
 
 
 async def ours(node: Node) -> OurFederation:
-    """Return every sibling by name, as the list in force has it, and whoever was expelled."""
+    """Return every sibling by name, as the list in force has it, and whoever was expelled or has left."""
     allowlist = await node.allowlist.refresh_if_changed()
     if not node.allowlist.readable:
         return OurFederation(readable=False, siblings=[], former=[])
+    gone = await node.store.all("farewells.all")
+    left = {row["origin"] for row in gone}
     siblings = [
         SiblingRow(**row, closed=_is_closed(allowlist, row["origin"]))
         for row in await node.store.all("views.siblings")
-        if allowlist.find(row["origin"]) is not None
+        if allowlist.find(row["origin"]) is not None and row["origin"] not in left
     ]
     former = [
-        FormerRow(name=row["name"], country=row["country"], expelled_at=row["expelled_at"])
-        for row in await node.store.all("farewells.all")
-    ]
+        FormerRow(name=row["name"], country=row["country"], expelled_at=row["expelled_at"]) for row in gone
+    ]  # fmt: skip
     return OurFederation(readable=True, siblings=siblings, former=former)
 
 

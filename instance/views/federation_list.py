@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from federation import membership
 from federation.allowlist import Listed
 from federation.membership import FederationList, Member, MemberStatus
-from instance.services import federation_list_rows as stored
-from instance.services.federation_list_entries import differences_here
+from federation.membership_changes import differences
+from instance.services import federation_list_impact as impact
+from instance.services.federation_list_holders import Holder
+from instance.services.federation_list_impact import Impact
 from instance.services.federation_list_rows import Reading
 from instance.times import from_ms
 
 if TYPE_CHECKING:
-    from instance.storage.store import Row
     from instance.wiring import Node
 
 _DAY: Final = 86_400
@@ -55,7 +55,12 @@ class ListPage:
     own_listed: bool = False
     #: Entries here that are not on it.
     others: tuple[str, ...] = ()
-    changes: tuple[Mapping[str, Any], ...] = ()
+    #: What it opened, closed and touched here when it was adopted.
+    changes: tuple[Impact, ...] = ()
+    #: Who signs from now on, where it says so.
+    new_signers: str = ""
+    #: Which list each sibling holds.
+    holders: tuple[Holder, ...] = ()
     #: Whether an emergency should have been looked at again by now.
     overdue: bool = False
 
@@ -75,7 +80,7 @@ async def page(node: Node) -> ListPage | None:
     row = await node.store.one("federation_list.newest")
     if found is None or row is None:
         return ListPage(state=allowlist.list_state, url=anchor.url, reading=reading, found=None)
-    state = await node.federation_list.state()
+    state, before = await node.federation_list.state(), await node.federation_list.before(found)
     judges = state.judged_by or anchor.signers
     signed = membership.signed_by(found, judges.keys)
     now = node.clock()
@@ -88,14 +93,11 @@ async def page(node: Node) -> ListPage | None:
         next_signers=tuple(sorted(state.signers.keys)) if state.signers != judges else (), members=lines,
         own_listed=any(line.own and line.member.status is MemberStatus.ACTIVE for line in lines),
         others=tuple(sorted(each.origin for each in allowlist if found.find(each.origin) is None)),
-        changes=tuple(await differences_here(node, await _before(node, row), found)),
+        changes=tuple(await impact.of_adopted(node.store, before, found)),
+        new_signers=next((each.after for each in differences(before, found) if each.what == "signers"), ""),
+        holders=tuple(await node.federation_list.holders.list(found)),
         overdue=found.emergency is not None and now > found.emergency.review_by,
     )  # fmt: skip
-
-
-async def _before(node: Node, newest: Row) -> FederationList | None:
-    row = await node.store.one("federation_list.before", sequence=newest["sequence"])
-    return None if row is None else stored.stored(row)
 
 
 def _line(node: Node, member: Member) -> MemberLine:

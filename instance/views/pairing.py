@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from federation.errors import SiblingAlready
 from instance.services import code_apps
 from instance.services.candidates import write_found
 from instance.services.pairing_rows import ENDINGS, groups
@@ -62,13 +63,19 @@ async def shown(node: Node, pairing: Pairing, actor: Actor) -> Shown:
     )  # fmt: skip
 
 
+def lists_us(pairing: Pairing) -> bool:
+    """Whether it ended because the other instance lists us still, as one does that we have expelled."""
+    return not pairing.open and pairing.last_code == SiblingAlready.code
+
+
 def listed(pairing: Pairing) -> dict[str, Any]:
     """A pairing as the command line shows it."""
     found = write_found(pairing.found)
+    kept = pairing.owed or lists_us(pairing)
     said = {name: found[name] for name in ("name", "country", "actor", "software", "contact")}
     return {
         "origin": pairing.origin, "state": pairing.state.value, "asked_by_us": pairing.asked_by_us,
         "read": pairing.read_at is not None, "fingerprint": pairing.fingerprint, **said,
         "countries": list(pairing.countries), "until": pairing.expires_at.isoformat(), "reason": pairing.reason,
-        "proposed_by": pairing.proposed_by or "", "last_code": pairing.last_code if pairing.owed else "",
+        "proposed_by": pairing.proposed_by or "", "last_code": pairing.last_code if kept else "",
     }  # fmt: skip

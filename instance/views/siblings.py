@@ -99,13 +99,15 @@ class Line:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Former:
-    """Whoever was expelled; times are milliseconds."""
+    """Whoever was expelled, or has left by a federation list; times are milliseconds."""
 
     origin: str
     authority: str
     name: str
     country: str
     since: int
+    #: "expelled" or "withdrawn" (instance.services.farewells.Cause)
+    cause: str
     fate: str
     #: When what came from there is hidden, where nobody has said otherwise.
     hides_at: int
@@ -184,7 +186,7 @@ def _high(number: int, most: int) -> int:
 
 
 async def former(node: Node) -> list[Former]:
-    """Return whoever was expelled and not admitted again."""
+    """Return whoever was expelled or has left, and was not admitted again."""
     return [await _former(node, row) for row in await node.store.all("farewells.all")]
 
 
@@ -202,7 +204,7 @@ async def _former(node: Node, row: Row) -> Former:
     copies = progress.get("copies")
     return Former(
         origin=row["origin"], authority=authority_of(row["origin"]), name=row["name"], country=row["country"],
-        since=row["expelled_at"], fate=row["fate"], hides_at=row["expelled_at"] + 30 * DAY,
+        since=row["expelled_at"], cause=row["cause"], fate=row["fate"], hides_at=row["expelled_at"] + 30 * DAY,
         asks_until=None if row["ended_at"] is not None else row["erasures_until"],
         copies=int(copies["number"]) if copies else 0, acknowledged=int(copies["acknowledged"]) if copies else 0,
     )  # fmt: skip

@@ -16,12 +16,12 @@ from federation.membership import (
     NotAdopted,
     State,
     adopt,
-    differences,
     missing_before,
     read,
     signed_by,
     widens,
 )
+from federation.membership_changes import differences
 from tests.federation.chambers import NOW, chambers, did, draft, entry, key_of, listed, signed, state
 
 FR, DE, IT = entry("fr"), entry("de"), entry("it")

@@ -75,7 +75,7 @@ def test_a_list_is_made_signed_and_published(list_of: Any, fr: Path) -> None:
     first = signed(list_of, proposed(list_of), "a", "c")
     host = load(fr).authority
     judged = list_of("verify", first).out
-    published = list_of("publish", first).out
+    published = list_of("publish", first, "--yes").out
     shown = json.loads(list_of("show").out)
     folder = list_of.folder
     list_of("propose", "--from", first, "--status", f"{host}=suspended", "--out", folder / "next")
@@ -89,11 +89,28 @@ def test_a_list_is_made_signed_and_published(list_of: Any, fr: Path) -> None:
     assert "doctors" in following
 
 
+def test_what_a_list_would_do_is_shown_before_it_is_handed_in(list_of: Any, fr: Path) -> None:
+    """Unconfirmed nothing is in force; confirmed, what it did stands in `show`."""
+    first = signed(list_of, proposed(list_of), "a", "c")
+    host = load(fr).authority
+    unconfirmed = list_of("publish", first, ok=False)
+    before = json.loads(list_of("show").out)
+    list_of("publish", first, "--yes")
+    after = json.loads(list_of("show").out)
+
+    assert f"{host} status: nothing -> active" in unconfirmed.out
+    assert "copies" in unconfirmed.out
+    assert "is in force" not in unconfirmed.out
+    assert (None, []) == (before["list"], before["changed"])
+    assert [host] == [each["domain"] for each in after["changed"]]
+    assert {"what": "status", "before": "", "after": "active"} in after["changed"][0]["differences"]
+
+
 def test_one_signature_publishes_nothing(list_of: Any) -> None:
     """The twin: one of two is refused with its code, and there is no list."""
     alone = signed(list_of, proposed(list_of), "a")
 
-    assert "too_few_signatures" in list_of("publish", alone, ok=False).err
+    assert "too_few_signatures" in list_of("publish", alone, "--yes", ok=False).err
     assert "too_few_signatures" in list_of("verify", alone, ok=False).err
     assert json.loads(list_of("show").out)["list"] is None
 

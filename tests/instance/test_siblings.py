@@ -186,7 +186,7 @@ async def test_every_change_is_on_the_record(network):
     assert [("add", "test"), ("pause", "admin"), ("remove", "other")] == [(c.act, c.by) for c in changes]
     assert ("inherit", "pause") == (changes[1].before["policy"], changes[1].after["policy"])
     assert (None, None) == (changes[0].before, changes[2].after)
-    assert {"doctors", "follows", "posts", "comments", "waiting"} == set(changes[2].touched)
+    assert {"doctors", "follows", "posts", "comments", "copies", "waiting"} == set(changes[2].touched)
 
 
 async def test_a_preview_counts_and_changes_nothing(network):

@@ -13,6 +13,7 @@ from federation import membership_drafts as drafts
 from federation.allowlist import Direction
 from federation.errors import NotASibling
 from federation.pairing import State
+from instance.commands import siblings_requests
 from instance.services import pairing_rows
 from instance.services.errors import Rejected
 from instance.services.federation_list_entries import own_entry
@@ -248,6 +249,101 @@ async def test_a_word_from_there_waits_until_it_is_destroyed(town: Network) -> N
     assert "pairing_not_yet" == before[1]
     assert ([DE], [FR]) == (lists(fr), lists(de))
     assert State.ACTIVE == (await here(fr, de)).state
+
+
+# ── the admission is taken back ──
+
+
+async def test_an_admission_the_other_never_had_leaves_the_expulsion_as_it_was(town: Network) -> None:
+    """It was taken back there as it was confirmed here: what came from there is labelled, and our copies are asked back."""
+    marie, _ = await settled_between(town)
+    town.down.add("de")
+    await expels(town["fr"].node)
+    await town.settle()
+    town.clock.move(days=10)
+    town.down.clear()
+    fr, de = town["fr"], town["de"]
+    before = await rows(fr.node, "select expelled_at, erasures_until, fate from sibling_farewells")
+    await de.node.siblings.remove(FR, by="test", reason="test")
+    await asked(town, de, fr)
+    await confirms(de, fr, countries=("FR",))
+    await fr.node.pairings.send_due()
+    await de.node.pairings.send_due()
+    await de.node.pairings.decline((await here(de, fr)).id, "not_agreed", CLI)
+    for login in ("ada", "ben"):
+        await confirms(fr, de, by=await actor(fr.node, login))
+    between = lists(fr), await fate(fr.node)
+    await town.settle()
+    await fr.node.siblings.expelling.tick()
+    await town.settle()
+    page = await (await Visitor.of(marie)).text("/feed?tab=all")
+
+    assert ([DE], "") == between
+    assert ([], "labelled") == (lists(fr), await fate(fr.node))
+    assert before == await rows(fr.node, "select expelled_at, erasures_until, fate from sibling_farewells")
+    assert "no longer in our federation" in page
+    assert {"delete"} == {row["kind"] for row in await rows(fr.node, "select kind from sibling_last_words")}
+
+
+async def test_whoever_is_removed_after_coming_back_is_labelled_again(town: Network) -> None:
+    """One hand takes the entry away: what came from there is labelled, hidden thirty days later, and nothing is said."""
+    marie, anna = await settled_between(town)
+    fr, de = town["fr"], town["de"]
+    await expels(fr.node)
+    await town.settle()
+    await fr.admits(de)
+    town.clock.move(days=40)
+    await anna.posts("Since then")
+    await town.settle()
+    await fr.node.siblings.expelling.tick()
+    back = await (await Visitor.of(marie)).text("/feed?tab=all")
+    await fr.node.siblings.remove(DE, by="test", reason="test")
+    since = len(town.contacts)
+    await fr.node.siblings.expelling.tick()
+    await town.settle()
+    removed = await (await Visitor.of(marie)).text("/feed?tab=all")
+    town.clock.move(days=31)
+    await fr.node.siblings.expelling.tick()
+
+    assert "Since then" in back
+    assert "no longer in our federation" not in back
+    assert "Since then" in removed
+    assert "no longer in our federation" in removed
+    assert [] == [each for each in town.contacts[since:] if each.url.startswith(DE)]
+    assert "hidden" == await fate(fr.node)
+
+
+async def test_whoever_was_never_expelled_and_is_removed_is_as_before(town: Network) -> None:
+    """The twin: removing alone takes the entry away and leaves everything else, label and all."""
+    marie, _ = await settled_between(town)
+    fr = town["fr"]
+    await fr.node.siblings.remove(DE, by="test", reason="test")
+    town.clock.move(days=31)
+    await fr.node.siblings.expelling.tick()
+    page = await (await Visitor.of(marie)).text("/feed?tab=all")
+
+    assert "From Germany" in page
+    assert "no longer in our federation" not in page
+    assert "" == await fate(fr.node)
+
+
+async def test_whom_an_expelled_instance_lists_still_is_told_what_to_do(town: Network) -> None:
+    """Invited again it says `sibling_already`: the command has the code; once we are removed there it is asked."""
+    await settled_between(town)
+    fr, de = town["fr"], town["de"]
+    await expels(fr.node)
+    await town.settle()
+    await fr.node.pairings.invite(DE, CLI)
+    await town.settle()
+    ended = await here(fr, de)
+    (line,) = await siblings_requests(fr.node)
+
+    assert (State.EXPIRED, "sibling_already") == (ended.state, ended.last_code)
+    assert "sibling_already" == line["last_code"]
+    await de.node.siblings.remove(FR, by="test", reason="test")
+    await fr.node.pairings.invite(DE, CLI)
+    await town.settle()
+    assert State.INVITED == (await here(fr, de)).state
 
 
 # ── what is said at last ──

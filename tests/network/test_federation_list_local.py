@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from federation import allowlist_changes
 from federation import membership_drafts as drafts
 from federation.allowlist import Direction
 from federation.errors import NotASibling
-from federation.membership import Member, MemberStatus
+from federation.membership import Member, MemberStatus, read
 from federation.uri import Uri
+from federation.vocabulary import PostKind
 from instance.services import key_alarm
+from instance.services.errors import Rejected
 from instance.services.federation_list_entries import own_entry, still_open
 from tests.network.listed import PINNED, Federation
 from tests.town import MovedClock, Network
@@ -93,3 +99,36 @@ def test_the_next_list_opens_what_is_new_on_it_and_nothing_that_was_closed_here(
 def _member(countries: list[str]) -> Member:
     actor = Uri.parse("https://de.example/actor")
     return Member(actor, "de.example", MemberStatus.ACTIVE, frozenset(countries), ())
+
+
+@pytest.mark.parametrize("seed", [19])
+async def test_lists_and_local_decisions_in_any_order_end_in_the_same(tmp_path: Path, seed: int) -> None:
+    """N19: two instances are handed lists, and pause and narrow a third, in orders of their own; nothing differs."""
+    town = await Federation.open(tmp_path, "fr", "de", "it", "es")
+    spain, order = "https://es.example", random.Random(seed)
+    second = town.signed(town.with_status("es", "suspended"))
+    town.last = read(second)
+    third = town.signed(town.with_status("es", "active"))
+    acts: list[Callable[[Any], Awaitable[Any]]] = [
+        lambda node: node.federation_list.publish(second, "test"),
+        lambda node: node.federation_list.publish(third, "test"),
+        lambda node: node.siblings.set_policy(spain, "read-only", by="test", reason="test"),
+        lambda node: node.siblings.set_kinds(spain, ["case"], ["news"], by="test", reason="test"),
+    ]
+    try:
+        for name in ("de", "it"):
+            order.shuffle(acts)
+            for act in acts:
+                with suppress(Rejected):  # the third list before the second: a gap, which the next reading closes
+                    await act(town[name].node)
+        for body in (second, third):
+            await town["fr"].node.federation_list.publish(body, "test")
+        await town.hour()
+        one, other = (allowlist_changes.effect(town[name].node.allowlist(), spain) for name in ("de", "it"))
+
+        assert [3, 3] == [town.sequence(name) for name in ("de", "it")]
+        assert one == other
+        assert ("", "sibling_read_only") == (one.refused[Direction.IN], one.refused[Direction.OUT])
+        assert ({PostKind.CASE}, {PostKind.NEWS}) == (one.kinds_in, one.kinds_out)
+    finally:
+        await town.network.close()

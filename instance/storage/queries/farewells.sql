@@ -1,26 +1,46 @@
 -- Whoever was expelled: what is still said to them, and what becomes of theirs here.
 
 -- name: all
--- Read with the allowlist, whenever that has changed.
-select origin, name, country, inbox, speaks_rfc9421, expelled_at, words_until, erasures_until, ended_at, fate, fate_at
-from sibling_farewells order by origin;
+-- Read with the allowlist, whenever that has changed. Whoever was admitted again is not among them, here and below.
+select origin, name, country, inbox, speaks_rfc9421, expelled_at, words_until, erasures_until, ended_at, fate, fate_at,
+    cause
+from sibling_farewells where returned_at is null order by origin;
+
+-- name: of_entries
+-- Those of members whose entry has stayed, closed.
+select f.origin from sibling_farewells f join siblings s on s.origin = f.origin
+where f.returned_at is null order by f.origin;
 
 -- name: get
 select origin, actor, name, country, inbox, speaks_rfc9421, proposed_by, confirmed_by, expelled_at, words_until,
-    erasures_until, ended_at, fate, fate_at
-from sibling_farewells where origin = :origin;
+    erasures_until, ended_at, fate, fate_at, cause
+from sibling_farewells where origin = :origin and returned_at is null;
 
 -- name: by_authority
-select origin, fate from sibling_farewells where origin = 'https://' || :authority or origin = 'http://' || :authority;
+select origin, fate from sibling_farewells
+where returned_at is null and (origin = 'https://' || :authority or origin = 'http://' || :authority);
 
 -- name: add
 insert into sibling_farewells (origin, actor, name, country, inbox, speaks_rfc9421, proposed_by, confirmed_by,
-    expelled_at, words_until, erasures_until, fate, fate_at)
+    expelled_at, words_until, erasures_until, fate, fate_at, cause)
 values (:origin, :actor, :name, :country, :inbox, :speaks_rfc9421, :proposed_by, :confirmed_by, :now, :words_until,
-    :erasures_until, 'labelled', :now);
+    :erasures_until, 'labelled', :now, :cause);
 
 -- name: remove
 delete from sibling_farewells where origin = :origin;
+
+-- name: returns
+-- Admitted again: the line says nothing from now on.
+update sibling_farewells set returned_at = :now where origin = :origin and returned_at is null;
+
+-- name: stands_again
+-- The other side has never had that admission: all is as it was.
+update sibling_farewells set returned_at = null where origin = :origin and returned_at is not null;
+
+-- name: stands_anew
+-- It leaves once more, by one hand: labelled, for thirty days from now; nothing is said.
+update sibling_farewells set returned_at = null, fate = 'labelled', fate_at = :now, expelled_at = :now, ended_at = :now
+where origin = :origin and returned_at is not null;
 
 -- name: add_undos
 -- Every follow of ours there, asked or accepted.
@@ -63,7 +83,7 @@ where kind = 'follow_asked' and actor in (select uri from doctors where origin =
 -- name: unwritten
 select w.origin, w.kind, w.object, w.actor, w.inbox from sibling_last_words w
     join sibling_farewells f on f.origin = w.origin
-where w.activity = '' and f.ended_at is null and (w.kind = 'delete' or f.words_until >= :now)
+where w.activity = '' and f.ended_at is null and f.returned_at is null and (w.kind = 'delete' or f.words_until >= :now)
 order by w.origin, w.kind, w.object limit :count;
 
 -- name: written
@@ -95,7 +115,7 @@ select f.origin, f.words_until, f.erasures_until,
     (select count(*) from sibling_last_words w left join deliveries d on d.activity = w.activity and d.origin = w.origin
         where w.origin = f.origin and w.kind <> 'delete'
           and (d.state is null or d.state in ('waiting', 'resting', 'held'))) as follows
-from sibling_farewells f where f.ended_at is null order by f.origin;
+from sibling_farewells f where f.ended_at is null and f.returned_at is null order by f.origin;
 
 -- name: note_acknowledged
 update sibling_last_words set acknowledged = 1
@@ -118,14 +138,22 @@ where origin = :origin and state in ('waiting', 'resting', 'held') and priority 
 update deliveries set state = 'dropped', last_code = 'farewell_over', settled_at = :now
 where origin = :origin and state in ('waiting', 'resting', 'held', 'dead');
 
+-- name: silence_words
+-- What is said at last begins anew.
+update deliveries set state = 'dropped', last_code = 'farewell_over', settled_at = :now
+where origin = :origin and state in ('waiting', 'resting', 'held', 'dead')
+  and activity in (select activity from sibling_last_words where origin = :origin and activity <> '');
+
 -- name: end
 update sibling_farewells set ended_at = :now where origin = :origin and ended_at is null;
 
 -- name: to_hide
-select origin from sibling_farewells where fate = 'labelled' and expelled_at <= :before order by origin;
+select origin from sibling_farewells
+where fate = 'labelled' and expelled_at <= :before and returned_at is null order by origin;
 
 -- name: set_fate
-update sibling_farewells set fate = :fate, fate_at = :now where origin = :origin and fate = :seen;
+update sibling_farewells set fate = :fate, fate_at = :now
+where origin = :origin and fate = :seen and returned_at is null;
 
 -- name: count_answers
 -- The stored count is of what is shown.

@@ -11,6 +11,40 @@ select sequence, hash, body, adopted_at from federation_lists where sequence = :
 select sequence, hash, body, adopted_at from federation_lists where sequence < :sequence
 order by sequence desc limit 1;
 
+-- name: asked_holders
+select origin, asked_at from sibling_federation_lists;
+
+-- name: ask_holder
+-- Of several processes the first asks for all.
+insert into sibling_federation_lists (origin, asked_at) values (:origin, :now)
+on conflict (origin) do update set asked_at = excluded.asked_at where sibling_federation_lists.asked_at <= :before;
+
+-- name: holder_shows
+insert into sibling_federation_lists (origin, asked_at, sequence, hash, signed, shown_at)
+values (:origin, :now, :sequence, :hash, :signed, :now)
+on conflict (origin) do update set asked_at = excluded.asked_at, sequence = excluded.sequence, hash = excluded.hash,
+    signed = excluded.signed, shown_at = excluded.shown_at, code = '';
+
+-- name: holder_shows_the_same
+update sibling_federation_lists set asked_at = :now, shown_at = :now, code = ''
+where origin = :origin and sequence > 0;
+
+-- name: holder_fails
+update sibling_federation_lists set asked_at = :now, code = :code where origin = :origin;
+
+-- name: holders
+-- Each entry with the list it has shown; without one where it was not asked yet.
+select s.origin, s.name, h.sequence, h.hash, h.signed, h.shown_at, h.code
+from siblings s left join sibling_federation_lists h on h.origin = s.origin order by s.origin;
+
+-- name: forget_holder
+delete from sibling_federation_lists where origin = :origin;
+
+-- name: record
+-- What a list has changed here, each line as it was written when it was adopted.
+select id, origin, act, by_whom, reason, before, after, touched, at from sibling_changes
+where act = 'list' and reason = :reason order by origin, id;
+
 -- name: put
 -- The same list under another pinned set takes the place of its row; what it says is the same.
 insert into federation_lists (sequence, hash, body, judged_by, signers, anchor, source, adopted_at)
@@ -55,11 +89,6 @@ on conflict do nothing;
 update siblings set instance_keys = case when :instance_keys = '[]' then instance_keys else :instance_keys end,
     issuer_keys = :issuer_keys, may_issue_for = :may_issue_for
 where origin = :origin and source = 'list';
-
--- name: cut_follows
--- A member that has left follows nobody and is followed by nobody.
-delete from follows where follower in (select uri from doctors where origin = :origin)
-    or followee in (select uri from doctors where origin = :origin);
 
 -- name: held_origins
 select distinct origin from deliveries where state = 'held';

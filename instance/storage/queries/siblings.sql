@@ -83,14 +83,19 @@ select
             or f.followee in (select uri from doctors where origin = :origin))) as follows,
     (select count(*) from doctors d join posts p on p.author = d.uri where d.origin = :origin) as posts,
     (select count(*) from doctors d join comments c on c.author = d.uri where d.origin = :origin) as comments,
+    (select count(*) from copies c where c.origin = :origin
+        and (c.object in (select uri from posts where local = 1)
+          or c.object in (select uri from comments where local = 1))) as copies,
     (select count(*) from deliveries where origin = :origin and state in ('waiting', 'resting', 'held')) as waiting;
 
 -- name: hold_deliveries
 update deliveries set state = 'held' where origin = :origin and state in ('waiting', 'resting');
 
 -- name: drop_deliveries
+-- What is said at last to whoever has left is not dropped with the rest (farewells.sql).
 update deliveries set state = 'dropped', last_code = :code, settled_at = :now
-where origin = :origin and state in ('waiting', 'resting', 'held');
+where origin = :origin and state in ('waiting', 'resting', 'held')
+  and activity not in (select activity from sibling_last_words where origin = :origin and activity <> '');
 
 -- name: release_deliveries
 -- What a suspended doctor may not send stays held.

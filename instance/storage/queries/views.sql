@@ -111,7 +111,7 @@ order by d.folded, d.uri limit :count;
 -- fragment: of_hidden_actor
 exists (
     select 1 from doctors hd join sibling_farewells vh on vh.origin = hd.origin
-    where hd.uri = n.actor and vh.fate in ('hidden', 'purging'))
+    where hd.uri = n.actor and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 
 -- name: notices
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,

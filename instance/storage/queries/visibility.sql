@@ -3,13 +3,13 @@
 
 -- fragment: of_hidden_post
 -- Written by a doctor of an instance that was expelled, and hidden with everything from there.
-exists (select 1 from sibling_farewells vh where vh.origin = p.origin and vh.fate in ('hidden', 'purging'))
+exists (select 1 from sibling_farewells vh where vh.origin = p.origin and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 
 -- fragment: of_hidden_comment
-exists (select 1 from sibling_farewells vh where vh.origin = c.origin and vh.fate in ('hidden', 'purging'))
+exists (select 1 from sibling_farewells vh where vh.origin = c.origin and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 
 -- fragment: of_hidden_doctor
-exists (select 1 from sibling_farewells vh where vh.origin = d.origin and vh.fate in ('hidden', 'purging'))
+exists (select 1 from sibling_farewells vh where vh.origin = d.origin and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 
 -- fragment: visible
 -- The reader is the author, or inside the audience; nothing withdrawn or hidden; no block between the two, either way.
@@ -43,7 +43,7 @@ exists (select 1 from sibling_farewells vh where vh.origin = d.origin and vh.fat
     and not exists (select 1 from blocks vb where vb.doctor = x.actor and vb.blocked = :reader)
     and not exists (
         select 1 from doctors vd join sibling_farewells vh on vh.origin = vd.origin
-        where vd.uri = x.actor and vh.fate in ('hidden', 'purging'))
+        where vd.uri = x.actor and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 )
 
 -- fragment: answers_seen

@@ -64,6 +64,8 @@ async def test_an_administrator_sees_the_list(desk: Desk) -> None:
     assert "this instance" in page
     assert all(pin in page for member in found.members for pin in member.instance_keys)
     assert "nothing → active" in page
+    assert "<dt>Opens</dt><dd>" in page
+    assert "copies there 0" in page
     assert ALARM not in page
 
 
@@ -139,6 +141,18 @@ async def test_a_governor_sees_this_page_alone(desk: Desk) -> None:
     assert "2 of 3 must sign." in page
     assert 'href="/administration"' not in page
     assert 403 == (await gil.get("/administration")).status_code
+
+
+async def test_a_governor_reads_no_doctors_data(desk: Desk) -> None:
+    """J5.1: the page counts what a list touches, and names no doctor, no case and no answer."""
+    await hand_in(desk)
+    marie = await desk.place.doctor("marie")
+    await marie.posts("Syncope after exercise", text="A rare finding.")
+    page = await (await desk.staff("gil", "governor")).text(PATH)
+
+    assert "doctors " in page
+    for word in ("marie", "Marie", "Syncope", "A rare finding."):
+        assert word not in page
 
 
 @pytest.mark.parametrize("roles", [("reviewer",), ("lead",), ("dpo",), ("moderator",)], ids="-".join)

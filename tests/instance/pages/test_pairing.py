@@ -330,3 +330,23 @@ async def test_it_speaks_every_language(two: Two, language: str, word: str) -> N
     await ada.post("/language", language=language, back=page)
 
     assert [word in await ada.text(path) for path in (PATH, page)] == [True, True]
+
+
+async def test_whom_the_other_lists_still_reads_what_to_do(two: Two) -> None:
+    """Its administrator removes us, or ours admits it at the shell; twin: after that it is asked, and nothing is said."""
+    await two.de.place.admits(two.fr.place)
+    ada = await administrator(two.fr)
+    await two.fr.node.pairings.invite(DE, CLI)
+    await two.settle()
+    ended = await two.fr.node.pairings.of(DE)
+    page = await ada.text(f"{PATH}/{ended.id}")
+    await two.de.node.siblings.remove(two.fr.node.origin, by="test", reason="test")
+    await two.fr.node.pairings.invite(DE, CLI)
+    await two.settle()
+    again = await two.fr.node.pairings.of(DE)
+    asked = await ada.text(f"{PATH}/{again.id}")
+
+    assert (State.EXPIRED, State.INVITED) == (ended.state, again.state)
+    assert f"esanum siblings remove {two.fr.node.origin}" in page
+    assert f"esanum siblings add {DE}" in page
+    assert "esanum siblings" not in asked

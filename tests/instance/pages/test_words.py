@@ -21,6 +21,7 @@ from instance.services import (
     dossiers,
     expelling,
     exports,
+    farewells,
     federation_list,
     follows,
     joining,
@@ -54,6 +55,8 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
+from instance.services.farewells import FOLLOWS_CUT, Cause
+from instance.services.federation_list_holders import Holds
 from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
 from instance.views import pairing as pairing_view
 from instance.views import siblings as siblings_view
@@ -122,7 +125,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "messages.code.": messages.KNOWN_CODES,
     "messages.step.": [str(int(step)) for step in Step if step],
     "messages.change.": what_if.CHANGES,
-    "allowlist.": [f"{fate}_text" for fate in expelling.FATES],
+    "allowlist.": [*(f"{fate}_text" for fate in expelling.FATES), *(f"{cause}_on" for cause in Cause)],
     "allowlist.act.": siblings_view.ACTS,
     "allowlist.direction.": siblings_view.DIRECTIONS,
     "allowlist.fate.": ["labelled", "kept", "hidden", "purging", "purged"],
@@ -135,6 +138,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "write.reach.": ["federation", "alone", "colleagues", "named", "national"],
     "security.saved.": ["passkey_added", "passkey_removed", "app_added", "app_removed"],
     "staff.role.": [role.value for role in StaffRole],
+    "fedlist.holds.": [each.value for each in Holds],
+    "fedlist.holds_text.": [Holds.FORK.value, Holds.UNSIGNED.value],
     "fedlist.status.": [status.value for status in MemberStatus],
     "fedlist.what.": ["status", "countries", "issuer_keys", "instance_keys", "signers"],
     "country.fault.": [fault.value for fault in ProfileFault],
@@ -214,7 +219,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
-        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", expelling.FOLLOWS_CUT, "other"),
+        *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", FOLLOWS_CUT, "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
 }
@@ -227,6 +232,7 @@ CODES = {
     *siblings.CODES,
     *federation_list.CODES,
     *expelling.CODES,
+    *farewells.CODES,
     *sibling_csv.CODES,
     *sibling_proposals.CODES,
     *pairing.CODES,
