@@ -24,6 +24,7 @@ from federation.integrity import Json
 from federation.ports import Delivery
 from federation.uri import Uri
 from instance.ids import new_ulid
+from instance.services import circles
 from instance.storage.store import Reader as Rows
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -124,6 +125,7 @@ class SiblingLogs:
         await self._arrived(reader.sibling.origin, number)
         rows, last, begins = await self._node.store.read(lambda rows: _look(rows, reader.sibling.origin, number))
         entries, full = await self._entries(rows[: catch_up.ENTRIES], reader.sibling)
+        await self._withhold(rows, reader.sibling.origin)
         goes_on = full or len(rows) > catch_up.ENTRIES
         through = entries[-1].last if goes_on else last
         numbers = [entry.number for entry in entries]
@@ -167,6 +169,12 @@ class SiblingLogs:
 
         if number and await self._node.store.one("logs.given_up", origin=origin, number=number) is not None:
             await self._node.store.write(work)
+
+    async def _withhold(self, rows: Sequence[Row], origin: str) -> None:
+        """Note what stands on the page and is not said, since nobody there belongs to its circle today."""
+        closed = sorted({row["object"] for row in rows if row["type"] in ("Create", "Update") and not row["inside"]})
+        if closed:
+            await self._node.store.write(lambda tx: circles.withheld(tx, origin, closed))
 
     async def _entries(self, rows: Sequence[Row], reader: Sibling) -> tuple[list[Entry], bool]:
         """Return one entry for each number, as long as they fit on the page; and whether some did not."""
