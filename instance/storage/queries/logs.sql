@@ -66,6 +66,14 @@ select max(number) as number from received where origin = :origin and epoch = :e
 -- What is withdrawn has no words here either.
 update received set head = '', body = :nothing where object = :object;
 
+-- name: withdrawal
+-- What took an own post, answer or relation away.
+select uri, actor from activities
+where object = :object and actor = :actor and type in ('Delete', 'Undo') order by published_at desc, uri desc limit 1;
+
+-- name: sent_to
+select distinct origin from deliveries where activity = :activity and state <> 'dropped' order by origin;
+
 -- name: oldest
 select number, at from received where origin = :origin and epoch = :epoch and number <= :mark
 order by number limit :count;
