@@ -103,7 +103,8 @@ class Apply:
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
             kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author,
-            forwarded_by=forwarded_by, place=None if forwarded_by else place, learned=learned, fetched=fetched, relocated=relocated,
+            forwarded_by=forwarded_by, place=None if forwarded_by else place, learned=learned,
+            fetched=fetched, relocated=relocated,
         )  # fmt: skip
 
     async def __call__(self, tx: Transaction, into: Incoming) -> Effects:

@@ -1,9 +1,9 @@
 """Circles of followers that change while messages are lost or late.
 
-    said inside    somebody left the circle, and what they said before that comes only now: its number in their home's log
-                   is lower than that of their leaving, so it counts as if it had come in time
-    regained       somebody at an instance that holds a post belongs to its circle again: what was said in the thread, or
-                   lost, while nobody there did is sent after them
+    said inside    somebody left the circle, and what they said before that comes only now: its number in their home's
+                   log is lower than that of their leaving, so it counts as if it had come in time
+    regained       somebody at an instance that holds a post belongs to its circle again: what was said in the thread,
+                   or lost, while nobody there did is sent after them
 
 Neither widens anything: a circle's thread is shown to whoever belongs to it now, and blocks count as they are now.
 """

@@ -22,6 +22,7 @@ from federation.errors import NotFound
 from federation.inbox import Reader
 from federation.integrity import Json
 from federation.ports import Delivery
+from federation.signatures import Profile, sign
 from federation.uri import Uri
 from instance.ids import new_ulid
 from instance.services import circles
@@ -198,8 +199,23 @@ class SiblingLogs:
             return Entry(number, gone=number)
         if row["state"] == "held" or (row["state"] != "done" and not await self._may_say(row)):
             return Entry(number)
-        entry = Entry(number, bytes(row["body"]))
+        body = bytes(row["body"])
+        entry = Entry(number, body, head=await self._head(row, body))
         return entry if catch_up.weight(entry) <= catch_up.MAX_ENTRY else Entry(number, gone=number)
+
+    async def _head(self, row: Row, body: bytes) -> str:
+        """Sign what is read as it would have been sent, so that the sibling can give it back; nothing where we passed
+        it on, or where its signer has no key any more."""
+        signer, inbox = Uri.parse(row["signer"]), Uri.parse(row["inbox"])
+        if signer == self._node.actor:
+            return ""
+        try:
+            key = await self._node.keys.proof_key(signer)
+        except LookupError:
+            return ""
+        more = {catch_up.HEADER: catch_up.number_header(LogNumber(self._epoch, int(row["number"])))}
+        headers = sign("POST", inbox, body, key, Profile.RFC9421, self._node.clock(), more=more)
+        return catch_up.head_of(inbox, headers, body)
 
     async def _may_say(self, row: Row) -> bool:
         """Whether what was not sent yet may be sent now, as the courier asks it."""

@@ -17,6 +17,11 @@ from tests.network.test_catching_up import converge
 from tests.network.test_followers_agree import spoil
 from tests.town import Network, Person, rows
 
+MENDED = PostDraft(
+    kind="case", title="Mended", text="Made up.", specialties=("cardiology",), audience="colleagues", language="en",
+    named=(),
+)  # fmt: skip
+
 
 @pytest.fixture
 async def town(network: Any) -> Network:
@@ -249,15 +254,30 @@ async def test_who_comes_back_gets_what_was_mended_meanwhile(town: Network, peop
     await people["anna"].place.node.publishing.edit_comment(
         people["anna"].uri, slug, CommentDraft(text="As it is", language="en", parent_slug=None)
     )
-    mended = PostDraft(
-        kind="case", title="Mended", text="Made up.", specialties=("cardiology",), audience="colleagues",
-        language="en", named=(),
-    )  # fmt: skip
-    await people["marie"].place.node.publishing.edit(people["marie"].uri, post.rpartition("/")[2], mended)
+    await people["marie"].place.node.publishing.edit(people["marie"].uri, post.rpartition("/")[2], MENDED)
     await town.settle()
     outside = await town["it"].titles(), await town["it"].answers()
     await befriend(town, people["luca"], people["marie"])
 
     assert (["For colleagues"], ["<p>As it was</p>"]) == outside
     assert (["Mended"], ["<p>As it is</p>"]) == (await town["it"].titles(), await town["it"].answers())
+    assert [] == await differences(town)
+
+
+async def test_a_post_that_comes_by_its_new_version_comes_with_its_thread(
+    town: Network, people: dict[str, Person]
+) -> None:
+    """Luca was away when Marie wrote and Anna answered; her next version reaches him, and the answer with it."""
+    await leaves(town, people["luca"], people["marie"])
+    post = await circle_post(town, people)
+    await people["anna"].comments(post, "Early")
+    await town.settle()
+    await befriend(town, people["luca"], people["marie"])
+    before = await town["it"].titles()
+    town.clock.move(minutes=1)
+    await people["marie"].place.node.publishing.edit(people["marie"].uri, post.rpartition("/")[2], MENDED)
+    await town.settle()
+
+    assert [] == before
+    assert (["Mended"], ["<p>Early</p>"]) == (await town["it"].titles(), await town["it"].answers())
     assert [] == await differences(town)

@@ -40,7 +40,7 @@ async def words(place: Place) -> list[str]:
 
 async def ask(town: Network, first: str, second: str) -> None:
     """Restored France takes back from one sibling, and then from the other."""
-    for open_, shut in ((first, second), (second, first)):
+    for shut in (second, first):
         town.down = {shut}
         town.clock.move(minutes=62)
         await town["fr"].node.catching_up.poll_due()
