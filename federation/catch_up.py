@@ -37,6 +37,8 @@ PAGE_BYTES: Final = 196_608
 MAX_PAGE: Final = 1_048_576
 #: Longest entry that is written: beside it the page has room for its head and for every hole it names.
 MAX_ENTRY: Final = MAX_PAGE - 16_384
+#: Longest head of a message that is read on a page.
+MAX_HEAD: Final = 8_192
 _SEAL: Final = object()
 _LARGEST: Final = 10**15
 # RFC 8941 section 3.3.1: an integer with one parameter, in its canonical spelling.
@@ -64,6 +66,8 @@ class Logged:
     key_id: Uri
     body: bytes = field(repr=False)
     place: LogNumber
+    #: What proves to its home that it said this here, as the page bore it; kept, and judged by nobody but its home.
+    head: str = field(default="", repr=False)
     seal: InitVar[object] = None
 
     def __post_init__(self, seal: object) -> None:
@@ -81,6 +85,8 @@ class Entry:
     body: bytes | None = field(default=None, repr=False)
     #: The last number of which the same is true: nothing stands there, and never will again. None: not gone.
     gone: int | None = None
+    #: The head of a message, signed as it would have been sent to the reader; empty: its signer has no key here.
+    head: str = field(default="", repr=False)
 
     @property
     def last(self) -> int:
@@ -170,7 +176,7 @@ def logged(entry: Entry, page: Page, instance: Uri, url: Uri) -> Logged:
     """Return what stands under a number as something that was read at `instance`; it has words."""
     if entry.body is None:
         raise ValueError("nothing stands under this number")
-    return Logged(instance, url, entry.body, LogNumber(page.epoch, entry.number), _SEAL)
+    return Logged(instance, url, entry.body, LogNumber(page.epoch, entry.number), entry.head, _SEAL)
 
 
 def holes(numbers: Iterable[int], after: int, through: int) -> list[Entry]:
@@ -184,6 +190,15 @@ def holes(numbers: Iterable[int], after: int, through: int) -> list[Entry]:
 
 
 # ── what a sibling kept of ours ──
+
+
+def head_of(url: Uri, headers: Mapping[str, str], body: bytes) -> str:
+    """Return the head of a message that was signed for `url`, as whoever receives it there keeps it."""
+    pairs = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    if "host" not in {name.lower() for name in headers}:
+        pairs.append((b"host", url.authority.encode()))
+    message = SignedMessage.from_raw("POST", url.origin, url.target, pairs).with_body(body)
+    return keep_head(message, read_claim(message))
 
 
 def received_url(origin: str, authority: str, epoch: str, after: int) -> Uri:
@@ -290,7 +305,8 @@ def _written(entry: Entry) -> dict[str, Json]:
     if entry.gone is not None:
         return {"number": entry.number, "gone": entry.gone}
     if entry.body is not None:
-        return {"number": entry.number, "activity": entry.body.decode()}
+        head: dict[str, Json] = {"head": entry.head} if entry.head else {}
+        return {"number": entry.number, "activity": entry.body.decode(), **head}
     return {"number": entry.number}
 
 
@@ -306,7 +322,10 @@ def _read(item: Mapping[str, Any]) -> Entry:
         return Entry(number)
     if not isinstance(item["activity"], str):
         raise ValueError("not the text of an activity")
-    return Entry(number, item["activity"].encode())
+    head = item.get("head", "")
+    if not isinstance(head, str) or len(head) > MAX_HEAD:
+        raise ValueError("not the head of a message")
+    return Entry(number, item["activity"].encode(), head=head)
 
 
 def _number(value: Any, least: int) -> int:

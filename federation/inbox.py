@@ -133,7 +133,9 @@ class Inbox:
 
         Raises Refused as `receive` does. What was said by somebody of another origin needs their own proof.
         """
-        trail = Trail(self._clock(), origin=logged.signer.origin, key_id=logged.key_id, place=logged.place)
+        trail = Trail(
+            self._clock(), origin=logged.signer.origin, key_id=logged.key_id, place=logged.place, signed=logged.head
+        )
         try:
             allowlist = await self._siblings()
             trail.step = Step.LISTED

@@ -66,7 +66,7 @@ class Trail:
     kind: str = ""
     #: The row that keeps the message, where it was taken before it was refused.
     message: str = ""
-    #: Its place in the log of the instance it came from, and its head as signed there (nothing where it was read).
+    #: Its place in the log of the instance it came from, and its head as signed there (where it was read: for reading).
     place: LogNumber | None = None
     signed: str = ""
     #: What it says of its actor's followers here.

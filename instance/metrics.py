@@ -70,6 +70,10 @@ class Metrics:
         self.log_gaps = Gauge(
             "esanum_log_gaps", "Siblings in whose log something is missing here", registry=self.registry
         )
+        self.log_doubts = Gauge(
+            "esanum_log_doubts", "Siblings that say they heard more of our log than we know, and prove none of it",
+            registry=self.registry,
+        )  # fmt: skip
         self.log_pulls = Counter(
             "esanum_log_pulls", "Times a sibling's log was read, by outcome", ["outcome"], registry=self.registry
         )

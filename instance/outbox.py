@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,16 @@ from instance.times import to_ms
 
 if TYPE_CHECKING:
     from instance.wiring import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """An activity that was written before, to be said to one sibling anew; `signer` is the actor whose key signs."""
+
+    activity: Uri
+    signer: Uri
+    object: str
+    priority: int
 
 
 class Outbox:
@@ -60,7 +71,26 @@ class Outbox:
         queued = await self._queue(tx, activity.id, signer or activity.actor, object, kind, priority, wanted, at)
         if isinstance(activity, Create | Update) and isinstance(activity.object, Post | Comment):
             await _note_copies(tx, object, queued, at)
+            if isinstance(activity, Update):
+                await tx.run("circles.withhold_version", object=object, activity=activity.id)
         return len(queued)
+
+    async def say_again(self, tx: Transaction, repeat: Repeat, target: Target) -> None:
+        """Queue a stored activity for one sibling, under a new number of its log, though it was sent there before.
+
+        What still waits to be sent there is left alone. The caller wakes the worker after the commit.
+        """
+        where, at = {"inbox": target.inbox, "activity": repeat.activity}, self._node.clock()
+        states = _states(self._node.allowlist(), [target], self._node.origin)
+        if not states or await tx.one("deliveries.is_waiting", **where) is not None:
+            return
+        state = {"state": states[target], "priority": int(repeat.priority), "origin": target.origin, "now": to_ms(at)}
+        await tx.many("lanes.number", [{"origin": target.origin}])
+        if not await tx.run("deliveries.again", **where, **state):
+            await tx.run(
+                "deliveries.add", id=new_ulid(at), shared=int(target.shared), actor=repeat.signer,
+                object=repeat.object, kind="", **where, **state,
+            )  # fmt: skip
 
     async def _queue(
         self,

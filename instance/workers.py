@@ -16,7 +16,7 @@ from federation.errors import Refused
 from federation.lanes import Lanes
 from federation.ports import Delivery
 from federation.uri import Uri
-from instance.services import departed, sibling_days, standings
+from instance.services import circles, departed, sibling_days, standings
 from instance.services.dossiers import segments
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
@@ -253,6 +253,7 @@ class Workers:
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
+            ("circles", timedelta(hours=1), partial(circles.sweep, node)),
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final, assert_never
 
 from federation import parse, render
 from federation.allowlist import Sibling
+from federation.catch_up import LogNumber
 from federation.errors import (
     ActorMismatch,
     ForeignOrigin,
@@ -40,6 +41,7 @@ from federation.vocabulary import (
     Update,
 )
 from instance.services import rights
+from instance.services.circles import Circles
 from instance.services.dossiers.heads import is_head
 from instance.services.effects import Effects, Incoming
 from instance.services.effects_posts import PostEffects
@@ -64,7 +66,7 @@ class Apply:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._posts = PostEffects(node.origin, Forwarding(node))
-        self._relations = RelationEffects(node.origin, Answers(node))
+        self._relations = RelationEffects(node.origin, Answers(node), Circles(node))
         self._relocations = RelocationEffects(node)
 
     def needs_reading(self, activity: AnyActivity) -> bool:
@@ -83,8 +85,9 @@ class Apply:
                 return False
 
     async def prepare(
-        self, activity: AnyActivity, body: bytes, sibling: Sibling, *, forwarded_by: str | None = None
-    ) -> Incoming:
+        self, activity: AnyActivity, body: bytes, sibling: Sibling, *, forwarded_by: str | None = None,
+        place: LogNumber | None = None,
+    ) -> Incoming:  # fmt: skip
         """Gather what the effect needs from outside the transaction; raise Refused where it may not be."""
         author = relocated = None
         if isinstance(activity, Move):
@@ -100,7 +103,8 @@ class Apply:
         return Incoming(
             activity=activity, body=body, origin=sibling.origin, instance=sibling.actor, now=self._node.clock(),
             kinds=sibling.kinds_in, kinds_out=sibling.kinds_out, author=author,
-            forwarded_by=forwarded_by, learned=learned, fetched=fetched, relocated=relocated,
+            forwarded_by=forwarded_by, place=None if forwarded_by else place, learned=learned,
+            fetched=fetched, relocated=relocated,
         )  # fmt: skip
 
     async def __call__(self, tx: Transaction, into: Incoming) -> Effects:

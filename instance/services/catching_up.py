@@ -200,7 +200,9 @@ class CatchingUp:
         except Refused as refusal:  # it is asked again with the next pull; what it says itself is read all the same
             back = 0
             self._node.log.info("received_not_read", sibling=sibling.origin, code=refusal.answer_code)
-        return await self._pull(sibling, log) or back > 0
+        moved = await self._pull(sibling, log) or back > 0
+        log.more = log.more or self.back.has_more(sibling.origin)
+        return moved
 
     def _settle(self, log: _Log, now: datetime, moved: bool, outcome: str) -> None:
         self._node.metrics.log_pulls.labels(outcome).inc()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
+from federation.catch_up import LogNumber
 from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Comment, Post, PostKind
 from instance.ids import new_ulid
@@ -51,6 +52,8 @@ class Incoming:
     author: KnownDoctor | None
     #: Whether a thread's home passed it on.
     forwarded_by: str | None = None
+    #: Its place in the log of the actor's home, where it came from there under a number that had not come before.
+    place: LogNumber | None = None
     #: A new version of a doctor, judged (Update).
     learned: Learned | None = None
     #: The object read at its home, where the activity named only its address (Update).

@@ -13,7 +13,7 @@ from federation.errors import AudienceWidened, KindNotFederated, Malformed, NotT
 from federation.uri import Uri
 from federation.vocabulary import Audience, Comment, Post
 from instance.ids import new_ulid
-from instance.services import sending
+from instance.services import circles, sending
 from instance.services.effects import (
     ANSWER,
     MENTION,
@@ -185,8 +185,8 @@ class PostEffects:
         if parent is not None and parent["post"] != comment.context:
             raise Malformed("answers something in another thread")
         if comment.context.origin == self._origin:
-            seen = await tx.one("apply.visible_to_foreigner", post=comment.context, reader=comment.author)
-            if seen is None or post is None or post["kind"] not in into.kinds_out:
+            seen = await circles.sees(tx, into, comment.context, comment.author)
+            if not seen or post is None or post["kind"] not in into.kinds_out:
                 raise NotVisible(comment.context)
         if post is not None and post["kind"] not in into.kinds:
             raise KindNotFederated(post["kind"])

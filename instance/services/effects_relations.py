@@ -8,6 +8,8 @@ from federation.errors import AudienceWidened, NoSuchRelation, NotTheOwner, NotV
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Accept, Announce, Audience, Flag, Follow, Like, Reject, Undo
 from instance.ids import new_ulid
+from instance.services import circles
+from instance.services.circles import Circles
 from instance.services.effects import (
     FOLLOW_ACCEPTED,
     FOLLOW_ASKED,
@@ -37,8 +39,8 @@ _NOTICES: Final = (LIKE, RECOMMENDED, FOLLOWED, FOLLOW_ASKED)
 class RelationEffects:
     """Effects of Follow, Accept, Reject, Undo, Like, Announce and Flag."""
 
-    def __init__(self, origin: str, answers: Answers) -> None:
-        self._origin, self._answers = origin, answers
+    def __init__(self, origin: str, answers: Answers, circles: Circles) -> None:
+        self._origin, self._answers, self._circles = origin, answers, circles
 
     # ── follows ──
 
@@ -64,6 +66,7 @@ class RelationEffects:
         state = await tx.one("apply.follow_state", follower=follow.actor, followee=follow.object)
         if state is not None and state["state"] == "accepted":
             await self._answers.queue(tx, into, Accept, effects)
+            await self._circles.regained(tx, follow.object, into.origin)
         if before is None or before["state"] != "accepted":
             await notify(tx, into, [follow.object], FOLLOW_ASKED if waits else FOLLOWED)
 
@@ -92,6 +95,8 @@ class RelationEffects:
             if row[owner] != undo.actor:
                 raise NotTheOwner("what is undone is another's")
             await tx.run(drop, id=undo.object)
+            if row.get("state") == "accepted":
+                await circles.left(tx, into, row["followee"])
             about = row.get("object", row.get("post", ""))
             for kind in _NOTICES:
                 await tx.run("apply.drop_notice", kind=kind, actor=undo.actor, object=about)
@@ -122,7 +127,7 @@ class RelationEffects:
         if post is not None and post["audience"] != Audience.FEDERATION:
             if VERIFIED_DOCTORS in announce.to or VERIFIED_DOCTORS in announce.cc:
                 raise AudienceWidened(announce.object)
-            if not await self._sees(tx, announce.object, announce.actor):
+            if not await circles.sees(tx, into, announce.object, announce.actor):
                 return
         kept = await tx.run(
             "apply.add_recommendation", actor=announce.actor, post=announce.object, id=announce.id, now=into.now_ms
@@ -138,15 +143,12 @@ class RelationEffects:
     async def _require_visible(self, tx: Transaction, into: Incoming, uri: Uri, post: Row | None, doctor: Uri) -> None:
         """Raise NotVisible where a thing is ours and closed to the doctor: missing and hidden are answered alike."""
         thread = Uri.parse(post["uri"]) if post is not None else uri
-        if thread.origin == self._origin and not await self._sees(tx, thread, doctor):
+        if thread.origin == self._origin and not await circles.sees(tx, into, thread, doctor):
             raise NotVisible(uri)
         if post is not None and post["local"] and post["kind"] not in into.kinds_out:
             raise NotVisible(uri)
         if post is None and uri.origin == self._origin:
             raise NotVisible(uri)
-
-    async def _sees(self, tx: Transaction, post: Uri, doctor: Uri) -> bool:
-        return await tx.one("apply.visible_to_foreigner", post=post, reader=doctor) is not None
 
     # ── reports ──
 

@@ -13,6 +13,7 @@ from federation.errors import Refused
 from federation.uri import BadUri, Uri
 from federation.vocabulary import Accept, Follow, Reject, Undo
 from instance.services import acting, effects, notices, sending, standings
+from instance.services.circles import Circles
 from instance.services.errors import Missing, Rejected
 from instance.services.sending import Message
 from instance.storage.store import Row, Transaction
@@ -33,6 +34,7 @@ class Follows:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._store = node.store
+        self._circles = Circles(node)
 
     async def ask(self, doctor_uri: str, target: str) -> str:
         """Ask to follow the doctor with this address or URI; return the state. Asking twice changes nothing."""
@@ -182,6 +184,8 @@ class Follows:
         told = self._activity(Accept if yes else Reject, actor, Uri.parse(row["id"]))
         targets = sending.personal_if_open(self._node, other)
         await self._queue(tx, told, targets, other["uri"], Priority.REST if yes else Priority.WITHDRAWAL)
+        if yes:
+            await self._circles.regained(tx, actor["uri"], other["origin"])
 
     def _activity(self, kind: type[Any], actor: Row, object: Uri) -> Any:
         return kind(

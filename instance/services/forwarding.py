@@ -56,6 +56,8 @@ class Forwarding:
         others = [row for row in followers if row["origin"] != into.origin]
         targets = sending.of_doctors(self._node, others, PostKind(post["kind"]))
         if not targets and not isinstance(activity, Delete):  # a Delete goes to every holder besides
+            if isinstance(activity, Update):
+                await tx.run("circles.withhold_version", object=_about(into), activity=activity.id)
             return
         await self._node.outbox.publish(
             tx, activity, body=into.body, targets=targets, audience=Audience.COLLEAGUES.value, object=_about(into),

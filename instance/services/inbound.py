@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -70,7 +71,9 @@ class InboundQueue:
             return await self._keep_waiting(row, arrival)
         forwarded_by = arrival.forwarded_by.origin if arrival.forwarded_by is not None else None
         try:
-            into = await node.apply.prepare(activity, arrival.proof.body, arrival.sibling, forwarded_by=forwarded_by)
+            into = await node.apply.prepare(
+                activity, arrival.proof.body, arrival.sibling, forwarded_by=forwarded_by, place=arrival.trail.place
+            )
             speaks = self._is_contact_due(row["origin"], into.now)
             new, effects = await node.store.write(
                 lambda tx: self._keep_applied(tx, row, into, arrival, speaks=speaks), brief=True
@@ -100,7 +103,8 @@ class InboundQueue:
         await self._turn(tx, into)
         values = {**row, "state": "applied", "body": b"", "applied_at": row["now"]}
         new = bool(await tx.run("inbound.add", **values))
-        await self._note_arrival(tx, arrival, new=new)
+        if not await self._note_arrival(tx, arrival, new=new):
+            into = replace(into, place=None)
         if not new:
             return False, None
         if speaks:
@@ -112,7 +116,8 @@ class InboundQueue:
 
         async def work(tx: Transaction) -> int:
             state = "waiting" if held is None else "held"
-            added = await tx.run("inbound.add", **{**row, "state": state, "held_for": held or ""})
+            place = await self._first_place(tx, arrival)
+            added = await tx.run("inbound.add", **{**row, **place, "state": state, "held_for": held or ""})
             await self._note_arrival(tx, arrival, new=bool(added))
             return added
 
@@ -139,25 +144,40 @@ class InboundQueue:
             "origin": proof.key_id.origin, "key_id": proof.key_id,
             "profile": proof.profile.value if isinstance(proof, Verified) else READ_IN_LOG,
             "body": proof.body, "now": to_ms(now), "state": "waiting", "held_for": "", "applied_at": None,
+            "log_epoch": "", "log_number": 0,
         }  # fmt: skip
 
-    async def _note_arrival(self, tx: Transaction, arrival: Arrival, *, new: bool) -> None:
-        """Its number, and what it said for as long as its sender may want it back: before the effect, which may be that
+    async def _first_place(self, tx: Transaction, arrival: Arrival) -> dict[str, Any]:
+        """The place of a message that has to wait, for its effect; nothing where the number came before."""
+        place = arrival.trail.place
+        if place is None:
+            return {}
+        asked = {"origin": arrival.proof.key_id.origin, "epoch": place.epoch, "number": place.number}
+        if await tx.one("logs.has", **asked) is not None or await tx.one("circles.passed", **asked) is not None:
+            return {}
+        return {"log_epoch": place.epoch, "log_number": place.number}
+
+    async def _note_arrival(self, tx: Transaction, arrival: Arrival, *, new: bool) -> bool:
+        """Note its place in its sender's log; return whether nothing had come under that number.
+
+        Its number, and what it said for as long as its sender may want it back: before the effect, which may be that
         there are no words any more. What was here before leaves its number alone: its words may be withdrawn by now."""
-        if arrival.trail.place is not None:
-            head = arrival.trail.signed if new else ""
-            await self._note(
-                tx, arrival.proof.key_id.origin, arrival.trail.place, object=about(arrival.document.activity),
-                head=head, body=arrival.proof.body if head else b"",
-            )  # fmt: skip
+        if arrival.trail.place is None:
+            return False
+        head = arrival.trail.signed if new else ""
+        return await self._note(
+            tx, arrival.proof.key_id.origin, arrival.trail.place, object=about(arrival.document.activity),
+            head=head, body=arrival.proof.body if head else b"",
+        )  # fmt: skip
 
     async def _note(
         self, tx: Transaction, origin: str, place: LogNumber, *, object: str = "", head: str = "", body: bytes = b""
-    ) -> None:
-        await tx.run(
+    ) -> bool:
+        noted = await tx.run(
             "logs.note", origin=origin, epoch=place.epoch, number=place.number, object=object, head=head, body=body,
             now=to_ms(self._node.clock()),
         )  # fmt: skip
+        return bool(noted)
 
     def _heard(self, arrival: Arrival) -> None:
         self._node.synchronising.heard(arrival)
@@ -304,7 +324,7 @@ class InboundQueue:
         try:
             async with asyncio.timeout(PATIENCE):
                 return await self._node.apply.prepare(
-                    activity, bytes(row["body"]), sibling, forwarded_by=forwarded_by
+                    activity, bytes(row["body"]), sibling, forwarded_by=forwarded_by, place=_place(row)
                 )  # fmt: skip
         except TimeoutError:
             raise NotReached("deadline") from None
@@ -379,6 +399,11 @@ def about(activity: AnyActivity) -> str:
     """The address of the post, comment or doctor whose words an activity holds; nothing for one without words."""
     thing = activity.object if isinstance(activity, Create | Update) else None
     return "" if thing is None else str(thing if isinstance(thing, Uri) else thing.id)
+
+
+def _place(row: Row) -> LogNumber | None:
+    """Where a message that waited stands in its sender's log."""
+    return LogNumber(row["log_epoch"], int(row["log_number"])) if row["log_number"] else None
 
 
 def _names_an_address(activity: AnyActivity) -> bool:

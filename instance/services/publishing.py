@@ -19,6 +19,7 @@ from federation.uri import Uri
 from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
 from instance.ids import new_ulid
 from instance.services import acting, drafts, effects, naming, notices, reactions, sending, standings
+from instance.services.circles import Circles
 from instance.services.comments import Comments
 from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
 from instance.services.errors import Forbidden, Missing, Rejected
@@ -96,6 +97,9 @@ class Publishing(Comments, Reactions):
             await self._keep_version(tx, mended)
             if mended.post is not None:
                 await sending.send(self._node, tx, self._said(Update, author, mended.post, after), mended.told)
+            if mended.post is not None and after.audience is Audience.COLLEAGUES:
+                for target in mended.told:  # where it comes for the first time, its thread goes after it
+                    await Circles(self._node).regained(tx, author["uri"], target.origin)
             if mended.dropped:
                 for target in mended.dropped:
                     await tx.run("posts.drop_waiting_at", object=before["uri"], origin=target.origin, now=now)

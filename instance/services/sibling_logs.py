@@ -22,8 +22,10 @@ from federation.errors import NotFound
 from federation.inbox import Reader
 from federation.integrity import Json
 from federation.ports import Delivery
+from federation.signatures import Profile, sign
 from federation.uri import Uri
 from instance.ids import new_ulid
+from instance.services import circles
 from instance.storage.store import Reader as Rows
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -124,6 +126,7 @@ class SiblingLogs:
         await self._arrived(reader.sibling.origin, number)
         rows, last, begins = await self._node.store.read(lambda rows: _look(rows, reader.sibling.origin, number))
         entries, full = await self._entries(rows[: catch_up.ENTRIES], reader.sibling)
+        await self._withhold(rows, reader.sibling.origin)
         goes_on = full or len(rows) > catch_up.ENTRIES
         through = entries[-1].last if goes_on else last
         numbers = [entry.number for entry in entries]
@@ -168,6 +171,12 @@ class SiblingLogs:
         if number and await self._node.store.one("logs.given_up", origin=origin, number=number) is not None:
             await self._node.store.write(work)
 
+    async def _withhold(self, rows: Sequence[Row], origin: str) -> None:
+        """Note what stands on the page and is not said, since nobody there belongs to its circle today."""
+        closed = sorted({row["object"] for row in rows if row["type"] in ("Create", "Update") and not row["inside"]})
+        if closed:
+            await self._node.store.write(lambda tx: circles.withheld(tx, origin, closed))
+
     async def _entries(self, rows: Sequence[Row], reader: Sibling) -> tuple[list[Entry], bool]:
         """Return one entry for each number, as long as they fit on the page; and whether some did not."""
         entries: list[Entry] = []
@@ -190,8 +199,23 @@ class SiblingLogs:
             return Entry(number, gone=number)
         if row["state"] == "held" or (row["state"] != "done" and not await self._may_say(row)):
             return Entry(number)
-        entry = Entry(number, bytes(row["body"]))
+        body = bytes(row["body"])
+        entry = Entry(number, body, head=await self._head(row, body))
         return entry if catch_up.weight(entry) <= catch_up.MAX_ENTRY else Entry(number, gone=number)
+
+    async def _head(self, row: Row, body: bytes) -> str:
+        """Sign what is read as it would have been sent, so that the sibling can give it back; nothing where we passed
+        it on, or where its signer has no key any more."""
+        signer, inbox = Uri.parse(row["signer"]), Uri.parse(row["inbox"])
+        if signer == self._node.actor:
+            return ""
+        try:
+            key = await self._node.keys.proof_key(signer)
+        except LookupError:
+            return ""
+        more = {catch_up.HEADER: catch_up.number_header(LogNumber(self._epoch, int(row["number"])))}
+        headers = sign("POST", inbox, body, key, Profile.RFC9421, self._node.clock(), more=more)
+        return catch_up.head_of(inbox, headers, body)
 
     async def _may_say(self, row: Row) -> bool:
         """Whether what was not sent yet may be sent now, as the courier asks it."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -40,6 +41,8 @@ REMEMBERED_FOR: Final = timedelta(minutes=5)
 PATIENCE: Final = timedelta(minutes=1)
 EVERY: Final = timedelta(hours=1)
 AT_ONCE: Final = 4
+#: Relations that are mended in one transaction.
+STEP: Final = 100
 _REMEMBERED: Final = 10_000
 _WANTED: Final = 2_000
 _Key = TypeVar("_Key")
@@ -160,13 +163,16 @@ class Synchronising:
         """Read our own part of the list, and make both ends agree."""
         listed = await self._listed(actor, said)
         before = {row["uri"] for row in await self._node.store.all("synchronising.ours", doctor=actor)}
+        # Of whom it lists beside them only those count who ever asked: our own rows say who they are, so that a list
+        # of names that are nobody's costs one look, however long it is.
+        asked = {row["actor"] for row in await self._node.store.all("synchronising.ever_asked", followee=actor)}
         changes = [
             *((one, False) for one in sorted(before - listed)),
-            *((one, True) for one in sorted(listed - before)),
+            *((one, True) for one in sorted((listed & asked) - before)),
         ]
         changed = 0
-        for follower, counts in changes:
-            changed += await self._node.store.write(partial(self._agree, actor, follower, counts))
+        for start in range(0, len(changes), STEP):
+            changed += await self._node.store.write(partial(self._agree_all, actor, changes[start : start + STEP]))
         if changed:
             self._node.log.info("followers_mended", sibling=actor.origin, count=changed)
             self._node.metrics.followers_mended.inc(changed)
@@ -178,6 +184,10 @@ class Synchronising:
         if not isinstance(found, Collection) or found.id != said.url or found.total != len(found.items):
             raise Malformed("no whole list of followers")
         return {uri for uri in found.items if self._is_ours(uri)}
+
+    async def _agree_all(self, followee: Uri, changes: Sequence[tuple[str, bool]], tx: Transaction) -> int:
+        """A step of relations in one transaction; return how many were changed."""
+        return sum([await self._agree(followee, follower, counts, tx) for follower, counts in changes])
 
     async def _agree(self, followee: Uri, follower: str, counts: bool, tx: Transaction) -> bool:
         """One relation as the followee's home has it; where it counts one that has ended, it is told once more."""

@@ -38,6 +38,7 @@ from federation.vocabulary import (
     Update,
 )
 from instance.ids import new_ulid
+from instance.outbox import Repeat
 from instance.services import sending
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -69,6 +70,8 @@ class TakenBack:
             # Whoever showed it holds a copy: what is withdrawn from now on is withdrawn there.
             await tx.run("copies.add", object=about, origin=sibling.origin, at=self._now)
             await tx.run("copies.delivered", object=about, origin=sibling.origin, now=self._now)
+        if await self._say_withdrawn(tx, activity, about, sibling):
+            return False
         if await tx.one("activities.get", uri=activity.id) is not None:
             return False
         told = await self._effect(tx, activity, inbox)
@@ -83,6 +86,23 @@ class TakenBack:
     @property
     def _now(self) -> int:
         return to_ms(self._node.clock())
+
+    async def _say_withdrawn(self, tx: Transaction, activity: AnyActivity, about: Uri, sibling: Sibling) -> bool:
+        """Tell a sibling that shows what was withdrawn, for it holds that still; return whether it was withdrawn."""
+        thing = about if isinstance(activity, Create | Update) else activity.id
+        if await tx.one("apply.tombstone", uri=thing) is None:
+            return False
+        said = await tx.one("logs.withdrawal", object=thing, actor=activity.actor)
+        targets = sending.of_holders(self._node, {sibling.origin})
+        if said is not None and targets:
+            repeat = Repeat(Uri.parse(said["uri"]), Uri.parse(said["actor"]), thing, Priority.WITHDRAWAL)
+            await self._node.outbox.say_again(tx, repeat, targets[0])
+        elif isinstance(activity, Create | Update):
+            gone = Delete(
+                id=sending.activity_id(self._node), actor=activity.actor, published=self._node.clock(), object=thing
+            )
+            await sending.send(self._node, tx, sending.Message(gone, thing, "", Priority.WITHDRAWAL), targets)
+        return True
 
     async def _effect(self, tx: Transaction, activity: AnyActivity, inbox: Uri) -> Sequence[Target] | None:
         """Write it; return whom it is for beside the holders of copies, and None for what is not taken back."""
@@ -286,8 +306,9 @@ class TakenBack:
             if row[owner] != undo.actor:
                 return None
             await tx.run(drop, id=undo.object)
-            other = row.get("followee") or row.get("object") or row.get("post")
-            return await self._owner(tx, Uri.parse(other))
+            other = Uri.parse(row.get("followee") or row.get("object") or row.get("post"))
+            heard = [row["origin"] for row in await tx.all("logs.sent_to", activity=undo.object)]
+            return [*await self._owner(tx, other), *sending.of_holders(self._node, heard)]
         await tx.run(
             "posts.add_tombstone", uri=undo.object, origin=self._node.origin, actor=undo.actor, former_type="",
             now=self._now,

@@ -215,6 +215,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "federation_lists",
             "federation_list_state",
             "missing_answers",
+            "unasked",
             "lanes",
             "refusals",
             "unkept",
@@ -229,7 +230,9 @@ LEFT_OUT: Final[dict[str, str]] = {
     **dict.fromkeys(
         ("sibling_changes", "sibling_proposals", "pairings", "staff_acts", "policy_changes", "campaigns"), _OFFICE
     ),
-    **dict.fromkeys(("inbound", "received", "activities", "deliveries", "sibling_last_words"), _CARRIED),
+    **dict.fromkeys(
+        ("inbound", "received", "activities", "deliveries", "sibling_last_words", "ended_follows"), _CARRIED
+    ),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
     **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
@@ -269,6 +272,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "comments.received_at",
             "comments.origin",
             "comments.outside",
+            "copies.withheld",
             "tombstones.origin",
             "mails.tries",
             "mails.next_at",

@@ -46,7 +46,7 @@ async def _posts(home: Place, other: Place) -> AsyncIterator[str]:
         # Who reads a circle's post is asked again at each reading there: one that nobody may read any more may stay.
         if not due and uri in held and not (uri in sent and post["audience"] == "colleagues"):
             yield f"post {uri} is held outside its audience"
-        if due and uri in held and await _newest_was_sent(home, other, uri):
+        if due and uri in held:
             for line in _unlike(POST, post, held[uri]):
                 yield f"post {uri} {line}"
     for uri in held.keys() - true.keys():
@@ -60,7 +60,8 @@ async def _comments(home: Place, other: Place) -> AsyncIterator[str]:
     threads = f"select c.* from comments c where c.post like '{origin}/%'"
     true, held = await _by_uri(home, threads), await _by_uri(other, threads)
     for uri, comment in true.items():
-        if comment["post"] not in shared:
+        # As for posts: what nobody there may read is not sent there, and what of it is there may stay.
+        if comment["post"] not in shared or not await _may_read(home, other, comment["post"]):
             continue
         if uri not in held:
             yield f"comment {uri} is missing"
@@ -159,16 +160,6 @@ async def _may_read(home: Place, other: Place, uri: str) -> bool:
     row = await home.node.store.one("serving.post", uri=uri, origin=other.node.origin)
     sibling = home.node.allowlist().find(other.node.origin)
     return row is not None and sibling is not None and PostKind(row["kind"]) in sibling.kinds_out
-
-
-async def _newest_was_sent(home: Place, other: Place, uri: str) -> bool:
-    """Whether the present version went there: an edit does not go where nobody of the circle was at that time."""
-    found = await rows(
-        home.node,
-        f"select exists (select 1 from deliveries d where d.activity = a.uri and d.origin = '{other.node.origin}') as sent"
-        f" from activities a where a.object = '{uri}' and a.type in ('Create', 'Update') order by a.published_at desc, a.uri desc",
-    )
-    return bool(found and found[0]["sent"])
 
 
 def _unlike(columns: tuple[str, ...], true: Any, held: Any) -> list[str]:

@@ -11,6 +11,7 @@ import pytest
 
 from federation import synchronisation
 from federation.wire import Response
+from instance.services import synchronising
 from tests.network.converging import differences
 from tests.network.scene import Liar, befriend, reads_of
 from tests.town import Network, Person, Place, rows
@@ -140,3 +141,70 @@ async def test_one_list_is_read_once_an_hour(town: Network, people: dict[str, Pe
 
     assert (1, 2) == (early, reads_of(town, LIST))
     assert [] == await follows(town["fr"])
+
+
+async def writes_of(place: Place, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Count from now on every transaction that an instance writes."""
+    seen: list[str] = []
+    true = place.node.store.write
+
+    async def counting(work: Any, **options: Any) -> Any:
+        seen.append(getattr(work, "__name__", "work"))
+        return await true(work, **options)
+
+    monkeypatch.setattr(place.node.store, "write", counting)
+    return seen
+
+
+async def test_names_that_are_nobodys_cost_nothing(
+    town: Network, people: dict[str, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of names of ours that no doctor of ours has: one transaction, for Marie, whom it does not list."""
+    spoil(town["de"], f"delete from follows where follower = '{people['marie'].uri}'")
+    names = [f"https://fr.example/doctors/no{number}" for number in range(900)]
+
+    def bend(document: dict[str, Any]) -> Any:
+        return {**document, "orderedItems": names, "totalItems": len(names)}
+
+    Liar(town["de"], LIST, bend)
+    town.clock.move(minutes=6)
+    await people["anna"].posts("Something")
+    await town.settle()
+    await town["fr"].node.synchronising.begin_due()
+    town.clock.move(minutes=2)
+    given = await rows(town["fr"].node, "select origin, last_number from lanes order by origin")
+    written = await writes_of(town["fr"], monkeypatch)
+    await town["fr"].node.synchronising.poll_due()
+
+    assert 1 == reads_of(town, LIST)
+    assert 1 == len(written)
+    assert [tuple(row) for row in given] == [
+        tuple(row) for row in await rows(town["fr"].node, "select origin, last_number from lanes order by origin")
+    ]
+    assert [] == await follows(town["fr"])
+
+
+async def test_many_relations_are_mended_in_steps(
+    town: Network, people: dict[str, Person], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The twin: whom the home does not list any more follows no more, a step of them in one transaction."""
+    monkeypatch.setattr(synchronising, "STEP", 2)
+    fr = town["fr"]
+    for handle in ("paul", "lise", "remy"):
+        await befriend(town, await fr.doctor(handle), people["anna"])
+    town.clock.move(minutes=62)
+    await people["anna"].posts("Before")
+    await town.settle()
+    await town.catch_up()
+    spoil(town["de"], "delete from follows where follower like 'https://fr.example/%'")
+    town.clock.move(minutes=62)
+    await people["anna"].posts("Something")
+    await town.settle()
+    await fr.node.synchronising.begin_due()
+    town.clock.move(minutes=2)
+    written = await writes_of(fr, monkeypatch)
+    await fr.node.synchronising.poll_due()
+
+    assert 2 == len(written)
+    assert [] == await follows(fr)
+    assert [("luca", "accepted")] == await follows(town["de"])

@@ -8,6 +8,17 @@ values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :s
     (select last_number from lanes where origin = :origin))
 on conflict (inbox, activity) do nothing;
 
+-- name: again
+-- Said anew, under the last number given in the lane: the earlier one stands for nothing any more.
+update deliveries set state = :state, priority = :priority, attempts = 0, due_at = :now, created_at = :now,
+    settled_at = null, last_status = null, last_code = '',
+    number = (select last_number from lanes where origin = :origin)
+where inbox = :inbox and activity = :activity;
+
+-- name: is_waiting
+select 1 as waiting from deliveries
+where inbox = :inbox and activity = :activity and state in ('waiting', 'resting', 'held');
+
 -- name: withdraw_object
 -- What was to say that this exists is not said any more; the Delete is.
 update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now

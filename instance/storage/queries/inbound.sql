@@ -2,14 +2,15 @@
 
 -- name: add
 insert into inbound (id, actor, activity, type, origin, key_id, profile, body, received_at, state, held_for, due_at,
-    applied_at, kind, head)
+    applied_at, kind, head, log_epoch, log_number)
 values (:id, :actor, :activity, :type, :origin, :key_id, :profile, :body, :now, :state, :held_for, :now, :applied_at,
-    :kind, :head)
+    :kind, :head, :log_epoch, :log_number)
 on conflict (actor, activity) do nothing;
 
 -- name: due
 -- `apart`: the origins that are left alone, each between two bars.
-select id, actor, activity, type, origin, key_id, profile, kind, body, attempts, received_at from inbound
+select id, actor, activity, type, origin, key_id, profile, kind, body, attempts, received_at, log_epoch, log_number
+from inbound
 where state = 'waiting' and due_at <= :now and :apart not like '%|' || origin || '|%'
 order by due_at, id limit :count;
 

@@ -3,8 +3,20 @@
 -- name: ends
 select last_number, epoch_from from lanes where origin = :origin;
 
+-- name: not_asked
+-- From which number on a sibling is to be asked what it heard; one that an earlier start left there stays.
+insert into unasked (origin, number) select origin, last_number from lanes where true on conflict (origin) do nothing;
+
 -- name: all_ends
-select origin, last_number from lanes order by origin;
+select l.origin, l.last_number, coalesce(u.number, l.last_number) as number
+from lanes l left join unasked u on u.origin = l.origin order by l.origin;
+
+-- name: asked
+delete from unasked where origin = :origin;
+
+-- name: skip
+-- Numbers that a sibling says it has heard, though it cannot prove it, are not given to it again.
+update lanes set last_number = :number where origin = :origin and last_number < :number;
 
 -- name: begin_epoch
 -- After a back-up was put back: what is numbered from here on is no longer what siblings may have seen.
@@ -17,7 +29,7 @@ update lanes set epoch_from = :number where origin = :origin and epoch_from > :n
 -- name: page
 -- What a sibling is sent, by number; `inside` says whether it is for it still and not hidden with everything from an
 -- instance that was expelled, `kind` of which kind the post is.
-select d.number, d.state, d.actor as signer, d.priority, a.uri, a.type, a.body,
+select d.number, d.state, d.actor as signer, d.inbox, d.priority, a.uri, a.type, a.object, a.body,
     (case when a.type not in ('Create', 'Update') or a.object = a.actor
         or exists (select 1 from posts p where p.uri = a.object and {{reaches}} and not {{of_hidden_post}})
         or exists (select 1 from comments c join posts p on p.uri = c.post where c.uri = a.object and {{reaches}}
@@ -36,6 +48,9 @@ order by d.number limit :count;
 insert into received (origin, epoch, number, object, head, body, at)
 values (:origin, :epoch, :number, :object, :head, :body, :now)
 on conflict do nothing;
+
+-- name: has
+select number from received where origin = :origin and epoch = :epoch and number = :number;
 
 -- name: known
 select epoch, mark from sibling_logs where origin = :origin;
@@ -62,6 +77,14 @@ select max(number) as number from received where origin = :origin and epoch = :e
 -- name: forget_words
 -- What is withdrawn has no words here either.
 update received set head = '', body = :nothing where object = :object;
+
+-- name: withdrawal
+-- What took an own post, answer or relation away.
+select uri, actor from activities
+where object = :object and actor = :actor and type in ('Delete', 'Undo') order by published_at desc, uri desc limit 1;
+
+-- name: sent_to
+select distinct origin from deliveries where activity = :activity and state <> 'dropped' order by origin;
 
 -- name: oldest
 select number, at from received where origin = :origin and epoch = :epoch and number <= :mark

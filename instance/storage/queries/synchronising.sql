@@ -15,6 +15,14 @@ order by d.uri;
 -- name: state
 select f.id, f.state from follows f where f.follower = :follower and f.followee = :followee;
 
+-- name: ever_asked
+-- Of our doctors those who ever asked to follow a sibling's doctor.
+select a.actor from activities a join doctors d on d.uri = a.actor
+where a.object = :followee and a.type = 'Follow' and d.local = 1 and d.gone_at is null
+union
+select f.follower from follows f join doctors d on d.uri = f.follower
+where f.followee = :followee and f.state = 'pending' and d.local = 1 and d.gone_at is null;
+
 -- name: end
 -- Their home does not count this doctor: whoever wants to follow asks again.
 delete from follows where follower = :follower and followee = :followee and state = 'accepted';

@@ -22,7 +22,13 @@ exists (select 1 from sibling_farewells vh where vh.origin = d.origin and vh.fat
             where vf.follower = :reader and vf.followee = p.author and vf.state = 'accepted'))
      or (p.audience = 'named' and exists (
             select 1 from mentions vm where vm.object = p.uri and vm.doctor = :reader)))
-    and not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = p.author)
+    and {{not_closed}}
+)
+
+-- fragment: not_closed
+-- What closes a post to whoever is inside its audience.
+(
+    not exists (select 1 from blocks vb where vb.doctor = :reader and vb.blocked = p.author)
     and not exists (select 1 from blocks vb where vb.doctor = p.author and vb.blocked = :reader)
     and not exists (select 1 from tombstones vt where vt.uri = p.uri)
     and not {{of_hidden_post}}
