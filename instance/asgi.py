@@ -182,7 +182,7 @@ class FederationApp:
             case ["heads", number]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
             case ["set"]:
-                await self._answers.document(scope, send, await self._node.sets.document(reader), JSON)
+                await self._answers.document(scope, send, await self._node.sets.own.document(reader), JSON)
             case [host, "log", after]:
                 await self._answers.document(scope, send, await self._node.logs.page(host, after, reader), JSON)
             case [host, "received", epoch, after]:

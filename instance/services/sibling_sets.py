@@ -1,6 +1,6 @@
 """Whom siblings speak with, and what we pass on by it: nothing of an instance to anybody outside its own set (N3).
 
-    ours     served at /siblings/set, told by an `Update` that names this address as soon as it has changed
+    own      ours: `own_set`
     theirs   read once an hour and when told; kept, and held in memory: what is served and sent asks no row
 
 A sibling that says its set has changed has none until it has been read again. One that cannot be reached keeps the last
@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -20,23 +20,20 @@ import orjson
 
 from federation import sibling_sets
 from federation.allowlist import Direction, Sibling
-from federation.delivery import GIVE_UP_AFTER, Priority
+from federation.delivery import GIVE_UP_AFTER
 from federation.errors import (
     KeyAway,
     KeyNotOwned,
     Malformed,
-    NotFound,
     PinMismatch,
     Refused,
     TooManyRequests,
     UnknownKey,
 )
-from federation.inbox import Reader
 from federation.sibling_sets import MAX_SET, OUTSIDE, PATH, WAITS, NotBelieved, Passage, SiblingSet
 from federation.uri import Uri
-from federation.vocabulary import Update
-from instance.services import sending
 from instance.services.fetching import Budget, Fetcher, NotListed, NotThere
+from instance.services.own_set import OwnSet
 from instance.storage.store import Reader as Rows
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -61,7 +58,6 @@ _AT_ITS_WORD: Final = 6
 _LATER: Final = timedelta(seconds=10)
 AT_ONCE: Final = 8
 POLL: Final = 0.25
-_TOLD: Final = "sibling set told"
 _SHUT: Final = frozenset({"status 401", "status 403", "status 404", "status 410", "status 200"})
 
 
@@ -87,6 +83,8 @@ class Shown:
     siblings: int
     code: str
     since: datetime | None
+    #: Whether anything is passed on by it: with a single sibling there is nobody to whom.
+    needed: bool
 
 
 class SiblingSets:
@@ -95,10 +93,11 @@ class SiblingSets:
     def __init__(self, node: Node) -> None:
         self._node = node
         self._fetcher = Fetcher(node)
+        #: Ours, as siblings read it.
+        self.own = OwnSet(node)
         self._known: dict[str, Known] = {}
         self._counting: Mapping[str, SiblingSet] = {}
         self._version: int | None = None
-        self._told: frozenset[str] | None = None
         self._word = Budget(_AT_ITS_WORD)
         self._reads: dict[str, asyncio.Task[None]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -106,12 +105,7 @@ class SiblingSets:
 
     async def start(self) -> None:
         """Read what is kept; where other processes share the rows, look four times a second what they have read."""
-
-        async def first(tx: Transaction) -> None:
-            await tx.run("settings.set", name=_TOLD, value="[]")
-
-        if await self._node.store.one("settings.get", name=_TOLD) is None:
-            await self._node.store.write(first)
+        await self.own.open()
         await self.load()
         if self._node.store.engine != "sqlite":
             self._polling = asyncio.create_task(self._poll(), name="sibling sets")
@@ -125,7 +119,7 @@ class SiblingSets:
 
     async def load(self) -> None:
         """Take over what the rows have, unless something newer was taken over meanwhile."""
-        version, rows, told = await self._node.store.read(_look)
+        version, rows = await self._node.store.read(_look)
         if self._version is not None and version < self._version:
             return
         for row in rows:
@@ -133,7 +127,7 @@ class SiblingSets:
             known.last, known.code, known.announced = _set_of(row), row["code"], int(row["announced"])
             known.since = from_ms(row["since"])
             known.read_at = from_ms(row["read_at"]) if row["read_at"] is not None else None
-        self._version, self._told = version, told
+        self._version = version
         self._count()
 
     async def _poll(self) -> None:
@@ -174,58 +168,18 @@ class SiblingSets:
         """Whether the receiver may be shown it: what is not known is not open."""
         return self.passage(homes, receiver) is Passage.OPEN
 
+    @property
+    def _needed(self) -> bool:
+        """Whether there is anybody from whom something would have to be kept: with one sibling there is nobody."""
+        return len(self._node.allowlist()) > 1
+
     def shown(self, origin: str) -> Shown:
         """Return how a sibling's set stands here."""
         known = self._known.get(origin, Known())
-        last, code = known.last, known.code or (ANNOUNCED if known.announced else "")
+        last, code, since = known.last, known.code or (ANNOUNCED if known.announced else ""), known.since
         if last is not None and not code and not last.counts(self._node.clock()):
-            return Shown(0, "set_expired", last.until)
-        return Shown(len(last.siblings) if last is not None and not code else 0, code, known.since)
-
-    # ── ours ──
-
-    def ours(self) -> frozenset[str]:
-        """The origins that we send to and that may read here; nobody where the allowlist cannot be read."""
-        return frozenset(each.origin for each in self._node.allowlist().open_to(Direction.SERVE))
-
-    async def document(self, reader: Reader) -> bytes:
-        """Return our set, signed now; NotFound for everybody but a sibling's instance actor."""
-        if reader.actor != reader.sibling.actor:
-            raise NotFound
-        await self.tell()  # whoever reads it now is told of the next change
-        allowlist, now = self._node.allowlist(), self._node.clock()
-        key = await self._node.keys.proof_key(self._node.actor)
-        document = sibling_sets.write(self._node.origin, self.ours(), allowlist.version, now)
-        return sibling_sets.seal(document, key, now)
-
-    async def tell(self) -> bool:
-        """Tell siblings that our set has changed, once; return whether it had.
-
-        Whoever has come since the last time needs no telling: it has none of ours yet.
-        """
-        ours = self.ours()
-        if ours == self._told or not self._node.allowlist.readable:
-            return False
-        written = sending.written_to_all_siblings(
-            self._node, Update, actor=self._node.actor, object=Uri.parse(self._node.origin + PATH),
-            priority=Priority.REVOCATION,
-        )  # fmt: skip
-
-        async def work(tx: Transaction) -> bool:
-            await tx.take_turn(_TOLD)
-            before = _texts(await tx.one("settings.get", name=_TOLD))
-            if before == ours:
-                return False
-            await tx.run("settings.set", name=_TOLD, value=json.dumps(sorted(ours)))
-            targets = [target for target in written.targets if target.origin in before]
-            if targets:
-                await sending.queue(self._node, tx, replace(written, targets=targets))
-            return True
-
-        told = await self._node.store.write(work)
-        self._told = ours
-        self._node.wake.deliveries.set()
-        return told
+            code, since = "set_expired", last.until
+        return Shown(len(last.siblings) if last is not None and not code else 0, code, since, self._needed)
 
     # ── theirs ──
 
@@ -253,11 +207,11 @@ class SiblingSets:
 
     async def begin_due(self) -> int:
         """Tell of ours if it has changed, and begin to read what is due; return how many were begun."""
-        await self.tell()
-        allowlist, begun = self._node.allowlist(), 0
-        if len(allowlist) < 2:
-            return 0  # there is nobody to keep anything from
-        for sibling in allowlist.open_to(Direction.FETCH):
+        await self.own.tell()
+        begun = 0
+        if not self._needed:
+            return 0
+        for sibling in self._node.allowlist().open_to(Direction.FETCH):
             if sibling.origin not in self._reads and self._is_due(sibling.origin):
                 self._reads[sibling.origin] = asyncio.create_task(
                     self._read_safely(sibling), name=f"set of {sibling.origin}"
@@ -313,7 +267,8 @@ class SiblingSets:
         if not code:
             known.failures, known.not_before = 0, None
             return
-        self._node.log.warning("sibling_set", sibling=origin, code=code)
+        said = self._node.log.info if known.failures else self._node.log.warning
+        said("sibling_set", sibling=origin, code=code)
         known.failures += 1
         known.not_before = self._node.clock() + min(SOON * 2 ** min(known.failures - 1, 4), _SELDOM)
 
@@ -375,12 +330,11 @@ class SiblingSets:
         await self.load()
 
 
-async def _look(rows: Rows) -> tuple[int, list[Row], frozenset[str]]:
+async def _look(rows: Rows) -> tuple[int, list[Row]]:
     version = await rows.one("sibling_sets.version")
     if version is None:
         raise ValueError("the version of siblings' sets is missing")
-    told = await rows.one("settings.get", name=_TOLD)
-    return int(version["value"]), await rows.all("sibling_sets.all"), _texts(told)
+    return int(version["value"]), await rows.all("sibling_sets.all")
 
 
 def _set_of(row: Row) -> SiblingSet | None:
@@ -391,7 +345,3 @@ def _set_of(row: Row) -> SiblingSet | None:
     return SiblingSet(
         row["origin"], siblings, int(row["sequence"]), from_ms(row["issued"]), from_ms(row["until"])
     )  # fmt: skip
-
-
-def _texts(row: Row | None) -> frozenset[str]:
-    return frozenset(orjson.loads(row["value"])) if row is not None else frozenset()
