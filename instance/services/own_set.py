@@ -7,7 +7,8 @@ person, the federation list, an alarm or the clock, is told alike, and a process
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -31,10 +32,17 @@ _TOLD: Final = "sibling set told"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was told last, and everybody who was in any set before: they may hold an older one."""
+    """What was told last, and by origin the last set of whoever is in none now: they may hold it still."""
 
     last: frozenset[str] = frozenset()
-    ever: frozenset[str] = frozenset()
+    left: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def followed_by(self, ours: frozenset[str]) -> tuple[_Told, frozenset[str]]:
+        """Return what is told then, and whom: whoever may hold another one of ours, and is in this one."""
+        back = {each for each in ours & self.left.keys() if self.left[each] - {each} != ours - {each}}
+        left = {**self.left, **dict.fromkeys(self.last - ours, self.last)}
+        after = _Told(ours, {each: held for each, held in left.items() if each not in ours})
+        return after, (self.last & ours) | back
 
 
 class OwnSet:
@@ -85,9 +93,9 @@ class OwnSet:
             before = _read(await tx.one("settings.get", name=_TOLD))
             if before.last == ours:
                 return False
-            now = _Told(ours, before.ever | before.last)
-            await tx.run("settings.set", name=_TOLD, value=_written(now))
-            targets = [target for target in written.targets if target.origin in now.ever & ours]
+            after, whom = before.followed_by(ours)
+            await tx.run("settings.set", name=_TOLD, value=_written(after))
+            targets = [target for target in written.targets if target.origin in whom]
             if targets:
                 await sending.queue(self._node, tx, replace(written, targets=targets))
             return True
@@ -99,11 +107,13 @@ class OwnSet:
 
 
 def _written(told: _Told) -> str:
-    return json.dumps({"last": sorted(told.last), "ever": sorted(told.ever)})
+    left = {origin: sorted(held) for origin, held in sorted(told.left.items())}
+    return json.dumps({"last": sorted(told.last), "left": left})
 
 
 def _read(row: Row | None) -> _Told:
     if row is None:
         return _Told()
     found = orjson.loads(row["value"])
-    return _Told(frozenset(found["last"]), frozenset(found["ever"]))
+    left = {origin: frozenset(held) for origin, held in found["left"].items()}
+    return _Told(frozenset(found["last"]), left)

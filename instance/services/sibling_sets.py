@@ -47,7 +47,7 @@ UNREAD: Final = "set_unread"
 ANNOUNCED: Final = "set_announced"
 #: Its instance answers, and shows us none.
 NOT_SHOWN: Final = "set_not_shown"
-CODES: Final = (*sibling_sets.CODES, UNREAD, ANNOUNCED, NOT_SHOWN)
+REASONS: Final = (*sibling_sets.CODES, UNREAD, ANNOUNCED, NOT_SHOWN)
 
 EVERY: Final = timedelta(hours=1)
 #: After a failure: doubled each time, to a quarter of an hour.
@@ -254,7 +254,7 @@ class SiblingSets:
             code = fault.code
             await self._close(origin, code, seen)
         except Refused as refusal:  # not reached, or busy: what is known counts until it runs out
-            code = refusal.answer_code
+            code = "not_reached" if isinstance(refusal, KeyAway | NotThere) else refusal.answer_code
         except Exception as fault:
             code = "fault"
             self._node.log.error("sibling_set", sibling=origin, code=code, exc_info=fault)
