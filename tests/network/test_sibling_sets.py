@@ -312,7 +312,7 @@ async def test_what_is_not_known_waits_and_nothing_is_shown(town: Network) -> No
     assert "set_expired" == state
     assert [] == silent
     assert "Of Anna alone" in came  # nothing else waits behind it
-    assert [] == [entry for entry in log["entries"] if "France is away" in entry.get("activity", "")]
+    assert [] == [entry for entry in log["entries"] if "fr.example" in entry.get("activity", "")]
     assert [] == [entry for entry in log["entries"] if "gone" in entry]  # it is asked for again
     assert "Anna, while France is away" in await answers_at(town["it"])
     assert "" == await state_of(town["de"])
@@ -333,6 +333,31 @@ async def test_what_waited_in_vain_is_given_up(town: Network) -> None:
     await town["de"].node.sets.sweep()
 
     assert (1, 0) == (waiting, (await rows(town["de"].node, held))[0]["n"])
+
+
+async def test_who_turns_out_to_be_outside_is_not_sent_what_waited_and_holds_no_copy(town: Network) -> None:
+    """While France is away an answer to it waits; when France is back it has removed Italy: nothing goes there, ever."""
+    people = await people_of(town)
+    uri = home_uri(town["fr"], await people.marie.posts("Marie's"))
+    await town.settle()
+    town.down.add("fr")
+    town.clock.move(hours=7)
+    slug = await people.anna.comments(uri, "Waited")
+    await town.settle()
+    copies = f"select origin from copies where object like '%{slug}' order by origin"
+    before = [row["origin"] for row in await rows(town["de"].node, copies)]
+    await town["fr"].node.siblings.remove(IT, "test", "test")
+    town.down.clear()
+    town.clock.move(hours=1)
+    await town.settle()
+    after = [row["origin"] for row in await rows(town["de"].node, copies)]
+    told = listen(town)
+    await town["de"].node.publishing.withdraw_comment(people.anna.uri, slug)
+    await town.settle()
+
+    assert ([FR, IT], [FR]) == (before, after)
+    assert "Waited" not in await answers_at(town["it"])
+    assert [] == told.of(slug)
 
 
 async def test_a_set_is_known_again_after_a_restart(town: Network) -> None:
