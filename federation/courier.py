@@ -1,10 +1,11 @@
 """One delivery, from the last look at the allowlist to the judgement of the answer.
 
-allowlist ▸ standing ▸ body ▸ key ▸ sign now ▸ post ▸ judge (▸ at most one second knock)
+allowlist ▸ siblings' sets ▸ standing ▸ body ▸ key ▸ sign now ▸ post ▸ judge (▸ at most one second knock)
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import partial
 from random import Random
@@ -23,11 +24,13 @@ from federation.ports import (
     DeliveryQueue,
     Exchange,
     MaySend,
+    Passes,
     Poster,
     Reread,
     Siblings,
     SigningKeys,
 )
+from federation.sibling_sets import WAITS
 from federation.signatures import Profile, sign
 from federation.signing_threads import SigningThreads
 from federation.uri import Uri
@@ -68,11 +71,12 @@ class Courier:
         instance_actor: Uri,
         rng: Random,
         besides: Besides | None = None,
+        passes: Passes | None = None,
     ) -> None:
         self._siblings, self._keys, self._poster, self._queue = siblings, keys, poster, queue
         self._may_send, self._reread, self._clock = may_send, reread, clock
         self._instance_actor, self._rng = instance_actor, rng
-        self._besides = besides or _nothing
+        self._besides, self._passes = besides or _nothing, passes or _only_our_own
         self._threads = SigningThreads()
         #: The profile that passed where the announced one did not, by origin and announcement.
         self._learnt: dict[tuple[str, bool], Profile] = {}
@@ -100,13 +104,16 @@ class Courier:
         self._threads.close()
 
     def _permitted(self, delivery: Delivery) -> Sibling | Farewell:
-        """Ask the allowlist in force now: it may have changed since the row was written."""
+        """Ask the allowlist in force now, and the sets of those whose things it concerns: each may have changed."""
         try:
             sibling = self._siblings().require_sending(delivery.origin, self._clock(), delivery.priority)
         except Refused as refusal:
             raise _Unsent(_closed(refusal)) from None
         if not delivery.inbox.startswith(delivery.origin + "/"):
             raise _Unsent(Dropped("foreign_inbox"))
+        reason = self._passes(delivery.homes, delivery.origin) if delivery.homes else ""
+        if reason:
+            raise _Unsent(Held(reason) if reason == WAITS else Dropped(reason))
         return sibling
 
     async def _require_standing(self, delivery: Delivery) -> None:
@@ -175,6 +182,10 @@ class _Unsent(Exception):
     def __init__(self, verdict: Held | Dropped | DeadRow) -> None:
         super().__init__(verdict.code)
         self.verdict = verdict
+
+
+def _only_our_own(homes: Collection[str], receiver: str) -> str:
+    return WAITS  # whose things it concerns nobody here knows
 
 
 async def _nothing(delivery: Delivery) -> dict[str, str]:

@@ -79,6 +79,7 @@ __all__ = [
     "comment",
     "doctor",
     "document",
+    "hosts_in",
     "instance",
     "post",
     "raw",
@@ -326,6 +327,11 @@ def addressed_hosts(found: AnyActivity | Document | Post | Comment) -> frozenset
     Of a Document also those in fields this federation does not use: a stranger's address is refused wherever it hides.
     """
     return found.origins if isinstance(found, Document) else _origins(to_node(found))
+
+
+def hosts_in(body: bytes) -> frozenset[str]:
+    """Return the same of an activity as bytes, with every field it has; raise Refused for bytes that are none."""
+    return _origins(meaning(strict_json(body)))
 
 
 def _collect(node: Node, found: set[str]) -> None:

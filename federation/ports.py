@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -155,6 +155,8 @@ class Delivery:
     object: str = ""
     #: Its place in the log for that sibling; 0 for what is older than the log.
     number: int = 0
+    #: Origins that have to speak with the receiver themselves for this to be sent to it: it concerns what is theirs.
+    homes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,13 @@ class MaySend(Protocol):
     """Whether one of our own actors has standing at this moment."""
 
     async def __call__(self, actor: Uri) -> bool: ...
+
+
+class Passes(Protocol):
+    """Whether what concerns other instances may go on to a receiver, at this moment."""
+
+    def __call__(self, homes: Collection[str], receiver: str, /) -> str:
+        """Return why it is not sent, `sibling_set_unknown` (not yet) or another code (never); empty where it is."""
 
 
 class Reread(Protocol):

@@ -155,7 +155,7 @@ class FederationApp:
                 ("vc", ["status", _, _])
                 | ("audit", ["heads", _] | ["held"])
                 | ("federation", ["list", *_])
-                | ("siblings", [_, "log", _] | [_, "received", _, _])
+                | ("siblings", ["set"] | [_, "log", _] | [_, "received", _, _])
             ):
                 await self._for_siblings(message, rest, query, scope, send)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
@@ -168,7 +168,7 @@ class FederationApp:
     async def _for_siblings(
         self, message: SignedMessage, rest: list[str], query: str, scope: Scope, send: Any
     ) -> None:  # fmt: skip
-        """What siblings alone read: status lists, the federation list, the audit log, what is held of it, logs."""
+        """What siblings alone read: status lists, the federation list, our set, audit heads, logs."""
         reader = await self._node.inbox.authorise_get(message)
         if query:
             raise NotFound
@@ -181,6 +181,8 @@ class FederationApp:
                 await self._answers.validated(scope, send, body, VC, validator, known)
             case ["heads", number]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)
+            case ["set"]:
+                await self._answers.document(scope, send, await self._node.sets.own.document(reader), JSON)
             case [host, "log", after]:
                 await self._answers.document(scope, send, await self._node.logs.page(host, after, reader), JSON)
             case [host, "received", epoch, after]:
@@ -239,7 +241,7 @@ class FederationApp:
         serving, sibling = self._serving, reader.sibling
         match folder, rest:
             case "doctors", [handle]:
-                found = await serving.doctor(handle)
+                found = await serving.doctor(handle, sibling)
             case "doctors", [handle, name] if name in _COLLECTIONS:
                 found = await serving.collection(handle, name, sibling)
             case "posts", [slug]:

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from federation import parse
 from federation.allowlist import PASSING, Allowlist, Direction, LocalPolicy
 from federation.audience import Target
 from federation.delivery import Priority
+from federation.sibling_sets import OUTSIDE
 from federation.uri import Uri
-from federation.vocabulary import Activity, Comment, Create, Delete, Post, Undo, Update
+from federation.vocabulary import Activity, AnyActivity, Comment, Create, Delete, Post, Undo, Update
 from instance.ids import new_ulid
 from instance.storage.store import Transaction
 from instance.times import to_ms
@@ -54,14 +56,15 @@ class Outbox:
         A Delete goes to every holder of a copy besides, and silences what was still to be said of its object; an Undo
         silences what it undoes. `signer` is the actor whose key signs: the activity's own, or the instance actor for
         what this instance forwards as the home of a thread. `narrowed` says of a Delete that the object lives on for
-        fewer people: it is for its targets alone. The caller wakes the worker after the commit.
+        fewer people: it is for its targets alone. What concerns other instances' things goes to nobody outside their
+        own sets (N3). The caller wakes the worker after the commit.
         """
-        at = self._node.clock()
+        at, homes = self._node.clock(), _homes(activity, body, self._node.origin)
         await tx.run(
             "activities.add", uri=activity.id, actor=activity.actor, type=type(activity).__name__, object=object,
             audience=audience, body=body, at=to_ms(at),
         )  # fmt: skip
-        wanted = list(targets)
+        wanted = [target for target in targets if self._node.sets(homes, target.origin) != OUTSIDE]
         if isinstance(activity, Delete) and not narrowed:
             await tx.run("deliveries.withdraw_object", object=activity.object, now=to_ms(at))
             wanted += await self._holders(tx, activity.object, wanted)
@@ -69,6 +72,8 @@ class Outbox:
             await tx.run("deliveries.withdraw_activity", activity=activity.object, actor=activity.actor, now=to_ms(at))
         kind = _kind_of(activity)
         queued = await self._queue(tx, activity.id, signer or activity.actor, object, kind, priority, wanted, at)
+        if homes:
+            await self._bind(tx, activity, homes, queued)
         if isinstance(activity, Create | Update) and isinstance(activity.object, Post | Comment):
             await _note_copies(tx, object, queued, at)
             if isinstance(activity, Update):
@@ -117,11 +122,40 @@ class Outbox:
         await tx.many("deliveries.add", rows)
         return list(states)
 
+    async def _bind(self, tx: Transaction, activity: Activity, homes: frozenset[str], queued: Sequence[Target]) -> None:
+        """Note whose things it concerns, so that it is asked again when it is sent, and wherever it is shown.
+
+        A withdrawal goes to whoever may hold what it withdraws: it names nothing that was not said there.
+        """
+        await tx.run("sibling_sets.bind_activity", activity=activity.id, homes=_joined(homes))
+        free: set[str] = set()
+        if isinstance(activity, Delete):
+            free = {row["origin"] for row in await tx.all("sibling_sets.may_hold", object=activity.object)}
+        bound = [
+            {"activity": activity.id, "origin": origin, "homes": _joined(homes - {origin})}
+            for origin in _origins(queued)
+            if origin not in free and homes - {origin}
+        ]
+        await tx.many("sibling_sets.bind_delivery", bound)
+
     async def _holders(self, tx: Transaction, object: Uri, known: Sequence[Target]) -> list[Target]:
         """Return the shared inboxes of holders that are not among the targets."""
         served = {target.origin for target in known}
         rows = await tx.all("copies.holders", object=object)
         return [Target(row["origin"], Uri.parse(row["inbox"]), True) for row in rows if row["origin"] not in served]
+
+
+def _homes(activity: Activity, body: bytes, own: str) -> frozenset[str]:
+    """Other instances whose things an activity names; what takes back our own words names only what was said there."""
+    forwarded = activity.actor.origin != own
+    if not forwarded and isinstance(activity, Delete | Undo):
+        return frozenset()
+    # What another's doctor wrote is asked in every field it came with; of ours there are no others than are known.
+    return (parse.hosts_in(body) if forwarded else parse.addressed_hosts(cast("AnyActivity", activity))) - {own}
+
+
+def _joined(homes: Iterable[str]) -> str:
+    return " ".join(sorted(homes))
 
 
 def _kind_of(activity: Activity) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from federation.delivery import GIVE_UP_AFTER, code_of
 from federation.ports import Answer, Delivery, Lane
+from federation.sibling_sets import OUTSIDE
 from federation.uri import Uri
 from instance.ids import new_ulid
 from instance.services import message_heads
@@ -38,7 +39,8 @@ _OUTCOMES: Final = ("done", "dead", "later", "held", "dropped")
 #: The order in which kinds of settlement are written.
 _SETTLEMENTS: Final = (
     "deliveries.done", "deliveries.dead", "deliveries.rest", "deliveries.tried", "deliveries.hold", "deliveries.drop",
-    "copies.delivered", "deliveries.note_refusal", "lanes.save", "deliveries.give_up", "lanes.reached", "lanes.fault",
+    "sibling_sets.never_sent", "copies.delivered", "deliveries.note_refusal", "lanes.save", "deliveries.give_up",
+    "lanes.reached", "lanes.fault",
 )  # fmt: skip
 
 
@@ -191,6 +193,8 @@ class Queue:
     def drop(self, delivery: Delivery, code: str, now: datetime) -> None:
         """It must not be sent any more."""
         self._add("deliveries.drop", id=delivery.id, code=code, now=to_ms(now))
+        if code == OUTSIDE and delivery.object:
+            self._add("sibling_sets.never_sent", object=delivery.object, origin=delivery.origin)
         self._count("dropped")
 
     def lane(self, lane: Lane, now: datetime) -> None:
@@ -331,7 +335,7 @@ def _delivery(row: Row) -> Delivery:
         id=row["id"], origin=row["origin"], inbox=Uri.parse(row["inbox"]), shared=bool(row["shared"]),
         activity=Uri.parse(row["activity"]), signer=Uri.parse(row["actor"]), priority=row["priority"],
         attempts=row["attempts"], created_at=from_ms(row["created_at"]), object=row["object"],
-        number=row["number"],
+        number=row["number"], homes=tuple(row["homes"].split()),
     )  # fmt: skip
 
 

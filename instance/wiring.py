@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.sibling_logs import SiblingLogs
+    from instance.services.sibling_sets import SiblingSets
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
     from instance.services.synchronising import Synchronising
@@ -75,6 +76,7 @@ class Wake:
     mails: asyncio.Event = field(default_factory=asyncio.Event)
     deliveries: asyncio.Event = field(default_factory=asyncio.Event)
     pairings: asyncio.Event = field(default_factory=asyncio.Event)
+    sets: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Node:
@@ -110,6 +112,7 @@ class Node:
     siblings: SiblingAdmin
     pairings: Pairings
     serving: Serving
+    sets: SiblingSets
     logs: SiblingLogs
     catching_up: CatchingUp
     threads: Threads
@@ -139,6 +142,7 @@ class Node:
     async def close(self) -> None:
         """Stop what runs, then let go of connections and rows, in that order."""
         await self.workers.stop()
+        await self.sets.stop()
         await self.allowlist.stop()
         await self.audit.flush()
         await self.wire.close()
@@ -233,6 +237,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.sibling_logs import SiblingLogs
+    from instance.services.sibling_sets import SiblingSets
     from instance.services.synchronising import Synchronising
     from instance.services.threads import Threads
     from instance.workers import OwnStanding, Workers
@@ -249,6 +254,8 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     await node.directory.lists.load()
     node.outbox, node.queue = Outbox(node), Queue(node)
     node.federation_list = FederationLists(node)
+    node.sets = SiblingSets(node)
+    await node.sets.start()
     node.logs = SiblingLogs(node)
     await node.logs.open()
     await _compose_people(node)

@@ -56,7 +56,7 @@ class Workers:
         courier = Courier(
             node.allowlist, node.keys, node.wire, node.queue, node.own_standing, Inboxes(node), node.clock,
             instance_actor=node.actor, rng=Random(),  # noqa: S311  # spreads retries, guards nothing
-            besides=Besides(node),
+            besides=Besides(node), passes=node.sets,
         )  # fmt: skip
         self._lanes = Lanes(courier, node.queue, node.clock, fault=self._fault, wake=node.wake.deliveries.set)
         self._late: deque[float] = deque(maxlen=BEATS)
@@ -80,6 +80,7 @@ class Workers:
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
             ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
             ("federation list", self._federation_list), ("pairings", self._pairings),
+            ("sibling sets", self._sibling_sets),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -115,6 +116,7 @@ class Workers:
         """Work off what is kept and empty every lane, until nothing is due at this moment."""
         while True:
             applied = await self._node.inbound.apply_next()
+            await self._node.sets.poll_due()
             begun = await self._lanes.start_due()
             await self._lanes.quiet()
             await self._node.directory.lists.poll_due()
@@ -188,6 +190,14 @@ class Workers:
             except TimeoutError:
                 continue
 
+    async def _sibling_sets(self) -> None:
+        """Apart from the chores, and without waiting for anybody: a sibling may hang, and a change is told at once."""
+        wake = self._node.wake.sets
+        while True:
+            wake.clear()
+            await self._node.sets.begin_due()
+            await _woken(wake)
+
     async def _catching_up(self) -> None:
         """Apart from the chores, and without waiting for anybody: a sibling may hang."""
         while True:
@@ -254,6 +264,7 @@ class Workers:
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
             ("circles", timedelta(hours=1), partial(circles.sweep, node)),
+            ("sibling sets", timedelta(hours=1), node.sets.sweep),
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),

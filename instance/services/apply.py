@@ -232,7 +232,7 @@ class Apply:
             raise PinMismatch(sibling.origin)
 
     async def _announced(self, update: Update, uri: Uri, sibling: Sibling) -> bool:
-        """Read what an instance announces of itself: its status lists, the federation list, its log's head."""
+        """Read what an instance announces of itself: its status lists, the federation list, its set, its log's head."""
         if uri in self._node.directory.lists():
             if update.actor != sibling.actor:
                 raise NotTheOwner("an instance announces its lists itself")
@@ -242,6 +242,11 @@ class Apply:
             if update.actor != sibling.actor:
                 raise NotTheOwner("an instance announces its copy of the federation list itself")
             await self._node.federation_list.announced(sibling)
+            return True
+        if self._node.sets.is_address(uri, sibling):
+            if update.actor != sibling.actor:
+                raise NotTheOwner("an instance announces its set itself")
+            await self._node.sets.announced(sibling)
             return True
         if is_head(uri, sibling):
             if update.actor != sibling.actor:

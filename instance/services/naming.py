@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from federation.allowlist import Direction
 from federation.errors import Refused
+from federation.sibling_sets import Passage
 from federation.vocabulary import Audience
 from instance.services import drafts
 from instance.services.drafts import PostDraft
@@ -32,6 +33,7 @@ async def named(node: Node, draft: PostDraft, author: Row, already: Collection[s
     for row in others.values():
         await _require_terms(node, author["uri"], row["uri"], already)
         _require_reach(node, row, draft.kind)
+    _require_together(node, {row["origin"] for row in others.values()})
     return tuple(others.values())
 
 
@@ -68,3 +70,12 @@ def _require_reach(node: Node, row: Row, kind: str) -> None:
         raise Rejected("sibling_closed", "named")
     if kind not in sibling.kinds_out:
         raise Rejected("kind_not_federated", "audience")
+
+
+def _require_together(node: Node, origins: set[str]) -> None:
+    """Raise where two of their instances do not speak with each other: neither would be told who else is asked (N3).
+
+    What is not known yet waits on its way.
+    """
+    if any(node.sets.passage(origins, each) is Passage.CLOSED for each in origins):
+        raise Rejected("named_apart", "named")

@@ -7,11 +7,13 @@ for anybody else.
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
+from msgspec.structs import replace
 
 from federation import audience, discovery, render
 from federation.allowlist import Sibling
@@ -98,9 +100,12 @@ class Serving:
 
     # ── for siblings ──
 
-    async def doctor(self, handle: str) -> bytes:
-        """Return the actor of a doctor of ours; every sibling may know them."""
+    async def doctor(self, handle: str, reader: Sibling) -> bytes:
+        """Return the actor of a doctor of ours; every sibling may know them, though not where else they were or are."""
         doctor = await self._doctor(handle)
+        shown = self._known_to(doctor, reader)
+        if shown is not doctor:
+            return render.doctor(shown)
         kept = self._doctors.get(handle)
         if kept is None or kept[0] is not doctor:
             if len(self._doctors) >= _REMEMBERED:
@@ -117,27 +122,40 @@ class Serving:
         uri = self._uri("posts", slug)
         row = await self._post_row(uri, reader)
         names = await self._node.store.all("serving.mentions", object=uri)
+        self._require_passage([name["uri"] for name in names], reader)
         return render.post(_post(row, names))
 
     async def context(self, slug: str, reader: Sibling) -> bytes:
-        """Return the thread of a post inside its audience: addresses, oldest first (FEP-7888)."""
+        """Return the thread of a post inside its audience: addresses, oldest first (FEP-7888).
+
+        An answer of an instance that does not speak with the reader, or to one, is not in it, nor counted.
+        """
         uri = self._uri("posts", slug)
         await self._post_row(uri, reader)
-        items = [Uri.parse(row["uri"]) for row in await self._node.store.all("serving.thread", post=uri)]
+        named: defaultdict[str, list[str]] = defaultdict(list)
+        for row in await self._node.store.all("serving.thread_mentions", post=uri):
+            named[row["object"]].append(row["doctor"])
+        items = [
+            Uri.parse(row["uri"])
+            for row in await self._node.store.all("serving.thread", post=uri)
+            if self._passes([row["uri"], row["parent"], *named[row["uri"]]], reader)
+        ]
         return render.collection(Uri.parse(f"{uri}/context"), len(items), items)
 
     async def comment(self, slug: str, reader: Sibling) -> bytes:
         """Return a comment of one of our doctors, inside the audience of its thread."""
         uri = self._uri("comments", slug)
         row = await self._comment_row(uri, reader)
-        names = await self._node.store.all("serving.mentions", object=uri)
-        return render.comment(_comment(row, names, await self._named(row)))
+        names, named = await self._node.store.all("serving.mentions", object=uri), await self._named(row)
+        about = [row["post"], row["parent"], row["post_author"], *(name["uri"] for name in names), *named]
+        self._require_passage(about, reader)
+        return render.comment(_comment(row, names, named))
 
     async def activity(self, slug: str, reader: Sibling) -> bytes:
         """Return an activity as it was sent, to an instance it was sent to."""
         uri = self._uri("activities", slug)
         row = await self._node.store.one("serving.activity", uri=uri, origin=reader.origin)
-        if row is None:
+        if row is None or not self._node.sets.lets(row["homes"].split(), reader.origin):
             raise NotFound
         if row["type"] in ("Create", "Update"):
             await self._require_inside(Uri.parse(row["object"]), reader)
@@ -148,7 +166,11 @@ class Serving:
         doctor = await self._doctor(handle)
         key = "actor" if name == "outbox" else "doctor"
         rows = await self._node.store.all(f"serving.{name}", **{key: doctor.id}, origin=reader.origin)
-        items = [Uri.parse(row["uri"]) for row in rows]
+        items = [
+            Uri.parse(row["uri"])
+            for row in rows
+            if "homes" not in row or self._node.sets.lets(row["homes"].split(), reader.origin)
+        ]
         total = int(rows[0]["total"]) if rows and "total" in rows[0] else len(items)
         return render.collection(Uri.parse(f"{doctor.id}/{name}"), total, items)
 
@@ -161,6 +183,23 @@ class Serving:
             raise Gone
 
     # ── parts ──
+
+    def _passes(self, about: Iterable[str], reader: Sibling) -> bool:
+        """Whether every instance whose things these are speaks with the reader itself (N3)."""
+        return self._node.sets.lets({Uri.parse(each).origin for each in about}, reader.origin)
+
+    def _require_passage(self, about: Iterable[str], reader: Sibling) -> None:
+        """Raise NotFound, as for what never was, for something that names another's things beyond that one's set."""
+        if not self._passes(about, reader):
+            raise NotFound
+
+    def _known_to(self, doctor: Doctor, reader: Sibling) -> Doctor:
+        """The actor without addresses at instances that do not speak with the reader."""
+        kept = tuple(uri for uri in doctor.also_known_as if self._passes([uri], reader))
+        gone = doctor.moved_to is not None and not self._passes([doctor.moved_to], reader)
+        if kept == doctor.also_known_as and not gone:
+            return doctor
+        return replace(doctor, also_known_as=kept, moved_to=None if gone else doctor.moved_to)
 
     async def _doctor(self, handle: str) -> Doctor:
         try:

@@ -132,6 +132,7 @@ async def follow(node: Node) -> None:
     """Let this process follow what was committed, before whoever ordered it is answered."""
     await node.allowlist.refresh_if_changed()
     node.wake.deliveries.set()
+    node.wake.sets.set()
 
 
 def to_json(value: Any) -> str:

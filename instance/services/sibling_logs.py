@@ -23,6 +23,7 @@ from federation.inbox import Reader
 from federation.integrity import Json
 from federation.ports import Delivery
 from federation.signatures import Profile, sign
+from federation.sibling_sets import Passage
 from federation.uri import Uri
 from instance.ids import new_ulid
 from instance.services import circles
@@ -197,7 +198,14 @@ class SiblingLogs:
         closed = row["kind"] and row["kind"] not in reader.kinds_out
         if row["state"] == "dropped" or not row["body"] or not row["inside"] or closed:
             return Entry(number, gone=number)
-        if row["state"] == "held" or (row["state"] != "done" and not await self._may_say(row)):
+        passage = self._node.sets.passage(row["homes"].split(), reader.origin)
+        if passage is Passage.CLOSED:
+            return Entry(number, gone=number)
+        if (
+            passage is Passage.UNKNOWN
+            or row["state"] == "held"
+            or (row["state"] != "done" and not await self._may_say(row))
+        ):
             return Entry(number)
         body = bytes(row["body"])
         entry = Entry(number, body, head=await self._head(row, body))

@@ -209,6 +209,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_contacts",
             "sibling_lists",
             "sibling_logs",
+            "sibling_sets",
             "sibling_farewells",
             "sibling_federation_lists",
             "sibling_days",

@@ -23,6 +23,7 @@ from instance.services.errors import Missing
 from instance.services.sibling_changes import Change
 from instance.services.sibling_days import DAY, SHOWN
 from instance.services.sibling_entries import FACETS, authority_of
+from instance.services.sibling_sets import Shown
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
 
@@ -90,6 +91,8 @@ class Line:
     countries: Sequence[str]
     effect: Effect
     week: Week
+    #: How its own set stands here: whom it speaks with, and so to whom what is its may be passed on.
+    set: Shown
 
     @property
     def open(self) -> bool:
@@ -159,6 +162,7 @@ def _line(node: Node, row: Row, now: datetime, refused: Sequence[tuple[str, str,
         lag=None if row["oldest"] is None else max(timedelta(0), now - from_ms(row["oldest"])), refusals=refused,
         offset=node.clocks.offset(origin), kinds_in=_sorted(row["kinds_in"]), kinds_out=_sorted(row["kinds_out"]),
         countries=_sorted(row["may_issue_for"]), effect=allowlist_changes.effect(node.allowlist(), origin), week=seven,
+        set=node.sets.shown(origin),
     )  # fmt: skip
 
 

@@ -14,12 +14,14 @@ import rfc8785
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from federation import catch_up, errors, integrity, membership, parse
+from federation import catch_up, errors, integrity, membership, parse, sibling_sets
 from federation import membership_drafts as drafts
 from federation.delivery import MEMBERSHIP, OF_ANOTHER
+from federation.integrity import read_instant
 from federation.jsonld import CONTEXT, SHIPPED
 from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Audience, Ignored, PostKind
+from instance.services.sibling_sets import REASONS
 from tests.docs.pages import blocks, text
 from tests.tools import docs_examples as examples
 from verification import statuslist
@@ -163,6 +165,26 @@ def test_the_federation_list_in_the_examples_holds() -> None:
 def test_why_a_list_is_not_adopted_is_documented(code: str) -> None:
     """Whoever publishes a list finds every code in the section that has the rules, or in the table of reasons."""
     assert f"`{code}`" in FEDERATION_MD
+
+
+@pytest.mark.parametrize("code", REASONS)
+def test_why_a_set_of_siblings_does_not_count_is_documented(code: str) -> None:
+    """For the engineer whose set it is, and for the administrator who sees that it does not count."""
+    assert f"`{code}`" in FEDERATION_MD
+    assert f"`{code}`" in text("docs/operate/siblings.md")
+
+
+def test_the_set_of_siblings_in_the_examples_is_read() -> None:
+    """It is whole, of its moment, and names the key it is signed with."""
+    (shown,) = [found for block in blocks(FEDERATION_MD, "json") if "siblings" in (found := json.loads(block))]
+    bare = {name: value for name, value in shown.items() if name != "proof"}
+    issued = read_instant(shown["issued"])
+    own = sibling_sets.write("https://de.esanum.example", shown["siblings"], shown["sequence"], issued)
+
+    assert own == bare
+    assert {"type", "cryptosuite", "created", "verificationMethod", "proofPurpose", "proofValue"} == shown[
+        "proof"
+    ].keys()
 
 
 def test_the_context_is_shown() -> None:

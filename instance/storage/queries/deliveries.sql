@@ -34,7 +34,8 @@ where activity = :activity and actor = :actor and state in ('waiting', 'resting'
 -- Revocations overtake posts: a revoked doctor's case must not arrive after the news. What rests keeps back what its
 -- signer wrote to the same inbox after it, and nothing else; revocations and withdrawals neither wait nor keep back,
 -- since what they take away was dropped when they were written.
-select d.id, d.origin, d.inbox, d.shared, d.activity, d.actor, d.object, d.priority, d.attempts, d.created_at, d.number
+select d.id, d.origin, d.inbox, d.shared, d.activity, d.actor, d.object, d.priority, d.attempts, d.created_at, d.number,
+    d.homes
 from deliveries d
 where d.origin = :origin and d.state = 'waiting'
   and (d.priority < 2 or not exists (

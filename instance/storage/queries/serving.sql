@@ -45,7 +45,7 @@ select uri, former_type, at from tombstones where uri = :uri;
 
 -- name: activity
 -- One that was sent to this instance. Deliveries are tidied away in the end; the copy ledger stays.
-select a.uri, a.actor, a.type, a.object, a.body from activities a
+select a.uri, a.actor, a.type, a.object, a.body, a.homes from activities a
 where a.uri = :uri
   and (exists (select 1 from deliveries d
             where d.activity = a.uri and d.origin = :origin and d.state <> 'dropped')
@@ -53,14 +53,18 @@ where a.uri = :uri
 
 -- name: thread
 -- Everything in a thread of ours, oldest first.
-select c.uri from comments c where c.post = :post
+select c.uri, c.parent from comments c where c.post = :post
   and not exists (select 1 from tombstones t where t.uri = c.uri)
 order by c.published_at, c.slug limit 1000;
+
+-- name: thread_mentions
+-- Whom the answers in a thread of ours name.
+select m.object, m.doctor from mentions m join comments c on c.uri = m.object where c.post = :post;
 
 -- name: outbox
 -- An author's newest activities that went to this instance; what it was not sent, or what is for others since it was
 -- narrowed or withdrawn, does not exist for it.
-select a.uri from activities a
+select a.uri, a.homes from activities a
 where a.actor = :actor
   and (exists (select 1 from deliveries d
             where d.activity = a.uri and d.origin = :origin and d.state <> 'dropped')

@@ -147,6 +147,32 @@ async def test_every_fact_of_an_entry_is_on_the_list(desk: Desk) -> None:
     assert 'role="alert"' not in page
 
 
+async def test_how_the_set_of_a_sibling_stands_is_on_its_page(desk: Desk, tmp_path: Path) -> None:
+    """Not needed with one sibling, unread, known and since when, and not known with the reason; never whom it names."""
+    ada = await desk.staff("ada", "administrator")
+    alone = await ada.text(ONE)
+    italy = await desk.network.add(tmp_path, "it")
+    for place in (desk.place, desk.network["de"]):
+        await place.admits(italy)
+        await italy.admits(place)
+    unread = await ada.text(ONE)
+    await desk.network.settle()
+    known = await ada.text(ONE)
+    desk.network.down.add("de")
+    desk.network.clock.move(hours=7)
+    desk.house.now = desk.network.clock.now
+    await desk.network.settle()
+    gone = await (await desk.staff("ben", "administrator")).text(ONE)
+
+    assert "Not read: there is no other sibling" in alone
+    assert "Not read yet: nothing of its doctors is passed on" in unread
+    assert "2 instances, known since" in known
+    assert re.search(
+        r"Not known since [^:]+:\d\d[^:]*: nothing of its doctors is passed on.* <code>set_expired</code>", gone
+    )
+    assert "it.example" not in alone + unread + known + gone
+
+
 async def test_an_empty_list_and_one_that_cannot_be_read_are_said_loudly(desk: Desk) -> None:
     """On every page, in different words; nothing in the rows counts."""
     ada = await desk.staff("ada", "administrator")

@@ -1,0 +1,170 @@
+"""What the rows of siblings' sets promise, kept by both engines."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from instance.ids import new_ulid
+from instance.storage import open_store
+from instance.storage.store import Store, Transaction
+from tests.town import NOON
+
+FR, DE, IT = "https://fr.example", "https://de.example", "https://it.example"
+NOW, HOUR = 1_795_000_000_000, 3_600_000
+WAITS, THING = "sibling_set_unknown", "https://fr.example/comments/1"
+
+
+@pytest.fixture
+async def rows(address: str) -> AsyncIterator[Store]:
+    """The product's own rows, over each engine in turn."""
+    store = await open_store(address)
+    try:
+        await store.migrate()
+        yield store
+    finally:
+        await store.close()
+
+
+async def run(rows: Store, query: str, **values: Any) -> int:
+    """One statement as its own unit of work."""
+    return int(await rows.write(lambda tx: tx.run(query, **values)))
+
+
+async def keep(rows: Store, at: int, seen: int = 0, until: int = 6 * HOUR) -> None:
+    """France's set was read."""
+    await run(
+        rows, "sibling_sets.keep", origin=FR, siblings='["https://de.example"]', sequence=4, issued=at,
+        until=at + until, now=at, seen=seen,
+    )  # fmt: skip
+
+
+async def known(rows: Store) -> tuple[str, int, int]:
+    """Why it does not count, how often it was announced, and since when it stands so."""
+    row = await rows.one("sibling_sets.get", origin=FR)
+    assert row is not None
+    return row["code"], int(row["announced"]), int(row["since"]) - NOW
+
+
+async def test_what_is_announced_while_a_set_is_read_stands(rows: Store) -> None:
+    """Two announcements, of which the second came when the set was being read: that one is not forgotten."""
+    await run(rows, "sibling_sets.announce", origin=FR, now=NOW)
+    first = await known(rows)
+    await run(rows, "sibling_sets.announce", origin=FR, now=NOW)
+    await keep(rows, NOW + 1, seen=1)
+    between = await known(rows)
+    await keep(rows, NOW + 2, seen=2)
+
+    assert ("set_unread", 1, 0) == first
+    assert ("", 2, 1) == between
+    assert ("", 0, 1) == await known(rows)
+
+
+async def test_since_when_a_set_counts_or_does_not_is_kept(rows: Store) -> None:
+    """Read again it counts since the first time; closed twice it is closed since the first; run out, it counts anew."""
+    await keep(rows, NOW)
+    await keep(rows, NOW + HOUR)
+    again = await known(rows)
+    for at, code in ((2 * HOUR, "set_malformed"), (3 * HOUR, "set_rolled_back")):
+        await run(rows, "sibling_sets.close", origin=FR, code=code, now=NOW + at, seen=0)
+    closed, row = await known(rows), await rows.one("sibling_sets.get", origin=FR)
+    await keep(rows, NOW + 4 * HOUR)
+    opened = await known(rows)
+    await keep(rows, NOW + 11 * HOUR)
+
+    assert ("", 0, 0) == again
+    assert ("set_rolled_back", 0, 2 * HOUR) == closed
+    assert row is not None
+    assert NOW + HOUR == row["issued"]  # what was believed last stays, so that nothing older is
+    assert ("", 0, 4 * HOUR) == opened
+    assert ("", 0, 11 * HOUR) == await known(rows)
+
+
+async def test_every_process_sees_that_something_was_read(rows: Store) -> None:
+    """By one number that rises."""
+    before = await rows.one("sibling_sets.version")
+    await run(rows, "sibling_sets.raise_version")
+    after = await rows.one("sibling_sets.version")
+
+    assert (0, 1) == (before and before["value"], after and after["value"])
+
+
+async def send(
+    tx: Transaction, number: int, origin: str, *, state: str, code: str = "", tried: int | None = None
+) -> None:
+    """What stands in the queue for a sibling about the one thing."""
+    uri = f"https://fr.example/activities/{number}"
+    await tx.run(
+        "activities.add", uri=uri, actor="https://fr.example/doctors/a", type="Create", object=THING, audience="",
+        body=b"{}", at=NOW,
+    )  # fmt: skip
+    await tx.run("lanes.number", origin=origin)
+    await tx.run(
+        "deliveries.add", id=new_ulid(NOON), origin=origin, inbox=origin + "/inbox", shared=1, activity=uri,
+        actor="https://fr.example/doctors/a", object=THING, priority=3, state="waiting", now=NOW, kind="",
+    )  # fmt: skip
+    await tx.run("copies.add", object=THING, origin=origin, at=NOW)
+    (row,) = [one for one in await tx.all("deliveries.next", origin=origin, limit=10) if one["activity"] == uri]
+    if tried is not None:
+        await tx.run(
+            "deliveries.tried", id=row["id"], status=0, code="reset", now=tried, key_id="", profile="", head=""
+        )
+    if state == "held":
+        await tx.run("deliveries.hold", id=row["id"], code=code)
+    elif state == "dropped":
+        await tx.run("deliveries.drop", id=row["id"], code=code, now=NOW)
+
+
+async def waiting(rows: Store, origin: str) -> list[tuple[str, str]]:
+    """What would be sent next, with the homes it is bound to."""
+    found = await rows.all("deliveries.next", origin=origin, limit=10)
+    return [(row["activity"].rpartition("/")[2], row["homes"]) for row in found]
+
+
+async def test_what_waits_for_a_set_is_let_go_and_nothing_else(rows: Store) -> None:
+    """Not what was held for another reason; after thirty days it is given up instead."""
+    await rows.write(lambda tx: send(tx, 1, DE, state="held", code=WAITS))
+    await rows.write(lambda tx: send(tx, 2, DE, state="held", code="sibling_paused"))
+    early = await run(rows, "sibling_sets.give_up", code=WAITS, now=NOW, before=NOW - 1)
+    released = await run(rows, "sibling_sets.release", code=WAITS, now=NOW)
+    after = await waiting(rows, DE)
+    await rows.write(lambda tx: send(tx, 3, IT, state="held", code=WAITS))
+    given_up = await run(rows, "sibling_sets.give_up", code=WAITS, now=NOW, before=NOW)
+
+    assert (0, 1, 1) == (early, released, given_up)
+    assert [("1", "")] == after
+
+
+async def test_a_delivery_is_bound_to_the_homes_it_concerns(rows: Store) -> None:
+    """Each of an activity for itself."""
+    for origin in (DE, IT):
+        await rows.write(lambda tx, origin=origin: send(tx, 1, origin, state="waiting"))
+    uri = "https://fr.example/activities/1"
+    await run(rows, "sibling_sets.bind_delivery", activity=uri, origin=DE, homes=f"{FR} {IT}")
+    await run(rows, "sibling_sets.bind_activity", activity=uri, homes=f"{DE} {IT}")
+    shown = await rows.one("serving.activity", uri=uri, origin=DE)
+
+    assert [("1", f"{FR} {IT}")] == await waiting(rows, DE)
+    assert [("1", "")] == await waiting(rows, IT)
+    assert shown is not None
+    assert f"{DE} {IT}" == shown["homes"]
+
+
+async def test_who_was_never_sent_a_thing_holds_no_copy(rows: Store) -> None:
+    """One dropped unsent; but not where it was tried, where more of it waits, or where it was confirmed."""
+    await rows.write(lambda tx: send(tx, 1, DE, state="dropped", code="outside_sibling_set"))
+    await rows.write(lambda tx: send(tx, 1, IT, state="dropped", code="outside_sibling_set", tried=NOW))
+    await rows.write(lambda tx: send(tx, 1, FR, state="dropped", code="outside_sibling_set"))
+    await rows.write(lambda tx: send(tx, 2, FR, state="waiting"))
+    es = "https://es.example"
+    await rows.write(lambda tx: send(tx, 1, es, state="dropped", code="outside_sibling_set"))
+    await run(rows, "copies.delivered", object=THING, origin=es, now=NOW)
+    may_hold = {row["origin"] for row in await rows.all("sibling_sets.may_hold", object=THING)}
+    gone = {
+        origin: await run(rows, "sibling_sets.never_sent", object=THING, origin=origin) for origin in (DE, IT, FR, es)
+    }
+
+    assert {IT, es} == may_hold
+    assert {DE: 1, IT: 0, FR: 0, es: 0} == gone
