@@ -211,6 +211,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_logs",
             "sibling_farewells",
             "sibling_days",
+            "health_days",
             "federation_lists",
             "federation_list_state",
             "missing_answers",
