@@ -63,6 +63,8 @@ class Figure:
     label: str = ""
     #: The values of the label, in the order of the page; empty where they are codes: then only those that apply.
     values: tuple[str, ...] = ("",)
+    #: Shown at the first look also where it is 0 or as it should be.
+    main: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,7 @@ FIGURES: Final = (
         name="siblings", part=_F, help="Siblings by policy, as far as the federation list has them", label="policy",
         values=tuple(policy.value for policy in LocalPolicy),
     ),
-    Figure(name="siblings_listed", part=_F, help="Siblings that may be spoken with under any policy"),
+    Figure(name="siblings_listed", part=_F, main=True, help="Siblings that may be spoken with under any policy"),
     Figure(
         name="allowlist_readable", part=_F, unit=Unit.TRUTH,
         help="1 while the allowlist can be read; where not, nobody is a sibling",
@@ -158,7 +160,7 @@ FIGURES: Final = (
         help="Changes of the allowlist that wait for a second administrator",
     ),
     Figure(
-        name="deliveries", part=_Q, help="Deliveries that are not over, by state", label="state",
+        name="deliveries", part=_Q, main=True, help="Deliveries that are not over, by state", label="state",
         values=("waiting", "resting", "held", "dead"),
     ),
     Figure(
@@ -166,12 +168,12 @@ FIGURES: Final = (
         values=tuple(each.name.lower() for each in Priority),
     ),
     Figure(
-        name="delivery_oldest_seconds", part=_Q, unit=Unit.SECONDS,
+        name="delivery_oldest_seconds", part=_Q, main=True, unit=Unit.SECONDS,
         help="Age of the oldest delivery that waits or rests; held ones do not count",
     ),
     Figure(name="lanes_hanging", part=_Q, help="Siblings that did not take the last delivery and are tried again"),
     Figure(name="lanes_alarming", part=_Q, help="Siblings whose lane stands for a reason that people must mend"),
-    Figure(name="inbound_waiting", part=_Q, help="Kept activities not yet worked off"),
+    Figure(name="inbound_waiting", part=_Q, main=True, help="Kept activities not yet worked off"),
     Figure(
         name="inbound_oldest_seconds", part=_Q, unit=Unit.SECONDS,
         help="Age of the oldest kept activity not yet worked off; those that wait for a standing do not count",
@@ -183,11 +185,11 @@ FIGURES: Final = (
         name="late_seconds", part=_Q, unit=Unit.SECONDS,
         help="How late the process is, on average of ten seconds",
     ),
-    Figure(name="dossiers_waiting", part=_V, help="Applications and annexes that wait for the desk"),
+    Figure(name="dossiers_waiting", part=_V, main=True, help="Applications and annexes that wait for the desk"),
     Figure(
         name="dossier_oldest_seconds", part=_V, unit=Unit.SECONDS, help="How long the first of these has waited",
     ),
-    Figure(name="dossiers_overdue", part=_V, help="Of these, how many wait longer than two working days"),
+    Figure(name="dossiers_overdue", part=_V, main=True, help="Of these, how many wait longer than two working days"),
     Figure(
         name="signing", part=_V, unit=Unit.TRUTH, help="1 while credentials and status lists are signed",
     ),
@@ -195,25 +197,25 @@ FIGURES: Final = (
         name="audit_log_holds", part=_V, unit=Unit.TRUTH,
         help="1 while every entry of the audit log is what it was",
     ),
-    Figure(name="database_bytes", part=_S, unit=Unit.BYTES, help="Size of the database"),
+    Figure(name="database_bytes", part=_S, main=True, unit=Unit.BYTES, help="Size of the database"),
     Figure(name="wal_bytes", part=_S, unit=Unit.BYTES, help="Size of SQLite's write-ahead log"),
     Figure(
         name="disk_free_bytes", part=_S, unit=Unit.BYTES, help="Free where the data folder lies",
     ),
     Figure(
-        name="disk_free_ratio", part=_S, unit=Unit.RATIO, help="Free where the data folder lies, of 1",
+        name="disk_free_ratio", part=_S, main=True, unit=Unit.RATIO, help="Free where the data folder lies, of 1",
     ),
     Figure(name="evidence_files", part=_S, help="Files of evidence that are kept"),
     Figure(name="evidence_bytes", part=_S, unit=Unit.BYTES, help="Size of the files of evidence that are kept"),
     Figure(
-        name="evidence_vault_open", part=_S, unit=Unit.TRUTH, help="1 while evidence can be taken and shown",
+        name="evidence_vault_open", part=_S, main=True, unit=Unit.TRUTH, help="1 while evidence can be taken and shown",
     ),
     Figure(
-        name="backup_age_seconds", part=_S, unit=Unit.SECONDS,
+        name="backup_age_seconds", part=_S, main=True, unit=Unit.SECONDS,
         help="Since `esanum backup` has written a copy; +Inf before the first, NaN with PostgreSQL",
     ),
     Figure(
-        name="instance_key_age_seconds", part=_K, unit=Unit.SECONDS,
+        name="instance_key_age_seconds", part=_K, main=True, unit=Unit.SECONDS,
         help="Age of the keys that sign for this instance",
     ),
     Figure(
@@ -223,14 +225,14 @@ FIGURES: Final = (
     Figure(name="sibling_key_alarms", part=_K, help="Siblings suspended since their keys have changed"),
     Figure(name="siblings_other_keys", part=_K, help="Siblings that show other keys than are pinned here"),
     Figure(
-        name="evidence_key_usable", part=_K, unit=Unit.TRUTH,
+        name="evidence_key_usable", part=_K, main=True, unit=Unit.TRUTH,
         help="1 while the secret that wraps the keys of evidence is there, is safe and fits",
     ),
     Figure(
         name="key_rotation_unfinished", part=_K, unit=Unit.TRUTH,
         help="1 while a key-encryption key of a rotation lies beside the one in force",
     ),
-    Figure(name="federation_list_kept", part=_L, unit=Unit.TRUTH, help="1 where a federation list is kept"),
+    Figure(name="federation_list_kept", part=_L, main=True, unit=Unit.TRUTH, help="1 where a federation list is kept"),
     Figure(name="federation_list_sequence", part=_L, help="Sequence of the federation list in force"),
     Figure(name="federation_list_signatures", part=_L, help="Signers who have signed it"),
     Figure(name="federation_list_threshold", part=_L, help="Signers who have to"),

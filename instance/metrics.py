@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
@@ -25,10 +25,6 @@ class Metrics:
         self.skew, self.log_gaps = self._gauges["clock_skew_seconds"], self._gauges["log_gaps"]
         self.audit_holds.set(1)
         self.allowlist_version = Gauge("esanum_allowlist_version", "Version in force", registry=self.registry)
-        self.pages = Histogram(
-            "esanum_page_seconds", "Time to answer a page", ["status"], registry=self.registry,
-            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
-        )  # fmt: skip
         self.received = self._counter("received", "Activities kept, by type", "type", "outcome")
         self.refused = self._counter("refused", "Requests refused, by code", "code")
         self.applied = self._counter("applied", "Kept activities worked off", "outcome")

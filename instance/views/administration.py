@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from instance.figures import BY_NAME, FIGURES, PAGE_OF, PLACES, Figure, Finding, Part, State, Values, findings, state_of
+from instance.figures import (
+    BY_NAME,
+    FIGURES,
+    PAGE_OF,
+    PLACES,
+    Figure,
+    Finding,
+    Part,
+    State,
+    Unit,
+    Values,
+    findings,
+    state_of,
+)
 from instance.services.health_days import COUNTED
 from instance.services.sibling_days import DAY, SHOWN
 from instance.times import to_ms
@@ -43,6 +56,12 @@ class Line:
         """How the catalogues call it."""
         return key_of(self.figure, self.value)
 
+    @property
+    def first(self) -> bool:
+        """Whether it is worth the first look: it asks for somebody, is a main figure, or there is something to say."""
+        says = self.number == self.number and self.number != 0 and self.figure.unit is not Unit.TRUTH
+        return self.state is not State.OK or self.figure.main or says
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
@@ -56,6 +75,16 @@ class Card:
     #: Which figure the chart shows, and the chart.
     chart: str
     days: Heights | None
+
+    @property
+    def first(self) -> list[Line]:
+        """What is shown at once."""
+        return [line for line in self.lines if line.first]
+
+    @property
+    def rest(self) -> list[Line]:
+        """What is folded away."""
+        return [line for line in self.lines if not line.first]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

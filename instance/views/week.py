@@ -44,6 +44,11 @@ class Heights:
         """What the bars say."""
         return [number for _, _, number in self.bars]
 
+    @property
+    def counted(self) -> bool:
+        """Whether any of these days was counted."""
+        return any(number is not None for number in self.numbers)
+
 
 def week(days: Mapping[int, tuple[int, int]], today: int) -> Week:
     """Return the chart of the seven days that end today (days since the epoch)."""

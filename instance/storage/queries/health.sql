@@ -18,19 +18,15 @@ select s.origin, s.since, c.last_in_at, c.last_out_at, coalesce(l.failures, 0) a
 from siblings s left join sibling_contacts c on c.origin = s.origin left join lanes l on l.origin = s.origin;
 
 -- name: inbound
--- Ids are made when a message comes and sort by time; held ones wait for a standing and are counted with their time.
-select 'waiting' as state, count(*) as number, (
-    select o.received_at from inbound o where o.id = (select min(f.id) from inbound f where f.state = 'waiting')
-) as oldest from inbound where state = 'waiting'
+-- Each of these states has an index of its own, in which nothing stands that was worked off.
+select 'waiting' as state, count(*) as number, min(received_at) as oldest from inbound where state = 'waiting'
 union all
 select 'held' as state, count(*) as number, min(received_at) as oldest from inbound where state = 'held'
 union all
 select 'failed' as state, count(*) as number, min(received_at) as oldest from inbound where state = 'failed';
 
 -- name: mails
-select count(*) as number, (
-    select o.at from mails o where o.id = (select min(f.id) from mails f where f.sent_at is null)
-) as oldest from mails where sent_at is null;
+select count(*) as number, min(at) as oldest from mails where sent_at is null;
 
 -- name: evidence
 select count(*) as number, cast(coalesce(sum(size), 0) as bigint) as bytes from evidence_files where destroyed_at is null;

@@ -7,4 +7,4 @@ create table health_days (
 );
 
 -- What the evidence vault holds now, without looking at what was destroyed.
-create index evidence_files_held on evidence_files (size) where destroyed_at is null;
+create index evidence_files_held on evidence_files (destroyed_at, size) where destroyed_at is null;

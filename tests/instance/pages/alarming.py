@@ -52,6 +52,8 @@ def _traffic(sibling: str, today: int) -> Any:
                 await tx.run("health.keep", day=today - back, figure="deliveries", value=sent * 31)
                 await tx.run("health.keep", day=today - back, figure="refusals", value=received)
                 await tx.run("health.keep", day=today - back, figure="dossiers", value=7 - back)
-                await tx.run("health.keep", day=today - back, figure="database", value=1_234_567_890 - back * 90_000_000)
+                await tx.run(
+                    "health.keep", day=today - back, figure="database", value=1_234_567_890 - back * 90_000_000
+                )
 
     return work

@@ -114,7 +114,6 @@ FAMILIES: dict[str, Iterable[str]] = {
     "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
-    "administration.state.": figures.BY_NAME["deliveries"].values,
     "administration.tab.": [name for name, _ in administration.TABS],
     "health.chart.": administration.CHARTS.values(),
     "health.do.": [rule.code for rule in figures.RULES],
@@ -122,8 +121,8 @@ FAMILIES: dict[str, Iterable[str]] = {
         administration.key_of(each, value)
         for each in figures.FIGURES
         for value in each.values or ("",)
-        # Those have names elsewhere.
-        if each.name not in ("siblings", "deliveries")
+        # Policies have names of their own.
+        if each.name != "siblings"
     ],
     "health.go.": figures.PLACES,
     "health.more.": figures.PAGE_OF,
