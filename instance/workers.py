@@ -254,8 +254,8 @@ class Workers:
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
-            ("wal", timedelta(minutes=1), self._watch_wal),
             ("health by day", health_days.EVERY, self._keep_health),
+            ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),
         )
