@@ -16,7 +16,7 @@ from instance import commands_federation_list
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
-from instance.services import own_refusals, rotation, staff_acts
+from instance.services import backups, own_refusals, rotation, staff_acts
 from instance.services.candidates import read_found
 from instance.services.dossiers import chain, segments, witnesses
 from instance.services.orders import check_order
@@ -283,6 +283,7 @@ async def backup(node: Node, by: str, target: str, evidence: str = "") -> Any:
         await node.store.backup(target)
     finally:
         await node.logs.after_copy()
+    await backups.made(node)
     return {"written": target, "added": await node.evidence.copy_to(Path(evidence)) if evidence else 0}
 
 

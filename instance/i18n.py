@@ -18,6 +18,8 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal, format_percent
+from babel.units import format_unit
 
 from instance.times import from_ms
 from verification import specialties
@@ -114,6 +116,35 @@ def catalogue(language: str) -> Catalogue:
             string = message.string or ""
             texts[key] = string if isinstance(string, str) else tuple(string)
     return Catalogue(language, texts)
+
+
+class Measures:
+    """How numbers, spans and sizes are shown in one language: in the unit in which they are short."""
+
+    _SPANS: Final = (("day", 86_400, 2), ("hour", 3_600, 2), ("minute", 60, 2))
+    _SIZES: Final = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
+
+    def __init__(self, language: str) -> None:
+        self._locale = _LOCALES[language]
+
+    def number(self, number: float) -> str:
+        """`12,345`."""
+        return format_decimal(number, locale=self._locale)
+
+    def percent(self, ratio: float) -> str:
+        """`12%`."""
+        return format_percent(ratio, locale=self._locale)
+
+    def span(self, seconds: float) -> str:
+        """`3 days`: whole days from two on, hours from two on, and so forth."""
+        whole = abs(int(seconds))
+        unit, size, _ = next((each for each in self._SPANS if whole >= each[1] * each[2]), ("second", 1, 0))
+        return format_unit(whole // size, unit, length="long", locale=self._locale)
+
+    def size(self, octets: float) -> str:
+        """`1.5 GB`."""
+        unit, size = next((each for each in self._SIZES if octets >= each[1]), ("byte", 1))
+        return format_unit(octets / size, unit, length="short", format="#,##0.#", locale=self._locale)
 
 
 class Clock:

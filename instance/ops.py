@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import orjson
 
-from instance.services import key_alarm
+from instance.views import health as health_figures
 from instance.wiring import Node
 from instance.workers import LATE
 
@@ -53,19 +53,9 @@ async def health(node: Node) -> dict[str, Any]:
 
 
 async def count(node: Node) -> None:
-    """Bring the gauges up to date."""
-    for row in await node.store.all("ops.deliveries"):
-        node.metrics.queue.labels(row["state"]).set(row["number"])
-    waiting = await node.store.one("ops.inbound_waiting")
-    node.metrics.late.set(node.workers.late)
-    node.metrics.waiting.set(waiting["number"] if waiting else 0)
-    node.clocks.forget_strangers()
-    await node.federation_list.count()
-    allowlist = node.allowlist()
-    node.metrics.allowlist_version.set(allowlist.version)
-    for policy in ("inherit", "read-only", "pause", "block"):
-        node.metrics.siblings.labels(policy).set(sum(1 for s in allowlist if s.policy == policy))
-    node.metrics.key_alarms.set(len(await key_alarm.alarms(node)))
+    """Bring the gauges up to date: with the figures that the page of administration shows."""
+    node.metrics.take(await health_figures.read(node))
+    node.metrics.allowlist_version.set(node.allowlist().version)
 
 
 async def _writable(node: Node) -> bool:

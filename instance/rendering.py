@@ -63,6 +63,7 @@ def environment(language: str, country: str) -> Environment:
         cache_size=200,
     )
     words, clock = i18n.catalogue(language), i18n.Clock(language, country)
+    measures = i18n.Measures(language)
     made.globals.update(
         t=words.text,
         n=words.count,
@@ -79,6 +80,10 @@ def environment(language: str, country: str) -> Environment:
         asset=assets.address,
         icon=_icons(made),
         ms=to_ms,
+        number=measures.number,
+        percent=measures.percent,
+        span=measures.span,
+        size=measures.size,
     )
     phrases = Phrases(words)
     made.globals.update(

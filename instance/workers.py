@@ -16,13 +16,14 @@ from federation.errors import Refused
 from federation.lanes import Lanes
 from federation.ports import Delivery
 from federation.uri import Uri
-from instance.services import circles, departed, sibling_days, standings
+from instance.services import circles, departed, health_days, sibling_days, standings
 from instance.services.dossiers import segments
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
 from instance.storage.sqlite_care import MOST_WAL, wal_size
 from instance.storage.store import Transaction
 from instance.times import to_ms
+from instance.views import health
 from verification.standing import Action, may
 
 if TYPE_CHECKING:
@@ -263,8 +264,12 @@ class Workers:
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
+<<<<<<< HEAD
             ("circles", timedelta(hours=1), partial(circles.sweep, node)),
             ("sibling sets", timedelta(hours=1), node.sets.sweep),
+=======
+            ("health by day", health_days.EVERY, self._keep_health),
+>>>>>>> health
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),
@@ -290,6 +295,9 @@ class Workers:
         self._node.metrics.wal.set(size)
         if size > MOST_WAL:
             self._node.log.warning("wal_grows", count=size)
+
+    async def _keep_health(self) -> None:
+        await health_days.keep(self._node, await health.read(self._node))
 
     def _fault(self, where: str, fault: BaseException) -> None:
         self._node.log.error("worker_fault", where=where, error=type(fault).__name__, exc_info=fault)

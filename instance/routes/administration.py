@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from quart import Blueprint
 from quart.typing import ResponseReturnValue
 
@@ -17,4 +19,6 @@ routes = Blueprint("administration", __name__)
 async def administration(_actor: Actor) -> ResponseReturnValue:
     """Show at one look whether this instance can do its work."""
     found = await view.overview(guard.node())
-    return await shell.page("administration.html", here="administration", tab="overview", tabs=view.TABS, found=found)
+    return await shell.page(
+        "administration.html", here="administration", tab="overview", tabs=view.TABS, found=found, infinite=math.inf
+    )

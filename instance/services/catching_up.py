@@ -97,6 +97,11 @@ class CatchingUp:
             pull.cancel()
         await asyncio.gather(*pulls.values(), return_exceptions=True)
 
+    @property
+    def gaps(self) -> int:
+        """In how many siblings' logs something is missing here, as this process last saw it."""
+        return sum(log.gap_since is not None for log in self._logs.values())
+
     def heard(self, origin: str, place: LogNumber) -> None:
         """A numbered message was kept: remember where it counts in an epoch that is not known here."""
         log = self._logs.get(origin)
@@ -108,7 +113,7 @@ class CatchingUp:
         siblings = self._siblings()
         for sibling in siblings:
             await self._look(sibling.origin)
-        self._node.metrics.log_gaps.set(sum(log.gap_since is not None for log in self._logs.values()))
+        self._node.metrics.log_gaps.set(self.gaps)
         due = [each for each in siblings if each.origin not in self._pulls and self._is_due(each.origin)]
         for sibling in due:
             task = asyncio.create_task(self._pull_safely(sibling), name=f"log of {sibling.origin}")

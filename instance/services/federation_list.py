@@ -383,21 +383,6 @@ class FederationLists:
             code = "federation_list_ends" if days else "federation_list_expired"
             self._node.log.error("federation_list", code=code, due=days, sequence=found.sequence)
 
-    async def count(self) -> None:
-        """Bring the gauges up to date."""
-        if self.anchor is None:
-            return
-        metrics, found = self._node.metrics, self._node.allowlist.federation_list
-        left = (found.valid_until - self._node.clock()).total_seconds() if found is not None else 0
-        metrics.list_seconds.set(left)
-        code = (await stored.reading(self._node.store)).code
-        metrics.list_alarm.clear()
-        if code:
-            metrics.list_alarm.labels(code).set(1)
-        held = [] if found is None else [each.holds for each in await self.holders.list(found)]
-        for holds in Holds:
-            metrics.list_siblings.labels(holds.value).set(held.count(holds))
-
     def require(self) -> ListAnchor:
         """Return what is pinned here; raise Rejected(no_federation_list) where no list is kept."""
         if self.anchor is None:

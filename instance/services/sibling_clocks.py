@@ -60,8 +60,13 @@ class SiblingClocks:
         self._last = {origin: by for origin, by in self._last.items() if allowlist.find(origin) is not None}
         self._count()
 
+    @property
+    def farthest(self) -> float:
+        """By how many seconds the clock that is farthest from ours is off; 0 where none is beyond a minute."""
+        return max((abs(off.by.total_seconds()) for off in self._off.values()), default=0.0)
+
     def _count(self) -> None:
-        self._node.metrics.skew.set(max((abs(off.by.total_seconds()) for off in self._off.values()), default=0.0))
+        self._node.metrics.skew.set(self.farthest)
 
     def findings(self) -> list[str]:
         """Every clock that is too far from ours, in sentences."""

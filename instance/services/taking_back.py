@@ -98,6 +98,11 @@ class TakingBack:
         await self._run("logs.asked", origin=origin)
         return back
 
+    @property
+    def doubts(self) -> int:
+        """How many siblings say that they heard more of our log than we know, and prove none of it."""
+        return len(self._doubts)
+
     async def _knows_more(self, sibling: Sibling, epoch: str) -> bool:
         """Whether it proves that we said more in this epoch than these rows know."""
         asking = _Asking(epoch, self._ends.get(sibling.origin, 0))
@@ -135,7 +140,7 @@ class TakingBack:
             self._node.log.warning("log_unproved", sibling=origin, sequence=last)
             if last - known <= FARTHEST:
                 await self._run("logs.skip", origin=origin, number=last)
-        self._node.metrics.log_doubts.set(len(self._doubts))
+        self._node.metrics.log_doubts.set(self.doubts)
 
     async def _take_back(self, sibling: Sibling, asking: _Asking) -> tuple[int, bool]:
         """Take in pages; return how many activities came back, and whether that was all there is."""

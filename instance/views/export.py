@@ -213,6 +213,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_farewells",
             "sibling_federation_lists",
             "sibling_days",
+            "health_days",
             "federation_lists",
             "federation_list_state",
             "missing_answers",

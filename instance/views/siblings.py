@@ -26,6 +26,7 @@ from instance.services.sibling_entries import FACETS, authority_of
 from instance.services.sibling_sets import Shown
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
+from instance.views.week import Week, week
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -33,29 +34,7 @@ if TYPE_CHECKING:
 POLICIES: Final = tuple(LocalPolicy)
 KINDS: Final = tuple(PostKind)
 DIRECTIONS: Final = tuple(Direction)
-#: How high the longest bar of the chart is, and how wide a bar is.
-_HEIGHT: Final = 30
 _LISTED: Final = 50
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One day of the chart: where its two bars stand, and how high they are of _HEIGHT."""
-
-    left: int
-    received: int
-    sent: int
-    received_height: int
-    sent_height: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Week:
-    """Seven days, the oldest first, today the last."""
-
-    bars: Sequence[Bar]
-    received: int
-    sent: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,25 +147,6 @@ def _line(node: Node, row: Row, now: datetime, refused: Sequence[tuple[str, str,
 
 def _sorted(text: str) -> list[str]:
     return sorted(orjson.loads(text))
-
-
-def week(days: Mapping[int, tuple[int, int]], today: int) -> Week:
-    """Return the chart of the seven days that end today (days since the epoch)."""
-    found = [days.get(day, (0, 0)) for day in range(today - SHOWN + 1, today + 1)]
-    most = max(1, *(max(pair) for pair in found))
-    bars = [
-        Bar(
-            left=20 * place, received=received, sent=sent, received_height=_high(received, most),
-            sent_height=_high(sent, most),
-        )
-        for place, (received, sent) in enumerate(found)
-    ]  # fmt: skip
-    return Week(bars=bars, received=sum(pair[0] for pair in found), sent=sum(pair[1] for pair in found))
-
-
-def _high(number: int, most: int) -> int:
-    """At least one where there was anything."""
-    return max(1, number * _HEIGHT // most) if number else 0
 
 
 async def former(node: Node) -> list[Former]:

@@ -14,7 +14,7 @@ from hypothesis import strategies as some
 from instance.services import sibling_csv, sibling_days
 from instance.services.errors import Rejected
 from instance.services.sibling_csv import CHANGED, COLUMNS, MAX_LINES, harmless, plain
-from instance.views.siblings import week
+from instance.views.week import week
 from tests.town import Network, rows
 
 DE = "https://de.example"

@@ -17,6 +17,7 @@ from federation.errors import FederationListExpired, IssuerSuspended, IssuerWith
 from federation.signatures import Profile, sign
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Update
+from instance.ops import count
 from instance.services.errors import Rejected
 from instance.services.federation_list_entries import own_entry
 from tests.federation.chambers import did, pin
@@ -324,7 +325,7 @@ async def test_alarms_are_told_once_each(town: Federation, capsys: pytest.Captur
         for _ in range(2):
             await node.federation_list.tick()
         told.append(capsys.readouterr().out.count("federation_list_e"))
-    await node.federation_list.count()
+    await count(node)
     text = node.metrics.render().decode()
 
     assert [0, 1, 1, 0, 1, 0, 1] == told

@@ -16,6 +16,7 @@ from federation.signatures import Profile
 from instance import config
 from instance.cli import esanum
 from tests.tools import docs_examples as examples
+from tests.tools import docs_health as health
 from tests.tools import docs_verification as life
 from tests.tools import docs_words as words
 from verification.countries import Proof, load, shipped
@@ -361,6 +362,11 @@ PARTS: Final[dict[str, dict[str, Callable[[], str]]]] = {
     },
     "docs/operate/settings.md": {"settings": settings},
     "docs/operate/commands.md": {"commands": commands},
+    "docs/operate/monitoring.md": {
+        "metrics": made(health.metrics),
+        "thresholds": made(health.thresholds),
+        "alerts": health.alerts,
+    },
     "docs/routes.md": {"pages": routes},
 }
 

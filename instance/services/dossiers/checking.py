@@ -53,12 +53,14 @@ class Checking:
 
     def __init__(self, node: Node) -> None:
         self._node = node
+        #: Whether every entry was what it was when this process last looked.
+        self.holds = True
 
     async def whole(self, foreign: Iterable[Head] = ()) -> Report:
         """Recompute everything that is kept, and remember how far it holds."""
         last, broken = await recompute(self._node.store, foreign)
         await self._remember(last, self._node.clock())
-        self._node.metrics.audit_holds.set(broken is None)
+        self._found(broken)
         return Report(holds=last.sequence, broken=broken, whole_at=self._node.clock(), new=last.sequence)
 
     async def newest(self) -> Report:
@@ -80,10 +82,14 @@ class Checking:
 
     def _said(self, report: Report) -> Report:
         """Say loudly what nobody has asked for at a keyboard."""
-        self._node.metrics.audit_holds.set(report.broken is None)
+        self._found(report.broken)
         if report.broken is not None:
             self._node.log.error("audit_broken", id=report.broken.at, code=report.broken.fault.value)
         return report
+
+    def _found(self, broken: Break | None) -> None:
+        self.holds = broken is None
+        self._node.metrics.audit_holds.set(self.holds)
 
     async def _known(self) -> _Remembered | None:
         row = await self._node.store.one("settings.get", name=_REMEMBERED)

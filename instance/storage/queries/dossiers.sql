@@ -48,8 +48,9 @@ select id from dossiers where due_at <= :now order by due_at, id limit :most;
 select d.id, coalesce(d.handed_at, d.changed_at) as since from dossiers d
 where d.country = :country and d.state in ('submitted', 'in_review', 'second_review', 'appealed')
 union all
-select a.id, a.submitted_at as since from annexes a join dossiers d on d.id = a.dossier
-where {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
+-- The open annexes first: of verifications that run there are as many as doctors.
+select a.id, a.submitted_at as since from annexes a cross join dossiers d
+where d.id = a.dossier and {{open_annex}} and d.country = :country and d.state in ('approved', 'reverify_due');
 
 -- fragment: decided_since
 country = :country and decided_at >= :since and submitted_at is not null and decided_at >= submitted_at

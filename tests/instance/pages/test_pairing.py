@@ -111,7 +111,7 @@ async def test_a_request_says_who_it_says_it_is(two: Two) -> None:
     for print in (theirs, own):
         for at in range(7, 71, 4):
             assert f"<span>{print[at : at + 4]}</span>" in after
-    assert 2 == after.count("<svg") - (await ada.text("/administration")).count("<svg")
+    assert 2 == after.count("<svg") - (await ada.text("/administration/messages")).count("<svg")
 
 
 async def test_a_forged_request_is_said_to_be_one(two: Two) -> None:

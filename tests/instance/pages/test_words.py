@@ -12,7 +12,7 @@ from federation.membership import MemberStatus
 from federation.pairing import State as PairingState
 from federation.trail import Step
 from federation.vocabulary import Audience, PostKind
-from instance import evidence, i18n, rendering
+from instance import evidence, figures, i18n, rendering
 from instance.routes import campaign_form, shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
@@ -117,8 +117,20 @@ FAMILIES: dict[str, Iterable[str]] = {
     "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
-    "administration.state.": administration.STATES,
     "administration.tab.": [name for name, _ in administration.TABS],
+    "health.chart.": administration.CHARTS.values(),
+    "health.do.": [rule.code for rule in figures.RULES],
+    "health.figure.": [
+        administration.key_of(each, value)
+        for each in figures.FIGURES
+        for value in each.values or ("",)
+        # Policies have names of their own.
+        if each.name != "siblings"
+    ],
+    "health.go.": figures.PLACES,
+    "health.more.": figures.PAGE_OF,
+    "health.part.": list(figures.Part),
+    "health.state.": [state.name.lower() for state in figures.State],
     "messages.": ["from", "to", "kinds_in", "kinds_out"],
     "messages.verdict.": messages.VERDICTS,
     "messages.direction.": messages.DIRECTIONS,
