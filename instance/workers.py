@@ -264,12 +264,9 @@ class Workers:
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
-<<<<<<< HEAD
             ("circles", timedelta(hours=1), partial(circles.sweep, node)),
             ("sibling sets", timedelta(hours=1), node.sets.sweep),
-=======
             ("health by day", health_days.EVERY, self._keep_health),
->>>>>>> health
             ("wal", timedelta(minutes=1), self._watch_wal),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),

@@ -27,7 +27,7 @@ from instance.services import federation_list_entries as entries
 from instance.services import federation_list_rows as stored
 from instance.services import sending
 from instance.services.errors import Rejected
-from instance.services.federation_list_holders import Holders, Holds
+from instance.services.federation_list_holders import Holders
 from instance.services.federation_list_rows import Reading
 from instance.services.fetching import Budget
 from instance.storage.store import Transaction

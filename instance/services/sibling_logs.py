@@ -22,8 +22,8 @@ from federation.errors import NotFound
 from federation.inbox import Reader
 from federation.integrity import Json
 from federation.ports import Delivery
-from federation.signatures import Profile, sign
 from federation.sibling_sets import Passage
+from federation.signatures import Profile, sign
 from federation.uri import Uri
 from instance.ids import new_ulid
 from instance.services import circles

@@ -59,7 +59,7 @@ async def _siblings(node: Node, now: datetime) -> Found:
         ("lanes_hanging", ""): sum(row["failures"] > 0 for row in rows),
         ("lanes_alarming", ""): sum(row["alarm"] != "" for row in rows),
         ("clock_skew_seconds", ""): node.clocks.farthest, ("log_gaps", ""): node.catching_up.gaps,
-        ("log_doubts", ""): node.taking_back.doubts,
+        ("log_doubts", ""): node.catching_up.back.doubts,
     }  # fmt: skip
 
 

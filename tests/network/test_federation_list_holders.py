@@ -8,6 +8,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from instance.ops import count
 from instance.services.federation_list_holders import Holder, Holds
 from tests.network.listed import Federation
 
@@ -69,7 +70,7 @@ async def test_a_sibling_that_lags_is_said_loudly_after_two_hours(town: Federati
     await town.hour()
     late = (await holders(town))[IT]
     node = town["fr"].node
-    await node.federation_list.count()
+    await count(node)
 
     assert (Holds.BEHIND, 1, False) == (soon.holds, soon.sequence, soon.loud)
     assert (Holds.BEHIND, True, True) == (late.holds, late.late, late.loud)
