@@ -12,7 +12,7 @@ from instance.routes.forms import Mistake, languages_offered, mistake, text_of, 
 from instance.services import acting
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
-from instance.views import own, thread
+from instance.views import arrivals, own, thread
 from verification.standing import Action
 
 routes = Blueprint("posts", __name__)
@@ -21,8 +21,12 @@ routes = Blueprint("posts", __name__)
 @routes.get("/posts/<slug>")
 @guard.doctor_required
 async def show(reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Show a post and its thread."""
-    return await post_page(reader, slug, page=_page(request.args.get("page", "")))
+    """Show a post and its thread; to the author of a post that was withdrawn, who has confirmed that."""
+    try:
+        return await post_page(reader, slug, page=_page(request.args.get("page", "")))
+    except Missing:
+        gone = await arrivals.withdrawn(guard.node(), reader.uri, slug)
+    return await shell.page("withdrawn.html", here="me", gone=gone)
 
 
 def _page(text: str) -> int:
@@ -62,6 +66,7 @@ async def post_page(
         here="post",
         thread=shown,
         post=shown.post,
+        arrivals=await arrivals.of_post(node, shown.post) if shown.post.own else [],
         may_comment=guard.allows(Action.COMMENT),
         may_recommend=guard.allows(Action.RECOMMEND) and not shown.post.own and shown.post.audience != "named",
         form_key=new_ulid(node.clock()),
@@ -140,13 +145,13 @@ async def confirm_withdraw(reader: guard.Reader, slug: str) -> ResponseReturnVal
 @routes.post("/posts/<slug>/withdraw")
 @guard.doctor_required
 async def withdraw(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Withdraw a post, here and wherever it was sent; a second press leads on like the first."""
+    """Withdraw a post, here and wherever it was sent; a second press leads on like the first, to who confirms it."""
     reader, node = guard.require(Action.WITHDRAW), guard.node()
     try:
         await node.publishing.withdraw(reader.uri, slug)
     except Missing:
         await _require_withdrawn(reader, f"posts/{slug}")
-    return shell.done("post_withdrawn", "/feed?tab=all")
+    return shell.done("post_withdrawn", f"/posts/{slug}")
 
 
 @routes.get("/comments/<slug>")

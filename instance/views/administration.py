@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 TABS: Final = (
     ("overview", "/administration"), ("siblings", "/administration/siblings"), ("pairing", "/administration/pairing"),
     ("list", "/administration/list"), ("messages", "/administration/messages"),
+    ("deliveries", "/administration/deliveries"),
 )  # fmt: skip
 #: Deliveries that are not over, and those that were given up.
 STATES: Final = ("waiting", "resting", "held", "dead")

@@ -18,6 +18,7 @@ from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
 from instance.services import (
     addresses,
+    delivery_orders,
     dossiers,
     expelling,
     exports,
@@ -54,7 +55,19 @@ from instance.services.effects import (
     REPLY,
     REPORTED,
 )
-from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
+from instance.views import (
+    administration,
+    annexes,
+    application,
+    arrivals,
+    countries,
+    deliveries,
+    desk,
+    desk_queue,
+    export,
+    feed,
+    messages,
+)
 from instance.views import pairing as pairing_view
 from instance.views import siblings as siblings_view
 from verification import audit
@@ -116,6 +129,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
     "administration.state.": administration.STATES,
     "administration.tab.": [name for name, _ in administration.TABS],
+    "arrival.kept.": arrivals.KEPT,
+    "arrival.refused.": arrivals.REFUSED,
+    "arrival.not_sent.": arrivals.NOT_SENT,
+    "deliveries.priority.": [str(each) for each in deliveries.PRIORITIES],
     "messages.": ["from", "to", "kinds_in", "kinds_out"],
     "messages.verdict.": messages.VERDICTS,
     "messages.direction.": messages.DIRECTIONS,
@@ -241,6 +258,7 @@ CODES = {
     *relocation.CODES,
     *exports.CODES,
     *messages.CODES,
+    *delivery_orders.CODES,
     *what_if.CODES,
     *own_refusals.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed", "leave_unsure"),
