@@ -21,12 +21,8 @@ routes = Blueprint("posts", __name__)
 @routes.get("/posts/<slug>")
 @guard.doctor_required
 async def show(reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Show a post and its thread; to the author of a post that was withdrawn, who has confirmed that."""
-    try:
-        return await post_page(reader, slug, page=_page(request.args.get("page", "")))
-    except Missing:
-        gone = await arrivals.withdrawn(guard.node(), reader.uri, slug)
-    return await shell.page("withdrawn.html", here="me", gone=gone)
+    """Show a post and its thread."""
+    return await post_page(reader, slug, page=_page(request.args.get("page", "")))
 
 
 def _page(text: str) -> int:
@@ -145,13 +141,13 @@ async def confirm_withdraw(reader: guard.Reader, slug: str) -> ResponseReturnVal
 @routes.post("/posts/<slug>/withdraw")
 @guard.doctor_required
 async def withdraw(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Withdraw a post, here and wherever it was sent; a second press leads on like the first, to who confirms it."""
+    """Withdraw a post, here and wherever it was sent; a second press leads on like the first."""
     reader, node = guard.require(Action.WITHDRAW), guard.node()
     try:
         await node.publishing.withdraw(reader.uri, slug)
     except Missing:
         await _require_withdrawn(reader, f"posts/{slug}")
-    return shell.done("post_withdrawn", f"/posts/{slug}")
+    return shell.done("post_withdrawn", "/feed?tab=all")
 
 
 @routes.get("/comments/<slug>")

@@ -18,6 +18,8 @@ from instance.services.errors import Missing
 from instance.services.sibling_entries import authority_of
 from instance.storage.store import Row
 from instance.times import to_ms
+from instance.views.feed import read_cursor
+from instance.views.own import PAGE_SIZE
 from instance.views.thread import PostRow
 from verification.verdicts import Reason
 
@@ -80,6 +82,22 @@ class Withdrawn(Struct, frozen=True, kw_only=True):
     arrivals: Sequence[Arrival]
 
 
+class Gone(Struct, frozen=True, kw_only=True):
+    """One line of the list of what somebody has withdrawn."""
+
+    slug: str
+    at: int
+    copies: int
+    released: int
+
+
+class AllGone(Struct, frozen=True, kw_only=True):
+    """A page of them, the last first, and the cursor of the next."""
+
+    gone: Sequence[Gone]
+    next: str = ""
+
+
 async def of_post(node: Node, post: PostRow) -> list[Arrival]:
     """Return where a post is, by name: everybody who was sent it, and of those who are listed also the others."""
     allowlist, held = await _held(node, post.uri)
@@ -102,6 +120,19 @@ async def withdrawn(node: Node, reader: str, slug: str) -> Withdrawn:
         raise Missing()
     _, held = await _held(node, uri)
     return Withdrawn(at=row["at"], arrivals=[arrival for _, arrival in held])
+
+
+async def all_withdrawn(node: Node, reader: str, before: str = "", count: int = PAGE_SIZE) -> AllGone:
+    """Return a page of the posts that this reader has withdrawn."""
+    (at, slug), folder = read_cursor(before), f"{node.origin}/posts/"
+    rows = await node.store.all(
+        "own.withdrawn", reader=reader, home=node.origin, before_at=at, before_uri=folder + slug, count=count + 1
+    )
+    gone = [
+        Gone(slug=row["uri"].removeprefix(folder), at=row["at"], copies=row["copies"], released=row["released"])
+        for row in rows[:count]
+    ]
+    return AllGone(gone=gone, next=f"{gone[-1].at}-{gone[-1].slug}" if len(rows) > count else "")
 
 
 async def _held(node: Node, uri: str) -> tuple[Allowlist, list[tuple[str, Arrival]]]:

@@ -222,11 +222,11 @@ FAMILIES: dict[str, Iterable[str]] = {
     "told.": [notice.value for notice in Notice],
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "password", "session", "session_gone"],
-    "own.": ["posts", "answers"],
+    "own.": ["posts", "answers", "withdrawn"],
     "export.in.": ["account", "verification", "words", "reactions", "told", "log"],
     "export.not_in.": ["evidence", "others", "secrets"],
     "export.section.": [section.name for section in export.SECTIONS],
-    "own.none.": ["posts", "answers"],
+    "own.none.": ["posts", "answers", "withdrawn"],
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
