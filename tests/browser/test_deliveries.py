@@ -10,23 +10,24 @@ import pytest
 from tests.browser.test_accessibility import check
 from tests.browser.test_desk import Room, room, tab_to
 from tests.instance.pages.desk_house import Desk
-from tests.instance.pages.test_deliveries import LANE, PATH, dies, waits
+from tests.instance.pages.test_deliveries import PATH, dies, waits
 from tests.town import PASSWORD
 
 __all__ = ["room"]
+LANE = PATH + "/de.localhost:8002"
 
 
 async def fill(desk: Desk, folder: Path) -> str:
     """Germany is away with dead letters and others that wait, Italy holds everything, Spain is paused; a post's slug."""
     for name in ("de", "it", "es"):
-        other = await desk.network.add(folder, name, development=True)
+        other = await desk.network.add(folder, name, origin=f"http://{name}.localhost:8002")
         await desk.place.admits(other)
         await other.admits(desk.place)
     await desk.network.settle()
     desk.network.down.add("de")
     marie = await waits(desk, 2)
-    await dies(desk, "unknown_context")
-    await desk.node.siblings.set_policy("https://es.example", "pause", by="test", reason="test")
+    await dies(desk, "unknown_context", origin="http://de.localhost:8002")
+    await desk.node.siblings.set_policy("http://es.localhost:8002", "pause", by="test", reason="test")
     slug = await marie.posts("Where am I?")
     gone = await marie.posts("Taken back")
     await desk.network.settle()
@@ -68,7 +69,7 @@ async def test_every_page_of_it_is_for_everybody(
     slug, gone = (await fill(room.desk, tmp_path)).split()
     async with room.shown.visit(language=language, scheme=scheme, width=width) as visit:
         await room.enter(visit, "ada", "administrator")
-        wrong = await check(visit, axe, [f"{PATH}/es.example", PATH, LANE])
+        wrong = await check(visit, axe, [f"{PATH}/es.localhost:8002", PATH, LANE])
         await visit.keep_picture(f"lane-{scheme}-{language}")
         await visit.open(PATH)
         await visit.keep_picture(f"deliveries-{scheme}-{language}")

@@ -48,10 +48,10 @@ async def waits(desk: Desk, number: int = 1) -> Person:
     return marie
 
 
-async def dies(desk: Desk, code: str = "made_up", most: int = 1_000) -> list[str]:
+async def dies(desk: Desk, code: str = "made_up", most: int = 1_000, origin: str = DE) -> list[str]:
     """Let whatever waits be refused for good; the ids."""
     queue = desk.node.queue
-    found: list[Delivery] = list(await queue.next(DE, desk.node.clock(), most))
+    found: list[Delivery] = list(await queue.next(origin, desk.node.clock(), most))
     for each in found:
         queue.dead(each, code, Answer(400, code), desk.node.clock())
     await queue.flush()
