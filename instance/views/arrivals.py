@@ -177,8 +177,8 @@ def _word(last: Row, said: Sequence[Row], copy: Row, sibling: Sibling | None, no
     if state == "dropped":
         return Word(stand=Stand.NOT_SENT, why="standing" if code == "no_standing" else "closed")
     open_since = min(each["created_at"] for each in said if each["state"] not in ("done", "dead", "dropped"))
-    if (why := _kept_by(sibling, state, last["type"])) is not None:
-        return Word(stand=Stand.KEPT, why=why, since=open_since)
+    if (kept_by := _kept_by(sibling, state)) is not None:
+        return Word(stand=Stand.KEPT, why=kept_by, since=open_since)
     due = max(last["due_at"] if state == "resting" else 0, copy["next_at"])
     return Word(stand=Stand.WAITING, since=open_since, next_at=due if due > now else None)
 
@@ -196,7 +196,7 @@ def _asked(word: Word) -> Word:
             return Word(stand=Stand.NOT_RELEASED)
 
 
-def _kept_by(sibling: Sibling | None, state: str, kind: str) -> str | None:
+def _kept_by(sibling: Sibling | None, state: str) -> str | None:
     """What keeps it here: the policy, the federation list, or, at an open sibling, the author's own standing."""
     refusal = None if sibling is None else sibling.refusal(Direction.OUT)
     if refusal is None:

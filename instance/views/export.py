@@ -270,6 +270,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "comments.origin",
             "comments.outside",
             "tombstones.origin",
+            "copies.version",
             "mails.tries",
             "mails.next_at",
             "mails.country",

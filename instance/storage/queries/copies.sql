@@ -13,6 +13,12 @@ update copies set released_at = null,
 where object = :object and origin = :origin and exists (
     select 1 from activities a where a.uri = :activity and a.object = :object and a.type in ('Create', 'Update'));
 
+-- name: shown
+-- The sibling showed that it has this version; the activity itself may be unknown here, after an older state came back.
+update copies set delivered_at = coalesce(delivered_at, :now),
+    version = case when version < :activity then :activity else version end
+where object = :object and origin = :origin;
+
 -- name: released
 update copies set released_at = coalesce(released_at, :now)
 where object = :object and origin = :origin
