@@ -8,7 +8,7 @@ again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -60,6 +60,11 @@ class Lanes:
     def at_work(self) -> bool:
         """Whether any lane is being emptied."""
         return bool(self._running)
+
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """How many messages are under way, by sibling."""
+        return {origin: run.in_flight for origin, (run, _) in self._running.items()}
 
     async def quiet(self) -> None:
         """Return when no lane is at work."""
@@ -127,6 +132,11 @@ class _Run:
         self.stale, self._open, self._more = True, True, True
         self._proved = 0
         self._changed = asyncio.Event()
+
+    @property
+    def in_flight(self) -> int:
+        """How many messages are under way."""
+        return len(self._flying)
 
     def look_again(self) -> None:
         """Something new may be more urgent than what is known here."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from federation.signatures import Profile
-from instance import commands_federation_list
+from instance import commands_deliveries, commands_federation_list
 from instance.evidence import OPEN
 from instance.ids import new_ulid
 from instance.kek import KekRotation, left_behind
@@ -196,23 +196,13 @@ async def staff_withdraw(node: Node, id: str, by: str) -> Any:
 
 
 async def deliveries_list(node: Node, origin: str = "", state: str = "") -> Any:
-    """Count deliveries by sibling and state, and list those that are dead or waiting."""
-    return _plain(await node.queue.overview(origin=origin or None, state=state or None))
+    """Show every sibling's queue, and list those deliveries that are dead or waiting."""
+    return _plain(await commands_deliveries.listed(node, origin, state))
 
 
 async def deliveries_show(node: Node, id: str) -> Any:
     """Show one delivery; never its body."""
-    return _plain(await node.queue.show(id))
-
-
-async def deliveries_retry(node: Node, by: str, id: str = "", origin: str = "") -> Any:
-    """Send dead letters again: one, or all of a sibling; it is recorded who gave the order."""
-    if id:
-        await node.queue.show(id)
-    number = await node.queue.retry(id=id or None, origin=origin or None)
-    await _record(node, "deliveries_retried", by, id or origin)
-    node.wake.deliveries.set()
-    return {"retried": number}
+    return _plain(await commands_deliveries.shown(node, id))
 
 
 async def keys_show(node: Node) -> Any:
@@ -467,7 +457,8 @@ ALL: Final[dict[str, Command]] = {
     "staff.send_recovery": staff_send_recovery,
     "deliveries.list": deliveries_list,
     "deliveries.show": deliveries_show,
-    "deliveries.retry": deliveries_retry,
+    "deliveries.retry": commands_deliveries.retry,
+    "deliveries.try_now": commands_deliveries.try_now,
     "credentials.renew": credentials_renew,
     "credentials.progress": credentials_progress,
     "keys.show": keys_show,

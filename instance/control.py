@@ -30,7 +30,6 @@ _LONGEST: Final = 8_388_608
 _ONLY_HERE: Final = {
     "not_found": "There is no doctor with this handle here. Nothing was changed.",
     "reason_missing": "Nothing was changed: say why, in words that can be kept with the act.",
-    "unknown_delivery": "There is no such delivery.",
     "nothing_named": "Name a delivery, or a sibling.",
 }
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from federation.delivery import GIVE_UP_AFTER, code_of
+from federation.delivery import GIVE_UP_AFTER, Priority, code_of
 from federation.ports import Answer, Delivery, Lane
 from federation.sibling_sets import OUTSIDE
 from federation.uri import Uri
@@ -21,7 +21,7 @@ from instance.ids import new_ulid
 from instance.services import message_heads
 from instance.services.errors import Rejected
 from instance.services.fetching import SingleFlight
-from instance.storage.store import Row, Transaction
+from instance.storage.store import Row, Transaction, Work
 from instance.times import from_ms, to_ms
 
 if TYPE_CHECKING:
@@ -39,8 +39,8 @@ _OUTCOMES: Final = ("done", "dead", "later", "held", "dropped")
 #: The order in which kinds of settlement are written.
 _SETTLEMENTS: Final = (
     "deliveries.done", "deliveries.dead", "deliveries.rest", "deliveries.tried", "deliveries.hold", "deliveries.drop",
-    "sibling_sets.never_sent", "copies.delivered", "deliveries.note_refusal", "lanes.save", "deliveries.give_up",
-    "lanes.reached", "lanes.fault",
+    "sibling_sets.never_sent", "copies.delivered", "copies.released", "deliveries.note_refusal", "lanes.save",
+    "deliveries.give_up", "lanes.reached", "lanes.taken", "lanes.fault",
 )  # fmt: skip
 
 
@@ -150,8 +150,11 @@ class Queue:
         """The sibling has it."""
         self._add("deliveries.done", id=delivery.id, status=answer.status, now=to_ms(now), **_tried(answer))
         if delivery.object:
-            self._add("copies.delivered", object=delivery.object, origin=delivery.origin, now=to_ms(now))
+            about = {"object": delivery.object, "origin": delivery.origin, "activity": delivery.activity}
+            taken_back = delivery.priority <= Priority.WITHDRAWAL
+            self._add("copies.released" if taken_back else "copies.delivered", **about, now=to_ms(now))
         self._last("lanes.reached", delivery.origin, now=to_ms(now))
+        self._last("lanes.taken", delivery.origin, now=to_ms(now))
         self._count("done")
 
     def dead(self, delivery: Delivery, code: str, answer: Answer, now: datetime) -> None:
@@ -237,19 +240,44 @@ class Queue:
             raise Rejected("unknown_delivery", "id", status=404)
         return _shown(row)
 
-    async def retry(self, id: str | None = None, origin: str | None = None) -> int:
-        """Send a dead letter again, or all of a sibling's; return how many. Raises Rejected(nothing_named)."""
-        if not id and not origin:
+    async def retry(self, id: str | None = None, origin: str | None = None, *, also: Work[None] | None = None) -> int:
+        """Send a dead letter again, or all of a sibling's, some at a time; return how many.
+
+        `also` happens in the transaction that begins it, last and once, and may refuse the whole. Raises Rejected:
+        nothing_named, unknown_delivery.
+        """
+        if id:
+            origin = (await self.show(id))["origin"]
+        if not origin:
             raise Rejected("nothing_named")
-        chosen = {"id": id or "", "origin": origin or ""}
+        now, done, after = to_ms(self._clock()), 0, ""
+
+        async def some(tx: Transaction) -> tuple[int, str]:
+            chosen = {"origin": origin, "id": id or "", "after": after}
+            rows = await tx.all("deliveries.dead_letters", **chosen, most=_STEP)
+            again = await tx.run("deliveries.retry", **chosen, upto=rows[-1]["id"], now=now) if rows else 0
+            if not after:
+                await tx.run("lanes.try_now", origin=origin)
+                if also is not None:
+                    await also(tx)
+            return again, rows[-1]["id"] if len(rows) == _STEP else ""
+
+        while True:
+            number, after = await self._store.write(some)
+            done += number
+            if not after:
+                return done
+
+    async def try_now(self, origin: str, *, also: Work[None]) -> None:
+        """Have what waits for a sibling tried at once; `also` happens in the same transaction, and may refuse it."""
         now = to_ms(self._clock())
 
-        async def again(tx: Transaction) -> int:
-            for row in await tx.all("deliveries.dead_lanes", **chosen):
-                await tx.run("lanes.try_now", origin=row["origin"])
-            return await tx.run("deliveries.retry", **chosen, now=now)
+        async def work(tx: Transaction) -> None:
+            await tx.run("lanes.try_now", origin=origin)
+            await tx.run("deliveries.hasten", origin=origin, now=now, most=_STEP)
+            await also(tx)
 
-        return await self._store.write(again)
+        await self._store.write(work)
 
     async def tidy(self) -> None:
         """Forget what was settled long ago; dead letters stay until somebody decides."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from random import Random
@@ -73,6 +73,11 @@ class Workers:
     def late(self) -> float:
         """By how many seconds this process misses its times, on average of the last ten: too little processor."""
         return sum(self._late) / len(self._late) if self._late else 0.0
+
+    @property
+    def in_flight(self) -> Mapping[str, int]:
+        """How many deliveries this process has under way, by sibling."""
+        return self._lanes.in_flight
 
     async def start(self) -> None:
         """Begin to work; whatever was in flight when the last process ended is sent again."""

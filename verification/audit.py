@@ -55,6 +55,7 @@ STAFF_ACTS: Final = (
     "sibling.listed", "backup.ordered", "backup.keys_ordered",
     "pairing.invited", "pairing.read", "pairing.proposed", "pairing.confirmed", "pairing.confirmed_there",
     "pairing.declined", "pairing.withdrawn", "pairing.expired",
+    "deliveries.retried", "lane.tried",
 )  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(

@@ -7,10 +7,11 @@ import sys
 
 import click
 
+from instance.cli.deliveries import deliveries
 from instance.cli.evidence import evidence
 from instance.cli.federation_list import federation_list
 from instance.cli.messages import messages
-from instance.cli.people import credentials, deliveries, doctors, keys
+from instance.cli.people import credentials, doctors, keys
 from instance.cli.policy import policy
 from instance.cli.records import audit, registers
 from instance.cli.run import backup, check, demo, init, serve, version, work

@@ -1,4 +1,4 @@
-"""`esanum doctors`, `esanum credentials`, `esanum deliveries` and `esanum keys`."""
+"""`esanum doctors`, `esanum credentials` and `esanum keys`."""
 
 from __future__ import annotations
 
@@ -77,46 +77,6 @@ def _show_renewed(progress: Any) -> None:
     seen = progress["renewed"] + progress["kept"] + progress["failed"]
     if progress["of"]:
         click.echo(f"  {100 * seen // progress['of']:3} %  {progress['renewed']} issued", err=True)
-
-
-@click.group()
-def deliveries() -> None:
-    """Messages on their way to siblings."""
-
-
-@deliveries.command("list")
-@click.option("--sibling", "origin", default="", help="Only those for this origin.")
-@click.option("--state", default="", help="Only those in this state (waiting, held, dead, …).")
-@click.pass_obj
-def list_deliveries(context: Context, origin: str, state: str) -> None:
-    """Count by sibling and state, and list what waits or is dead."""
-    found = context.run("deliveries.list", origin=origin, state=state)
-    show_table(found["counts"], ("origin", "state", "number"), empty="The queue is empty.")
-    if found["rows"]:
-        click.echo()
-        show_table(
-            found["rows"], ("id", "origin", "type", "state", "attempts", "last_status", "last_code", "due"), empty=""
-        )
-
-
-@deliveries.command("show")
-@click.argument("id")
-@click.pass_obj
-def show_delivery(context: Context, id: str) -> None:
-    """Show one delivery; bodies are never shown."""
-    show_json(context.run("deliveries.show", id=id))
-
-
-@deliveries.command()
-@click.argument("id", required=False, default="")
-@click.option("--sibling", "origin", default="", help="All dead letters for this origin.")
-@click.pass_obj
-def retry(context: Context, id: str, origin: str) -> None:
-    """Send a dead letter again, or all of a sibling's."""
-    if not id and not origin:
-        raise click.UsageError("name a delivery, or a sibling with --sibling")
-    number = context.run("deliveries.retry", id=id, origin=origin, by=who())["retried"]
-    click.echo(f"{number} will be sent again." if number else "0 will be sent again: nothing was dead there.")
 
 
 @click.group()

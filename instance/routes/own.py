@@ -10,7 +10,7 @@ from instance.routes import guard, shell
 from instance.routes.forms import Mistake, ProfileForm, mistake, profile_form, spoken_choices
 from instance.services.descriptions import MAX_SUMMARY
 from instance.services.errors import Rejected
-from instance.views import doctors, own
+from instance.views import arrivals, doctors, own
 from verification.standing import Action
 
 routes = Blueprint("own", __name__)
@@ -77,3 +77,19 @@ async def my_answers(reader: guard.Reader) -> ResponseReturnValue:
     """Show the reader's own answers, also those in discussions that are closed to them."""
     shown = await own.answers(guard.node().store, reader.uri, request.args.get("before", ""))
     return await shell.page("own_words.html", here="me", which="answers", shown=shown)
+
+
+@routes.get("/me/withdrawn")
+@guard.doctor_required
+async def my_withdrawn(reader: guard.Reader) -> ResponseReturnValue:
+    """Show which posts the reader has withdrawn, the last first, and how many instances have confirmed that."""
+    shown = await arrivals.all_withdrawn(guard.node(), reader.uri, request.args.get("before", ""))
+    return await shell.page("own_words.html", here="me", which="withdrawn", shown=shown)
+
+
+@routes.get("/me/withdrawn/<slug>")
+@guard.doctor_required
+async def withdrawn(reader: guard.Reader, slug: str) -> ResponseReturnValue:
+    """Show who has confirmed that a post of the reader's is gone, and who is still asked."""
+    gone = await arrivals.withdrawn(guard.node(), reader.uri, slug)
+    return await shell.page("withdrawn.html", here="me", gone=gone)

@@ -12,7 +12,7 @@ from instance.routes.forms import Mistake, languages_offered, mistake, text_of, 
 from instance.services import acting
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
-from instance.views import own, thread
+from instance.views import arrivals, own, thread
 from verification.standing import Action
 
 routes = Blueprint("posts", __name__)
@@ -62,6 +62,7 @@ async def post_page(
         here="post",
         thread=shown,
         post=shown.post,
+        arrivals=await arrivals.of_post(node, shown.post) if shown.post.own else [],
         may_comment=guard.allows(Action.COMMENT),
         may_recommend=guard.allows(Action.RECOMMEND) and not shown.post.own and shown.post.audience != "named",
         form_key=new_ulid(node.clock()),

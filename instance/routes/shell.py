@@ -36,6 +36,7 @@ DONE: Final = (
     "policy_confirmed", "policy_withdrawn", "move_from", "move_drop", "pairing_invited", "pairing_read",
     "pairing_proposed", "pairing_confirmed", "pairing_active", "pairing_declined",
     "allowlist_changed", "allowlist_proposed", "allowlist_confirmed", "allowlist_withdrawn",
+    "lane_tried", "letter_again", "letters_again",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

@@ -167,7 +167,10 @@ class SiblingLogs:
             now = to_ms(self._node.clock())
             for row in await tx.all("logs.arrived", origin=origin, number=number, now=now):
                 if row["object"]:
-                    await tx.run("copies.delivered", object=row["object"], origin=origin, now=now)
+                    about = {"object": row["object"], "origin": origin, "activity": row["activity"], "now": now}
+                    # Each takes what is its own: a version, or a withdrawal.
+                    await tx.run("copies.delivered", **about)
+                    await tx.run("copies.released", **about)
 
         if number and await self._node.store.one("logs.given_up", origin=origin, number=number) is not None:
             await self._node.store.write(work)

@@ -28,6 +28,7 @@ LOGGED: Final = {
     "doctor_suspended": "doctor.suspended", "doctor_reinstated": "doctor.reinstated",
     "keys_rotated": "key.made", "instance_keys_rotated": "key.made", "kek_rotation_ordered": "kek.rotated",
     "backup_ordered": "backup.ordered", "evidence_keys_backup_ordered": "backup.keys_ordered",
+    "deliveries_retried": "deliveries.retried", "lane_tried": "lane.tried",
 }  # fmt: skip
 
 

@@ -69,7 +69,8 @@ class TakenBack:
         if isinstance(activity, Create | Update):
             # Whoever showed it holds a copy: what is withdrawn from now on is withdrawn there.
             await tx.run("copies.add", object=about, origin=sibling.origin, at=self._now)
-            await tx.run("copies.delivered", object=about, origin=sibling.origin, now=self._now)
+            shown = {"object": about, "origin": sibling.origin, "activity": activity.id}
+            await tx.run("copies.shown", **shown, now=self._now)
         if await self._say_withdrawn(tx, activity, about, sibling):
             return False
         if await tx.one("activities.get", uri=activity.id) is not None:

@@ -24,7 +24,8 @@ _FIRST: Final = (2**62, "")
 _TIMES: Final = frozenset(
     {
         "at", "since", "until", "valid_from", "valid_until", "reverify_on", "training_ends", "year_ends", "not_before",
-        "drop_after", "sent_at", "delivered_at", "created_at", "last_seen_at", "last_used_at", "expires_at",
+        "drop_after", "sent_at", "delivered_at", "released_at", "created_at", "last_seen_at", "last_used_at",
+        "expires_at",
         "password_at", "factor_at", "confirmed_at", "used_at", "ended_at", "moved_at", "updated_at", "gone_at",
         "allotted_at", "submitted_at", "approved_at", "verified_at", "appealed_at", "decided_at", "stored_at",
         "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at",
@@ -276,6 +277,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "comments.outside",
             "copies.withheld",
             "tombstones.origin",
+            "copies.version",
             "mails.tries",
             "mails.next_at",
             "mails.country",

@@ -96,18 +96,6 @@ class NamedRow(Struct, frozen=True, kw_only=True):
     address: str
 
 
-class Delivered(Struct, frozen=True, kw_only=True):
-    """How far an own post has come at one sibling."""
-
-    origin: str
-    name: str
-    type: str
-    state: str
-    last_code: str
-    due_at: int
-    settled_at: int | None
-
-
 class Thread(Struct, frozen=True, kw_only=True):
     """Everything on one page of a post and its answers."""
 
@@ -118,7 +106,6 @@ class Thread(Struct, frozen=True, kw_only=True):
     page: int
     pages: int
     named: list[NamedRow]
-    delivered: list[Delivered]
     #: Answers that the home of the post lists and that are not here: still to come, and kept out by our own rules.
     awaited: int
     closed: int
@@ -164,7 +151,6 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
         pages = max(1, -(-len(answers) // PAGE_SIZE))
         here = min(max(page, 1), pages)
         named = await rows.all("views.named", object=found.uri) if found.audience == "named" else []
-        sent = await rows.all("views.deliveries_of", object=found.uri) if found.own else []
         missing = None if found.local else await rows.one("threads.missing", post=found.uri)
         return Thread(
             post=found,
@@ -173,7 +159,6 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
             page=here,
             pages=pages,
             named=[NamedRow(**row) for row in named],
-            delivered=_by_sibling([Delivered(**row) for row in sent]),
             awaited=int(missing["awaited"] or 0) if missing is not None else 0,
             closed=int(missing["closed"] or 0) if missing is not None else 0,
         )
@@ -233,9 +218,3 @@ def in_order(comments: list[CommentRow]) -> list[Answer]:
         waiting += [(reply, depth + 1) for reply in reversed(below.pop(comment.uri, []))]
     seen = {answer.comment.uri for answer in placed}
     return placed + [Answer(comment, 0, None) for comment in comments if comment.uri not in seen]
-
-
-def _by_sibling(deliveries: list[Delivered]) -> list[Delivered]:
-    """The latest delivery to each sibling that is to have the post; one from which it was taken back is none."""
-    latest = {delivery.origin: delivery for delivery in deliveries}
-    return [delivery for delivery in latest.values() if delivery.type != "Delete"]

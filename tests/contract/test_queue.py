@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from federation.audience import Target
 from federation.ports import Answer, Lane
+from federation.uri import Uri
+from federation.vocabulary import Announce
 from instance.queue import Queue
+from instance.services.errors import Rejected
 from instance.storage import open_store
 from instance.storage.errors import StorageUnavailable
-from instance.storage.store import Store
+from instance.storage.store import Store, Transaction
 from instance.times import to_ms
-from tests.instance.parts import DE, Parts, shared
+from tests.instance.parts import BRUNO, DE, Parts, shared
 
 
 @pytest.fixture
@@ -146,3 +151,118 @@ async def test_a_lane_is_claimed_as_it_stands_when_it_is_taken(fr: Parts, later:
     claimed = await second.claim(now, 10)
 
     assert ([] if later else [7]) == [lane.failures for lane in claimed]
+
+
+async def test_the_ledger_hears_of_the_post_alone(fr: Parts) -> None:
+    """What is answered to a recommendation is no copy of the post; what is answered to the post is, and its version."""
+    create = await fr.creates(targets=[shared(DE)])
+    post = create.object
+    recommendation = Announce(id=fr.an_id(), actor=BRUNO, object=post.id)
+    await fr.publishes(recommendation, post.id, [shared(DE)])
+    first, second = await fr.queue.next(DE, fr.clock(), 10)
+    fr.queue.done(second, Answer(202), fr.clock())
+    await fr.queue.flush()
+    [unheard] = await fr.store.all("copies.ledger", object=post.id)
+    fr.queue.done(first, Answer(202), fr.clock())
+    await fr.queue.flush()
+    [heard] = await fr.store.all("copies.ledger", object=post.id)
+
+    assert (recommendation.id, create.id) == (second.activity, first.activity)
+    assert (None, to_ms(fr.clock())) == (unheard["delivered_at"], heard["delivered_at"])
+
+
+async def test_the_ledger_knows_an_earlier_version_and_a_release(fr: Parts) -> None:
+    """Since when stays the first time; the newest version counts, also where an older one is answered late."""
+    create = await fr.creates(targets=[shared(DE)])
+    began = to_ms(fr.clock())
+    seen = []
+
+    async def look() -> None:
+        copies = {row["origin"]: row for row in await fr.store.all("copies.ledger", object=create.object.id)}
+        copy = copies[DE]
+        seen.append((copy["delivered_at"], bool(copy["earlier"]), copy["released_at"] is not None))
+
+    async def answered(place: int = 0) -> None:
+        rows = await fr.queue.next(DE, fr.clock(), 10)
+        fr.queue.done(rows[place], Answer(202), fr.clock())
+        await fr.queue.flush()
+        await look()
+
+    await answered()
+    fr.clock.move(minutes=1)
+    await fr.updates(create.object)
+    await fr.updates(create.object)
+    await look()
+    await answered(1)
+    await answered()
+    await fr.deletes(create.object.author, create.object.id)
+    await answered()
+
+    assert [
+        (began, False, False), (began, True, False), (began, False, False), (began, False, False), (began, False, True),
+    ] == seen  # fmt: skip
+
+
+async def test_dead_letters_are_sent_again_in_steps_each_once(fr: Parts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More than a step of them, and what happens besides happens once; whoever is paused keeps theirs dead."""
+    monkeypatch.setattr("instance.queue._STEP", 2)
+    ordered: list[str] = []
+    for _ in range(5):
+        await fr.creates(targets=[shared(DE)])
+    for row in await fr.queue.next(DE, fr.clock(), 10):
+        fr.queue.dead(row, "malformed", Answer(400, "malformed"), fr.clock())
+    await fr.queue.flush()
+
+    async def also(tx: Transaction) -> None:
+        ordered.append("once")
+
+    async def policy(before: str, after: str) -> None:
+        await fr.store.write(lambda tx: tx.run("siblings.set_policy", origin=DE, policy=after, before=before))
+
+    await policy("inherit", "pause")
+    kept = await fr.queue.retry(origin=DE)
+    await policy("pause", "inherit")
+    number = await fr.queue.retry(origin=DE, also=also)
+
+    assert (0, 5, ["once"]) == (kept, number, ordered)
+    assert 0 == await fr.queue.retry(origin=DE)
+
+
+async def test_an_order_that_is_refused_changes_nothing(fr: Parts) -> None:
+    """What happens besides may refuse the whole: letters stay dead, the lane keeps its time."""
+    await fr.creates(targets=[shared(DE)])
+    [row] = await fr.queue.next(DE, fr.clock(), 10)
+    fr.queue.dead(row, "malformed", Answer(400, "malformed"), fr.clock())
+    later = fr.clock.now + timedelta(hours=1)
+    fr.queue.lane(Lane(DE, failures=1, next_at=later), fr.clock())
+    await fr.queue.flush()
+
+    async def refuse(tx: Transaction) -> None:
+        raise Rejected("deliveries_kept", status=409)
+
+    for order in (fr.queue.retry(origin=DE, also=refuse), fr.queue.try_now(DE, also=refuse)):
+        with pytest.raises(Rejected, match="deliveries_kept"):
+            await order
+    [lane] = await fr.store.all("delivery_pages.lanes", origin=DE, now=0)
+    shown = await fr.queue.show(row.id)
+
+    assert ("dead", to_ms(later)) == (shown["state"], lane["next_at"])
+
+
+async def test_trying_now_hastens_what_rests_but_for_inboxes_that_were_not_there(fr: Parts) -> None:
+    """A sibling's error is over when the administrator says so; a doctor who was not found has their day."""
+    personal = Target(DE, Uri.parse(f"{DE}/doctors/clara/inbox"), False)
+    for target, answer in ((shared(DE), Answer(500)), (personal, Answer(404))):
+        create = await fr.creates(targets=[target])
+        row = next(each for each in await fr.queue.next(DE, fr.clock(), 10) if each.activity == create.id)
+        fr.queue.rest(row, fr.clock.now + timedelta(hours=6), answer, fr.clock())
+        await fr.queue.flush()
+
+    async def also(tx: Transaction) -> None:
+        """Nothing besides."""
+
+    before = await fr.queue.next(DE, fr.clock(), 10)
+    await fr.queue.try_now(DE, also=also)
+    after = await fr.queue.next(DE, fr.clock(), 10)
+
+    assert ([], [True]) == (before, [row.shared for row in after])

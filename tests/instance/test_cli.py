@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import os
+import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
@@ -120,14 +121,16 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert "policy is now pause" in touched
         assert "policy is now inherit" in ok("siblings", "resume", origin, "--yes", *REASON)
         assert "no message fits" in ok("messages", "find", "--code", "bad_signature").lower()
-        ok("deliveries", "list")
+        assert re.search(rf"{origin} +\d+ +\d+ +0 +0 +\d+ ", ok("deliveries", "list"))
+        assert [origin] == [lane["origin"] for lane in json.loads(ok("deliveries", "list", "--json"))["lanes"]]
         assert "0 will be sent again" in ok("deliveries", "retry", "--sibling", origin)
+        assert f"{origin} is tried now" in ok("deliveries", "try", origin)
         assert "no longer a sibling" in ok("siblings", "remove", origin, "--yes", *REASON)
         register = tmp_path / "register.txt"
         register.write_text(REGISTER, "utf-8")
         assert "1 doctors are in force" in ok("registers", "import", "rpps", register)
         assert "rpps      FR       1" in ok("registers", "list")
-        assert "14 entries hold; the head is 14 sha256:" in ok("audit", "verify")
+        assert "16 entries hold; the head is 16 sha256:" in ok("audit", "verify")
         assert "the evidence vault is open" in ok("evidence", "show")
         assert "0 file(s) added" in ok("backup", tmp_path / "copy.db", "--evidence", tmp_path / "copies" / "evidence")
         assert 0o600 == (tmp_path / "copy.db").stat().st_mode & 0o777
@@ -136,7 +139,7 @@ def test_every_command_works(tmp_path: Path, run: Run, fr: Path, *, running: boo
         assert ["doctor_added", "doctor_suspended", "doctor_reinstated", "keys_rotated"] == acts[:4]
         assert ["credentials_renewal_ordered"] * 2 == acts[4:6]
         assert ["kek_rotation_ordered", "instance_keys_rotated"] == acts[6:8]
-        assert ["deliveries_retried", "register_import_ordered", "backup_ordered"] == acts[8:]
+        assert ["deliveries_retried", "lane_tried", "register_import_ordered", "backup_ordered"] == acts[8:]
         assert "seven days" in ok("evidence", "backup-keys", tmp_path / "keys.db")
         assert 0o600 == (tmp_path / "keys.db").stat().st_mode & 0o777
 
@@ -158,7 +161,7 @@ def test_every_command_has_been_thought_of() -> None:
     assert {
         "siblings.look_up", "siblings.add", "siblings.preview", "siblings.set_policy", "siblings.remove",
         "siblings.list", "siblings.compare", "siblings.repin", "siblings.refusals", "messages.find", "doctors.list", "doctors.suspend",
-        "doctors.reinstate", "deliveries.list", "deliveries.retry", "keys.show", "keys.rotate", "keys.rotate_instance",
+        "doctors.reinstate", "deliveries.list", "deliveries.retry", "deliveries.try_now", "keys.show", "keys.rotate", "keys.rotate_instance",
         "keys.rotate_kek", "backup", "check", "evidence.show", "evidence.back_up_keys",
         "registers.import", "registers.list", "registers.progress", "audit.verify", "credentials.renew",
         "credentials.progress",
@@ -257,6 +260,8 @@ def test_another_fingerprint_stores_nothing(tmp_path: Path, run: Run, fr: Path) 
         (("doctors", "suspend", "nobody", *REASON), "There is no doctor with this handle here."),
         (("doctors", "suspend", "nobody", "--reason", " "), "say why, in words that can be kept with the act."),
         (("deliveries", "retry", "01ARZ3NDEKTSV4RRFFQ69G5FAV"), "There is no such delivery. (unknown_delivery)"),
+        (("deliveries", "retry", "--sibling", "https://nobody.example"), "(deliveries_kept)"),
+        (("deliveries", "try", "https://nobody.example"), "(deliveries_kept)"),
         (("backup", "/nowhere/at/all/copy.db"), "No such file or directory (system)"),
         (("work",), "`work` is for PostgreSQL"),
     ],

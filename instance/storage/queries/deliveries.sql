@@ -109,15 +109,24 @@ select d.id, d.origin, d.inbox, a.type, d.activity, d.actor, d.object, d.priorit
 from deliveries d join activities a on a.uri = d.activity left join lanes l on l.origin = d.origin
 where d.id = :id;
 
--- name: dead_lanes
-select distinct origin from deliveries
-where state = 'dead' and (:id = '' or id = :id) and (:origin = '' or origin = :origin);
+-- name: dead_letters
+-- Some dead letters of a sibling, the oldest first.
+select id from deliveries where origin = :origin and state = 'dead' and id > :after and (:id = '' or id = :id)
+order by id limit :most;
 
 -- name: retry
--- Its thirty days begin again.
+-- Its thirty days begin again. Whoever is not spoken with keeps theirs as they are.
 update deliveries set state = 'waiting', created_at = :now, due_at = :now, attempts = 0, settled_at = null
-where state = 'dead' and (:id = '' or id = :id) and (:origin = '' or origin = :origin)
+where origin = :origin and state = 'dead' and id > :after and id <= :upto and (:id = '' or id = :id)
   and origin in (select origin from siblings where policy = 'inherit');
+
+-- name: hasten
+-- What rests for a time of its own is due now; but whoever's inbox was not there has their day.
+update deliveries set due_at = :now where id in (
+    select id from deliveries
+    where origin = :origin and state = 'resting' and due_at > :now
+      and not (shared = 0 and coalesce(last_status, 0) in (404, 410))
+    order by priority, id limit :most);
 
 -- name: tidy
 -- A step at a time, so that other writes need not wait.

@@ -104,7 +104,7 @@ select m.object, m.doctor from posts p cross join mentions m
 where m.object = p.uri and {{between}} order by m.object, m.doctor;
 
 -- name: copies_of_posts
-select y.object, y.origin, y.sent_at, y.delivered_at from posts p cross join copies y
+select y.object, y.origin, y.sent_at, y.delivered_at, y.released_at from posts p cross join copies y
 where y.object = p.uri and {{between}} order by y.object, y.origin;
 
 -- name: comments
@@ -126,7 +126,7 @@ select m.object, m.doctor from comments c cross join mentions m
 where m.object = c.uri and {{between_comments}} order by m.object, m.doctor;
 
 -- name: copies_of_comments
-select y.object, y.origin, y.sent_at, y.delivered_at from comments c cross join copies y
+select y.object, y.origin, y.sent_at, y.delivered_at, y.released_at from comments c cross join copies y
 where y.object = c.uri and {{between_comments}} order by y.object, y.origin;
 
 -- name: withdrawn

@@ -46,6 +46,10 @@ select origin, failures, next_at, width, failing_since, alarm from lanes order b
 insert into sibling_contacts (origin, last_out_at) values (:origin, :now)
 on conflict (origin) do update set last_out_at = excluded.last_out_at;
 
+-- name: taken
+insert into sibling_contacts (origin, last_done_at) values (:origin, :now)
+on conflict (origin) do update set last_done_at = excluded.last_done_at;
+
 -- name: fault
 insert into sibling_contacts (origin, last_fault, last_fault_at) values (:origin, :code, :now)
 on conflict (origin) do update set last_fault = excluded.last_fault, last_fault_at = excluded.last_fault_at;

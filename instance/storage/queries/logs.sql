@@ -111,4 +111,4 @@ where origin = :origin and state = 'dead' and last_code = 'gave_up' and number >
 -- The sibling misses nothing up to here: what was given up has come to it in another way.
 update deliveries set state = 'done', settled_at = :now, last_code = ''
 where origin = :origin and state = 'dead' and last_code = 'gave_up' and number > 0 and number <= :number
-returning object;
+returning object, activity;

@@ -31,3 +31,11 @@ order by c.published_at desc, c.slug desc limit :count;
 -- name: answer
 select {{own_answer}}
 where c.slug = :slug and c.author = :reader and c.local = 1;
+
+-- name: withdrawn
+-- The reader's posts that are gone: how many siblings were sent them, and how many have confirmed that they let go.
+select t.uri, t.at, (select count(*) from copies y where y.object = t.uri) as copies,
+    (select count(*) from copies y where y.object = t.uri and y.released_at is not null) as released
+from tombstones t
+where t.actor = :reader and t.origin = :home and t.former_type = 'Article' and (t.at, t.uri) < (:before_at, :before_uri)
+order by t.at desc, t.uri desc limit :count;

@@ -61,7 +61,7 @@ insert into tombstones (uri, origin, actor, former_type, at) values (:uri, :orig
 on conflict do nothing;
 
 -- name: withdrawn_by
-select uri from tombstones where uri = :uri and actor = :actor;
+select uri, at from tombstones where uri = :uri and actor = :actor;
 
 -- name: followers
 -- The doctors abroad who follow this one.

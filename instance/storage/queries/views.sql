@@ -145,13 +145,5 @@ order by s.name, s.origin;
 -- name: account
 select login, roles, language, appearance, created_at from accounts where id = :account;
 
--- name: deliveries_of
--- How far the author's own post has come: what was said of it to each sibling, in the order in which it was said.
-select s.origin, s.name, a.type, d.state, d.last_code, d.settled_at,
-    case when d.state = 'waiting' and l.next_at > d.due_at then l.next_at else d.due_at end as due_at
-from deliveries d join activities a on a.uri = d.activity join siblings s on s.origin = d.origin
-    left join lanes l on l.origin = d.origin
-where d.object = :object and a.type in ('Create', 'Update', 'Delete') order by s.name, s.origin, d.id;
-
 -- fragment: shown_doctor
 case when d.moved_to <> '' then 'moved' else d.standing end as standing

@@ -18,6 +18,7 @@ from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
 from instance.services import (
     addresses,
+    delivery_orders,
     dossiers,
     expelling,
     exports,
@@ -57,7 +58,19 @@ from instance.services.effects import (
 )
 from instance.services.farewells import FOLLOWS_CUT, Cause
 from instance.services.federation_list_holders import Holds
-from instance.views import administration, annexes, application, countries, desk, desk_queue, export, feed, messages
+from instance.views import (
+    administration,
+    annexes,
+    application,
+    arrivals,
+    countries,
+    deliveries,
+    desk,
+    desk_queue,
+    export,
+    feed,
+    messages,
+)
 from instance.views import pairing as pairing_view
 from instance.views import siblings as siblings_view
 from verification import audit
@@ -131,6 +144,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "health.more.": figures.PAGE_OF,
     "health.part.": list(figures.Part),
     "health.state.": [state.name.lower() for state in figures.State],
+    "arrival.kept.": arrivals.KEPT,
+    "arrival.refused.": arrivals.REFUSED,
+    "arrival.not_sent.": arrivals.NOT_SENT,
+    "deliveries.priority.": [str(each) for each in deliveries.PRIORITIES],
     "messages.": ["from", "to", "kinds_in", "kinds_out"],
     "messages.verdict.": messages.VERDICTS,
     "messages.direction.": messages.DIRECTIONS,
@@ -222,11 +239,11 @@ FAMILIES: dict[str, Iterable[str]] = {
     "told.": [notice.value for notice in Notice],
     "me.appearance.": ["auto", "light", "dark"],
     "me.saved.": ["preferences", "password", "session", "session_gone"],
-    "own.": ["posts", "answers"],
+    "own.": ["posts", "answers", "withdrawn"],
     "export.in.": ["account", "verification", "words", "reactions", "told", "log"],
     "export.not_in.": ["evidence", "others", "secrets"],
     "export.section.": [section.name for section in export.SECTIONS],
-    "own.none.": ["posts", "answers"],
+    "own.none.": ["posts", "answers", "withdrawn"],
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
@@ -259,6 +276,7 @@ CODES = {
     *relocation.CODES,
     *exports.CODES,
     *messages.CODES,
+    *delivery_orders.CODES,
     *what_if.CODES,
     *own_refusals.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed", "leave_unsure"),
