@@ -147,8 +147,13 @@ class Country:
         connection.close()
 
 
-async def make_countries(folder: Path, *names: str, authors: int = 1, server: str = "hypercorn") -> list[Country]:
-    """Make instances on free ports, each listing all others; the first has doctors who are signed in."""
+async def make_countries(
+    folder: Path, *names: str, authors: int = 1, everywhere: bool = False, server: str = "hypercorn"
+) -> list[Country]:
+    """Make instances on free ports, each listing all others; the first has so many doctors who are signed in.
+
+    The others have one, or as many `everywhere`.
+    """
     network = Network(MovedClock(datetime.now(UTC)))
     ports = free_ports(2 * len(names))
     found = []
@@ -159,7 +164,7 @@ async def make_countries(folder: Path, *names: str, authors: int = 1, server: st
         )
         country = Country(name, folder / name, origin, port, metrics)
         _write_config(country, place)
-        country.authors = [await _author(place, number) for number in range(1 if found else authors)]
+        country.authors = [await _author(place, number) for number in range(1 if found and not everywhere else authors)]
         found.append(country)
     for one, other in itertools.permutations(network.places.values(), 2):
         await one.admits(other)

@@ -66,6 +66,55 @@ async def test_a_clock_set_back_while_a_lane_waits_does_not_keep_it_waiting(netw
     assert ["Late"] == await town["de"].titles()
 
 
+async def test_a_clock_set_back_while_a_message_rests_does_not_keep_it_resting(tmp_path):
+    """F26, P2: our own clock was two hours ahead, the message was refused as stale and rests; once mended it is sent."""
+    town, here, there = await two_clocks(tmp_path, 0)
+    marie = await town["fr"].doctor("marie")
+    here.move(hours=2)
+    await marie.posts("Late")
+    await town.settle()
+    rested = [(row["state"], row["last_code"]) for row in (await town["fr"].node.queue.overview())["rows"]]
+    here.now = there.now
+    for clock in (here, there):
+        clock.move(seconds=30)
+    await town.settle()
+
+    assert [("resting", "stale")] == rested
+    assert ["Late"] == await town["de"].titles()
+    await town.close()
+
+
+async def test_a_message_that_rests_is_not_hurried_by_a_small_step(tmp_path):
+    """The twin: what is to rest for hours rests, also where the clock is put right by half a minute."""
+    scripted = Scripted(500)
+    async with facing(tmp_path, scripted) as (node, marie):
+        await marie.posts("Sent")
+        await node.workers.run_until_quiet()
+        for seconds in (-30, 15):
+            node.clock.move(seconds=seconds)
+            await node.workers.run_until_quiet()
+
+        assert 1 == scripted.posts
+        assert ["resting"] == [row["state"] for row in (await node.queue.overview())["rows"]]
+
+
+async def test_a_clock_set_back_does_not_stop_the_reading_of_status_lists(network):
+    """F26: lists whose reading was planned for hours ahead are read when a quarter of an hour is over all the same."""
+    town = await network("fr", "de")
+    anna, lists = await town["de"].doctor("anna"), town["fr"].node.directory.lists
+    await anna.posts("First contact")
+    await town.settle()
+    town.clock.move(hours=2)
+    await lists.poll_due()
+    town.clock.move(hours=-2)
+    await lists.poll_due()
+    read = sum("/vc/status/" in contact.url for contact in town.contacts)
+    await lists.poll_due()
+
+    assert 2 * 2 + 2 == read
+    assert read == sum("/vc/status/" in contact.url for contact in town.contacts)
+
+
 async def test_a_clock_set_back_makes_no_replay_count(network):
     """F26: an old message is of now again; it is taken, and has no second effect, whatever was forgotten."""
     town = await network("fr", "de")
