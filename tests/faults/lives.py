@@ -123,7 +123,7 @@ class Lives(threading.Thread):
                 continue
             # What was to be answered may have been withdrawn meanwhile.
             self.acts["refused"] += 1
-            if status not in (403, 404, 409, 410):
+            if status not in (404, 409, 410):
                 self.strange.append((act, status))
             return None
         raise AssertionError(f"{self._country.name} was not answered in time")

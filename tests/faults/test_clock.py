@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from federation.signatures import http_date
-from instance import commands, ops
+from instance import commands, ids, ops
 from tests.doorway import a_create, says
 from tests.faults.test_scripted_sibling import Scripted, facing
-from tests.town import MovedClock, Network, refused
+from tests.network.converging import differences
+from tests.town import MovedClock, Network, refused, rows
 
 pytestmark = pytest.mark.faults
 
@@ -113,6 +114,53 @@ async def test_a_clock_set_back_does_not_stop_the_reading_of_status_lists(networ
 
     assert 2 * 2 + 2 == read
     assert read == sum("/vc/status/" in contact.url for contact in town.contacts)
+
+
+async def test_what_is_written_after_a_restart_comes_after_what_was_written_before(network, monkeypatch):
+    """F26, F1: written with a clock two hours ahead, then restarted with the right one: still sent in the order written."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    town.down.add("de")
+    town.clock.move(hours=2)
+    await marie.posts("First")
+    await town.settle()
+    town.clock.move(hours=-2)
+    monkeypatch.setattr(ids, "_last", 0)  # what a new process knows of the old one's
+    await town["fr"].reopen()
+    marie.place = town["fr"]
+    await marie.posts("Second")
+    town.down.clear()
+    town.clock.move(minutes=2)
+    await town.settle()
+
+    assert ["First", "Second"] == [row["title"] for row in await rows(town["de"].node, "select title from posts order by rowid")]
+
+
+async def test_an_hour_is_told_as_it_is_kept(network):
+    """However long the writing takes, and whatever the clock does meanwhile: siblings are told the time that stands here."""
+    town = await network("fr", "de")
+    marie, anna = await town["fr"].doctor("marie"), await town["de"].doctor("anna")
+    await anna.posts("Asked")
+    await town.settle()
+    (asked,) = await rows(town["fr"].node, "select uri from posts")
+    true = town["fr"].node.clock
+    town["fr"].node.clock = Hurried(true.now)
+    await marie.posts("Told")
+    await marie.comments(asked["uri"], "Answered")
+    town["fr"].node.clock = true
+    await town.settle()
+
+    assert {"Told", "Asked"} == set(await town["de"].titles())
+    assert [] == await differences(town)
+
+
+class Hurried(MovedClock):
+    """A clock that is three seconds later whenever it is looked at."""
+
+    def __call__(self) -> datetime:
+        """The time."""
+        self.move(seconds=3)
+        return self.now
 
 
 async def test_a_clock_set_back_makes_no_replay_count(network):

@@ -28,7 +28,7 @@ from tests.tools.ports import free_ports
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("faults")]
 NAMES = ("fr", "de", "it", "es", "at")
 #: How far a clock is off: beyond what a signature may be, and within it.
-STEPS = (7_200, -7_200, 20, -20)
+STEPS = (7_200, -7_200, 10, -10)
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,8 @@ async def mixed(countries, folder: Path, capsys, size: Size) -> Findings:
     """Live through it, mend everything, wait until all has arrived, end all instances, and compare."""
     with capsys.disabled():
         print(f"\n  seed {size.seed}: {len(size.names)} instances, {size.posts} posts in {size.seconds:.0f} s", flush=True)
-    found = await countries(*size.names, authors=size.authors, everywhere=True)
+    # A clock that is hours behind is still later than the day on which doctors were verified.
+    found = await countries(*size.names, authors=size.authors, everywhere=True, days=1)
     end = asyncio.Event()
     with Ledger(folder / "ledger") as ledger:
         async with AsyncExitStack() as stack:

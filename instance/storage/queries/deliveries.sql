@@ -8,6 +8,9 @@ values (:id, :origin, :inbox, :shared, :activity, :actor, :object, :priority, :s
     (select last_number from lanes where origin = :origin))
 on conflict (inbox, activity) do nothing;
 
+-- name: last
+select max(id) as id from deliveries;
+
 -- name: withdraw_object
 -- What was to say that this exists is not said any more; the Delete is.
 update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
