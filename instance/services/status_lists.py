@@ -2,8 +2,9 @@
 
 A list is read when a credential that holds otherwise first names it, when its issuer says that it has changed, and when
 it has become too old; of one issuer every ten seconds at most, in the long run. One that cannot be read leaves the last
-good copy, with its age; one of which there is no copy is asked for again until its issuer answers. A changed bit takes the doctor's standing away, or gives it back, in the transaction that keeps
-the list. A revocation is final: a list that clears one is an alarm, and clears nothing here.
+good copy, with its age; one of which there is no copy is asked for again until its issuer answers. A changed bit takes
+the doctor's standing away, or gives it back, in the transaction that keeps the list. A revocation is final: a list that
+clears one is an alarm, and clears nothing here.
 """
 
 from __future__ import annotations
@@ -98,7 +99,7 @@ class StatusLists:
         return min((one.fetched_at for one in self._lists.values() if Uri(one.id).origin == origin), default=None)
 
     def seconds_to_next(self, origin: str) -> int | None:
-        """In how many seconds lists that could not be read are asked for again; None where no such list is waited for."""
+        """In how many seconds lists that could not be read are asked for again; None where none is waited for."""
         if origin not in self._wanted:
             return None
         state, now = self._state(origin), self._node.clock()

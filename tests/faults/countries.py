@@ -75,15 +75,20 @@ class Country:
         """Return when health says so, and how long that took."""
         began = time.monotonic()
         assert self.process is not None
+        said = ""
         while time.monotonic() - began < PATIENCE:
             if self.process.poll() is not None:
                 raise AssertionError(f"{self.name} ended: {self.log()}")
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/health", timeout=5):
                     return time.monotonic() - began
-            except OSError:
-                time.sleep(0.01)
-        raise AssertionError(f"{self.name} is not ready: {self.log()}")
+            except urllib.error.HTTPError as error:
+                with error:
+                    said = error.read().decode()
+            except OSError as fault:
+                said = str(fault)
+            time.sleep(0.01)
+        raise AssertionError(f"{self.name} is not ready: {said}: {self.log()}")
 
     def health(self) -> dict[str, Any]:
         """What health says, whether it is well or not."""

@@ -161,10 +161,17 @@ class _Front(threading.Thread):
         self._loop.run_until_complete(self._proxy.start())
         self._ready.set()
         self._loop.run_forever()
-        for task in (tasks := asyncio.all_tasks(self._loop)):
-            task.cancel()
-        self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        self._loop.run_until_complete(_hang_up())
         self._loop.close()
+
+
+async def _hang_up() -> None:
+    """End whatever is carried still, and let the loop close what was aborted."""
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0.05)
 
 
 def _lose(space: str, address: str, device: str) -> None:

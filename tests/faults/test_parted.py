@@ -10,7 +10,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from itertools import groupby
 from pathlib import Path
 
@@ -33,8 +32,7 @@ def cables(tmp_path: Path) -> Iterator[Cables]:
     """France, with a cable to Germany and one to Italy; skipped, with the reason, where that may not be."""
     if SPACES:
         pytest.skip(f"{SPACES}: tests/faults/test_bad_lines.py holds the fault over a line in user space")
-    with ExitStack() as stack:
-        found = stack.enter_context(Cables(tmp_path, "fr", "de", "it"))
+    with Cables(tmp_path, "fr", "de", "it") as found:
         yield found
 
 
@@ -143,9 +141,8 @@ async def test_lost_late_and_disordered_packets_are_delivered(tmp_path):
     _in_order(de)
 
 
-@pytest.mark.parametrize("here", [pytest.param(True, marks=pytest.mark.skipif(not SPACES, reason="held in namespaces")),
-                                  pytest.param(False, marks=pytest.mark.slow)])  # fmt: skip
-async def test_a_line_that_is_parted_drains_afterwards(countries, here):
+@pytest.mark.faults if SPACES else pytest.mark.slow
+async def test_a_line_that_is_parted_drains_afterwards(countries):
     """F13 in user space: connections stay open and nothing arrives; afterwards everything does, once, in order."""
     fr, de = await countries("fr", "de", authors=AUTHORS)
     (behind,) = free_ports(1)
