@@ -71,12 +71,12 @@ class Country:
                 stderr=log, stdout=log, env={**os.environ, **environment},
             )  # fmt: skip
 
-    def until_ready(self) -> float:
+    def until_ready(self, patience: float = PATIENCE) -> float:
         """Return when health says so, and how long that took."""
         began = time.monotonic()
         assert self.process is not None
         said = ""
-        while time.monotonic() - began < PATIENCE:
+        while time.monotonic() - began < patience:
             if self.process.poll() is not None:
                 raise AssertionError(f"{self.name} ended: {self.log()}")
             try:

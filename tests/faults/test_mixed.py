@@ -31,6 +31,10 @@ NAMES = ("fr", "de", "it", "es", "at")
 STEPS = (7_200, -7_200, 10, -10)
 
 
+#: Seconds that a start may take where many processes share a processor.
+PATIENCE = 120.0
+
+
 @dataclass(frozen=True)
 class Size:
     """How much of everything there is."""
@@ -83,7 +87,7 @@ class Trouble:
         await asyncio.to_thread(self._country.kill)
         await asyncio.sleep(self._chance.uniform(0, 1))
         self.start()
-        await asyncio.to_thread(self._country.until_ready)
+        await asyncio.to_thread(self._country.until_ready, PATIENCE)
 
     async def _stopped(self) -> None:
         self._country.signal(signal.SIGSTOP)
@@ -155,7 +159,7 @@ async def mixed(countries, folder: Path, capsys, size: Size) -> Findings:
             for trouble in troubles:
                 trouble.start()
             for country in found:
-                await asyncio.to_thread(country.until_ready)
+                await asyncio.to_thread(country.until_ready, PATIENCE)
             began, each = time.monotonic(), size.posts // len(found)
             lives = [Lives(one, ledger, each, f"{size.seed} {one.name}", seconds=size.seconds) for one in found]
             striking = [asyncio.ensure_future(trouble.strikes(end)) for trouble in troubles]
