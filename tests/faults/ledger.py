@@ -1,8 +1,8 @@
 """The ledger: a process of its own that notes what was acknowledged; what it was told is on disk, whoever is killed.
 
-    with Ledger(folder / "ledger") as ledger:
-        ledger.note(act="post", title="…")
-    ledger.notes(act="post")
+with Ledger(folder / "ledger") as ledger:
+    ledger.note(act="post", title="…")
+ledger.notes(act="post")
 """
 
 from __future__ import annotations

@@ -126,7 +126,10 @@ class Cables:
         """Everything passes again."""
         number, first = self._names.index(name), self._spaces[self._names[0]]
         _ip("-n", first, "link", "set", name, "up")
-        for space, address, device in ((first, f"11.0.{number}.2", name), (self._spaces[name], f"11.0.{number}.1", "home")):
+        for space, address, device in (
+            (first, f"11.0.{number}.2", name),
+            (self._spaces[name], f"11.0.{number}.1", "home"),
+        ):
             with suppress(subprocess.CalledProcessError):
                 _ip("-n", space, "neigh", "del", address, "dev", device)
 

@@ -133,7 +133,9 @@ async def test_what_is_written_after_a_restart_comes_after_what_was_written_befo
     town.clock.move(minutes=2)
     await town.settle()
 
-    assert ["First", "Second"] == [row["title"] for row in await rows(town["de"].node, "select title from posts order by rowid")]
+    assert ["First", "Second"] == [
+        row["title"] for row in await rows(town["de"].node, "select title from posts order by rowid")
+    ]
 
 
 async def test_an_hour_is_told_as_it_is_kept(network):

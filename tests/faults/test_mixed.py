@@ -148,7 +148,9 @@ async def test_a_long_mix_of_all_faults_leaves_the_ledger_clean(countries, tmp_p
 async def mixed(countries, folder: Path, capsys, size: Size) -> Findings:
     """Live through it, mend everything, wait until all has arrived, end all instances, and compare."""
     with capsys.disabled():
-        print(f"\n  seed {size.seed}: {len(size.names)} instances, {size.posts} posts in {size.seconds:.0f} s", flush=True)
+        print(
+            f"\n  seed {size.seed}: {len(size.names)} instances, {size.posts} posts in {size.seconds:.0f} s", flush=True
+        )
     # A clock that is hours behind is still later than the day on which doctors were verified.
     found = await countries(*size.names, authors=size.authors, everywhere=True, days=1)
     end = asyncio.Event()

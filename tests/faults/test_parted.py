@@ -57,7 +57,9 @@ def _drained(fr: Country) -> bool:
 
 
 def _in_order(country: Country) -> None:
-    for _, posts in groupby(country.rows("select author, title from posts order by author, rowid"), lambda row: row["author"]):
+    for _, posts in groupby(
+        country.rows("select author, title from posts order by author, rowid"), lambda row: row["author"]
+    ):
         came = [row["title"] for row in posts]
         assert sorted(came) == came
 
