@@ -1,9 +1,10 @@
 # Each target is one line one could type; make only remembers them and sets the virtual environment up.
-.PHONY: venv demo town test check bench docs lock clean
+.PHONY: venv demo town test faults check bench docs lock clean
 .DEFAULT_GOAL := test
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
+FAULTS ?= tests/faults/test_mixed.py
 READY := .venv/.ready
 
 venv: $(READY)
@@ -23,6 +24,9 @@ town: $(READY)  ## two empty instances that list each other
 
 test: $(READY)  ## everything but `slow`
 	$(BIN)/python -m tests.tools.run $(ARGS)
+
+faults: $(READY)  ## twenty minutes of all faults over five instances (FAULT_MINUTES=5, or FAULTS=tests/faults for all that is `slow`)
+	$(BIN)/python -m pytest $(FAULTS) -m slow -q -s $(ARGS)
 
 check: $(READY)  ## the daily gate
 	$(BIN)/python -m tests.tools.check $(ARGS)

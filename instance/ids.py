@@ -24,6 +24,16 @@ def new_ulid(now: datetime) -> str:
     return _encode(number)
 
 
+def begin_after(ulid: str) -> None:
+    """Make only later ones from now on: the process before this one may have had a clock that was ahead."""
+    global _last
+    number = 0
+    for letter in ulid:
+        number = number * 32 + _ALPHABET.index(letter)
+    with _lock:
+        _last = max(_last, number)
+
+
 def first_ulid(at: datetime) -> str:
     """Return the least ULID of that millisecond: whatever was made before it sorts before it."""
     return _encode(max(0, int(at.timestamp() * 1000)) << _RANDOM_BITS)

@@ -18,6 +18,7 @@ from federation.ports import Clock
 from federation.uri import Uri
 from instance import log
 from instance.config import Config
+from instance.ids import begin_after
 from instance.metrics import Metrics
 from instance.own_keys import MakeRsa, OwnKeys
 from instance.services.passwords import HashPassword, hash_password
@@ -171,6 +172,7 @@ async def open_node(
     try:
         await store.migrate()
         await _belongs_to(store, config)
+        await _goes_on(store)
         keys = OwnKeys(store, vault, config, clock, issuer, make_rsa)
         await _opens(keys, config)
         node = Node(config, store, vault, keys, clock, hash_password)
@@ -207,6 +209,13 @@ async def _belongs_to(store: Store, config: Config) -> None:
         raise NotPrepared("the database is empty; run `esanum init` first")
     if row["value"] != config.origin:
         raise NotPrepared(f"the database belongs to {row['value']}; origin = {config.origin!r} cannot use it")
+
+
+async def _goes_on(store: Store) -> None:
+    """Have ids rise on from the last message that was queued: in their order messages are sent."""
+    row = await store.one("deliveries.last")
+    if row is not None and row["id"] is not None:
+        begin_after(row["id"])
 
 
 async def _opens(keys: OwnKeys, config: Config) -> None:

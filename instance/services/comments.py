@@ -247,7 +247,7 @@ class Comments:
         await tx.run(
             "comments.add", uri=word.id, slug=slug, origin=self._node.origin, post=post["uri"], parent=parent["uri"],
             author=author["uri"], content=word.content, source=source, language=word.language,
-            role_then=author["role"], now=to_ms(self._node.clock()),
+            role_then=author["role"], now=to_ms(word.published),
         )  # fmt: skip
         for person in word.mentions:
             await tx.run("posts.add_mention", object=word.id, doctor=person.href)

@@ -44,6 +44,7 @@ _REMEMBERED: Final = 8_192
 _NEVER_AGAIN: Final = datetime.max.replace(tzinfo=UTC)
 _NO_CREDENTIAL: Final = Reason.NO_CREDENTIAL.value
 _SUSPENDED: Final = Reason.SUSPENDED.value
+_STATUS_UNKNOWN: Final = Reason.STATUS_UNKNOWN.value
 
 
 @dataclass(slots=True)
@@ -283,8 +284,15 @@ class Directory:
             doctor = with_standing(doctor, Reason.EXPIRED.value)
         refusal = refusal_of(doctor)
         if refusal is not None:
-            raise refusal
+            raise self._with_wait(refusal, sibling)
         return doctor
+
+    def _with_wait(self, refusal: Refused, sibling: Sibling) -> Refused:
+        """Where lists were never read, the wait is until they are asked for again."""
+        if refusal.answer_code == _STATUS_UNKNOWN:
+            wait = self.lists.seconds_to_next(sibling.origin)
+            refusal.retry_after = wait if wait is not None else refusal.retry_after
+        return refusal
 
     async def _freshened(self, uri: Uri, sibling: Sibling, verdict: _Verdict, doctor: KnownDoctor) -> _Verdict | None:
         """Have the status lists read again where the verdict rests on old ones, and judge by what there is then."""

@@ -30,6 +30,8 @@ MISSING_FOR: Final = timedelta(minutes=5)
 GONE_FOR: Final = timedelta(hours=1)
 _MINUTE: Final = timedelta(minutes=1)
 _REMEMBERED: Final = 4_096
+#: Answers that say nothing of what was asked for: it may be there when the sibling has time.
+_BUSY: Final = frozenset({408, 425, 429})
 
 T = TypeVar("T")
 
@@ -132,12 +134,17 @@ class Fetcher:
         return await self._flights.do(url, lambda: self._document(url, sibling, now))
 
     async def json(self, url: Uri, sibling: Sibling, accept: str, *, limit: int = MAX_DOCUMENT) -> dict[str, Any]:
-        """Return JSON of another media type (WebFinger, status lists), at most `limit` bytes; nothing is remembered."""
+        """Return JSON of another media type (WebFinger, status lists), at most `limit` bytes; nothing is remembered.
+
+        Raises NotReached where the sibling is busy or failing, NotThere for every other answer that is none.
+        """
         self._node.allowlist().require(url.origin, Direction.FETCH)
         answer = await self._get(url, sibling, accept, limit)
         media = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
         if answer.status == NotASibling.status and _code(answer) == NotASibling.code:
             raise NotListed(NotASibling.code)
+        if answer.status >= 500 or answer.status in _BUSY:
+            raise NotReached(f"status {answer.status}")
         if answer.status != 200 or media not in accept.split(", "):
             raise NotThere(f"status {answer.status}")
         return parse.strict_json(answer.body, limit)

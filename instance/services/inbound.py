@@ -47,6 +47,8 @@ PATIENCE: Final = 30.0
 _FORGOTTEN: Final = "messages without heads"
 _MOST_FORGOTTEN: Final = 50_000
 _CONTACT_EVERY: Final = timedelta(seconds=10)
+#: By so much the clocks of two processes may differ.
+_A_MINUTE: Final = timedelta(minutes=1)
 _REMEMBERED: Final = 1_024
 
 
@@ -219,7 +221,9 @@ class InboundQueue:
         """
         self._raise_fault()
         apart = "".join(f"|{origin}|" for origin in self._lanes)
-        rows = await self._node.store.all("inbound.due", now=to_ms(self._node.clock()), count=limit, apart=apart)
+        now = self._node.clock()
+        far = to_ms(now + WAITS[-1] + _A_MINUTE)
+        rows = await self._node.store.all("inbound.due", now=to_ms(now), far=far, count=limit, apart=apart)
         by_origin: dict[str, list[Row]] = {}
         for row in rows:
             by_origin.setdefault(row["origin"], []).append(row)

@@ -67,7 +67,7 @@ class Publishing(Comments, Reactions):
             done = await acting.once(self._node, tx, doctor_uri, "post", draft.form_key, slug)
             if done is not None:
                 return done
-            await self._keep(tx, author, slug, checked)
+            await self._keep(tx, author, slug, checked, to_ms(post.published))
             if checked.audience is not Audience.NATIONAL:
                 await sending.send(self._node, tx, self._said(Create, author, post, checked), targets)
             return slug
@@ -212,9 +212,9 @@ class Publishing(Comments, Reactions):
         dropped = sending.of_holders(self._node, held - reached) if leaves else []
         return _Mended(author, before, after, at, post, told, dropped)
 
-    async def _keep(self, tx: Transaction, author: Row, slug: str, checked: CheckedPost) -> None:
+    async def _keep(self, tx: Transaction, author: Row, slug: str, checked: CheckedPost, now: int) -> None:
+        """Keep a new post; `now` is what siblings are told as well."""
         node, uri = self._node, f"{self._node.origin}/posts/{slug}"
-        now = to_ms(node.clock())
         await tx.run(
             "posts.add", uri=uri, slug=slug, origin=node.origin, author=author["uri"], role_then=author["role"],
             context=f"{uri}/context", now=now, **_columns(checked),

@@ -2,13 +2,15 @@
 
 A list is read when a credential that holds otherwise first names it, when its issuer says that it has changed, and when
 it has become too old; of one issuer every ten seconds at most, in the long run. One that cannot be read leaves the last
-good copy, with its age. A changed bit takes the doctor's standing away, or gives it back, in the transaction that keeps
-the list. A revocation is final: a list that clears one is an alarm, and clears nothing here.
+good copy, with its age; one of which there is no copy is asked for again until its issuer answers. A changed bit takes
+the doctor's standing away, or gives it back, in the transaction that keeps the list. A revocation is final: a list that
+clears one is an alarm, and clears nothing here.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,6 +49,8 @@ MOST: Final = 64
 AT_ONCE: Final = 8
 #: From this age of a list on, nobody's mark is shown who stands in it.
 NO_MARK: Final = timedelta(hours=72)
+#: Seconds that a reading may take: whoever waits for it comes back when it is over.
+_READ_WITHIN: Final = 5
 VC_ACCEPT: Final = "application/vc, application/json"
 
 
@@ -58,6 +62,10 @@ class _Issuer:
     due_at: datetime
     failures: int = 0
 
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is time; what is farther away than the usual wait was planned before the clock was set back."""
+        return not now < self.due_at <= now + EVERY
+
 
 class StatusLists:
     """The stored lists of all siblings; a mapping of them is what `verification.credential.check` takes."""
@@ -66,6 +74,8 @@ class StatusLists:
         self._node, self._fetcher = node, fetcher
         self._lists: dict[Uri, StatusList] = {}
         self._issuers: dict[str, _Issuer] = {}
+        #: Lists that a credential names, of which there is no copy because their issuer did not answer, by origin.
+        self._wanted: dict[str, dict[Uri, Purpose]] = {}
         self._flights = SingleFlight()
         self._polls: dict[str, asyncio.Task[object]] = {}
         self._places = asyncio.Semaphore(AT_ONCE)
@@ -87,6 +97,14 @@ class StatusLists:
     def confirmed_at(self, origin: str) -> datetime | None:
         """When the oldest of an issuer's lists was read; None where we hold none."""
         return min((one.fetched_at for one in self._lists.values() if Uri(one.id).origin == origin), default=None)
+
+    def seconds_to_next(self, origin: str) -> int | None:
+        """In how many seconds lists that could not be read are asked for again; None where none is waited for."""
+        if origin not in self._wanted:
+            return None
+        state, now = self._state(origin), self._node.clock()
+        left = 0.0 if state.is_due(now) else (state.due_at - now).total_seconds()
+        return math.ceil(left) + _READ_WITHIN
 
     def is_young(self, origin: str) -> bool:
         """Whether an issuer's lists were all read within the quarter of an hour in which their silence is trusted."""
@@ -112,9 +130,13 @@ class StatusLists:
         missing = [(one.list, one.purpose) for one in stands_in(credential, sibling) if one.list not in self._lists]
         if not missing:
             return await self.refresh(sibling.origin)
-        if len(self._of(sibling.origin)) + len(missing) > MOST:
+        wanted = {**self._wanted.get(sibling.origin, {}), **dict(missing)}
+        if len(self._of(sibling.origin)) + len(wanted) > MOST:
             self._node.log.warning("status_list", sibling=sibling.origin, code="too_many")
             return False
+        if self._has_just_failed(sibling.origin, missing):
+            return False
+        self._wanted[sibling.origin] = wanted
         return await self._flights.do(sibling.origin, lambda: self._read_all(sibling, missing))
 
     async def announced(self, origin: str) -> None:
@@ -144,7 +166,7 @@ class StatusLists:
         sibling = self._node.allowlist().find(origin)
         if sibling is None or sibling.refusal(Direction.FETCH) is not None:
             return False
-        return await self._flights.do(origin, lambda: self._read_all(sibling, self._of(origin)))
+        return await self._flights.do(origin, lambda: self._read_all(sibling, self._all_of(origin)))
 
     async def poll_due(self) -> None:
         """Read what has become due, and wait for it."""
@@ -156,10 +178,10 @@ class StatusLists:
         So many issuers are read at once, those that answered last time first; one that hangs keeps no other waiting.
         """
         now = self._node.clock()
-        for origin in sorted(self.origins(), key=lambda each: (self._state(each).failures, each)):
+        for origin in sorted(self.origins() | self._wanted.keys(), key=lambda each: (self._state(each).failures, each)):
             if self._node.allowlist().find(origin) is None:
                 self.forget(origin)
-            elif origin not in self._polls and self._state(origin).due_at <= now:
+            elif origin not in self._polls and self._state(origin).is_due(now):
                 self._polls[origin] = asyncio.create_task(self._poll(origin))
         return tuple(self._polls.values())
 
@@ -182,6 +204,7 @@ class StatusLists:
     def forget(self, origin: str) -> None:
         """Forget an issuer's lists in memory; rows are the caller's to delete."""
         self._issuers.pop(origin, None)
+        self._wanted.pop(origin, None)
         for uri, _ in list(self._of(origin)):
             del self._lists[uri]
 
@@ -196,10 +219,17 @@ class StatusLists:
             except BadStatusList as fault:
                 failed = True
                 self._node.log.warning("status_list", sibling=sibling.origin, code=fault.failure)
-            except (Refused, NotReached, NotThere) as fault:
+            except NotReached as fault:
                 failed = True
                 self._node.log.info("status_list", sibling=sibling.origin, code=fault.code)
+                continue  # what is wanted stays wanted: what answers later is read later
+            except (Refused, NotThere) as fault:
+                failed = True
+                self._node.log.info("status_list", sibling=sibling.origin, code=fault.code)
+            self._no_longer_wanted(sibling.origin, uri)
         self._plan(state, failed)
+        if sibling.origin in self._wanted and not failed:  # it was named while others were being read
+            state.due_at = self._node.clock() + AT_MOST
         if not failed:
             await self._release(sibling.origin)
         return not failed
@@ -280,6 +310,22 @@ class StatusLists:
 
     def _of(self, origin: str) -> list[tuple[Uri, Purpose]]:
         return [(one.id, one.purpose) for one in self.of(origin)]
+
+    def _all_of(self, origin: str) -> list[tuple[Uri, Purpose]]:
+        """Every list of an issuer that is to be read: those we hold, and those we could not read so far."""
+        return list({**self._wanted.get(origin, {}), **dict(self._of(origin))}.items())
+
+    def _has_just_failed(self, origin: str, missing: Iterable[tuple[Uri, Purpose]]) -> bool:
+        """Whether these lists were asked for within the last ten seconds, in vain."""
+        wanted, age = self._wanted.get(origin, {}), self._node.clock() - self._state(origin).read_at
+        known = all(uri in wanted for uri, _ in missing)
+        return known and timedelta(0) <= age < AT_MOST and not self._flights.under_way(origin)
+
+    def _no_longer_wanted(self, origin: str, uri: Uri) -> None:
+        wanted = self._wanted.get(origin, {})
+        wanted.pop(uri, None)
+        if not wanted:
+            self._wanted.pop(origin, None)
 
     def _state(self, origin: str) -> _Issuer:
         """What is planned for an issuer; after a start everything is due, at its age."""

@@ -14,7 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,8 @@ class Country:
     authors: list[Author] = field(default_factory=list)
     process: subprocess.Popen[bytes] | None = None
     starts: int = 0
+    #: What its command line begins with.
+    prefix: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -65,23 +67,28 @@ class Country:
         limited = ["sh", "-c", 'ulimit -n "$0" && exec "$@"', str(files)] if files else []
         with (self.folder / f"log-{command}-{self.starts}").open("wb") as log:
             self.process = subprocess.Popen(
-                [*limited, sys.executable, "-m", script, "-c", str(self.file), command],
+                [*self.prefix, *limited, sys.executable, "-m", script, "-c", str(self.file), command],
                 stderr=log, stdout=log, env={**os.environ, **environment},
             )  # fmt: skip
 
-    def until_ready(self) -> float:
+    def until_ready(self, patience: float = PATIENCE) -> float:
         """Return when health says so, and how long that took."""
         began = time.monotonic()
         assert self.process is not None
-        while time.monotonic() - began < PATIENCE:
+        said = ""
+        while time.monotonic() - began < patience:
             if self.process.poll() is not None:
                 raise AssertionError(f"{self.name} ended: {self.log()}")
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics}/health", timeout=5):
                     return time.monotonic() - began
-            except OSError:
-                time.sleep(0.01)
-        raise AssertionError(f"{self.name} is not ready: {self.log()}")
+            except urllib.error.HTTPError as error:
+                with error:
+                    said = error.read().decode()
+            except OSError as fault:
+                said = str(fault)
+            time.sleep(0.01)
+        raise AssertionError(f"{self.name} is not ready: {said}: {self.log()}")
 
     def health(self) -> dict[str, Any]:
         """What health says, whether it is well or not."""
@@ -147,19 +154,27 @@ class Country:
         connection.close()
 
 
-async def make_countries(folder: Path, *names: str, authors: int = 1, server: str = "hypercorn") -> list[Country]:
-    """Make instances on free ports, each listing all others; the first has doctors who are signed in."""
-    network = Network(MovedClock(datetime.now(UTC)))
+async def make_countries(
+    folder: Path, *names: str, authors: int = 1, everywhere: bool = False, days: int = 0, server: str = "hypercorn",
+    https: Path | None = None,
+) -> list[Country]:  # fmt: skip
+    """Make instances on free ports, each listing all others; the first has so many doctors who are signed in.
+
+    The others have one, or as many `everywhere`. All of it is so many days old. With the certificate of
+    an authority they are called `https://NAME.example`, and somebody else speaks TLS for them.
+    """
+    network = Network(MovedClock(datetime.now(UTC) - timedelta(days=days)))
     ports = free_ports(2 * len(names))
     found = []
     for name, port, metrics in zip(names, ports[::2], ports[1::2], strict=True):
-        origin = f"http://{name}.localhost:{port}"
+        origin = f"https://{name}.example" if https else f"http://{name}.localhost:{port}"
         place = await network.add(
-            folder, name, origin=origin, listen=f"127.0.0.1:{port}", metrics=f"127.0.0.1:{metrics}", server=server
-        )
+            folder, name, origin=origin, listen=f"127.0.0.1:{port}", metrics=f"127.0.0.1:{metrics}", server=server,
+            ca_file=str(https or ""),
+        )  # fmt: skip
         country = Country(name, folder / name, origin, port, metrics)
         _write_config(country, place)
-        country.authors = [await _author(place, number) for number in range(1 if found else authors)]
+        country.authors = [await _author(place, number) for number in range(1 if found and not everywhere else authors)]
         found.append(country)
     for one, other in itertools.permutations(network.places.values(), 2):
         await one.admits(other)
@@ -179,7 +194,7 @@ def _write_config(country: Country, place: Place) -> None:
     config = place.config
     lines = {
         "origin": config.origin, "country": config.country, "name": config.name, "listen": config.listen,
-        "metrics": config.metrics, "server": config.server,
+        "metrics": config.metrics, "server": config.server, "ca_file": config.ca_file,
     }  # fmt: skip
     text = "".join(f'{name} = "{value}"\n' for name, value in lines.items())
     country.file.write_text(text + "rsa_bits = 2048\n", "utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Final
 
 import federation.delivery
 import federation.lanes
 from instance.cli import main
 
+SHORTLY: Final = (timedelta(milliseconds=300),) * 1_000
+
 if __name__ == "__main__":
-    shortly = (timedelta(milliseconds=300),) * 1_000
-    federation.delivery.BACK_OFF = federation.lanes.BACK_OFF = shortly  # type: ignore[misc]
+    federation.delivery.BACK_OFF = federation.lanes.BACK_OFF = SHORTLY  # type: ignore[misc]
     main()

@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from federation.signatures import http_date
-from instance import commands, ops
+from instance import commands, ids, ops
 from tests.doorway import a_create, says
 from tests.faults.test_scripted_sibling import Scripted, facing
-from tests.town import MovedClock, Network, refused
+from tests.network.converging import differences
+from tests.town import MovedClock, Network, refused, rows
 
 pytestmark = pytest.mark.faults
 
@@ -64,6 +65,104 @@ async def test_a_clock_set_back_while_a_lane_waits_does_not_keep_it_waiting(netw
     await town.settle()
 
     assert ["Late"] == await town["de"].titles()
+
+
+async def test_a_clock_set_back_while_a_message_rests_does_not_keep_it_resting(tmp_path):
+    """F26, P2: our own clock was two hours ahead, the message was refused as stale and rests; once mended it is sent."""
+    town, here, there = await two_clocks(tmp_path, 0)
+    marie = await town["fr"].doctor("marie")
+    here.move(hours=2)
+    await marie.posts("Late")
+    await town.settle()
+    rested = [(row["state"], row["last_code"]) for row in (await town["fr"].node.queue.overview())["rows"]]
+    here.now = there.now
+    for clock in (here, there):
+        clock.move(seconds=30)
+    await town.settle()
+
+    assert [("resting", "stale")] == rested
+    assert ["Late"] == await town["de"].titles()
+    await town.close()
+
+
+async def test_a_message_that_rests_is_not_hurried_by_a_small_step(tmp_path):
+    """The twin: what is to rest for hours rests, also where the clock is put right by half a minute."""
+    scripted = Scripted(500)
+    async with facing(tmp_path, scripted) as (node, marie):
+        await marie.posts("Sent")
+        await node.workers.run_until_quiet()
+        for seconds in (-30, 15):
+            node.clock.move(seconds=seconds)
+            await node.workers.run_until_quiet()
+
+        assert 1 == scripted.posts
+        assert ["resting"] == [row["state"] for row in (await node.queue.overview())["rows"]]
+
+
+async def test_a_clock_set_back_does_not_stop_the_reading_of_status_lists(network):
+    """F26: lists whose reading was planned for hours ahead are read when a quarter of an hour is over all the same."""
+    town = await network("fr", "de")
+    anna, lists = await town["de"].doctor("anna"), town["fr"].node.directory.lists
+    await anna.posts("First contact")
+    await town.settle()
+    town.clock.move(hours=2)
+    await lists.poll_due()
+    town.clock.move(hours=-2)
+    await lists.poll_due()
+    read = sum("/vc/status/" in contact.url for contact in town.contacts)
+    await lists.poll_due()
+
+    assert 2 * 2 + 2 == read
+    assert read == sum("/vc/status/" in contact.url for contact in town.contacts)
+
+
+async def test_what_is_written_after_a_restart_comes_after_what_was_written_before(network, monkeypatch):
+    """F26, F1: written with a clock two hours ahead, then restarted with the right one: still sent in the order written."""
+    town = await network("fr", "de")
+    marie = await town["fr"].doctor("marie")
+    town.down.add("de")
+    town.clock.move(hours=2)
+    await marie.posts("First")
+    await town.settle()
+    town.clock.move(hours=-2)
+    monkeypatch.setattr(ids, "_last", 0)  # what a new process knows of the old one's
+    await town["fr"].reopen()
+    marie.place = town["fr"]
+    await marie.posts("Second")
+    town.down.clear()
+    town.clock.move(minutes=2)
+    await town.settle()
+
+    assert ["First", "Second"] == [
+        row["title"] for row in await rows(town["de"].node, "select title from posts order by rowid")
+    ]
+
+
+async def test_an_hour_is_told_as_it_is_kept(network):
+    """However long the writing takes, and whatever the clock does meanwhile: siblings are told the time that stands here."""
+    town = await network("fr", "de")
+    marie, anna = await town["fr"].doctor("marie"), await town["de"].doctor("anna")
+    await anna.posts("Asked")
+    await town.settle()
+    (asked,) = await rows(town["fr"].node, "select uri from posts")
+    true = town["fr"].node.clock
+    town["fr"].node.clock = Hurried(true.now)
+    await marie.posts("Told")
+    await marie.comments(asked["uri"], "Answered")
+    town["fr"].node.clock = true
+    await town.settle()
+
+    assert {"Told", "Asked"} == set(await town["de"].titles())
+    assert [] == await differences(town)
+
+
+class Hurried(MovedClock):
+    """A clock that is three seconds later whenever it is looked at."""
+
+    def __call__(self) -> datetime:
+        """The time."""
+        self.move(seconds=3)
+        return self.now
 
 
 async def test_a_clock_set_back_makes_no_replay_count(network):

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from federation import render
 from federation.signatures import Profile, sign
 from federation.uri import Uri
-from federation.vocabulary import Delete, Like, Undo
+from federation.vocabulary import Delete, Like, Undo, Update
 from instance.ids import new_ulid
 from tests.bench.ground import make_ground
 from tests.bench.letters import creates
@@ -104,21 +104,24 @@ def _signed(ground, author, target):
 
 
 async def test_what_comes_too_early_wins_after_a_restart_too(network):
-    """F24, F25: Delete and Undo before what they concern, the receiver restarted between them: same state as in order."""
+    """F24, F25: Delete, Undo and Update before what they concern, the receiver restarted between: same state as in order."""
     town = await network("fr", "de")
     marie, anna = await town["fr"].doctor("marie"), await town["de"].doctor("anna")
     slug = await anna.posts("Liked")
     await town.settle()
     liked = Uri.parse(f"{town['de'].node.origin}/posts/{slug}")
     post, like = a_post(marie), an_act(marie, Like, object=liked)
-    late = [a_create(marie, post), like]
-    for early in (an_act(marie, Delete, object=post.id), an_act(marie, Undo, object=like.id)):
+    old = a_post(marie, title="Old")
+    new = a_post(marie, id=old.id, title="New", updated=old.published + timedelta(minutes=1))
+    late = [a_create(marie, post), like, a_create(marie, old)]
+    takes_back = [an_act(marie, Delete, object=post.id), an_act(marie, Undo, object=like.id)]
+    for early in (*takes_back, an_act(marie, Update, object=new, to=new.to)):
         assert 202 == (await says(marie, town["de"], early)).status
     await town["de"].reopen()
     for activity in late:
         assert 202 == (await marie.sends(town["de"], render.activity(activity))).status
     await town.settle()
 
-    assert ["Liked"] == await town["de"].titles()
+    assert ["Liked", "New"] == sorted(await town["de"].titles())
     assert [] == await rows(town["de"].node, "select 1 from likes")
     assert [] == await rows(town["de"].node, "select 1 from notifications")

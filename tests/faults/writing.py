@@ -50,7 +50,7 @@ class Writers:
             thread.join(30)
 
     def _write(self, authors: list[Author]) -> None:
-        browser = _Browser(self._country)
+        browser = Browser(self._country)
         for number in range(self._each):
             for author in authors:
                 title = f"{self._word} {number:03} of {author.handle}"
@@ -67,31 +67,38 @@ class Writers:
         browser.close()
 
 
-class _Browser:
+class Browser:
+    """One connection to a country's pages, kept open as a browser does."""
+
     def __init__(self, country: Country) -> None:
         self._port, self._host = country.port, country.origin.partition("://")[2]
+        self._cookie = "__Host-session" if country.origin.startswith("https:") else "session"
         self._connection: http.client.HTTPConnection | None = None
 
     def publish(self, author: Author, title: str) -> int:
-        """Send the form; the status, or 0 where no answer came."""
+        """Send the form of a post; the status, or 0 where no answer came."""
         fields = {
-            "csrf": author.csrf, "form_key": f"{author.handle}-{title}", "kind": "case", "title": title,
-            "text": "Made up.", "specialty": "cardiology", "language": "en", "audience": "federation", "named": "",
+            "form_key": f"{author.handle}-{title}", "kind": "case", "title": title, "text": "Made up.",
+            "specialty": "cardiology", "language": "en", "audience": "federation", "named": "",
         }  # fmt: skip
+        return self.sends(author, "/write", fields)[0]
+
+    def sends(self, author: Author, path: str, fields: dict[str, str]) -> tuple[int, str]:
+        """Send a form; the status and where it leads, or 0 where no answer came."""
         headers = {
-            "Host": self._host, "Cookie": f"session={author.token}", "Sec-Fetch-Site": "same-origin",
+            "Host": self._host, "Cookie": f"{self._cookie}={author.token}", "Sec-Fetch-Site": "same-origin",
             "Content-Type": "application/x-www-form-urlencoded",
         }  # fmt: skip
         try:
             if self._connection is None:
                 self._connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
-            self._connection.request("POST", "/write", urlencode(fields), headers)
+            self._connection.request("POST", path, urlencode({"csrf": author.csrf, **fields}), headers)
             answer = self._connection.getresponse()
             answer.read()
-            return answer.status
+            return answer.status, answer.headers.get("location", "")
         except (OSError, http.client.HTTPException):
             self.close()
-            return 0
+            return 0, ""
 
     def close(self) -> None:
         """Hang up."""

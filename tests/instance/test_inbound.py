@@ -276,6 +276,21 @@ async def test_an_effect_that_the_database_forbids_fails_after_five_tries(networ
     assert [] == await fr.titles()
 
 
+@pytest.mark.parametrize(("back", "tries"), [({"hours": -2}, 2), ({"seconds": -2}, 1)])
+async def test_a_clock_set_back_keeps_no_message_waiting(network: Network, back: dict[str, float], tries: int) -> None:
+    """F26, F32: what was to be tried again hours ahead is tried now; the twin: within its wait a message waits."""
+    fr, anna = network["fr"], await network["de"].doctor("anna")
+    network.clock.move(hours=2)
+    with closing(outside(fr)) as file:
+        file.execute(SPOILT)
+        await says(anna, fr, a_create(anna, a_post(anna)))
+        await fr.node.inbound.apply_next()
+        network.clock.move(**back)
+        await fr.node.inbound.apply_next()
+
+    assert [("waiting", tries)] == await standing(fr)
+
+
 def outside(place: Any) -> sqlite3.Connection:
     """Another program that has the database open."""
     return sqlite3.connect(place.node.config.database.removeprefix("sqlite:///"), isolation_level=None)

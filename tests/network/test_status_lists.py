@@ -33,6 +33,7 @@ from tests.network.lists import (
     lists_are,
     no_post_reaches,
     posts_to,
+    read_at,
     reinstate,
     standing,
     suspend,
@@ -268,9 +269,60 @@ async def test_lists_that_were_never_read_say_nothing(town, de, fr):
     town.clock.move(minutes=2)
     healed = await posts_to(anna, fr, "Healed")
 
-    assert "900" == answer.headers["retry-after"]
     assert 202 == healed.status
     assert "Healed" in await fr.titles()
+    assert int(answer.headers["retry-after"]) in range(27, 44)  # 30 s give or take a quarter, and the reading
+
+
+async def test_lists_that_were_never_read_are_asked_for_until_they_answer(town, de, fr):
+    """8.3: whoever was told to wait comes back to lists that were read meanwhile, and waits no quarter of an hour."""
+    anna = await de.doctor("anna")
+    with lists_are(de, UNREADABLE):
+        first = await posts_to(anna, fr, "Too early")
+        town.clock.move(seconds=int(first.headers["retry-after"]))
+        await fr.node.directory.lists.poll_due()
+        again = await posts_to(anna, fr, "Too early still")
+    waited = int(again.headers["retry-after"])
+    read_before = len(await read_at(fr))
+    town.clock.move(seconds=waited)
+    await fr.node.directory.lists.poll_due()
+    read = len(town.contacts)
+    await fr.node.directory.lists.poll_due()
+
+    assert [503, 503] == [first.status, again.status]
+    assert 45 <= waited <= 80  # twice as long as at first
+    assert 0 == read_before
+    assert 2 == len(fr.node.directory.lists())
+    assert read == len(town.contacts)
+    town.clock.move(minutes=1)
+    assert 202 == (await posts_to(anna, fr, "In time")).status
+
+
+async def test_lists_that_are_not_there_are_not_asked_for_again(town, de, fr):
+    """The twin: an issuer that answers has said what there is; nobody is told to come back before the quarter."""
+    anna = await de.doctor("anna")
+    with lists_are(de, Response(404, {}, b"")):
+        answer = await posts_to(anna, fr, "Nothing")
+        town.clock.move(minutes=1)
+        before = len(town.contacts)
+        await fr.node.directory.lists.poll_due()
+
+    assert (503, "900") == (answer.status, answer.headers["retry-after"])
+    assert before == len(town.contacts)
+
+
+async def test_whoever_is_removed_is_asked_for_no_lists(town, de, fr):
+    """What was waited for of a sibling is forgotten with it."""
+    anna = await de.doctor("anna")
+    with lists_are(de, UNREADABLE):
+        await posts_to(anna, fr, "Too early")
+    await fr.node.siblings.remove(de.node.origin, by="test", reason="test")
+    town.clock.move(minutes=2)
+    before = len(town.contacts)
+    await fr.node.directory.lists.poll_due()
+
+    assert before == len(town.contacts)
+    assert None is fr.node.directory.lists.seconds_to_next(de.node.origin)
 
 
 async def test_a_bit_counts_however_old_its_list_is(town, anna, de, fr):

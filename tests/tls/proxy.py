@@ -10,15 +10,15 @@ from contextlib import suppress
 class TlsProxy:
     """Accepts TLS on one port and passes the bytes on to another."""
 
-    def __init__(self, context: ssl.SSLContext, port: int, behind: int) -> None:
-        self._context, self._port, self._behind = context, port, behind
+    def __init__(self, context: ssl.SSLContext, port: int, behind: int, *, host: str = "127.0.0.1") -> None:
+        self._context, self._port, self._behind, self._host = context, port, behind, host
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self.connections = 0
 
     async def start(self) -> None:
         """Begin to accept."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self._port, ssl=self._context)
+        self._server = await asyncio.start_server(self._serve, self._host, self._port, ssl=self._context)
 
     async def stop(self) -> None:
         """Accept nobody any more, and hang up."""

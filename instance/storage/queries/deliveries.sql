@@ -19,6 +19,9 @@ where inbox = :inbox and activity = :activity;
 select 1 as waiting from deliveries
 where inbox = :inbox and activity = :activity and state in ('waiting', 'resting', 'held');
 
+-- name: last
+select max(id) as id from deliveries;
+
 -- name: withdraw_object
 -- What was to say that this exists is not said any more; the Delete is.
 update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
@@ -44,11 +47,16 @@ where d.origin = :origin and d.state = 'waiting'
       and r.actor = d.actor and r.inbox = d.inbox))
 order by d.priority, d.id limit :limit;
 
+-- fragment: over
+-- Whether the rest is over. What was tried a minute from now or later was tried before the clock was set back: nobody
+-- knows any more how long it was to rest.
+(due_at <= :now or tried_at > :now + 60000)
+
 -- name: resting_due
-select 1 as due from deliveries where origin = :origin and state = 'resting' and due_at <= :now limit 1;
+select 1 as due from deliveries where origin = :origin and state = 'resting' and {{over}} limit 1;
 
 -- name: rested
-update deliveries set state = 'waiting' where origin = :origin and state = 'resting' and due_at <= :now;
+update deliveries set state = 'waiting' where origin = :origin and state = 'resting' and {{over}};
 
 -- name: done
 -- Like every settlement it may be written twice, where the answer to the first commit was lost, and counts once.

@@ -8,10 +8,11 @@ values (:id, :actor, :activity, :type, :origin, :key_id, :profile, :body, :now, 
 on conflict (actor, activity) do nothing;
 
 -- name: due
--- `apart`: the origins that are left alone, each between two bars.
+-- `apart`: the origins that are left alone, each between two bars. Nothing waits until after `far`: what seems to was
+-- put off before the clock was set back.
 select id, actor, activity, type, origin, key_id, profile, kind, body, attempts, received_at, log_epoch, log_number
 from inbound
-where state = 'waiting' and due_at <= :now and :apart not like '%|' || origin || '|%'
+where state = 'waiting' and (due_at <= :now or due_at > :far) and :apart not like '%|' || origin || '|%'
 order by due_at, id limit :count;
 
 -- name: next_due

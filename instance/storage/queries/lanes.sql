@@ -16,7 +16,8 @@ on conflict (origin) do update set last_number = lanes.last_number + 1;
 select l.origin, l.failures, l.next_at, l.width, l.failing_since, l.alarm from lanes l
 where {{free}}
   and (exists (select 1 from deliveries w where w.origin = l.origin and w.state = 'waiting')
-    or exists (select 1 from deliveries r where r.origin = l.origin and r.state = 'resting' and r.due_at <= :now))
+    or exists (select 1 from deliveries r where r.origin = l.origin and r.state = 'resting'
+      and (r.due_at <= :now or r.tried_at > :now + 60000)))
 order by l.origin limit :limit;
 
 -- name: take
