@@ -87,10 +87,13 @@ class Pairings:
             raise Missing()
         return read_pairing(row)
 
-    async def knows(self, origin: str) -> bool:
-        """Whether a pairing with this origin is open that people here have begun or looked into."""
-        row = await self._store.one("pairings.open_of", origin=origin)
-        return row is not None and row["read_at"] is not None
+    async def keys_read_of(self, origin: str) -> frozenset[str]:
+        """The keys read at the home of an instance with which people here are pairing, or have; empty for any other.
+
+        One that is active counts: what the other side says again may have been taken while the answer got lost.
+        """
+        rows = await self._store.all("pairings.read_of", origin=origin)
+        return frozenset(key for row in rows for key in read_pairing(row).found.keys)
 
     async def needs_second(self, actor: Actor, pairing: Pairing) -> bool:
         """Whether this person's confirmation alone would not count here."""

@@ -13,6 +13,11 @@ select {{columns_of_pairing}} from pairings where id = :id;
 -- name: open_of
 select {{columns_of_pairing}} from pairings where origin = :origin and {{open_pairing}};
 
+-- name: read_of
+-- With whom administrators here are pairing, or have: its actor was read at its home.
+select {{columns_of_pairing}} from pairings
+where origin = :origin and read_at is not null and ({{open_pairing}} or state = 'active');
+
 -- name: named
 select {{columns_of_pairing}} from pairings where origin = :origin and name = :name;
 
