@@ -54,7 +54,7 @@ STAFF_ACTS: Final = (
     "sibling.withdrawn", "sibling.expelled", "sibling.copies_kept", "sibling.copies_hidden", "sibling.copies_purged",
     "sibling.listed", "backup.ordered", "backup.keys_ordered",
     "pairing.invited", "pairing.read", "pairing.proposed", "pairing.confirmed", "pairing.confirmed_there",
-    "pairing.declined", "pairing.withdrawn", "pairing.expired",
+    "pairing.declined", "pairing.withdrawn", "pairing.expired", "pairing.unheard",
 )  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from federation.allowlist import LocalPolicy
+from federation.delivery import GIVE_UP_AFTER
 from federation.errors import PairingOver
 from federation.pairing import GRACE, OPEN, Event, State, Verb, moved
 from instance.ids import new_ulid
@@ -47,7 +48,7 @@ REASONS: Final = ("not_agreed", "unknown", "other_fingerprint", "later", "mistak
 LOGGED: Final = {
     "invite": "pairing.invited", "read": "pairing.read", "propose": "pairing.proposed",
     "confirm": "pairing.confirmed", "confirmed_there": "pairing.confirmed_there", "decline": "pairing.declined",
-    "withdraw": "pairing.withdrawn", "expire": "pairing.expired",
+    "withdraw": "pairing.withdrawn", "expire": "pairing.expired", "unheard": "pairing.unheard",
 }  # fmt: skip
 _TIMES: Final = ("read_at", "proposed_at", "confirmed_at", "there_at")
 
@@ -116,6 +117,16 @@ class Pairing:
         """Until when what the other side says still counts: it may have been said in time and got lost."""
         waits = self.state is State.CONFIRMED_HERE or self.is_open_there
         return self.expires_at + GRACE if waits else self.expires_at
+
+    @property
+    def told_until(self) -> datetime:
+        """Until when the other side is told that it is over: as long as any other message is sent."""
+        return self.changed_at + GIVE_UP_AFTER
+
+    @property
+    def was_not_heard(self) -> bool:
+        """Whether we ended it, and the other side never took that."""
+        return self.state in (State.DECLINED, State.WITHDRAWN) and not self.owed and bool(self.last_code)
 
     def after(self, event: Event, **changes: Any) -> Pairing:
         """Return it after an event; raise PairingOver where its state knows no such move."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from federation import pairing as protocol
 from federation import signatures
+from federation.delivery import GIVE_UP_AFTER
 from federation.errors import (
     Malformed,
     NoSuchPairing,
@@ -274,12 +275,15 @@ class PairingWire:
     async def sweep(self) -> None:
         """End those whose time is over, and forget those that ended long ago.
 
-        One that was confirmed here hears the other side's word a day longer; as long the other side is told.
+        One that was confirmed here hears the other side's word a day longer; as long the other side is told. That it is
+        over the other side is told as long as it would be sent anything else.
         """
         now = self._node.clock()
         for row in await self._store.all("pairings.due", now=to_ms(now)):
             if now >= read_pairing(row).hears_until():
                 await self._expire(row["id"])
+        for row in await self._store.all("pairings.unheard", before=to_ms(now - GIVE_UP_AFTER)):
+            await self._let_go(row["id"])
 
         async def forget(tx: Transaction) -> None:
             await tx.run(
@@ -303,5 +307,18 @@ class PairingWire:
             await note(self._node, tx, after, "expire", SYSTEM.id, UNANSWERED)
             if before.state is State.ACTIVE:
                 await undo(self._node, tx, after, SYSTEM.id)
+
+        await self._store.write(work)
+
+    async def _let_go(self, id: str) -> None:
+        """Say no longer that it is over to whoever never took it; what it answered last stays to be seen."""
+
+        async def work(tx: Transaction) -> None:
+            before, now = await require(tx, id), self._node.clock()
+            if before.owed not in _ENDING or now < before.told_until:
+                return
+            after = replace(before, owed="", next_at=0, last_code=before.last_code or "not_reached")
+            await put(tx, after, now)
+            await note(self._node, tx, after, "unheard", SYSTEM.id, after.last_code)
 
         await self._store.write(work)

@@ -18,9 +18,11 @@ from federation.allowlist import Direction, LocalPolicy
 from federation.allowlist_changes import Effect
 from federation.vocabulary import PostKind
 from instance.ids import first_ulid
-from instance.services import sibling_entries
+from instance.services import key_alarm, sibling_entries
 from instance.services.errors import Missing
-from instance.services.sibling_changes import Change
+from instance.services.pairing_rows import ENDINGS, REASONS
+from instance.services.pairing_rows import LOGGED as OF_PAIRING
+from instance.services.sibling_changes import LOGGED, RENEW, Change
 from instance.services.sibling_days import DAY, SHOWN
 from instance.services.sibling_entries import FACETS, authority_of
 from instance.storage.store import Row
@@ -220,7 +222,10 @@ class Told:
     at: int
     act: str
     by: Sequence[str]
+    #: As somebody gave it; empty where it is a code (`because`), or what the act says anyhow.
     reason: str
+    #: The text of a reason that is a code.
+    because: str
     touched: Mapping[str, int] | None
 
 
@@ -230,12 +235,18 @@ async def history(node: Node, origin: str) -> list[Told]:
 
 
 def _told(change: Change) -> Told:
+    coded = _BECAUSE.get(change.reason, "")
+    said_anyhow = change.act.startswith(_PAIRING) or change.act == RENEW or change.reason.startswith("pairing ")
+    if change.act.startswith(_PAIRING) and change.reason in (*REASONS, *ENDINGS):
+        coded = f"pairing.reason.{change.reason}"
     return Told(
-        at=to_ms(change.at), act=change.act, by=change.by.split(", "), reason=change.reason, touched=change.touched
-    )
+        at=to_ms(change.at), act=change.act, by=change.by.split(", "), touched=change.touched, because=coded,
+        reason="" if coded or said_anyhow else change.reason,
+    )  # fmt: skip
 
 
-#: The acts of the record that have a name in the catalogues.
-ACTS: Final = (
-    "add", "repin", "renew", "remove", *LocalPolicy, *FACETS[1:], "expel", "keep", "hide", "purge",
-)  # fmt: skip
+_PAIRING: Final = "pairing_"
+#: Reasons of the instance itself, and how pages say them.
+_BECAUSE: Final = {key_alarm.CODE: "pairing.alarm_why"}
+#: The acts of the record, each of which has a name in the catalogues.
+ACTS: Final = (*LOGGED, RENEW, *(f"{_PAIRING}{act}" for act in OF_PAIRING))
