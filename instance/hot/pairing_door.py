@@ -63,8 +63,8 @@ class PairingDoor:
         claim = pairing.claimed(head, host, node.origin, node.clock(), window)
         trail.origin, trail.key_id, trail.profile = claim.key_id.origin, claim.key_id, claim.profile.value
         origin = claim.key_id.origin
-        # Strangers, however many, keep nobody out with whom administrators here are in the middle of it. To name a key of
-        # theirs is no proof of having it: until then the address pays, and without it whoever came is one of the strangers.
+        # Strangers, however many, keep nobody out with whom administrators here are in the middle of it. To name a key
+        # is no proof of having it: until then the address pays, and without it whoever came is one of the strangers.
         known = await node.pairings.keys_read_of(origin)
         if not known:
             self._all.count("")

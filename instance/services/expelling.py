@@ -65,7 +65,7 @@ _PURGED_AT_LAST: Final = (
 async def leave(node: Node, tx: Transaction, origin: str) -> None:
     """Take an entry off the list with what hangs on it: queue, keys, status lists, pairings that are not over.
 
-    Raises Rejected(unknown_sibling).
+    Whoever calls has taken the turn of the allowlist. Raises Rejected(unknown_sibling).
     """
     await end_all(tx, origin, node.clock())
     if not await tx.run("siblings.remove", origin=origin):

@@ -22,7 +22,7 @@ from instance.services.allowlist_cache import write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import BY_LIST, Touched, follow, record, to_json
+from instance.services.sibling_changes import BY_LIST, Touched, follow, record, take_turn, to_json
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -111,6 +111,7 @@ class Entries:
 
         async def work(tx: Transaction) -> bool:
             await tx.take_turn("federation list")
+            await take_turn(tx)
             if await tx.one("farewells.get", origin=member.origin) is not None:
                 return False  # another process admitted it, and two administrators expelled it meanwhile
             if not await tx.run("federation_list.add_entry", **entry):

@@ -24,7 +24,7 @@ from instance.services.errors import Missing
 from instance.services.expelling import welcome
 from instance.services.orders import who
 from instance.services.pairing_ends import turn_of
-from instance.services.sibling_changes import record, to_json
+from instance.services.sibling_changes import record, take_turn, to_json
 from instance.services.siblings import entry_of
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -170,7 +170,8 @@ def read_pairing(row: Row) -> Pairing:
 
 
 async def require(tx: Transaction, id: str) -> Pairing:
-    """Return a pairing as this unit of work sees it, its origin's turn taken; raise Missing."""
+    """Return a pairing as this unit of work sees it, the allowlist's and its origin's turn taken; raise Missing."""
+    await take_turn(tx)
     row = await tx.one("pairings.get", id=id)
     if row is None:
         raise Missing()

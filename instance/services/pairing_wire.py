@@ -51,6 +51,7 @@ from instance.services.pairing_rows import (
     require,
     undo,
 )
+from instance.services.sibling_changes import take_turn
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.people import SYSTEM
@@ -90,6 +91,8 @@ class PairingWire:
             raise OtherFingerprint
 
         async def work(tx: Transaction) -> tuple[Pairing, bool]:
+            if message.verb is not Verb.INVITE:
+                await take_turn(tx)
             await turn_of(tx, found.origin)
             before = await self._meant(tx, message, found)
             if before is None:

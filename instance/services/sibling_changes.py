@@ -33,7 +33,7 @@ LOGGED: Final = {
     "remove": "sibling.removed", "inherit": "sibling.resumed", "read-only": "sibling.read_only",
     "pause": "sibling.paused", "block": "sibling.blocked", "countries": "sibling.countries_changed",
     "note": "sibling.note_changed", "expel": "sibling.expelled", "keep": "sibling.copies_kept",
-    "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged", "list": "sibling.listed",
+    "alone": "sibling.opened_alone", "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged", "list": "sibling.listed",
 }  # fmt: skip
 
 
@@ -75,6 +75,14 @@ class Change:
             before=orjson.loads(row["before"]), after=orjson.loads(row["after"]), touched=orjson.loads(row["touched"]),
             at=from_ms(row["at"]),
         )  # fmt: skip
+
+
+async def take_turn(tx: Transaction) -> None:
+    """Wait until no other unit of work changes the allowlist: what this one reads of it stays so until it has written.
+
+    It is taken before the turn of a pairing, after the one of the federation list, and before that of the audit log.
+    """
+    await tx.take_turn("allowlist")
 
 
 async def record(

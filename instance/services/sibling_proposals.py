@@ -22,7 +22,7 @@ from instance.services.dossiers.errors import mapped
 from instance.services.errors import Missing, Rejected
 from instance.services.expelling import FATES, Expelling
 from instance.services.orders import check_order
-from instance.services.sibling_changes import follow
+from instance.services.sibling_changes import follow, take_turn
 from instance.services.sibling_entries import EntryChange, Preview, version_of
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -38,7 +38,6 @@ CODES: Final = (*sibling_entries.CODES, "unknown_sibling", "not_narrowed", "reas
 CHANGE, IMPORT, EXPEL = "change", "import", "expel"
 #: What the audit log calls a proposal, and its end without effect; what is carried out has the name of its change.
 PROPOSED, WITHDRAWN = "sibling.proposed", "sibling.withdrawn"
-_TURN: Final = "allowlist"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,7 +115,7 @@ class Proposals:
         await self._node.allowlist.refresh_if_changed()
 
         async def work(tx: Transaction) -> bool:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             found = await self._previews(tx, changes)
             wide = [each for row, each in found if each.widens and not await self._is_undone(tx, row, each, actor)]
             for origin in [""] if kind == IMPORT else [each.origin for _, each in found]:
@@ -142,7 +141,7 @@ class Proposals:
         check_order(actor.id, reason)
 
         async def work(tx: Transaction) -> None:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             row = await sibling_entries.require(tx, origin)
             _require_narrowed(row)
             _require_same(version_of(row), seen)
@@ -156,7 +155,7 @@ class Proposals:
         check_order(actor.id, reason)
 
         async def work(tx: Transaction) -> None:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             await self._expelling.require_fate(tx, origin, fate, seen)
             await self._replace(tx, fate, origin, Asked(seen=seen), actor, reason)
 
@@ -171,7 +170,7 @@ class Proposals:
         await self._node.allowlist.refresh_if_changed()
 
         async def work(tx: Transaction) -> Proposal:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             proposal, now = await self._waits(tx, id), self._node.clock()
             with mapped():
                 _require_second(proposal, actor, now)
@@ -193,7 +192,7 @@ class Proposals:
         _require_administrator(actor)
 
         async def work(tx: Transaction) -> Proposal:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             proposal, now = await self._waits(tx, id), self._node.clock()
             if not await tx.run("sibling_proposals.decide", id=id, state="withdrawn", by=actor.id, now=to_ms(now)):
                 raise Missing()

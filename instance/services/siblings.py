@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, Final
 from federation.allowlist import LocalPolicy, Sibling
 from federation.uri import BadUri, Uri, parse_origin
 from federation.vocabulary import FEDERATING_KINDS, PostKind
-from instance.services import candidates
+from instance.services import candidates, sibling_entries
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.expelling import Expelling, leave, welcome
 from instance.services.orders import check_order
 from instance.services.pins import Pins, issuer_pin
-from instance.services.sibling_changes import Change, Touched, commit, record, settle_queue, to_json
+from instance.services.sibling_changes import Change, Touched, commit, record, settle_queue, take_turn, to_json
 from instance.services.sibling_entries import SPEAKING
 from instance.services.sibling_proposals import Proposals
 from instance.storage.store import Row, Transaction
@@ -88,7 +88,7 @@ class SiblingAdmin:
         """Say what a change (a policy, or `remove`) would touch; change nothing."""
         if change != REMOVE and change not in set(LocalPolicy):
             raise Rejected("bad_policy", "policy")
-        await self._require(origin)
+        await sibling_entries.require(self._store, origin)
         row = await self._store.one("siblings.touched", origin=origin)
         return Touched.of(row)
 
@@ -98,7 +98,7 @@ class SiblingAdmin:
 
     async def show(self, origin: str) -> Sibling:
         """Return one entry; raise Rejected(unknown_sibling)."""
-        return read_sibling(await self._require(origin))
+        return read_sibling(await sibling_entries.require(self._store, origin))
 
     async def changes(self, origin: str | None = None) -> Sequence[Change]:
         """Return the record, oldest first: of one origin (also one that was removed), or of all."""
@@ -118,6 +118,7 @@ class SiblingAdmin:
         entry = entry_of(found, countries, self._node.clock())
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
             await welcome(tx, origin, self._node.clock())
             if not await tx.run("siblings.add", **entry):
                 raise Rejected("already_a_sibling", "origin", status=409)
@@ -137,11 +138,12 @@ class SiblingAdmin:
         check_order(by, reason)
         if policy not in set(LocalPolicy):
             raise Rejected("bad_policy", "policy")
-        before = await self._require(origin)
-        if before["policy"] == policy:
-            raise Rejected("no_change", "policy", status=409)
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await sibling_entries.require(tx, origin)
+            if before["policy"] == policy:
+                raise Rejected("no_change", "policy", status=409)
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
             if policy in SPEAKING and await tx.one("siblings.alarm", origin=origin) is not None:
                 raise Rejected("keys_not_compared", "policy", status=409)
@@ -159,10 +161,11 @@ class SiblingAdmin:
     ) -> Sibling:
         """Say which kinds of post are taken from this sibling and sent to it."""
         check_order(by, reason)
-        before = await self._require(origin)
         kinds = {"kinds_in": _kinds(kinds_in), "kinds_out": _kinds(kinds_out)}
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await sibling_entries.require(tx, origin)
             await tx.run("siblings.set_kinds", origin=origin, **kinds)
             await record(self._node, tx, origin, "kinds", by, reason, before=before, after={**before, **kinds})
 
@@ -172,9 +175,10 @@ class SiblingAdmin:
     async def remove(self, origin: str, by: str, reason: str) -> None:
         """Take the sibling off the allowlist: its queue is dropped, its keys are forgotten, its rows stay."""
         check_order(by, reason)
-        before = await self._require(origin)
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await sibling_entries.require(tx, origin)
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
             await leave(self._node, tx, origin)
             await record(self._node, tx, origin, REMOVE, by, reason, before=before, after=None, touched=touched)
@@ -196,12 +200,6 @@ class SiblingAdmin:
         if Uri.parse(origin).is_loopback and not self._node.config.development:
             raise Rejected("loopback_not_allowed", "origin")
         return origin
-
-    async def _require(self, origin: str) -> Row:
-        row = await self._store.one("siblings.get", origin=origin)
-        if row is None:
-            raise Rejected("unknown_sibling", "origin", status=404)
-        return row
 
 
 def entry_of(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str, Any]:

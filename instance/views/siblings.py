@@ -24,7 +24,7 @@ from instance.services.pairing_rows import ENDINGS, REASONS
 from instance.services.pairing_rows import LOGGED as OF_PAIRING
 from instance.services.sibling_changes import LOGGED, RENEW, Change
 from instance.services.sibling_days import DAY, SHOWN
-from instance.services.sibling_entries import FACETS, authority_of
+from instance.services.sibling_entries import authority_of
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
 
