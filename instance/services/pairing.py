@@ -35,6 +35,7 @@ from instance.services.pairing_rows import (
     same,
 )
 from instance.services.pairing_wire import PairingWire
+from instance.services.sibling_changes import note_alone
 from instance.services.siblings import check_countries
 from instance.storage.store import Transaction
 from verification import overlay
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 CODES: Final = (
     "already_a_sibling", "pairing_waits", "pairing_over", "pairing_not_read", "pairing_other_keys",
     "fingerprint_differs", "pairing_ended", "confirmed_already", "bad_country", "pairing_reason_missing",
+    "second_needed",
 )  # fmt: skip
 _HISTORY: Final = 30
 _COMPARED: Final = "fingerprint compared"
@@ -166,11 +168,14 @@ class Pairings:
             raise Rejected("pairing_other_keys", status=409)
         return after
 
-    async def confirm(self, id: str, fingerprint: str, countries: Sequence[str], by: By) -> Pairing:
+    async def confirm(
+        self, id: str, fingerprint: str, countries: Sequence[str], by: By, *, alone: bool = False
+    ) -> Pairing:  # fmt: skip
         """Say that the fingerprint was compared; where it takes a second administrator the first one's is a proposal.
 
+        So is the command line's; `alone` has it count at once, and every administrator is told.
         Raises Rejected: fingerprint_differs (the fifth ends it: pairing_ended), same_person, same_inviter,
-        pairing_not_read, pairing_over, bad_country, being_purged, not_yours.
+        second_needed, pairing_not_read, pairing_over, bad_country, being_purged, not_yours.
         """
         self._require_administrator(by)
         node, may = self._node, check_countries(countries)
@@ -181,7 +186,7 @@ class Pairings:
                 raise Rejected("pairing_not_read", status=409)
             if not same(fingerprint, pairing.fingerprint):
                 return await self._wrong(tx, pairing), False
-            return await self._confirmed(tx, pairing, may, by), True
+            return await self._confirmed(tx, pairing, may, by, alone=alone), True
 
         after, held = await self._store.write(work)
         if not held:
@@ -241,41 +246,51 @@ class Pairings:
         await note(self._node, tx, after, verb.value, SYSTEM.id, WRONG)
         return after
 
-    async def _confirmed(self, tx: Transaction, before: Pairing, may: tuple[str, ...], by: By) -> Pairing:
+    async def _confirmed(
+        self, tx: Transaction, before: Pairing, may: tuple[str, ...], by: By, *, alone: bool
+    ) -> Pairing:  # fmt: skip
         """A proposal, the confirmation of this side, or (where the other has confirmed) the entry of the allowlist."""
         pairing = replace(before, countries=may)
         now, name = self._node.clock(), _name(by)
         if pairing.state is State.CONFIRMED_HERE:
             raise Rejected("confirmed_already", status=409)
-        if isinstance(by, Actor) and not await self._counts(tx, before, may, by, now):
-            after = replace(pairing, proposed_by=by.id, proposed_at=now)
+        counts = await self._counts(tx, before, may, by, now, alone=alone)
+        if not counts and not alone:
+            after = replace(pairing, proposed_by=name, proposed_at=now)
             await put(tx, after, now)
             await note(self._node, tx, after, "propose", name, _COMPARED)
             return after
         after = pairing.after(Event.CONFIRM_HERE, confirmed_by=name, confirmed_at=now).owing(Verb.CONFIRM)
         await put(tx, after, now)
+        if not counts:
+            await note_alone(self._node, tx, after.origin, name, _COMPARED)
         await note(self._node, tx, after, "confirm", name, _COMPARED)
         if after.state is State.ACTIVE:
             await admit(self._node, tx, after, name)
         return after
 
     async def _counts(
-        self, tx: Transaction, pairing: Pairing, may: tuple[str, ...], actor: Actor, now: datetime
+        self, tx: Transaction, pairing: Pairing, may: tuple[str, ...], by: By, now: datetime, *, alone: bool
     ) -> bool:  # fmt: skip
         """Whether with this person enough have confirmed here; raise Rejected where this one may not be the second.
 
-        The second takes what the first has proposed, or fewer countries: more would be one person's word.
+        The second takes what the first has proposed, or fewer countries: more would be one person's word. Whoever has
+        the shell may be the one who has proposed, and so is never the second.
         """
         administrators = {StaffId(row["id"]) for row in await tx.all("staff.administrators")}
-        if not administrators - {actor.id}:
+        if not (administrators - {by.id} if isinstance(by, Actor) else len(administrators) > 1):
             return True
         first = pairing.proposal_of(administrators, now)
+        if not isinstance(by, Actor):
+            if first is not None and not alone:
+                raise Rejected("second_needed", status=409)
+            return False
         if first is None:
             return False
         with mapped():
-            if first == actor.id:
+            if first == by.id:
                 raise SamePerson("two different people are needed")
-            require_other(actor, (StaffId(first),))
+            require_other(by, (StaffId(first),))
         if not set(may) <= set(pairing.countries):
             raise Rejected("bad_country", "countries", status=409)
         return True

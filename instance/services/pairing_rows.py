@@ -28,6 +28,7 @@ from instance.services.sibling_changes import record, take_turn, to_json
 from instance.services.siblings import entry_of
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
+from verification.audit import COMMAND_LINE
 from verification.ways import PROPOSAL
 
 if TYPE_CHECKING:
@@ -104,10 +105,11 @@ class Pairing:
         return max(0, MOST_WRONG - self.wrong)
 
     def proposal_of(self, administrators: Collection[str], now: datetime) -> str | None:
-        """Who of these has proposed to confirm, within the last seven days."""
-        if self.proposed_at is None or now > self.proposed_at + PROPOSAL or self.proposed_by not in administrators:
+        """Who of these, or which command line, has proposed to confirm, within the last seven days."""
+        if self.proposed_at is None or self.proposed_by is None or now > self.proposed_at + PROPOSAL:
             return None
-        return self.proposed_by
+        counts = self.proposed_by in administrators or who(self.proposed_by) == COMMAND_LINE
+        return self.proposed_by if counts else None
 
     def is_late(self, now: datetime) -> bool:
         """Whether nobody may act on it any more, since its time is over."""

@@ -154,7 +154,9 @@ async def pair(ada: Doctor, ben: Doctor, otto: Doctor) -> None:
 async def pause_and_resume(ada: Doctor, ben: Doctor, otto: Doctor, claire: Doctor, anna: Doctor) -> None:
     """One pauses: a case waits and is not there; two resume: it arrives."""
     policy = lambda: ada.country.node.allowlist().siblings[otto.origin].policy  # noqa: E731
-    assert ada.text("done.allowlist_changed") in await changes(ada, otto, "pause", "Le téléphone ne répond pas.", "paused")
+    assert ada.text("done.allowlist_changed") in await changes(
+        ada, otto, "pause", "Le téléphone ne répond pas.", "paused"
+    )
     assert LocalPolicy.PAUSE == policy()
     await posts(claire, "Écrit pendant la pause")
     assert {"held"} == set(await waiting_for(ada.country, otto.country))
