@@ -342,7 +342,7 @@ async def test_the_page_of_a_paired_sibling_tells_how_it_came(two: Two) -> None:
     other = await two.de.node.pairings.of(two.fr.node.origin)
     await two.de.node.pairings.confirm(other.id, await fingerprint(two.fr.place), ("FR",), CLI)
     await two.settle()
-    said = text_of(await ada.text("/administration/siblings/de.localhost:8001"))
+    said = await ada.text("/administration/siblings/de.localhost:8001")
     acts = {change.act for change in await two.fr.node.siblings.changes(DE)}
 
     assert {"pairing_read", "pairing_confirm", "pairing_confirmed_there", "add"} <= acts
