@@ -15,25 +15,12 @@ from federation.discovery import Account
 from federation.errors import Malformed
 from federation.pairing import Event, State, Verb
 from instance.services import candidates
+from instance.services import pairing_rows as kept
 from instance.services.candidates import Found
 from instance.services.dossiers.errors import mapped
 from instance.services.errors import Missing, Rejected
 from instance.services.pairing_ends import turn_of
-from instance.services.pairing_rows import (
-    FORGED,
-    MOST_WRONG,
-    REASONS,
-    WRONG,
-    Pairing,
-    add,
-    admit,
-    begun,
-    note,
-    put,
-    read_pairing,
-    require,
-    same,
-)
+from instance.services.pairing_rows import Pairing
 from instance.services.pairing_wire import PairingWire
 from instance.services.sibling_changes import note_alone
 from instance.services.siblings import check_countries
@@ -69,25 +56,25 @@ class Pairings:
 
     async def open(self) -> list[Pairing]:
         """Invitations and requests that wait, the newest first."""
-        return [read_pairing(row) for row in await self._store.all("pairings.open")]
+        return [kept.read_pairing(row) for row in await self._store.all("pairings.open")]
 
     async def over(self) -> list[Pairing]:
         """Those that ended or led to a sibling, the newest first, as many as a page holds."""
-        return [read_pairing(row) for row in await self._store.all("pairings.over", most=_HISTORY)]
+        return [kept.read_pairing(row) for row in await self._store.all("pairings.over", most=_HISTORY)]
 
     async def get(self, id: str) -> Pairing:
         """Return one; raise Missing."""
         row = await self._store.one("pairings.get", id=id)
         if row is None:
             raise Missing()
-        return read_pairing(row)
+        return kept.read_pairing(row)
 
     async def of(self, origin: str) -> Pairing:
         """Return the last one with this origin; raise Missing."""
         row = await self._store.one("pairings.latest_of", origin=origin_of(origin))
         if row is None:
             raise Missing()
-        return read_pairing(row)
+        return kept.read_pairing(row)
 
     async def keys_read_of(self, origin: str) -> frozenset[str]:
         """The keys read at the home of an instance with which people here are pairing, or have; empty for any other.
@@ -95,7 +82,7 @@ class Pairings:
         One that is active counts: what the other side says again may have been taken while the answer got lost.
         """
         rows = await self._store.all("pairings.read_of", origin=origin)
-        return frozenset(key for row in rows for key in read_pairing(row).found.keys)
+        return frozenset(key for row in rows for key in kept.read_pairing(row).found.keys)
 
     async def needs_second(self, actor: Actor, pairing: Pairing) -> bool:
         """Whether this person's confirmation alone would not count here."""
@@ -129,21 +116,21 @@ class Pairings:
         found = await self._node.siblings.look_up(origin_of(origin))
         now = self._node.clock()
         until = now + timedelta(days=self._node.config.pairing_days)
-        new = begun(found, now, until, state=State.INVITED, read_at=now, owed=Verb.INVITE.value)
+        new = kept.begun(found, now, until, state=State.INVITED, read_at=now, owed=Verb.INVITE.value)
 
         async def work(tx: Transaction) -> Pairing:
             await turn_of(tx, found.origin)
             row = await tx.one("pairings.open_of", origin=found.origin)
-            before = None if row is None else read_pairing(row)
+            before = None if row is None else kept.read_pairing(row)
             if before is not None and before.read_at is None:
                 # Whoever said to be this instance: now it is known whether they were.
                 known = await self._read(tx, before, found, by)
                 if known.open:
                     return known
                 before = None
-            if before is not None or not await add(tx, new, now):
+            if before is not None or not await kept.add(tx, new, now):
                 raise Rejected("pairing_waits", "origin", status=409)
-            await note(self._node, tx, new, "invite", _name(by), "asked from here")
+            await kept.note(self._node, tx, new, "invite", _name(by), "asked from here")
             return new
 
         asked = await self._store.write(work)
@@ -160,7 +147,7 @@ class Pairings:
         found = await candidates.look_up(self._node, before.origin)
 
         async def work(tx: Transaction) -> Pairing:
-            pairing = self._acted_on(await require(tx, id))
+            pairing = self._acted_on(await kept.require(tx, id))
             return await self._read(tx, pairing, found, by) if pairing.read_at is None else pairing
 
         after = await self._store.write(work)
@@ -181,10 +168,10 @@ class Pairings:
         node, may = self._node, check_countries(countries)
 
         async def work(tx: Transaction) -> tuple[Pairing, bool]:
-            pairing = self._acted_on(await require(tx, id))
+            pairing = self._acted_on(await kept.require(tx, id))
             if pairing.read_at is None:
                 raise Rejected("pairing_not_read", status=409)
-            if not same(fingerprint, pairing.fingerprint):
+            if not kept.same(fingerprint, pairing.fingerprint):
                 return await self._wrong(tx, pairing), False
             return await self._confirmed(tx, pairing, may, by, alone=alone), True
 
@@ -203,15 +190,15 @@ class Pairings:
         Raises Rejected: pairing_over, pairing_reason_missing.
         """
         self._require_administrator(by)
-        if reason not in REASONS:
+        if reason not in kept.REASONS:
             raise Rejected("pairing_reason_missing", "reason")
 
         async def work(tx: Transaction) -> Pairing:
-            pairing = self._acted_on(await require(tx, id))
+            pairing = self._acted_on(await kept.require(tx, id))
             act, event = ("withdraw", Event.WITHDRAW_HERE) if pairing.asked_by_us else ("decline", Event.DECLINE_HERE)
             after = pairing.after(event, reason=reason).owing(Verb(act))
-            await put(tx, after, self._node.clock())
-            await note(self._node, tx, after, act, _name(by), reason)
+            await kept.put(tx, after, self._node.clock())
+            await kept.note(self._node, tx, after, act, _name(by), reason)
             return after
 
         after = await self._store.write(work)
@@ -226,9 +213,9 @@ class Pairings:
         if found.fingerprint == pairing.fingerprint:
             after = replace(pairing, found=found, read_at=now, countries=(found.country,) if found.country else ())
         else:
-            after = pairing.after(Event.DECLINE_HERE, reason=FORGED).owing(None)
-        await put(tx, after, now)
-        await note(
+            after = pairing.after(Event.DECLINE_HERE, reason=kept.FORGED).owing(None)
+        await kept.put(tx, after, now)
+        await kept.note(
             self._node, tx, after, "read" if after.open else "decline", _name(by), after.reason or "read at home"
         )
         return after
@@ -237,13 +224,13 @@ class Pairings:
         """Count a fingerprint that is another; the fifth ends the pairing."""
         wrong, now = pairing.wrong + 1, self._node.clock()
         after = replace(pairing, wrong=wrong)
-        if wrong < MOST_WRONG:
-            await put(tx, after, now)
+        if wrong < kept.MOST_WRONG:
+            await kept.put(tx, after, now)
             return after
         verb, event = (Verb.WITHDRAW, Event.WITHDRAW_HERE) if after.asked_by_us else (Verb.DECLINE, Event.DECLINE_HERE)
-        after = after.after(event, reason=WRONG).owing(verb)
-        await put(tx, after, now)
-        await note(self._node, tx, after, verb.value, SYSTEM.id, WRONG)
+        after = after.after(event, reason=kept.WRONG).owing(verb)
+        await kept.put(tx, after, now)
+        await kept.note(self._node, tx, after, verb.value, SYSTEM.id, kept.WRONG)
         return after
 
     async def _confirmed(
@@ -257,16 +244,16 @@ class Pairings:
         counts = await self._counts(tx, before, may, by, now, alone=alone)
         if not counts and not alone:
             after = replace(pairing, proposed_by=name, proposed_at=now)
-            await put(tx, after, now)
-            await note(self._node, tx, after, "propose", name, _COMPARED)
+            await kept.put(tx, after, now)
+            await kept.note(self._node, tx, after, "propose", name, _COMPARED)
             return after
         after = pairing.after(Event.CONFIRM_HERE, confirmed_by=name, confirmed_at=now).owing(Verb.CONFIRM)
-        await put(tx, after, now)
+        await kept.put(tx, after, now)
         if not counts:
             await note_alone(self._node, tx, after.origin, name, _COMPARED)
-        await note(self._node, tx, after, "confirm", name, _COMPARED)
+        await kept.note(self._node, tx, after, "confirm", name, _COMPARED)
         if after.state is State.ACTIVE:
-            await admit(self._node, tx, after, name)
+            await kept.admit(self._node, tx, after, name)
         return after
 
     async def _counts(

@@ -136,11 +136,11 @@ class SiblingAdmin:
         async def work(tx: Transaction) -> None:
             await take_turn(tx)
             takes_two = await has_two_administrators(tx)
-            if takes_two and not alone:
-                raise Rejected("second_needed", status=409)
             await welcome(tx, origin, self._node.clock())
             if not await tx.run("siblings.add", **entry):
                 raise Rejected("already_a_sibling", "origin", status=409)
+            if takes_two and not alone:
+                raise Rejected("second_needed", status=409)
             await tx.run("siblings.reset_lane", origin=origin)
             await tx.run("siblings.forget_shown", origin=origin)
             if takes_two:
