@@ -231,7 +231,9 @@ def _to_owner(words: Catalogue, notice: str) -> str:
 def _of_alert(words: Catalogue, notice: str) -> str:
     if notice == PAIRING_REQUESTED:
         return words.text("mail.pairing_requested")
-    return words.text("mail.sibling_key_changed" if notice == KEYS_CHANGED else "mail.sibling_opened_alone")
+    if notice == KEYS_CHANGED:
+        return words.text("mail.sibling_key_changed")
+    return words.text("mail.sibling_opened_alone")
 
 
 def _subject(words: Catalogue, row: Row) -> str:

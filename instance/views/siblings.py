@@ -224,7 +224,7 @@ class Told:
     by: Sequence[str]
     #: As somebody gave it; empty where it is a code (`because`), or what the act says anyhow.
     reason: str
-    #: The text of a reason that is a code.
+    #: A reason that is a code: of a pairing that ended, or of a key alarm.
     because: str
     touched: Mapping[str, int] | None
 
@@ -235,18 +235,15 @@ async def history(node: Node, origin: str) -> list[Told]:
 
 
 def _told(change: Change) -> Told:
-    coded = _BECAUSE.get(change.reason, "")
-    said_anyhow = change.act.startswith(_PAIRING) or change.act == RENEW or change.reason.startswith("pairing ")
-    if change.act.startswith(_PAIRING) and change.reason in (*REASONS, *ENDINGS):
-        coded = f"pairing.reason.{change.reason}"
+    of_pairing = change.act.startswith(_PAIRING)
+    coded = change.reason == key_alarm.CODE or (of_pairing and change.reason in (*REASONS, *ENDINGS))
+    said_anyhow = of_pairing or change.act == RENEW or change.reason.startswith("pairing ")
     return Told(
-        at=to_ms(change.at), act=change.act, by=change.by.split(", "), touched=change.touched, because=coded,
-        reason="" if coded or said_anyhow else change.reason,
+        at=to_ms(change.at), act=change.act, by=change.by.split(", "), touched=change.touched,
+        because=change.reason if coded else "", reason="" if coded or said_anyhow else change.reason,
     )  # fmt: skip
 
 
 _PAIRING: Final = "pairing_"
-#: Reasons of the instance itself, and how pages say them.
-_BECAUSE: Final = {key_alarm.CODE: "pairing.alarm_why"}
 #: The acts of the record, each of which has a name in the catalogues.
 ACTS: Final = (*LOGGED, RENEW, *(f"{_PAIRING}{act}" for act in OF_PAIRING))

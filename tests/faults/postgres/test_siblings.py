@@ -51,7 +51,7 @@ async def at_a_page(place: Place) -> Callable[[], Awaitable[object]]:
 
 async def at_the_command_line(place: Place) -> Callable[[], Awaitable[object]]:
     """What the operator does who cannot wait."""
-    return lambda: place.node.siblings.set_policy(DE, "inherit", **ORDER)
+    return lambda: place.node.siblings.set_policy(DE, "inherit", **ORDER, alone=True)
 
 
 def stops_at(monkeypatch: Any, query: str) -> tuple[asyncio.Event, asyncio.Event]:
@@ -86,7 +86,7 @@ async def is_through_or_waits(place: Place, work: asyncio.Task[Any]) -> None:
 async def suspends(place: Place, sibling: Sibling) -> None:
     """Somebody else speaks with it again, and what is read then shows other keys."""
     with contextlib.suppress(Rejected):  # it is spoken with already
-        await place.node.siblings.set_policy(DE, "inherit", **ORDER)
+        await place.node.siblings.set_policy(DE, "inherit", **ORDER, alone=True)
     await key_alarm.suspend(place.node, sibling)
 
 
