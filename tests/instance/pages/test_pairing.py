@@ -348,3 +348,22 @@ async def test_the_page_of_a_paired_sibling_tells_how_it_came(two: Two) -> None:
     assert {"pairing_read", "pairing_confirm", "pairing_confirmed_there", "add"} <= acts
     assert not [act for act in acts if catalogue("en").text(f"allowlist.act.{act}") not in said]
     assert not [word for word in ("pairing 0", "said by its instance", "read at home") if word in said]
+
+
+async def test_a_no_that_is_not_taken_is_shown_until_when_and_then_as_unheard(two: Two) -> None:
+    """As long as it is said the page says until when; after thirty days, that it is said no more."""
+    page = await two.begins()
+    ada, words = await administrator(two.fr), catalogue("en")
+    two.fr.network.down.add("de")
+    await two.fr.node.pairings.decline(two.id, "unknown", CLI)
+    await two.settle()
+    said = await ada.text(page)
+    two.fr.move(days=30)
+    await two.fr.node.pairings.sweep()
+    again = await two.fr.staff("ben", "administrator")
+    unheard = await again.text(page)
+
+    assert "It is told until 23 December 2026" in said
+    assert words.text("pairing.not_taken") in said
+    assert words.text("pairing.not_heard") in unheard
+    assert "It is told until" not in unheard
