@@ -172,12 +172,13 @@ class FederationApp:
         reader = await self._node.inbox.authorise_get(message)
         if query:
             raise NotFound
+        known = message.headers.get("if-none-match", "")
         match rest:
             case ["status", purpose, number]:
-                await self._answers.document(scope, send, await self._node.own_status.document(purpose, number), VC)
+                body, validator = await self._node.own_status.document(purpose, number)
+                await self._answers.validated(scope, send, body, VC, validator, known)
             case ["list", *which] if len(which) < 2:
                 body, validator = await self._node.federation_list.document(*which)
-                known = message.headers.get("if-none-match", "")
                 await self._answers.validated(scope, send, body, VC, validator, known)
             case ["heads", number]:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.document(number), VC)

@@ -37,13 +37,14 @@ async def siblings_look_up(node: Node, origin: str) -> Any:
 
 
 async def siblings_add(
-    node: Node, found: dict[str, Any], fingerprint: str, countries: list[str], by: str, reason: str
-) -> Any:
+    node: Node, found: dict[str, Any], fingerprint: str, countries: list[str], by: str, reason: str,
+    alone: bool = False,
+) -> Any:  # fmt: skip
     """Store what `siblings_look_up` found, when the confirmed fingerprint is the one of exactly that."""
     candidate = read_found(found)
     return _plain(
         await node.siblings.add(
-            candidate, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason
+            candidate, fingerprint=fingerprint, may_issue_for=tuple(countries), by=by, reason=reason, alone=alone
         )
     )
 
@@ -53,9 +54,11 @@ async def siblings_preview(node: Node, origin: str, change: str) -> Any:
     return _plain(await node.siblings.preview(origin, change))
 
 
-async def siblings_set_policy(node: Node, origin: str, policy: str, by: str, reason: str) -> Any:
-    """Narrow or restore what a sibling may do here."""
-    return _plain(await node.siblings.set_policy(origin, policy, by=by, reason=reason))
+async def siblings_set_policy(
+    node: Node, origin: str, policy: str, by: str, reason: str, alone: bool = False
+) -> Any:  # fmt: skip
+    """Narrow or restore what a sibling may do here; what takes a second person is proposed, and nothing changes yet."""
+    return _plain(await node.siblings.set_policy(origin, policy, by=by, reason=reason, alone=alone))
 
 
 async def siblings_remove(node: Node, origin: str, by: str, reason: str) -> Any:
@@ -130,10 +133,13 @@ async def siblings_read(node: Node, origin: str, by: str) -> Any:
     return pairing.listed(await node.pairings.read(found.id, by) if found.open and not found.read_at else found)
 
 
-async def siblings_confirm(node: Node, origin: str, fingerprint: str, countries: list[str], by: str) -> Any:
-    """Confirm a pairing with the fingerprint that was compared; whoever has this shell needs no second here."""
+async def siblings_confirm(
+    node: Node, origin: str, fingerprint: str, countries: list[str], by: str, alone: bool = False
+) -> Any:  # fmt: skip
+    """Confirm a pairing with the fingerprint that was compared, or propose it where a second person has to."""
     found = await node.pairings.of(origin)
-    return pairing.listed(await node.pairings.confirm(found.id, fingerprint, countries or found.countries, by))
+    may = countries or found.countries
+    return pairing.listed(await node.pairings.confirm(found.id, fingerprint, may, by, alone=alone))
 
 
 async def siblings_decline(node: Node, origin: str, reason: str, by: str) -> Any:

@@ -230,6 +230,7 @@ class Place:
             may_issue_for=tuple(countries) or (other.config.country,),
             by="test",
             reason="test",
+            alone=True,
         )
 
     async def doctor(self, handle: str, *, specialty: str = "cardiology", role: str = "specialist") -> Person:

@@ -52,9 +52,9 @@ STAFF_ACTS: Final = (
     "sibling.admitted", "sibling.repinned", "sibling.paused", "sibling.resumed", "sibling.read_only", "sibling.blocked",
     "sibling.kinds_changed", "sibling.removed", "sibling.countries_changed", "sibling.note_changed", "sibling.proposed",
     "sibling.withdrawn", "sibling.expelled", "sibling.copies_kept", "sibling.copies_hidden", "sibling.copies_purged",
-    "sibling.listed", "backup.ordered", "backup.keys_ordered",
+    "sibling.listed", "sibling.opened_alone", "backup.ordered", "backup.keys_ordered",
     "pairing.invited", "pairing.read", "pairing.proposed", "pairing.confirmed", "pairing.confirmed_there",
-    "pairing.declined", "pairing.withdrawn", "pairing.expired",
+    "pairing.declined", "pairing.withdrawn", "pairing.expired", "pairing.unheard",
     "deliveries.retried", "lane.tried",
 )  # fmt: skip
 #: Everything that is recorded.

@@ -11,7 +11,19 @@ from instance.cli.tools import Context, Failure, show_json, show_table, show_tou
 _reason = click.option("--reason", required=True, help="Why; it is kept with the change.")
 #: Why a pairing is declined, as pages offer it.
 REASONS = ("not_agreed", "unknown", "other_fingerprint", "later", "mistake")
+_countries = click.option(
+    "--country", "countries", multiple=True,
+    help="A country for which it may vouch (may be repeated); by default its own.",
+)  # fmt: skip
+_fingerprint = click.option(
+    "--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked."
+)
+_alone = click.option(
+    "--alone", is_flag=True, help="Without a second administrator, where it cannot wait; every one of them is told."
+)
 _yes = click.option("--yes", is_flag=True, help="Do not ask; the preview is still shown.")
+
+_PROPOSED = "Proposed: nothing is open yet. Another administrator confirms it at {path}, within seven days."
 
 
 @click.group()
@@ -46,22 +58,26 @@ def requests(context: Context, as_json: bool) -> None:
 
 @siblings.command()
 @click.argument("host")
-@click.option(
-    "--country", "countries", multiple=True,
-    help="A country for which it may vouch (may be repeated); by default its own.",
-)  # fmt: skip
-@click.option("--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked.")
+@_countries
+@_fingerprint
+@_alone
 @click.pass_obj
-def confirm(context: Context, host: str, countries: tuple[str, ...], fingerprint: str | None) -> None:
-    """Show what HOST's instance actor says, and confirm its fingerprint; once both sides have, it is a sibling."""
+def confirm(
+    context: Context, host: str, countries: tuple[str, ...], fingerprint: str | None, *, alone: bool
+) -> None:  # fmt: skip
+    """Show what HOST's instance actor says, and confirm its fingerprint; once both sides have, it is a sibling.
+
+    Where this instance has two administrators, one of them confirms it after you, at the page.
+    """
     shown = context.run("siblings.read", origin=host, by=who())
     _show_pairing(shown)
-    confirmed = fingerprint or _asked_for_fingerprint()
-    after = context.run("siblings.confirm", origin=host, fingerprint=confirmed, countries=list(countries), by=who())
-    admitted = after["state"] == "active"
-    click.echo(
-        f"{after['origin']} is a sibling now." if admitted else f"Confirmed here; {after['origin']} has to as well."
+    compared = _compared(fingerprint)
+    after = context.run(
+        "siblings.confirm", origin=host, fingerprint=compared, countries=list(countries), by=who(), alone=alone
     )
+    origin, state = after["origin"], after["state"]
+    said = {"active": f"{origin} is a sibling now.", "confirmed_here": f"Confirmed here; {origin} has to as well."}
+    click.echo(said.get(state, _PROPOSED.format(path="/administration/pairing")))
 
 
 @siblings.command()
@@ -76,33 +92,31 @@ def decline(context: Context, host: str, reason: str) -> None:
 
 @siblings.command()
 @click.argument("origin")
-@click.option(
-    "--country", "countries", multiple=True,
-    help="A country for which it may vouch (may be repeated); by default its own.",
-)  # fmt: skip
-@click.option("--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked.")
+@_countries
+@_fingerprint
 @_reason
+@_alone
 @click.pass_obj
-def add(context: Context, origin: str, countries: tuple[str, ...], fingerprint: str | None, reason: str) -> None:
+def add(
+    context: Context, origin: str, countries: tuple[str, ...], fingerprint: str | None, reason: str, *, alone: bool
+) -> None:  # fmt: skip
     """Read ORIGIN's instance actor once, show its fingerprint, and admit it when you have confirmed it.
 
-    For the operator alone: nobody else has to agree, here or there. Administrators use `invite`.
+    For the operator of an instance that has no two administrators; where it has, `invite`, or --alone.
     """
     found = context.run("siblings.look_up", origin=origin)
     wanted = list(countries) or [found["country"]]
     _show_candidate(found, wanted)
-    confirmed = fingerprint or _asked_for_fingerprint()
-    if confirmed.strip().lower() not in found["fingerprints"]:
-        raise Failure("this is not the fingerprint it shows; nothing was stored (fingerprint_differs)")
+    compared = _compared(fingerprint, found, "stored")
     entry = context.run(
-        "siblings.add", found=found, fingerprint=confirmed.strip(), countries=wanted, by=who(), reason=reason
-    )
+        "siblings.add", found=found, fingerprint=compared, countries=wanted, by=who(), reason=reason, alone=alone
+    )  # fmt: skip
     click.echo(f"{entry['origin']} is a sibling now.")
 
 
 @siblings.command()
 @click.argument("origin")
-@click.option("--fingerprint", help="The fingerprint you compared with its administrator; otherwise you are asked.")
+@_fingerprint
 @_reason
 @_yes
 @click.pass_obj
@@ -117,14 +131,10 @@ def repin(context: Context, origin: str, fingerprint: str | None, reason: str, y
     for mark, keys in (("new", shown["new"]), ("gone", shown["gone"])):
         for key in keys:
             click.echo(f"  {mark:<11}  {key}")
-    confirmed = (fingerprint or "").strip().lower()
-    if shown["new"] and not confirmed:
-        confirmed = _asked_for_fingerprint()
-    elif not confirmed and not yes:
+    compared = _compared(fingerprint, found, "changed") if fingerprint or shown["new"] else ""
+    if not compared and not yes:
         click.confirm("Go on?", abort=True)
-    if confirmed and confirmed not in found["fingerprints"]:
-        raise Failure("this is not the fingerprint it shows; nothing was changed (fingerprint_differs)")
-    context.run("siblings.repin", found=found, fingerprint=confirmed, by=who(), reason=reason)
+    context.run("siblings.repin", found=found, fingerprint=compared, by=who(), reason=reason)
     click.echo(f"{origin}: what it shows is pinned now.")
 
 
@@ -141,11 +151,15 @@ def pause(context: Context, origin: str, reason: str, yes: bool) -> None:
 @siblings.command()
 @click.argument("origin")
 @_reason
+@_alone
 @_yes
 @click.pass_obj
-def resume(context: Context, origin: str, reason: str, yes: bool) -> None:
-    """Speak with ORIGIN again; what waited is sent in order."""
-    _change(context, origin, "inherit", reason, yes)
+def resume(context: Context, origin: str, reason: str, *, alone: bool, yes: bool) -> None:
+    """Speak with ORIGIN again; what waited is sent in order.
+
+    Where this instance has two administrators it is proposed, and one of them confirms it at the page.
+    """
+    _change(context, origin, "inherit", reason, yes, alone=alone)
 
 
 @siblings.command()
@@ -198,10 +212,11 @@ def refusals(context: Context, origin: str, as_json: bool) -> None:
     )
 
 
-def _change(context: Context, origin: str, policy: str, reason: str, yes: bool) -> None:
+def _change(context: Context, origin: str, policy: str, reason: str, yes: bool, *, alone: bool = False) -> None:
     _preview(context, origin, policy, yes)
-    context.run("siblings.set_policy", origin=origin, policy=policy, by=who(), reason=reason)
-    click.echo(f"{origin}: policy is now {policy}.")
+    entry = context.run("siblings.set_policy", origin=origin, policy=policy, by=who(), reason=reason, alone=alone)
+    done = entry["policy"] == policy
+    click.echo(f"{origin}: policy is now {policy}." if done else _PROPOSED.format(path="/administration/siblings"))
 
 
 def _preview(context: Context, origin: str, change: str, yes: bool) -> None:
@@ -212,11 +227,15 @@ def _preview(context: Context, origin: str, change: str, yes: bool) -> None:
         click.confirm("Go on?", abort=True)
 
 
-def _asked_for_fingerprint() -> str:
-    text: str = click.prompt(
+def _compared(fingerprint: str | None, found: dict[str, Any] | None = None, done: str = "") -> str:
+    """Return the fingerprint that was compared, asked for where it was not given; Failure where it is not the shown."""
+    text: str = fingerprint or click.prompt(
         "Ask its administrator, by another way, for the fingerprint that `esanum keys show` prints there; type it here"
     )
-    return text.strip().lower()
+    compared = text.strip().lower()
+    if found is not None and compared not in found["fingerprints"]:
+        raise Failure(f"this is not the fingerprint it shows; nothing was {done} (fingerprint_differs)")
+    return compared
 
 
 def _show_pairing(found: dict[str, Any]) -> None:

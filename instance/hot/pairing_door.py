@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 #: Messages in a minute and in a day: of one network address, of all strangers together (and of each instance with which
-#: a pairing is open that administrators here have begun or looked into), and under one key.
+#: administrators here are pairing, of what it has proved to be its own), and under one key.
 PER_ADDRESS: Final = (10, 100)
 IN_ALL: Final = (60, 1_000)
 PER_KEY: Final = (10, 60)
@@ -62,9 +62,15 @@ class PairingDoor:
         self._address.count(address)
         claim = pairing.claimed(head, host, node.origin, node.clock(), window)
         trail.origin, trail.key_id, trail.profile = claim.key_id.origin, claim.key_id, claim.profile.value
-        # Strangers, however many, keep nobody out with whom administrators here are in the middle of it.
-        self._all.count(claim.key_id.origin if await node.pairings.knows(claim.key_id.origin) else "")
+        origin = claim.key_id.origin
+        # Strangers, however many, keep nobody out with whom administrators here are in the middle of it. To name a key
+        # is no proof of having it: until then the address pays, and without it whoever came is one of the strangers.
+        known = await node.pairings.keys_read_of(origin)
+        if not known:
+            self._all.count("")
         message = head.with_body(await bodies.read(receive, pairing.MAX_BODY))
         said = pairing.read(message, claim, node.clock(), window)
-        self._keys.count(f"{claim.key_id.origin} {said.key.fingerprint}")
+        if known:
+            self._all.count(origin if said.key.fingerprint in known else "")
+        self._keys.count(f"{origin} {said.key.fingerprint}")
         return orjson.dumps({"pairing": await node.pairings.heard(said)})

@@ -10,10 +10,13 @@ from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.acts import Whom
 
-#: Another instance asks to be admitted; a sibling was suspended since its keys have changed.
-PAIRING_REQUESTED, KEYS_CHANGED = "pairing_requested", "sibling_key_changed"
+#: Another instance asks to be admitted; a sibling was suspended since its keys have changed; somebody opened one alone.
+PAIRING_REQUESTED, KEYS_CHANGED, OPENED_ALONE = "pairing_requested", "sibling_key_changed", "sibling_opened_alone"
 #: Where each is looked at.
-PLACES: Final = {PAIRING_REQUESTED: "/administration/pairing", KEYS_CHANGED: "/administration/pairing"}
+PLACES: Final = {
+    PAIRING_REQUESTED: "/administration/pairing", KEYS_CHANGED: "/administration/pairing",
+    OPENED_ALONE: "/administration/siblings",
+}  # fmt: skip
 EVERY: Final = timedelta(days=1)
 
 

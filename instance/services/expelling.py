@@ -44,16 +44,11 @@ _KINDS: Final[Mapping[str, tuple[type[Any], Priority]]] = {
     "reject": (Reject, Priority.WITHDRAWAL),
     "delete": (Delete, Priority.REVOCATION),
 }
+#: Before the rows go, by which their words are found: what was passed on, and what came as it came.
+_WORDS: Final = ("farewells.purge_words", "farewells.purge_received_of")
 _PURGED_WITH: Final = (
-    "farewells.purge_of_posts", "farewells.purge_recommendations_of_posts", "farewells.purge_mentions_of_posts",
-    "farewells.purge_revisions_of_posts", "farewells.purge_of_comments", "farewells.purge_mentions_of_comments",
-    "farewells.purge_revisions_of_comments",
-)  # fmt: skip
-#: Before the rows go, by which their words are found: what waits, what was passed on, and what came as it came.
-_WAITING: Final = ("farewells.purge_waiting_of_posts", "farewells.purge_waiting_of_comments")
-_WORDS: Final = (
-    "farewells.purge_words_of_posts", "farewells.purge_words_of_comments", "farewells.purge_received_of_posts",
-    "farewells.purge_received_of_comments",
+    "farewells.purge_likes_of", "farewells.purge_recommendations_of", "farewells.purge_mentions_of",
+    "farewells.purge_revisions_of",
 )  # fmt: skip
 _PURGED_AT_LAST: Final = (
     "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.purge_notices_by",
@@ -171,8 +166,7 @@ class Expelling:
         """Destroy what came from there, a few hundred rows in each transaction, until nothing is left."""
 
         async def some(tx: Transaction) -> int:
-            for query in _WAITING:
-                await tx.run(query, origin=origin, now=to_ms(self._node.clock()))
+            await tx.run("farewells.purge_waiting", origin=origin, now=to_ms(self._node.clock()))
             for query in _WORDS:
                 await tx.run(query, origin=origin, empty=b"")
             for query in _PURGED_WITH:

@@ -43,7 +43,7 @@ async def leave(node: Node, tx: Transaction, origin: str, *, never_there: bool =
     Whoever had a farewell before that admission is labelled again: thirty days begin anew and nothing is said; where
     the other side has never had it, everything stands as it stood, and our copies are asked back further.
 
-    Raises Rejected(unknown_sibling).
+    Whoever calls has taken the turn of the allowlist. Raises Rejected(unknown_sibling).
     """
     now = node.clock()
     await end_all(tx, origin, now)

@@ -30,6 +30,7 @@ from instance.services.errors import Rejected
 from instance.services.federation_list_holders import Holders
 from instance.services.federation_list_rows import Reading
 from instance.services.fetching import Budget
+from instance.services.sibling_changes import take_turn
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -290,6 +291,7 @@ class FederationLists:
             after = membership.adopt(state, offer.found, missing, now=now)
             if after is state:
                 return None
+            await take_turn(tx)
             signers = state.signers
             for found, body in (*offer.missing, (offer.found, offer.body)):
                 following = found.signers or signers

@@ -23,7 +23,7 @@ from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.farewells import Cause, begin, forget, welcome
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
-from instance.services.sibling_changes import BY_LIST, drop_queue, follow, record, to_json
+from instance.services.sibling_changes import BY_LIST, drop_queue, follow, record, take_turn, to_json
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 
@@ -101,6 +101,7 @@ class Entries:
 
         async def work(tx: Transaction) -> bool:
             await tx.take_turn("federation list")
+            await take_turn(tx)
             row = await tx.one("federation_list.newest")
             return row is not None and row["hash"] == found.hash and await self._go_and_come(tx, found)
 
@@ -147,6 +148,7 @@ class Entries:
 
         async def work(tx: Transaction) -> bool:
             await tx.take_turn("federation list")
+            await take_turn(tx)
             farewell = await tx.one("farewells.get", origin=member.origin)
             if farewell is not None and _stays_out(farewell):
                 return False  # another process admitted it, and two administrators expelled it meanwhile

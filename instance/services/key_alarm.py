@@ -13,7 +13,7 @@ from federation.allowlist import LocalPolicy, Sibling
 from federation.membership import narrowed
 from instance.services import alerts, federation_list_rows
 from instance.services.allowlist_cache import read_sibling
-from instance.services.sibling_changes import Touched, commit, record
+from instance.services.sibling_changes import Touched, commit, record, take_turn
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
 from verification.people import SYSTEM
@@ -33,6 +33,7 @@ async def suspend(node: Node, sibling: Sibling) -> None:
     origin = sibling.origin
 
     async def work(tx: Transaction) -> None:
+        await take_turn(tx)
         before = await tx.one("siblings.get", origin=origin)
         if before is None:
             return

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from instance.i18n import LANGUAGES, Catalogue, catalogue
 from instance.ids import new_ulid
 from instance.mail_ways import NotSent, way_of
-from instance.services.alerts import PAIRING_REQUESTED, PLACES
+from instance.services.alerts import KEYS_CHANGED, PAIRING_REQUESTED, PLACES
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.owners import ADDED, GUESSED, OWNER, PASSWORD_CHANGED
 from instance.storage.store import Row, Transaction
@@ -231,7 +231,9 @@ def _to_owner(words: Catalogue, notice: str) -> str:
 def _of_alert(words: Catalogue, notice: str) -> str:
     if notice == PAIRING_REQUESTED:
         return words.text("mail.pairing_requested")
-    return words.text("mail.sibling_key_changed")
+    if notice == KEYS_CHANGED:
+        return words.text("mail.sibling_key_changed")
+    return words.text("mail.sibling_opened_alone")
 
 
 def _subject(words: Catalogue, row: Row) -> str:

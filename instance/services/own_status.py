@@ -10,6 +10,7 @@ import itertools
 import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -41,7 +42,7 @@ class OwnStatus:
 
     def __init__(self, node: Node) -> None:
         self._node = node
-        self._signed: dict[tuple[Purpose, int], tuple[int, datetime, bytes]] = {}
+        self._signed: dict[tuple[Purpose, int], tuple[int, datetime, bytes, str]] = {}
 
     def address(self, purpose: Purpose, number: int) -> Uri:
         """Where a list is served; both lists of a pair have the same number."""
@@ -81,8 +82,11 @@ class OwnStatus:
         """
         return await self._mark(tx, doctor, Purpose.REVOCATION, "status.set_revoked")
 
-    async def document(self, purpose: str, number: str) -> bytes:
-        """Return the signed list as it is now; raise NotFound where there is no such list, or SigningStopped."""
+    async def document(self, purpose: str, number: str) -> tuple[bytes, str]:
+        """Return the signed list as it is now, and its validator.
+
+        Raises NotFound where there is no such list, or SigningStopped.
+        """
         if purpose not in set(Purpose) or not number.isascii() or not number.isdigit() or number.startswith("0"):
             raise NotFound
         await self._node.dossiers.restoring.require_for_sibling()
@@ -93,8 +97,10 @@ class OwnStatus:
         if kept is None or kept[0] != version or not timedelta(0) <= now - kept[1] < SIGNED_FOR:
             if str(wanted) != number or wanted > await self._newest():
                 raise NotFound
-            kept = self._signed[asked, wanted] = (version, now, await self._sign(asked, wanted, now))
-        return kept[2]
+            body = await self._sign(asked, wanted, now)
+            validator = f'"{sha256(body).hexdigest()[:32]}-{len(body)}"'
+            kept = self._signed[asked, wanted] = (version, now, body, validator)
+        return kept[2], kept[3]
 
     async def missing(self, held: Mapping[str, str]) -> list[tuple[str, Purpose]]:
         """Doctors whose bit is set in these lists (as encoded, by address), said to be ours, and is not set here."""

@@ -9,7 +9,10 @@ from instance.times import to_ms
 
 
 async def turn_of(tx: Transaction, origin: str) -> None:
-    """Wait until no other unit of work is about pairing with this origin."""
+    """Wait until no other unit of work is about pairing with this origin.
+
+    Whoever may write or take back an entry has taken the turn of the allowlist before.
+    """
     await tx.take_turn(f"pairing with {origin}")
 
 

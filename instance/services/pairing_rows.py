@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from federation.allowlist import LocalPolicy
+from federation.delivery import GIVE_UP_AFTER
 from federation.errors import PairingOver
 from federation.pairing import GRACE, OPEN, Event, State, Verb, moved
 from instance.ids import new_ulid
@@ -23,10 +24,11 @@ from instance.services.errors import Missing
 from instance.services.farewells import leave, welcome
 from instance.services.orders import who
 from instance.services.pairing_ends import turn_of
-from instance.services.sibling_changes import record, to_json
+from instance.services.sibling_changes import record, take_turn, to_json
 from instance.services.siblings import entry_of
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
+from verification.audit import COMMAND_LINE
 from verification.ways import PROPOSAL
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ REASONS: Final = ("not_agreed", "unknown", "other_fingerprint", "later", "mistak
 LOGGED: Final = {
     "invite": "pairing.invited", "read": "pairing.read", "propose": "pairing.proposed",
     "confirm": "pairing.confirmed", "confirmed_there": "pairing.confirmed_there", "decline": "pairing.declined",
-    "withdraw": "pairing.withdrawn", "expire": "pairing.expired",
+    "withdraw": "pairing.withdrawn", "expire": "pairing.expired", "unheard": "pairing.unheard",
 }  # fmt: skip
 _TIMES: Final = ("read_at", "proposed_at", "confirmed_at", "there_at")
 
@@ -103,10 +105,11 @@ class Pairing:
         return max(0, MOST_WRONG - self.wrong)
 
     def proposal_of(self, administrators: Collection[str], now: datetime) -> str | None:
-        """Who of these has proposed to confirm, within the last seven days."""
-        if self.proposed_at is None or now > self.proposed_at + PROPOSAL or self.proposed_by not in administrators:
+        """Who of these, or which command line, has proposed to confirm, within the last seven days."""
+        if self.proposed_at is None or self.proposed_by is None or now > self.proposed_at + PROPOSAL:
             return None
-        return self.proposed_by
+        counts = self.proposed_by in administrators or who(self.proposed_by) == COMMAND_LINE
+        return self.proposed_by if counts else None
 
     def is_late(self, now: datetime) -> bool:
         """Whether nobody may act on it any more, since its time is over."""
@@ -116,6 +119,16 @@ class Pairing:
         """Until when what the other side says still counts: it may have been said in time and got lost."""
         waits = self.state is State.CONFIRMED_HERE or self.is_open_there
         return self.expires_at + GRACE if waits else self.expires_at
+
+    @property
+    def told_until(self) -> datetime:
+        """Until when the other side is told that it is over: as long as any other message is sent."""
+        return self.changed_at + GIVE_UP_AFTER
+
+    @property
+    def was_not_heard(self) -> bool:
+        """Whether we ended it, and the other side never took that."""
+        return self.state in (State.DECLINED, State.WITHDRAWN) and not self.owed and bool(self.last_code)
 
     def after(self, event: Event, **changes: Any) -> Pairing:
         """Return it after an event; raise PairingOver where its state knows no such move."""
@@ -159,7 +172,8 @@ def read_pairing(row: Row) -> Pairing:
 
 
 async def require(tx: Transaction, id: str) -> Pairing:
-    """Return a pairing as this unit of work sees it, its origin's turn taken; raise Missing."""
+    """Return a pairing as this unit of work sees it, the allowlist's and its origin's turn taken; raise Missing."""
+    await take_turn(tx)
     row = await tx.one("pairings.get", id=id)
     if row is None:
         raise Missing()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from federation import pairing as protocol
 from federation import signatures
+from federation.delivery import GIVE_UP_AFTER
 from federation.errors import (
     Malformed,
     NoSuchPairing,
@@ -32,24 +33,12 @@ from federation.pairing import Event, Message, State, Verb
 from federation.ports import Answer
 from federation.signatures import Profile
 from instance.services import alerts, candidates
+from instance.services import pairing_rows as kept
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
 from instance.services.pairing_ends import turn_of
-from instance.services.pairing_rows import (
-    KEPT,
-    KEPT_UNREAD,
-    OVER_THERE,
-    UNANSWERED,
-    Pairing,
-    add,
-    admit,
-    begun,
-    note,
-    put,
-    read_pairing,
-    require,
-    undo,
-)
+from instance.services.pairing_rows import Pairing
+from instance.services.sibling_changes import take_turn
 from instance.storage.store import Transaction
 from instance.times import to_ms
 from verification.people import SYSTEM
@@ -89,19 +78,21 @@ class PairingWire:
             raise OtherFingerprint
 
         async def work(tx: Transaction) -> tuple[Pairing, bool]:
+            if message.verb is not Verb.INVITE:
+                await take_turn(tx)
             await turn_of(tx, found.origin)
             before = await self._meant(tx, message, found)
             if before is None:
                 return await self._begin(tx, message, found), True
             return await self._go_on(tx, before, message, found), False
 
-        kept, new = await self._store.write(work)
+        pairing, new = await self._store.write(work)
         if new:
-            node.log.info("pairing_requested", sibling=kept.origin)
+            node.log.info("pairing_requested", sibling=pairing.origin)
             node.wake.mails.set()
         await node.allowlist.refresh_if_changed()
         node.wake.deliveries.set()
-        return kept.name
+        return pairing.name
 
     def _found(self, message: Message) -> Found:
         """The sender as a candidate; raise Refused where it could never be a sibling."""
@@ -119,7 +110,7 @@ class PairingWire:
         row = await tx.one("pairings.named", origin=found.origin, name=message.name)
         row = row or await tx.one("pairings.open_of", origin=found.origin)
         if row is not None:
-            return read_pairing(row)
+            return kept.read_pairing(row)
         if message.verb in _ENDING:
             raise NoSuchPairing
         if await tx.one("siblings.get", origin=found.origin) is not None:
@@ -133,11 +124,11 @@ class PairingWire:
         for row in unread[: max(0, len(unread) - MOST_UNREAD + 1)]:
             await tx.run("pairings.drop", id=row["id"])
         confirmed = message.verb is Verb.CONFIRM
-        new = begun(
+        new = kept.begun(
             found, now, now + timedelta(days=self._node.config.pairing_days), name=message.name,
             state=State.CONFIRMED_THERE if confirmed else State.REQUESTED, there_at=now if confirmed else None,
         )  # fmt: skip
-        await add(tx, new, now)
+        await kept.add(tx, new, now)
         await alerts.tell(tx, alerts.PAIRING_REQUESTED, now)
         return new
 
@@ -168,19 +159,19 @@ class PairingWire:
                 raise PairingOver(before.state)
             return await self._renamed(tx, before, message, now)
         over = message.verb in _ENDING
-        after = before.after(_EVENTS[message.verb], reason=OVER_THERE if over else "")
+        after = before.after(_EVENTS[message.verb], reason=kept.OVER_THERE if over else "")
         after = after.owing(None) if over else replace(after, there_at=now, name=min(after.name, message.name))
-        await put(tx, after, now)
+        await kept.put(tx, after, now)
         if after.read_at is not None:
             act = "confirmed_there" if message.verb is Verb.CONFIRM else message.verb.value
-            await note(self._node, tx, after, act, message.instance.id, "said by its instance")
+            await kept.note(self._node, tx, after, act, message.instance.id, "said by its instance")
         if after.state is State.ACTIVE:
             try:
-                await admit(self._node, tx, after, after.confirmed_by or SYSTEM.id)
+                await kept.admit(self._node, tx, after, after.confirmed_by or SYSTEM.id)
             except Rejected as refusal:  # what came from there is being destroyed: for a moment nobody is admitted
                 raise PairingNotYet(refusal.code) from None
         if before.state is State.ACTIVE:
-            await undo(self._node, tx, after, SYSTEM.id)
+            await kept.undo(self._node, tx, after, SYSTEM.id)
         return after
 
     async def _renamed(self, tx: Transaction, before: Pairing, message: Message, now: datetime) -> Pairing:
@@ -188,7 +179,7 @@ class PairingWire:
         if not before.open or message.name >= before.name:
             return before
         after = replace(before, name=message.name)
-        await put(tx, after, now)
+        await kept.put(tx, after, now)
         return after
 
     # ── what is told ──
@@ -196,7 +187,7 @@ class PairingWire:
     async def send_due(self) -> int:
         """Tell other instances what they have not taken yet, several at a time; return how many did."""
         rows = await self._store.all("pairings.owed", now=to_ms(self._node.clock()), most=_TOGETHER)
-        return sum(await asyncio.gather(*(self._tell(read_pairing(row)) for row in rows)))
+        return sum(await asyncio.gather(*(self._tell(kept.read_pairing(row)) for row in rows)))
 
     async def _tell(self, pairing: Pairing) -> bool:
         try:
@@ -229,10 +220,10 @@ class PairingWire:
         """The other side has it on disk; the lane of a sibling it knows of by now begins anew."""
 
         async def work(tx: Transaction) -> None:
-            now = await require(tx, pairing.id)
+            now = await kept.require(tx, pairing.id)
             if now.owed != pairing.owed:
                 return
-            await put(tx, now.owing(None), self._node.clock())
+            await kept.put(tx, now.owing(None), self._node.clock())
             if now.state is State.ACTIVE:
                 await tx.run("siblings.reset_lane", origin=now.origin)
 
@@ -243,17 +234,17 @@ class PairingWire:
         """The other side will hear nothing more of it, so it is over here; what it never had is taken back."""
 
         async def work(tx: Transaction) -> None:
-            before = await require(tx, pairing.id)
+            before = await kept.require(tx, pairing.id)
             if before.owed != pairing.owed:
                 return
             if not before.open and not before.is_open_there:
-                await put(tx, before.owing(None), self._node.clock())
+                await kept.put(tx, before.owing(None), self._node.clock())
                 return
-            after = replace(before.after(Event.EXPIRE, reason=OVER_THERE).owing(None), last_code=code)
-            await put(tx, after, self._node.clock())
-            await note(self._node, tx, after, "expire", SYSTEM.id, code)
+            after = replace(before.after(Event.EXPIRE, reason=kept.OVER_THERE).owing(None), last_code=code)
+            await kept.put(tx, after, self._node.clock())
+            await kept.note(self._node, tx, after, "expire", SYSTEM.id, code)
             if before.state is State.ACTIVE:
-                await undo(self._node, tx, after, SYSTEM.id)
+                await kept.undo(self._node, tx, after, SYSTEM.id)
 
         await self._store.write(work)
         await self._node.allowlist.refresh_if_changed()
@@ -274,17 +265,20 @@ class PairingWire:
     async def sweep(self) -> None:
         """End those whose time is over, and forget those that ended long ago.
 
-        One that was confirmed here hears the other side's word a day longer; as long the other side is told.
+        One that was confirmed here hears the other side's word a day longer; as long the other side is told. That it is
+        over the other side is told as long as it would be sent anything else.
         """
         now = self._node.clock()
         for row in await self._store.all("pairings.due", now=to_ms(now)):
-            if now >= read_pairing(row).hears_until():
+            if now >= kept.read_pairing(row).hears_until():
                 await self._expire(row["id"])
+        for row in await self._store.all("pairings.unheard", before=to_ms(now - GIVE_UP_AFTER)):
+            await self._let_go(row["id"])
 
         async def forget(tx: Transaction) -> None:
             await tx.run(
-                "pairings.forget", before=to_ms(now - KEPT), unread_before=to_ms(now - KEPT_UNREAD),
-                over_there=OVER_THERE,
+                "pairings.forget", before=to_ms(now - kept.KEPT), unread_before=to_ms(now - kept.KEPT_UNREAD),
+                over_there=kept.OVER_THERE,
             )  # fmt: skip
 
         await self._store.write(forget)
@@ -292,16 +286,29 @@ class PairingWire:
 
     async def _expire(self, id: str) -> None:
         async def work(tx: Transaction) -> None:
-            before, now = await require(tx, id), self._node.clock()
+            before, now = await kept.require(tx, id), self._node.clock()
             if not (before.open or before.is_open_there) or now < before.hears_until():
                 return
             if before.read_at is None:
                 await tx.run("pairings.drop", id=id)
                 return
-            after = before.after(Event.EXPIRE, reason=UNANSWERED).owing(None)
-            await put(tx, after, now)
-            await note(self._node, tx, after, "expire", SYSTEM.id, UNANSWERED)
+            after = before.after(Event.EXPIRE, reason=kept.UNANSWERED).owing(None)
+            await kept.put(tx, after, now)
+            await kept.note(self._node, tx, after, "expire", SYSTEM.id, kept.UNANSWERED)
             if before.state is State.ACTIVE:
-                await undo(self._node, tx, after, SYSTEM.id)
+                await kept.undo(self._node, tx, after, SYSTEM.id)
+
+        await self._store.write(work)
+
+    async def _let_go(self, id: str) -> None:
+        """Say no longer that it is over to whoever never took it; what it answered last stays to be seen."""
+
+        async def work(tx: Transaction) -> None:
+            before, now = await kept.require(tx, id), self._node.clock()
+            if before.owed not in _ENDING or now < before.told_until:
+                return
+            after = replace(before, owed="", next_at=0, last_code=before.last_code or "not_reached")
+            await kept.put(tx, after, now)
+            await kept.note(self._node, tx, after, "unheard", SYSTEM.id, after.last_code)
 
         await self._store.write(work)

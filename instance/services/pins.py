@@ -24,8 +24,8 @@ from instance.services.candidates import CandidateKey, Found, fingerprint_of
 from instance.services.errors import Rejected
 from instance.services.judging import read_keys
 from instance.services.orders import check_order
-from instance.services.sibling_changes import RENEW, commit, record, to_json
-from instance.storage.store import Row, Transaction
+from instance.services.sibling_changes import RENEW, commit, record, take_turn, to_json
+from instance.storage.store import Reader, Row, Transaction
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -132,7 +132,7 @@ class Pins:
 
     async def compare(self, origin: str) -> Comparison:
         """Read the sibling's actor now and hold it against the pins; store nothing."""
-        row = await self._require(origin)
+        row = await self._require(self._node.store, origin)
         found = await candidates.look_up(self._node, origin)
         if found.actor != row["actor"]:
             raise Rejected("not_an_instance", "origin")
@@ -150,21 +150,23 @@ class Pins:
         Without a fingerprint pins only leave: what is new demands that it was compared.
         """
         check_order(by, reason)
-        before = await self._require(found.origin)
-        if found.actor != before["actor"]:
+        seen = await self._require(self._node.store, found.origin)
+        if found.actor != seen["actor"]:
             raise Rejected("not_an_instance", "origin")
         compared = bool(fingerprint.strip())
         if compared and fingerprint.strip().lower() != found.fingerprint:
             raise Rejected("fingerprint_differs", "fingerprint", status=409)
-        after = {**before, **self._new_pins(before, found, compared=compared)}
-        suspended = await self._node.store.one("siblings.alarm", origin=found.origin) is not None
-        if after == dict(before) and not suspended:
-            raise Rejected("no_change", "fingerprint", status=409)
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await self._require(tx, found.origin)
+            after = {**before, **self._new_pins(before, found, compared=compared)}
+            suspended = await tx.one("siblings.alarm", origin=found.origin) is not None
+            if after == dict(before) and not suspended:
+                raise Rejected("no_change", "fingerprint", status=409)
             changed = await tx.run(
                 "siblings.set_pins", **{name: after[name] for name in _PINNED},
-                seen_keys=before["instance_keys"], seen_issuers=before["issuer_keys"],
+                seen_keys=seen["instance_keys"], seen_issuers=seen["issuer_keys"],
             )  # fmt: skip
             if not changed:
                 raise Rejected("no_change", "fingerprint", status=409)
@@ -173,7 +175,7 @@ class Pins:
             await record(self._node, tx, found.origin, "repin", by, reason, before=before, after=after)
 
         await commit(self._node, work)
-        return read_sibling(await self._require(found.origin))
+        return read_sibling(await self._require(self._node.store, found.origin))
 
     def _new_pins(self, before: Row, found: Found, *, compared: bool) -> dict[str, Any]:
         """The columns after the change; raise Rejected(fingerprint_differs) for a new key that was not compared.
@@ -195,8 +197,8 @@ class Pins:
             "contact": found.contact if compared else before["contact"],
         }  # fmt: skip
 
-    async def _require(self, origin: str) -> Row:
-        row = await self._node.store.one("siblings.get", origin=origin)
+    async def _require(self, reader: Reader, origin: str) -> Row:
+        row = await reader.one("siblings.get", origin=origin)
         if row is None:
             raise Rejected("unknown_sibling", "origin", status=404)
         return row

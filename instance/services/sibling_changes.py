@@ -14,9 +14,10 @@ import orjson
 
 from federation.allowlist import LocalPolicy
 from instance.ids import new_ulid
+from instance.services import alerts
 from instance.services.dossiers import chain
 from instance.services.orders import who
-from instance.storage.store import Row, Transaction, Work
+from instance.storage.store import Reader, Row, Transaction, Work
 from instance.times import from_ms, to_ms
 from verification.people import SYSTEM
 
@@ -33,7 +34,8 @@ LOGGED: Final = {
     "remove": "sibling.removed", "inherit": "sibling.resumed", "read-only": "sibling.read_only",
     "pause": "sibling.paused", "block": "sibling.blocked", "countries": "sibling.countries_changed",
     "note": "sibling.note_changed", "expel": "sibling.expelled", "keep": "sibling.copies_kept",
-    "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged", "list": "sibling.listed",
+    "alone": "sibling.opened_alone", "hide": "sibling.copies_hidden", "purge": "sibling.copies_purged",
+    "list": "sibling.listed",
 }  # fmt: skip
 
 
@@ -78,6 +80,14 @@ class Change:
         )  # fmt: skip
 
 
+async def take_turn(tx: Transaction) -> None:
+    """Wait until no other unit of work changes the allowlist: what this one reads of it stays so until it has written.
+
+    It is taken before the turn of a pairing, after the one of the federation list, and before that of the audit log.
+    """
+    await tx.take_turn("allowlist")
+
+
 async def record(
     node: Node, tx: Transaction, origin: str, act: str, by: str, reason: str, *,
     before: Any, after: Any, touched: Touched | None = None, proposed_by: str = "",
@@ -98,6 +108,18 @@ async def record(
     if act != RENEW:
         ordered_by = SYSTEM.id if by.startswith(BY_LIST) else who(by)
         await chain.append(tx, LOGGED[act], now, ordered_by, thing=f"c-{id.lower()}")
+
+
+async def has_two_administrators(tx: Reader) -> bool:
+    """Whether what widens could wait for a second person here."""
+    return len(await tx.all("staff.administrators")) > 1
+
+
+async def note_alone(node: Node, tx: Transaction, origin: str, by: str, reason: str) -> None:
+    """Write down, and tell every administrator, that somebody opens what takes two, just before that is recorded."""
+    await alerts.tell(tx, alerts.OPENED_ALONE, node.clock())
+    node.log.error("opened_alone", sibling=origin)
+    await record(node, tx, origin, "alone", by, reason, before=None, after=None)
 
 
 async def settle_queue(node: Node, tx: Transaction, origin: str, policy: LocalPolicy) -> None:

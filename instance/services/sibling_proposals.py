@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 import orjson
+from msgspec import structs
 
 from federation.allowlist import LocalPolicy
 from instance.ids import new_ulid
@@ -21,11 +22,12 @@ from instance.services.dossiers import chain
 from instance.services.dossiers.errors import mapped
 from instance.services.errors import Missing, Rejected
 from instance.services.expelling import FATES, Expelling
-from instance.services.orders import check_order
-from instance.services.sibling_changes import follow
+from instance.services.orders import check_order, who
+from instance.services.sibling_changes import follow, take_turn
 from instance.services.sibling_entries import EntryChange, Preview, version_of
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
+from verification.audit import COMMAND_LINE
 from verification.errors import NoSuchMove, NotYours, SamePerson
 from verification.people import Actor, StaffId, require_other
 from verification.ways import PROPOSAL
@@ -38,7 +40,6 @@ CODES: Final = (*sibling_entries.CODES, "unknown_sibling", "not_narrowed", "reas
 CHANGE, IMPORT, EXPEL = "change", "import", "expel"
 #: What the audit log calls a proposal, and its end without effect; what is carried out has the name of its change.
 PROPOSED, WITHDRAWN = "sibling.proposed", "sibling.withdrawn"
-_TURN: Final = "allowlist"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -116,17 +117,14 @@ class Proposals:
         await self._node.allowlist.refresh_if_changed()
 
         async def work(tx: Transaction) -> bool:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             found = await self._previews(tx, changes)
             wide = [each for row, each in found if each.widens and not await self._is_undone(tx, row, each, actor)]
             for origin in [""] if kind == IMPORT else [each.origin for _, each in found]:
-                await tx.run(
-                    "sibling_proposals.end_waiting", kind=kind, origin=origin, by=actor.id,
-                    now=to_ms(self._node.clock()),
-                )  # fmt: skip
+                await self._end_waiting(tx, kind, origin, actor.id)
             if wide:
                 origin = "" if kind == IMPORT else changes[0].origin
-                await self._propose(tx, kind, origin, Asked(changes=tuple(changes)), actor, reason)
+                await self._propose(tx, kind, origin, Asked(changes=tuple(changes)), actor.id, reason)
                 return False
             for row, each in found:
                 await sibling_entries.make(self._node, tx, each, row, actor.id, reason)
@@ -136,17 +134,23 @@ class Proposals:
         await follow(self._node)
         return done
 
+    async def order(self, tx: Transaction, row: Row, policy: LocalPolicy, by: str, reason: str) -> None:
+        """Propose what the command line wants, in the caller's transaction; somebody confirms it at the page."""
+        change = structs.replace(sibling_entries.as_it_is(row), policy=policy)
+        await self._end_waiting(tx, CHANGE, row["origin"], by)
+        await self._propose(tx, CHANGE, row["origin"], Asked(changes=(change,)), by, reason)
+
     async def expel(self, origin: str, actor: Actor, reason: str, *, seen: str) -> None:
         """Propose to expel a sibling that is paused or blocked; raise Rejected as `preview_expulsion` does."""
         _require_administrator(actor)
         check_order(actor.id, reason)
 
         async def work(tx: Transaction) -> None:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             row = await sibling_entries.require(tx, origin)
             _require_narrowed(row)
             _require_same(version_of(row), seen)
-            await self._replace(tx, EXPEL, origin, Asked(seen=seen), actor, reason)
+            await self._replace(tx, EXPEL, origin, Asked(seen=seen), actor.id, reason)
 
         await self._store.write(work)
 
@@ -156,9 +160,9 @@ class Proposals:
         check_order(actor.id, reason)
 
         async def work(tx: Transaction) -> None:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             await self._expelling.require_fate(tx, origin, fate, seen)
-            await self._replace(tx, fate, origin, Asked(seen=seen), actor, reason)
+            await self._replace(tx, fate, origin, Asked(seen=seen), actor.id, reason)
 
         await self._store.write(work)
 
@@ -171,7 +175,7 @@ class Proposals:
         await self._node.allowlist.refresh_if_changed()
 
         async def work(tx: Transaction) -> Proposal:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             proposal, now = await self._waits(tx, id), self._node.clock()
             with mapped():
                 _require_second(proposal, actor, now)
@@ -193,7 +197,7 @@ class Proposals:
         _require_administrator(actor)
 
         async def work(tx: Transaction) -> Proposal:
-            await tx.take_turn(_TURN)
+            await take_turn(tx)
             proposal, now = await self._waits(tx, id), self._node.clock()
             if not await tx.run("sibling_proposals.decide", id=id, state="withdrawn", by=actor.id, now=to_ms(now)):
                 raise Missing()
@@ -229,23 +233,26 @@ class Proposals:
         return bool(before["policy"] == found.change.policy and version_of(after) == version_of(row))
 
     async def _replace(
-        self, tx: Transaction, kind: str, origin: str, asked: Asked, actor: Actor, reason: str
+        self, tx: Transaction, kind: str, origin: str, asked: Asked, by: str, reason: str
     ) -> None:  # fmt: skip
-        now = to_ms(self._node.clock())
         for each in (*FATES, EXPEL) if kind in FATES else (kind,):
-            await tx.run("sibling_proposals.end_waiting", kind=each, origin=origin, by=actor.id, now=now)
-        await self._propose(tx, kind, origin, asked, actor, reason)
+            await self._end_waiting(tx, each, origin, by)
+        await self._propose(tx, kind, origin, asked, by, reason)
+
+    async def _end_waiting(self, tx: Transaction, kind: str, origin: str, by: str) -> None:
+        now = to_ms(self._node.clock())
+        await tx.run("sibling_proposals.end_waiting", kind=kind, origin=origin, by=by, now=now)
 
     async def _propose(
-        self, tx: Transaction, kind: str, origin: str, asked: Asked, actor: Actor, reason: str
+        self, tx: Transaction, kind: str, origin: str, asked: Asked, by: str, reason: str
     ) -> None:  # fmt: skip
         now = self._node.clock()
         id = f"p-{new_ulid(now).lower()}"
         await tx.run(
             "sibling_proposals.add", id=id, kind=kind, origin=origin, asked=msgspec.json.encode(asked).decode(),
-            reason=reason.strip(), by=actor.id, now=to_ms(now),
+            reason=reason.strip(), by=by, now=to_ms(now),
         )  # fmt: skip
-        await chain.append(tx, PROPOSED, now, actor.id, thing=id)
+        await chain.append(tx, PROPOSED, now, who(by), thing=id)
 
     async def _carry_out(self, tx: Transaction, proposal: Proposal, actor: Actor) -> None:
         by, first = actor.id, proposal.by
@@ -269,8 +276,13 @@ class Proposals:
         return _proposal(row)
 
     async def _require_still_there(self, tx: Transaction, proposal: Proposal) -> None:
-        """Raise where whoever proposed it is no administrator any more: then one person alone would do it."""
-        if proposal.by not in {row["id"] for row in await tx.all("staff.administrators")}:
+        """Raise where whoever proposed it is no administrator any more: then one person alone would do it.
+
+        Whose command line it was nobody can take away here.
+        """
+        if who(proposal.by) != COMMAND_LINE and proposal.by not in {
+            row["id"] for row in await tx.all("staff.administrators")
+        }:
             raise Rejected("no_such_move", status=409)
 
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from federation.allowlist import LocalPolicy, Sibling
 from federation.uri import BadUri, Uri, parse_origin
 from federation.vocabulary import FEDERATING_KINDS, PostKind
-from instance.services import candidates
+from instance.services import candidates, sibling_entries
 from instance.services.allowlist_cache import read_sibling, write_issuer_keys
 from instance.services.candidates import Found
 from instance.services.errors import Rejected
@@ -25,7 +25,17 @@ from instance.services.expelling import Expelling
 from instance.services.farewells import leave, welcome
 from instance.services.orders import check_order
 from instance.services.pins import Pins, issuer_pin
-from instance.services.sibling_changes import Change, Touched, commit, record, settle_queue, to_json
+from instance.services.sibling_changes import (
+    Change,
+    Touched,
+    commit,
+    has_two_administrators,
+    note_alone,
+    record,
+    settle_queue,
+    take_turn,
+    to_json,
+)
 from instance.services.sibling_entries import SPEAKING
 from instance.services.sibling_proposals import Proposals
 from instance.storage.store import Row, Transaction
@@ -37,7 +47,7 @@ if TYPE_CHECKING:
 CODES: Final = (
     "bad_origin", "own_origin", "loopback_not_allowed", "already_a_sibling", "not_reached", "not_an_instance",
     "fingerprint_differs", "bad_country", "reason_missing", "unknown_sibling", "bad_policy", "bad_kind", "no_change",
-    "keys_not_compared",
+    "keys_not_compared", "second_needed",
 )  # fmt: skip
 
 REMOVE: Final = "remove"
@@ -89,7 +99,7 @@ class SiblingAdmin:
         """Say what a change (a policy, or `remove`) would touch; change nothing."""
         if change != REMOVE and change not in set(LocalPolicy):
             raise Rejected("bad_policy", "policy")
-        await self._require(origin)
+        await sibling_entries.require(self._store, origin)
         row = await self._store.one("siblings.touched", origin=origin)
         return Touched.of(row)
 
@@ -99,7 +109,7 @@ class SiblingAdmin:
 
     async def show(self, origin: str) -> Sibling:
         """Return one entry; raise Rejected(unknown_sibling)."""
-        return read_sibling(await self._require(origin))
+        return read_sibling(await sibling_entries.require(self._store, origin))
 
     async def changes(self, origin: str | None = None) -> Sequence[Change]:
         """Return the record, oldest first: of one origin (also one that was removed), or of all."""
@@ -109,8 +119,14 @@ class SiblingAdmin:
 
     # ── changing ──
 
-    async def add(self, found: Found, fingerprint: str, may_issue_for: Sequence[str], by: str, reason: str) -> Sibling:
-        """Admit the candidate when the confirmed fingerprint is the one it showed; return the entry."""
+    async def add(
+        self, found: Found, fingerprint: str, may_issue_for: Sequence[str], by: str, reason: str, *, alone: bool = False
+    ) -> Sibling:  # fmt: skip
+        """Admit the candidate when the confirmed fingerprint is the one it showed; return the entry.
+
+        Where this instance has two administrators it is admitted by pairing (`second_needed`), or `alone`, which every
+        administrator is told.
+        """
         origin = self.check_origin(found.origin)
         check_order(by, reason)
         if fingerprint.strip().lower() != found.fingerprint:
@@ -119,18 +135,29 @@ class SiblingAdmin:
         entry = entry_of(found, countries, self._node.clock())
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            takes_two = await has_two_administrators(tx)
             await welcome(tx, origin, self._node.clock())
             if not await tx.run("siblings.add", **entry):
                 raise Rejected("already_a_sibling", "origin", status=409)
+            if takes_two and not alone:
+                raise Rejected("second_needed", status=409)
             await tx.run("siblings.reset_lane", origin=origin)
             await tx.run("siblings.forget_shown", origin=origin)
+            if takes_two:
+                await note_alone(self._node, tx, origin, by, reason)
             await record(self._node, tx, origin, "add", by, reason, before=None, after=entry)
 
         await commit(self._node, work)
         return await self.show(origin)
 
-    async def set_policy(self, origin: str, policy: str, by: str, reason: str) -> Sibling:
+    async def set_policy(
+        self, origin: str, policy: str, by: str, reason: str, *, alone: bool = False
+    ) -> Sibling:  # fmt: skip
         """Narrow or restore what the sibling may do here; what waits for it is held, dropped or released with that.
+
+        Where this instance has two administrators, what restores is proposed, and the entry returned as it is: one of
+        them confirms it at the page. `alone` does it at once, and every administrator is told.
 
         Whoever was suspended since its keys had changed is spoken with again once they have been compared
         (`keys_not_compared`).
@@ -138,18 +165,25 @@ class SiblingAdmin:
         check_order(by, reason)
         if policy not in set(LocalPolicy):
             raise Rejected("bad_policy", "policy")
-        before = await self._require(origin)
-        if before["policy"] == policy:
-            raise Rejected("no_change", "policy", status=409)
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await sibling_entries.require(tx, origin)
+            if before["policy"] == policy:
+                raise Rejected("no_change", "policy", status=409)
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
+            takes_two = _restores(before["policy"], policy) and await has_two_administrators(tx)
             if policy in SPEAKING and await tx.one("siblings.alarm", origin=origin) is not None:
                 raise Rejected("keys_not_compared", "policy", status=409)
+            if takes_two and not alone:
+                await self.proposals.order(tx, before, LocalPolicy(policy), by, reason)
+                return
             if not await tx.run("siblings.set_policy", origin=origin, policy=policy, before=before["policy"]):
                 raise Rejected("no_change", "policy", status=409)
             await settle_queue(self._node, tx, origin, LocalPolicy(policy))
             after = {**before, "policy": policy}
+            if takes_two:
+                await note_alone(self._node, tx, origin, by, reason)
             await record(self._node, tx, origin, policy, by, reason, before=before, after=after, touched=touched)
 
         await commit(self._node, work)
@@ -160,10 +194,11 @@ class SiblingAdmin:
     ) -> Sibling:
         """Say which kinds of post are taken from this sibling and sent to it."""
         check_order(by, reason)
-        before = await self._require(origin)
         kinds = {"kinds_in": _kinds(kinds_in), "kinds_out": _kinds(kinds_out)}
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await sibling_entries.require(tx, origin)
             await tx.run("siblings.set_kinds", origin=origin, **kinds)
             await record(self._node, tx, origin, "kinds", by, reason, before=before, after={**before, **kinds})
 
@@ -173,9 +208,10 @@ class SiblingAdmin:
     async def remove(self, origin: str, by: str, reason: str) -> None:
         """Take the sibling off the allowlist: its queue is dropped, its keys are forgotten, its rows stay."""
         check_order(by, reason)
-        before = await self._require(origin)
 
         async def work(tx: Transaction) -> None:
+            await take_turn(tx)
+            before = await sibling_entries.require(tx, origin)
             touched = Touched.of(await tx.one("siblings.touched", origin=origin))
             await leave(self._node, tx, origin)
             await record(self._node, tx, origin, REMOVE, by, reason, before=before, after=None, touched=touched)
@@ -198,11 +234,10 @@ class SiblingAdmin:
             raise Rejected("loopback_not_allowed", "origin")
         return origin
 
-    async def _require(self, origin: str) -> Row:
-        row = await self._store.one("siblings.get", origin=origin)
-        if row is None:
-            raise Rejected("unknown_sibling", "origin", status=404)
-        return row
+
+def _restores(before: str, after: str) -> bool:
+    """Whether the one policy lets anything through that the other does not."""
+    return after == LocalPolicy.INHERIT or (after in SPEAKING and before not in SPEAKING)
 
 
 def entry_of(found: Found, countries: tuple[str, ...], now: datetime) -> dict[str, Any]:

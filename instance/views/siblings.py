@@ -18,11 +18,13 @@ from federation.allowlist import Direction, LocalPolicy
 from federation.allowlist_changes import Effect
 from federation.vocabulary import PostKind
 from instance.ids import first_ulid
-from instance.services import sibling_entries
+from instance.services import key_alarm, sibling_entries
 from instance.services.errors import Missing
-from instance.services.sibling_changes import Change
+from instance.services.pairing_rows import ENDINGS, REASONS
+from instance.services.pairing_rows import LOGGED as OF_PAIRING
+from instance.services.sibling_changes import LOGGED, RENEW, Change
 from instance.services.sibling_days import DAY, SHOWN
-from instance.services.sibling_entries import FACETS, authority_of
+from instance.services.sibling_entries import authority_of
 from instance.services.sibling_sets import Shown
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
@@ -186,7 +188,10 @@ class Told:
     at: int
     act: str
     by: Sequence[str]
+    #: As somebody gave it; empty where it is a code (`because`), or what the act says anyhow.
     reason: str
+    #: A reason that is a code: of a pairing that ended, or of a key alarm.
+    because: str
     touched: Mapping[str, int] | None
 
 
@@ -196,12 +201,15 @@ async def history(node: Node, origin: str) -> list[Told]:
 
 
 def _told(change: Change) -> Told:
+    of_pairing = change.act.startswith(_PAIRING)
+    coded = change.reason == key_alarm.CODE or (of_pairing and change.reason in (*REASONS, *ENDINGS))
+    said_anyhow = of_pairing or change.act == RENEW or change.reason.startswith("pairing ")
     return Told(
-        at=to_ms(change.at), act=change.act, by=change.by.split(", "), reason=change.reason, touched=change.touched
-    )
+        at=to_ms(change.at), act=change.act, by=change.by.split(", "), touched=change.touched,
+        because=change.reason if coded else "", reason="" if coded or said_anyhow else change.reason,
+    )  # fmt: skip
 
 
-#: The acts of the record that have a name in the catalogues.
-ACTS: Final = (
-    "add", "repin", "renew", "remove", *LocalPolicy, *FACETS[1:], "expel", "keep", "hide", "purge",
-)  # fmt: skip
+_PAIRING: Final = "pairing_"
+#: The acts of the record, each of which has a name in the catalogues.
+ACTS: Final = (*LOGGED, RENEW, *(f"{_PAIRING}{act}" for act in OF_PAIRING))

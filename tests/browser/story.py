@@ -26,8 +26,9 @@ from instance.rendering import Phrases
 from tests.browser.chromium import chromium
 
 PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
+DESK = {"viewport": {"width": 1280, "height": 900}}
 #: What a browser says of a page refused, gone or returned with mistakes: on purpose here.
-EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (403|404|422)")
+EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (403|404|409|422)")
 PATIENCE = 15_000
 SHOTS = os.environ.get("ESANUM_SHOTS", "")
 REPORTS = "addEventListener('securitypolicyviolation', e => report(`${e.violatedDirective} ${e.blockedURI}`))"
@@ -225,12 +226,15 @@ class Doctor:
     async def _picture(self, step: str) -> None:
         test = os.environ.get("PYTEST_CURRENT_TEST", "").partition(" ")[0].rpartition("::")[2]
         folder, name = Path(SHOTS, test), f"{next(self.marks)}-{step}-{self.words.language}"
+        shown = self.page.viewport_size
         for width, scheme in ((1280, "light"), (1280, "dark"), (360, "dark"), (360, "light")):
             await self.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
             await self.page.set_viewport_size({"width": width, "height": 740})
             await self.page.screenshot(
                 path=folder / f"{name}-{width}-{scheme}.png", full_page=True, animations="disabled"
             )
+        assert shown is not None
+        await self.page.set_viewport_size(shown)
 
 
 @dataclass
@@ -249,9 +253,12 @@ class Scene:
             yield who
 
     @asynccontextmanager
-    async def somebody(self, country: Country, login: Login, language: str, hand: str) -> AsyncIterator[Doctor]:
-        """The same, for whoever has this sign-in, or will have."""
-        context = await self.browser.new_context(**PHONE, locale=language)  # type: ignore[arg-type]
+    async def somebody(
+        self, country: Country, login: Login, language: str, hand: str, *, wide: bool = False
+    ) -> AsyncIterator[Doctor]:
+        """The same, for whoever has this sign-in, or will have; at a desk where it is wide."""
+        screen = DESK if wide else PHONE
+        context = await self.browser.new_context(**screen, locale=language)  # type: ignore[arg-type]
         context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         who = Doctor(page, HANDS[hand](page), country, login, catalogue(language), self.marks)

@@ -45,7 +45,7 @@ async def changes(node: Any) -> list[str]:
 def test_every_change_and_copy_has_its_name_in_the_log():
     """Each policy, each other change; and all of them are acts of staff, which the data protection officer is shown."""
     of_entries = {*map(str, LocalPolicy), "add", "repin", "kinds", "countries", "note", REMOVE}
-    assert of_entries | {"expel", "keep", "hide", "purge", "list"} == set(LOGGED)
+    assert of_entries | {"expel", "keep", "hide", "purge", "list", "alone"} == set(LOGGED)
     named = {*LOGGED.values(), *STAFF_LOGGED.values(), *PAIRING_LOGGED.values(), PROPOSED, WITHDRAWN}
     assert named == set(STAFF_ACTS)
     assert set(STAFF_ACTS) <= ACTS

@@ -46,9 +46,9 @@ async def here(place: Place, other: Place) -> Pairing:
 
 
 async def confirms(place: Place, other: Place, by: Any = CLI, countries: tuple[str, ...] = ("DE",)) -> Pairing:
-    """Confirm here with the fingerprint the other reads out."""
-    found = await here(place, other)
-    return await place.node.pairings.confirm(found.id, await fingerprint(other), countries, by)
+    """Confirm here with the fingerprint the other reads out; the command line does it alone where there are two."""
+    found, alone = await here(place, other), by == CLI
+    return await place.node.pairings.confirm(found.id, await fingerprint(other), countries, by, alone=alone)
 
 
 async def asked(town: Network, one: Place, other: Place) -> None:

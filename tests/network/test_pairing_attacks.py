@@ -299,6 +299,50 @@ async def test_strangers_keep_nobody_out_who_is_known(pair: Any, fr: Place, monk
     assert State.CONFIRMED_THERE == (await here(fr, de)).state
 
 
+async def test_nobody_uses_up_anothers_share_by_its_key_id(pair: Any, fr: Place, monkeypatch: Any) -> None:
+    """To name a key is no proof of having it: such messages count as those of strangers, and Germany is heard."""
+    town, _, de = pair
+    monkeypatch.setattr(fr.app._pairing._all, "_spans", ((60, 3), (86_400, 3)))
+    await asked(town, fr, de)
+    forger, other = Stranger(DE), Stranger(DE)
+    unproved = [refused(await forger.says(fr, key=other.key)) for _ in range(4)]
+    named = [refused(await forger.says(fr)) for _ in range(4)]
+    await confirms(de, fr, countries=("FR",))
+    await town.settle()
+
+    assert [(401, "bad_signature")] * 4 == unproved
+    assert [(403, "pin_mismatch")] * 3 + [(429, "too_many_requests")] == named
+    assert State.CONFIRMED_THERE == (await here(fr, de)).state
+
+
+async def test_whoever_names_a_key_has_what_one_address_has(pair: Any, fr: Place) -> None:
+    """The twin: without a proof it is the address that is counted, whoever they say to be."""
+    town, _, de = pair
+    await asked(town, fr, de)
+    forger, other, most = Stranger(DE), Stranger(DE), pairing_door.PER_ADDRESS[0]
+    codes = [refused(await forger.says(fr, key=other.key))[0] for _ in range(most + 1)]
+
+    assert [401] * most + [429] == codes
+
+
+async def test_an_instance_we_pair_with_has_its_share_and_no_more(pair: Any, fr: Place, monkeypatch: Any) -> None:
+    """What it has proved counts as its own; beyond that it is told to wait like anybody."""
+    town, _, de = pair
+    monkeypatch.setattr(fr.app._pairing._all, "_spans", ((60, 3), (86_400, 3)))
+    await asked(town, fr, de)
+    name, key = (await here(fr, de)).name, await de.node.keys.signing_key(de.node.actor, Profile.CAVAGE)
+    known = Stranger(DE)
+    body = orjson.dumps(
+        {"pairing": "confirm", "name": name, "sees": await fingerprint(fr),
+         "actor": orjson.Fragment(await de.node.serving.instance_document())}
+    )  # fmt: skip
+    codes = [(await known.says(fr, body=body, key=key)).status for _ in range(4)]
+    stranger = (await Stranger().says(fr)).status
+
+    assert [200, 200, 200, 429] == codes
+    assert 200 == stranger
+
+
 async def test_the_key_that_vouches_for_doctors_signs_no_message(fr: Place) -> None:
     """Listed among the message keys as well, it is the issuer key still."""
     stranger = Stranger()

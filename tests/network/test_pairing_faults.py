@@ -275,3 +275,45 @@ async def test_nobody_says_forever_that_they_have_confirmed(pair: Any) -> None:
 
     assert ("confirm", "") == (before, (await here(de, fr)).owed)
     assert ["pause"] == [row["policy"] for row in await rows(de.node, "select policy from siblings")]
+
+
+async def test_a_no_that_nobody_hears_is_said_for_thirty_days(pair: Any) -> None:
+    """As long as any other message; it is shown until when, then it is let go, on the record, and shown as unheard."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    town.down.add("fr")
+    await de.node.pairings.decline((await here(de, fr)).id, "unknown", CLI)
+    await passes(town, 1)
+    first = await here(de, fr)
+    town.clock.move(days=29, hours=22)
+    await de.node.pairings.sweep()
+    last = await here(de, fr)
+    town.clock.move(hours=2)
+    await de.node.pairings.sweep()
+    over, since = await here(de, fr), len(town.contacts)
+    await passes(town, 6)
+    changes = await de.node.siblings.changes(FR)
+
+    assert ("decline", "decline") == (first.owed, last.owed)
+    assert first.told_until == last.told_until
+    assert (State.DECLINED, "unknown", "", True) == (over.state, over.reason, over.owed, over.was_not_heard)
+    assert first.last_code == over.last_code != ""
+    assert ("pairing_unheard", "system", first.last_code) == (changes[-1].act, changes[-1].by, changes[-1].reason)
+    assert 1 == [each.act for each in changes].count("pairing_unheard")
+    assert [] == [each for each in town.contacts[since:] if "/pairing" in each.url and "fr.example" in each.url]
+
+
+async def test_a_no_that_is_heard_on_the_last_day_is_heard(pair: Any) -> None:
+    """The twin: the other side is back before the thirty days are over, and nothing is left to show."""
+    town, fr, de = pair
+    await asked(town, fr, de)
+    town.down.add("fr")
+    await de.node.pairings.decline((await here(de, fr)).id, "unknown", CLI)
+    await passes(town, 1)
+    town.clock.move(days=29)
+    town.down.clear()
+    await passes(town, 3)
+    ended = await here(de, fr)
+
+    assert ("", "", False) == (ended.owed, ended.last_code, ended.was_not_heard)
+    assert "pairing_unheard" not in [each.act for each in await de.node.siblings.changes(FR)]

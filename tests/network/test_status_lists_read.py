@@ -134,6 +134,27 @@ async def test_lists_are_served_to_siblings_alone(town, tmp_path, anna, de, fr):
     assert (200, b"", ours.headers["content-length"]) == (head.status, head.body, head.headers["content-length"])
 
 
+async def test_a_list_that_has_not_changed_is_not_sent_again(town, anna, de, fr):
+    """J6.5: 200 with a validator, then 304 without a body; after a change the list and another validator."""
+
+    async def asks(known):
+        url, key = Uri.parse(de.node.origin + SUSPENSION), await instance_key(fr)
+        headers = sign("GET", url, None, key, Profile.CAVAGE, town.clock())
+        return await de.request("GET", SUSPENSION, {**headers, "If-None-Match": known})
+
+    first = await asks('"another"')
+    again = await asks(first.headers["etag"])
+    await suspend(anna)
+    later = await asks(first.headers["etag"])
+    stranger = await de.request("GET", SUSPENSION, {"Host": "de.example", "If-None-Match": first.headers["etag"]})
+
+    assert (200, 304, b"") == (first.status, again.status, again.body)
+    assert first.headers["etag"] == again.headers["etag"]
+    assert (200, True) == (later.status, later.body != first.body)
+    assert first.headers["etag"] != later.headers["etag"]
+    assert (401, "not_signed") == refused(stranger)
+
+
 @pytest.mark.parametrize(
     "target",
     [

@@ -170,59 +170,40 @@ select uri from posts where origin = :origin and local = 0 order by uri limit 20
 -- fragment: some_comments
 select uri from comments where origin = :origin and local = 0 order by uri limit 200
 
--- name: purge_waiting_of_posts
+-- fragment: some_objects
+select uri from (select uri from posts where origin = :origin and local = 0 order by uri limit 200) p
+    union all
+    select uri from (select uri from comments where origin = :origin and local = 0 order by uri limit 200) c
+
+-- name: purge_waiting
 -- Nobody is told of them any more, dead letters included.
 update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
-where object in ({{some_posts}}) and state in ('waiting', 'resting', 'held', 'dead')
+where object in ({{some_objects}}) and state in ('waiting', 'resting', 'held', 'dead')
   and activity in (select a.uri from activities a where a.object = deliveries.object
     and a.type in ('Create', 'Update', 'Announce'));
 
--- name: purge_words_of_posts
+-- name: purge_words
 -- Their words stand in what was passed on, too.
-update activities set body = :empty where object in ({{some_posts}}) and type in ('Create', 'Update');
+update activities set body = :empty where object in ({{some_objects}}) and type in ('Create', 'Update');
 
--- name: purge_received_of_posts
+-- name: purge_received_of
 -- And in what siblings passed on to us.
-update received set head = '', body = :empty where object in ({{some_posts}});
+update received set head = '', body = :empty where object in ({{some_objects}});
 
--- name: purge_of_posts
-delete from likes where object in ({{some_posts}});
+-- name: purge_likes_of
+delete from likes where object in ({{some_objects}});
 
--- name: purge_recommendations_of_posts
+-- name: purge_recommendations_of
 delete from recommendations where post in ({{some_posts}});
 
--- name: purge_mentions_of_posts
-delete from mentions where object in ({{some_posts}});
+-- name: purge_mentions_of
+delete from mentions where object in ({{some_objects}});
 
--- name: purge_revisions_of_posts
-delete from revisions where object in ({{some_posts}});
+-- name: purge_revisions_of
+delete from revisions where object in ({{some_objects}});
 
 -- name: purge_posts
 delete from posts where uri in ({{some_posts}});
-
--- name: purge_waiting_of_comments
--- Nobody is told of them any more, dead letters included.
-update deliveries set state = 'dropped', last_code = 'withdrawn', settled_at = :now
-where object in ({{some_comments}}) and state in ('waiting', 'resting', 'held', 'dead')
-  and activity in (select a.uri from activities a where a.object = deliveries.object
-    and a.type in ('Create', 'Update', 'Announce'));
-
--- name: purge_words_of_comments
--- Their words stand in what was passed on, too.
-update activities set body = :empty where object in ({{some_comments}}) and type in ('Create', 'Update');
-
--- name: purge_received_of_comments
--- And in what siblings passed on to us.
-update received set head = '', body = :empty where object in ({{some_comments}});
-
--- name: purge_of_comments
-delete from likes where object in ({{some_comments}});
-
--- name: purge_mentions_of_comments
-delete from mentions where object in ({{some_comments}});
-
--- name: purge_revisions_of_comments
-delete from revisions where object in ({{some_comments}});
 
 -- name: purge_comments
 delete from comments where uri in ({{some_comments}});

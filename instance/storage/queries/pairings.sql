@@ -13,6 +13,11 @@ select {{columns_of_pairing}} from pairings where id = :id;
 -- name: open_of
 select {{columns_of_pairing}} from pairings where origin = :origin and {{open_pairing}};
 
+-- name: read_of
+-- With whom administrators here are pairing, or have: its actor was read at its home.
+select {{columns_of_pairing}} from pairings
+where origin = :origin and read_at is not null and ({{open_pairing}} or state = 'active');
+
 -- name: named
 select {{columns_of_pairing}} from pairings where origin = :origin and name = :name;
 
@@ -68,8 +73,13 @@ select id from pairings where read_at is null and direction = 'in' and {{open_pa
 delete from pairings where id = :id;
 
 -- name: due
-select {{columns_of_pairing}} from pairings 
+select {{columns_of_pairing}} from pairings
 where ({{open_pairing}} or (state = 'active' and owed = 'confirm')) and expires_at <= :now order by id;
+
+-- name: unheard
+-- It is over here, and for as long as anything is sent the other side has not taken that.
+select {{columns_of_pairing}} from pairings
+where owed in ('decline', 'withdraw') and changed_at <= :before order by id;
 
 -- name: forget
 -- What nobody here has looked into stays only for as long as it might come again.

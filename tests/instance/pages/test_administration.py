@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 from instance.views.administration import TABS
 from tests.instance.pages.desk_house import Desk, open_desk
+from tests.tools.docs_parts import page_routes
 from tests.town import PASSWORD
 
 PATH = TABS[0][1]
@@ -83,3 +85,30 @@ async def test_a_doctor_does_not_see_it(desk: Desk) -> None:
 
     assert 200 == (await marie.get("/feed")).status_code
     assert 403 == (await marie.get(PATH)).status_code
+
+
+async def test_an_administrator_reads_no_consultation(desk: Desk) -> None:
+    """J4.8: whatever is for doctors is closed to whoever runs the instance, a case by its address among it."""
+    marie = await desk.place.doctor("marie")
+    slug = await marie.posts("Palpitations at night", text="Made up, for doctors alone.")
+    ada, wrong = await desk.staff("ada", "administrator"), []
+    for rule, methods, access in page_routes():
+        if access == "doctor" and "GET" in methods:
+            path = re.sub(r"<[^>]+>", "x", rule.replace("<slug>", slug).replace("<address>", "marie"))
+            answer = await ada.get(path)
+            said = await answer.get_data(as_text=True)
+            if answer.status_code != 403 or "Palpitations" in said or "for doctors alone" in said:
+                wrong.append((path, answer.status_code))
+
+    assert [] == wrong
+
+
+async def test_a_doctor_reads_it(desk: Desk) -> None:
+    """The twin: the same address, by a colleague."""
+    marie = await desk.place.doctor("marie")
+    slug = await marie.posts("Palpitations at night", text="Made up, for doctors alone.")
+    await desk.place.doctor("paul")
+    paul = desk.house.visitor()
+    await paul.post("/sign-in", login="paul", password=PASSWORD)
+
+    assert "for doctors alone" in await paul.text(f"/posts/{slug}")

@@ -12,6 +12,7 @@ import pytest
 from federation.pairing import State
 from instance.app import make_app
 from instance.cli.siblings import REASONS as AT_THE_COMMAND_LINE
+from instance.i18n import catalogue
 from instance.services import key_alarm
 from instance.services.pairing_rows import REASONS
 from tests.instance.pages.desk_acts import text_of
@@ -350,3 +351,39 @@ async def test_whom_the_other_lists_still_reads_what_to_do(two: Two) -> None:
     assert f"esanum siblings remove {two.fr.node.origin}" in page
     assert f"esanum siblings add {DE}" in page
     assert "esanum siblings" not in asked
+
+
+async def test_the_page_of_a_paired_sibling_tells_how_it_came(two: Two) -> None:
+    """Every act of the pairing stands in its history by a name of its own, and why it was admitted in no code."""
+    await two.begins()
+    ada = await administrator(two.fr)
+    await two.fr.node.pairings.read(two.id, CLI)
+    await two.fr.node.pairings.confirm(two.id, await fingerprint(two.de.place), ("DE",), CLI)
+    other = await two.de.node.pairings.of(two.fr.node.origin)
+    await two.de.node.pairings.confirm(other.id, await fingerprint(two.fr.place), ("FR",), CLI)
+    await two.settle()
+    said = await ada.text("/administration/siblings/de.localhost:8001")
+    acts = {change.act for change in await two.fr.node.siblings.changes(DE)}
+
+    assert {"pairing_read", "pairing_confirm", "pairing_confirmed_there", "add"} <= acts
+    assert not [act for act in acts if catalogue("en").text(f"allowlist.act.{act}") not in said]
+    assert not [word for word in ("pairing 0", "said by its instance", "read at home") if word in said]
+
+
+async def test_a_no_that_is_not_taken_is_shown_until_when_and_then_as_unheard(two: Two) -> None:
+    """As long as it is said the page says until when; after thirty days, that it is said no more."""
+    page = await two.begins()
+    ada, words = await administrator(two.fr), catalogue("en")
+    two.fr.network.down.add("de")
+    await two.fr.node.pairings.decline(two.id, "unknown", CLI)
+    await two.settle()
+    said = await ada.text(page)
+    two.fr.move(days=30)
+    await two.fr.node.pairings.sweep()
+    again = await two.fr.staff("ben", "administrator")
+    unheard = await again.text(page)
+
+    assert "It is told until 23 December 2026" in said
+    assert words.text("pairing.not_taken") in said
+    assert words.text("pairing.not_heard") in unheard
+    assert "It is told until" not in unheard
