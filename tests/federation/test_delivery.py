@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
@@ -293,6 +293,7 @@ def _courier(
     *,
     standing: bool = True,
     inbox: Uri | None = None,
+    passes: Callable[[Collection[str], str], str] | None = None,
 ) -> Courier:
     async def may_send(actor: Uri) -> bool:
         return standing
@@ -302,7 +303,7 @@ def _courier(
 
     return Courier(
         listed or allow(sibling(DE)), Keys(pairs), there, Bodies(), may_send, reread, lambda: NOON,
-        instance_actor=HOME, rng=Random(1),
+        instance_actor=HOME, rng=Random(1), passes=passes,
     )  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -443,3 +444,24 @@ async def test_a_missing_second_key_leaves_the_first_answer(keys: Pairs) -> None
 
     assert Answer(401, "unknown_key") == answer
     assert isinstance(verdict, LaneLater)
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("", Done()), ("sibling_set_unknown", Held("sibling_set_unknown")),
+        ("outside_sibling_set", Dropped("outside_sibling_set")), (None, Held("sibling_set_unknown")),
+    ],
+)  # fmt: skip
+async def test_what_is_anothers_is_sent_as_far_as_its_own_set_goes(
+    keys: Pairs, said: str | None, expected: Any
+) -> None:  # fmt: skip
+    """N3: asked when it is sent; where nobody can be asked it waits. What concerns nobody else asks nobody."""
+    there = Sibling([Answer(202), Answer(202)])
+    courier = _courier(there, keys, passes=None if said is None else lambda homes, receiver: said)
+    verdict, _ = await courier.deliver(replace(SHARED, homes=("https://it.example",)), 0)
+    own, _ = await courier.deliver(SHARED, 0)
+    courier.close()
+
+    assert (expected, Done()) == (verdict, own)
+    assert (2 if said == "" else 1) == len(there.posts)

@@ -21,6 +21,7 @@ from instance.ids import new_ulid
 from instance.metrics import Metrics
 from instance.outbox import Outbox
 from instance.queue import Queue
+from instance.services.sibling_sets import SiblingSets
 from instance.storage import open_store
 from instance.storage.store import Store, Transaction
 from instance.times import to_ms
@@ -86,6 +87,7 @@ class Parts:
         self.origin, self.actor = FR, HOME
         self.keys, self.wire, self.wake = Keys(), Wire(), Wake()
         self.listed: dict[str, Sibling] = {DE: sibling(DE), IT: sibling(IT)}
+        self.sets = SiblingSets(self)  # type: ignore[arg-type]
         self.queue = Queue(self)  # type: ignore[arg-type]
         self.outbox = Outbox(self)  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from federation import render
 from federation.allowlist import LocalPolicy
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Comment, Create, Follow
@@ -137,11 +138,10 @@ async def test_what_is_forwarded_is_signed_by_the_instance_and_in_nobodys_outbox
         context=thread, to=(VERIFIED_DOCTORS,), published=fr.clock(),
     )  # fmt: skip
     create = Create(id=Uri.parse(DE + "/activities/1"), actor=bert, object=comment)
+    body = render.activity(create) + b"\n"  # as it came
 
     async def work(tx: Transaction) -> int:
-        return await fr.outbox.publish(
-            tx, create, body=b"as it came", targets=[shared(IT)], object=comment.id, signer=HOME
-        )
+        return await fr.outbox.publish(tx, create, body=body, targets=[shared(IT)], object=comment.id, signer=HOME)
 
     number = await fr.store.write(work)
     [row] = await fr.store.all("deliveries.list", origin=IT, state="", limit=10)
@@ -150,5 +150,5 @@ async def test_what_is_forwarded_is_signed_by_the_instance_and_in_nobodys_outbox
 
     assert 1 == number
     assert (HOME, create.id) == (row["actor"], row["activity"])
-    assert (bert, b"as it came") == (actor_of(tmp_path, create.id), bytes(kept["body"]))
+    assert (bert, body) == (actor_of(tmp_path, create.id), bytes(kept["body"]))
     assert [[], [], []] == shown

@@ -414,6 +414,21 @@ async def test_a_new_sibling_is_told_of_once_and_only_to_who_had_the_old_set(tow
     assert {3} == {town[name].node.sets.shown(FR).siblings for name in ("de", "it")}
 
 
+async def test_whoever_has_read_a_set_hears_of_the_next_however_short_it_was_true(town: Network, tmp_path: Any) -> None:
+    """Spain is admitted, Germany reads the set, Spain is removed within the same moment: Germany hears of it."""
+    await town.settle()
+    fr, de, spain = town["fr"], town["de"], await town.add(tmp_path, "es")
+    await fr.admits(spain)
+    town.clock.move(hours=1)
+    await de.node.sets.poll_due()
+    with_spain = de.node.sets([FR], spain.node.origin)
+    await fr.node.siblings.remove(spain.node.origin, "test", "test")
+    await town.settle()
+
+    assert "" == with_spain
+    assert "outside_sibling_set" == de.node.sets([FR], spain.node.origin)
+
+
 def _served(key: Any, place: Place, **changes: Any) -> Callable[[dict[str, Any]], Response]:
     """France's set with Italy in it, signed by this key."""
 
