@@ -77,8 +77,9 @@ ANSWERS: Final[tuple[tuple[_Statuses, Meaning], ...]] = (
 MEMBERSHIP: Final = frozenset(
     {"", "not_a_sibling", "sibling_paused", "sibling_blocked", "sibling_read_only", "pin_mismatch"}
 )
-#: Codes of a 503 that speak of the message: the sibling is well, and somebody it must ask first is away.
-OF_ANOTHER: Final = frozenset({"author_away"})
+#: Codes of a 503 that speak of the message: the sibling is well, and somebody it must ask first is away, or has still
+#: to give back what the message answers.
+OF_ANOTHER: Final = frozenset({"author_away", "still_taking_back"})
 #: Faults that will hardly heal by themselves.
 ALARMING_FAULTS: Final = frozenset({"dns", "tls", "address_refused"})
 

@@ -9,7 +9,7 @@
     ├── the document       Malformed UnknownContext TooMany
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
-    │                      KindNotFederated AudienceWidened AuthorAway (503)
+    │                      KindNotFederated AudienceWidened AuthorAway StillTakingBack (503)
     ├── a move             MoveUnclaimed MoveNotVerified MoveOtherName MoveTooLate MovedElsewhere
     ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready PairingNotYet (409, 404)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
@@ -329,6 +329,13 @@ class MethodNotAllowed(Refused):
     """The address does not take this method."""
 
     status, code = 405, "method_not_allowed"
+
+
+class StillTakingBack(Refused):
+    """What it answers may be among what an instance with older rows has not taken back from its siblings yet."""
+
+    status, code = 503, "still_taking_back"
+    retry_after = 300
 
 
 class SigningStopped(Refused):

@@ -15,9 +15,12 @@ from federation.errors import (
     ActorMismatch,
     ForeignOrigin,
     KindNotFederated,
+    NoSuchRelation,
     NotTheOwner,
+    NotVisible,
     PinMismatch,
     StandingRefused,
+    StillTakingBack,
 )
 from federation.inbox import require_listed
 from federation.uri import Uri
@@ -108,7 +111,18 @@ class Apply:
         )  # fmt: skip
 
     async def __call__(self, tx: Transaction, into: Incoming) -> Effects:
-        """Write the effect; raise Refused (and leave no trace) where what is stored here forbids it."""
+        """Write the effect; raise Refused (and leave no trace) where what is stored here forbids it.
+
+        What answers something that is not here is StillTakingBack as long as that may come back from a sibling.
+        """
+        try:
+            return await self._apply(tx, into)
+        except (NotVisible, NoSuchRelation) as refusal:
+            if self._node.catching_up.back.may_come():
+                raise StillTakingBack(refusal.reason) from refusal
+            raise
+
+    async def _apply(self, tx: Transaction, into: Incoming) -> Effects:
         effects = Effects()
         activity = into.activity
         match activity:

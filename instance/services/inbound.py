@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 from federation import parse
 from federation.allowlist import Direction, Sibling
 from federation.catch_up import LogNumber
-from federation.errors import Refused, StandingDeferred, TooManyRequests
+from federation.errors import Refused, StandingDeferred, StillTakingBack, TooManyRequests
 from federation.ports import Arrival
 from federation.signatures import Verified
 from federation.trail import Step, Trail
@@ -303,7 +303,7 @@ class InboundQueue:
             forwarded_by = row["origin"] if sibling.origin != row["origin"] else None
             into = await self._prepared(activity, row, sibling, forwarded_by)
             effects = await node.store.write(lambda tx: self._finish(tx, row, into))
-        except (NotReached, StandingDeferred, TooManyRequests) as passing:
+        except (NotReached, StandingDeferred, StillTakingBack, TooManyRequests) as passing:
             await self._wait(row)
             return isinstance(passing, NotReached)
         except StorageUnavailable as fault:

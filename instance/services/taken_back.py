@@ -17,6 +17,7 @@ from federation.delivery import Priority
 from federation.errors import Malformed, PublicAudience
 from federation.uri import Uri
 from federation.vocabulary import (
+    VERIFIED_DOCTORS,
     Accept,
     Announce,
     AnyActivity,
@@ -160,9 +161,13 @@ class TakenBack:
         author, before = await tx.one("people.standing", uri=post.author), await tx.one("posts.by_uri", uri=post.id)
         if author is None:
             return None
-        if before is None:
-            return await self._post(tx, post)
         at = to_ms(post.updated or post.published)
+        if before is None:
+            added = await self._post(tx, post)
+            if added is not None and at > to_ms(post.published):
+                values = _columns(post, author)
+                await tx.run("posts.change", uri=post.id, now=at, audience_before=values["audience"], seen=0, **values)
+            return added
         if at <= (before["updated_at"] or before["published_at"]):
             return None
         await tx.run(
@@ -231,7 +236,7 @@ class TakenBack:
         post = await tx.one("comments.post", uri=comment.context)
         home = comment.context.origin
         if post is None:
-            return sending.of_holders(self._node, {home} - {self._node.origin})
+            return self._addressed(comment)
         kind = PostKind(post["kind"])
         match Audience(post["audience"]):
             case Audience.FEDERATION:
@@ -246,6 +251,20 @@ class TakenBack:
                 return sending.of_doctors(self._node, await tx.all("posts.followers", doctor=post["author"]), kind)
             case _:
                 return []
+
+    def _addressed(self, comment: Comment) -> list[Target]:
+        """Whom an answer itself names, where its post is not here: its home, and whoever is sent posts of every kind
+        that anybody sends or is sent; of which kind this one is, nobody knows here."""
+        home = sending.of_holders(self._node, {comment.context.origin} - {self._node.origin})
+        named = [{"origin": uri.origin} for uri in comment.to if uri != VERIFIED_DOCTORS]
+        wide = VERIFIED_DOCTORS in comment.to
+        kinds = {kind for each in self._node.allowlist() for kind in (*each.kinds_in, *each.kinds_out)}
+        told = [
+            {*sending.of_doctors(self._node, named, kind), *(sending.of_federation(self._node, kind) if wide else ())}
+            for kind in sorted(kinds) or PostKind
+        ]
+        others = set.intersection(*told) - set(home)
+        return [*home, *sorted(others, key=lambda target: target.origin)]
 
     async def _withdrawn(self, tx: Transaction, actor: Uri, uri: Uri) -> Sequence[Target] | None:
         """A withdrawal wins over whatever comes before or after it."""

@@ -13,16 +13,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from federation import catch_up, parse
-from federation.allowlist import Sibling
+from federation.allowlist import Direction, Sibling
 from federation.catch_up import Keepsake, LogNumber
 from federation.errors import BadSignature, Refused
 from federation.keys import PublicKey
 from federation.signatures import Verified
 from federation.uri import BadUri, Uri
+from instance.ids import made_at
 from instance.services.fetching import Fetcher
+from instance.services.sibling_logs import KEPT
 from instance.services.taken_back import TakenBack
 from instance.storage.store import Transaction
 
@@ -35,6 +38,8 @@ PAGES: Final = 200
 UNPROVED: Final = 20
 #: How far our numbers may jump to be beyond those that a sibling says it heard: more than anybody says in a week.
 FARTHEST: Final = 1_000_000
+#: How long after a start it may turn out that its rows are older than what was said.
+FIRST_MINUTES: Final = timedelta(minutes=10)
 
 
 @dataclass(slots=True)
@@ -58,6 +63,7 @@ class TakingBack:
         self._doubts: set[str] = set()
         #: The last number of each sibling's log that the rows knew when a process began after which it was not asked.
         self._ends: dict[str, int] = {}
+        self._began: datetime | None = None
 
     async def open(self) -> None:
         """Remember how far our logs went when this process began: what siblings hold beyond that is news here.
@@ -68,6 +74,19 @@ class TakingBack:
         await self._run("logs.not_asked")
         rows = await self._node.store.all("logs.all_ends")
         self._ends = {row["origin"]: int(row["number"]) for row in rows}
+        self._began = self._node.clock()
+
+    def may_come(self) -> bool:
+        """Whether something that our doctors said may be missing here still, and come back.
+
+        That is so in the first days after older rows were put back, until every sibling was asked; and in the first
+        minutes of a process that goes on from earlier ones, until those were asked whose logs these rows know.
+        """
+        siblings = {each.origin for each in self._node.allowlist().open_to(Direction.FETCH)} - self._asked
+        logs, now = self._node.logs, self._node.clock()
+        if logs.before and now - made_at(logs.epoch) < KEPT:
+            return bool(siblings)
+        return self._began is not None and now - self._began < FIRST_MINUTES and not siblings.isdisjoint(self._ends)
 
     def has_more(self, origin: str) -> bool:
         """Whether a question ended before the sibling had shown everything."""

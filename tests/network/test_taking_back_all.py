@@ -9,16 +9,20 @@ from typing import Any
 
 import pytest
 
-from federation import catch_up
+from federation import catch_up, render
+from federation.allowlist import Direction
 from federation.uri import Uri
+from federation.vocabulary import Like
 from federation.wire import Response
 from instance.services import taking_back
+from instance.services.publishing import PostDraft
 from tests.network.converging import differences
-from tests.network.scene import Liar, reads_of, stored
+from tests.network.scene import Liar, befriend, home_uri, reads_of, stored
 from tests.network.test_catching_up import converge
+from tests.network.test_followers_agree import spoil
 from tests.network.test_restoring import put_back
 from tests.network.test_taking_back import SAID, back_up, file_copy, numbers
-from tests.town import Network, Person, Place
+from tests.town import Network, Person, Place, rows
 
 
 @pytest.fixture
@@ -264,3 +268,133 @@ async def test_what_fills_many_pages_comes_back_in_the_end(
     assert {"Before", *titles} == set(await town["fr"].titles())
     assert [] == await converge(town)
     assert [] == await differences(town)
+
+
+# ── what answers it may come first ──
+
+
+@pytest.mark.parametrize("copy", [back_up, file_copy])
+async def test_an_answer_to_what_is_not_back_yet_waits(
+    town: Network, marie: Person, tmp_path: Path, copy: Callable[[Place, Path], Any]
+) -> None:
+    """Anna answers and thanks in the moments after France was put back: she is asked to say it again, and it is kept."""
+    anna = await town["de"].doctor("anna")
+    await anna.posts("By Anna")
+    await town.settle()
+    kept = await copy(town["fr"], tmp_path)
+    slug = await marie.posts("Since")
+    await town.settle()
+    await put_back(town["fr"], kept)
+    await anna.comments(home_uri(town["fr"], slug), "An answer")
+    await town["de"].node.publishing.like(anna.uri, await anna.slug_of(home_uri(town["fr"], slug)))
+    await town.settle()
+    early = await town["fr"].answers()
+    waiting = await town["de"].node.queue.overview(state="dead")
+    await town["fr"].node.catching_up.poll_due()
+    town.clock.move(hours=1)
+    await town.settle()
+
+    assert [] == early == waiting["rows"]
+    assert ["<p>An answer</p>"] == await town["fr"].answers() == await town["it"].answers()
+    assert [] == await converge(town)
+
+
+async def test_what_answers_nothing_is_refused_when_everybody_was_asked(
+    town: Network, marie: Person, tmp_path: Path
+) -> None:
+    """The twin: once all siblings were asked, and a week later though one never answered, what is not here is refused."""
+    anna = await town["de"].doctor("anna")
+    await anna.posts("By Anna")
+    await town.settle()
+    kept = await back_up(town["fr"], tmp_path)
+    await put_back(town["fr"], kept)
+    never = Uri.parse("https://fr.example/posts/01JDC0D60G5Q2V8ZJ4T6Y7M3NR")
+    like = Like(id=Uri.parse("https://de.example/activities/x1"), actor=anna.uri, object=never)
+    again = Like(id=Uri.parse("https://de.example/activities/x2"), actor=anna.uri, object=never)
+    town.down.add("it")
+    await town["fr"].node.catching_up.poll_due()
+    waits = await anna.sends(town["fr"], render.activity(like))
+    town.clock.move(days=9)
+    await town["fr"].node.catching_up.poll_due()
+    late = await anna.sends(town["fr"], render.activity(again))
+
+    assert (503, 403) == (waits.status, late.status)
+    assert b"still_taking_back" in waits.body
+    assert b"not_visible" in late.body
+    town.clock.move(days=-9)
+    town.down.clear()
+    town.clock.move(hours=2)
+    await town["fr"].node.catching_up.poll_due()
+    assert 403 == (await anna.sends(town["fr"], render.activity(like))).status
+
+
+async def test_a_version_that_comes_back_without_the_first_is_that_version(
+    town: Network, marie: Person, tmp_path: Path
+) -> None:
+    """Siblings hold a mended post whose first version they were never sent: it comes back mended, with its time."""
+    anna = await town["de"].doctor("anna")
+    kept = await back_up(town["fr"], tmp_path)
+    slug = await marie.posts("Early", audience="colleagues")
+    await town.settle()
+    await befriend(town, anna, marie)
+    town.clock.move(minutes=5)
+    draft = PostDraft(
+        kind="case", title="Mended", text="Made up.", specialties=("cardiology",), audience="colleagues",
+        language="en", named=(),
+    )  # fmt: skip
+    await town["fr"].node.publishing.edit(marie.uri, slug, draft)
+    await town.settle()
+    held = await town["de"].titles()
+    await put_back(town["fr"], kept)
+
+    assert "Mended" in held
+    assert [] == await converge(town)
+    assert {"Before", "Mended"} == set(await town["fr"].titles())
+
+
+@pytest.mark.parametrize("audience", ["federation", "named"])
+async def test_an_answer_comes_back_to_everybody_before_its_post(
+    town: Network, marie: Person, tmp_path: Path, audience: str
+) -> None:
+    """Marie's answer to a post of Italy's, which France does not have again yet: Germany is told as well."""
+    anna, luca = await town["de"].doctor("anna"), await town["it"].doctor("luca")
+    await anna.posts("By Anna")
+    await town.settle()
+    kept = await back_up(town["fr"], tmp_path)
+    named = (marie.address, anna.address) if audience == "named" else ()
+    slug = await luca.posts("By Luca", audience=audience, named=named)
+    await town.settle()
+    town.down.add("de")
+    await marie.comments(home_uri(town["it"], slug), "An answer")
+    await town.settle()
+    await put_back(town["fr"], kept)
+    await town["fr"].node.catching_up.poll_due()
+    town.down.clear()
+
+    assert [] == await town["de"].answers()
+    assert [] == await converge(town)
+    for place in town.places.values():
+        assert ["<p>An answer</p>"] == await place.answers()
+
+
+async def test_an_answer_does_not_come_back_where_a_kind_is_closed(
+    town: Network, marie: Person, tmp_path: Path
+) -> None:
+    """The twin: Germany is not sent every kind, and France cannot tell of which the post is: Italy alone is told."""
+    luca = await town["it"].doctor("luca")
+    de = town["de"].node.origin
+    spoil(town["fr"], f"update siblings set kinds_out = '[\"case\"]' where origin = '{de}'")
+    await town["fr"].reopen()
+    kept = await back_up(town["fr"], tmp_path)
+    slug = await luca.posts("By Luca", kind="question")
+    await town.settle()
+    await Person(town["fr"], "marie", marie.uri).comments(home_uri(town["it"], slug), "An answer")
+    await town.settle()
+    await put_back(town["fr"], kept)
+    await town["fr"].node.catching_up.back.ask(
+        town["fr"].node.allowlist().require(town["it"].node.origin, Direction.FETCH)
+    )
+    sent = await rows(town["fr"].node, "select origin from deliveries where object like '%/comments/%'")
+
+    assert ["<p>An answer</p>"] == await town["fr"].answers()
+    assert ["https://it.example"] == [row["origin"] for row in sent]
