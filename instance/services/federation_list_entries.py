@@ -101,7 +101,7 @@ class Entries:
         await begin(self._node, tx, row, Cause.WITHDRAWN, by, by)
 
     async def come_back(self) -> None:
-        """Begin and end farewells that the adoption could not: of entries added since, or while theirs was destroyed."""
+        """Begin and end farewells that the adoption could not: of entries added since, or while theirs were purged."""
         found, now = self._node.allowlist.federation_list, self._node.clock()
         left = [each for each in self._node.allowlist() if each.listed is Listed.WITHDRAWN]
         if found is None or found.is_over(now) or not left or not any(await self._moving(self._node.store, found)):

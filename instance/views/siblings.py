@@ -18,9 +18,9 @@ from federation.allowlist import Direction, LocalPolicy
 from federation.allowlist_changes import Effect
 from federation.vocabulary import PostKind
 from instance.ids import first_ulid
-from instance.services import sibling_entries
+from instance.services import pairing_rows, sibling_entries
 from instance.services.errors import Missing
-from instance.services.sibling_changes import Change
+from instance.services.sibling_changes import LOGGED, Change
 from instance.services.sibling_days import DAY, SHOWN
 from instance.services.sibling_entries import FACETS, authority_of
 from instance.storage.store import Row
@@ -35,6 +35,8 @@ DIRECTIONS: Final = tuple(Direction)
 #: How high the longest bar of the chart is, and how wide a bar is.
 _HEIGHT: Final = 30
 _LISTED: Final = 50
+#: How the record's acts of a pairing begin.
+_PAIRING: Final = "pairing_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -221,6 +223,8 @@ class Told:
 
     at: int
     act: str
+    #: What the audit log calls it, of an act that has no word among ACTS: a step of a pairing, a federation list.
+    logged: str
     by: Sequence[str]
     reason: str
     touched: Mapping[str, int] | None
@@ -233,11 +237,20 @@ async def history(node: Node, origin: str) -> list[Told]:
 
 def _told(change: Change) -> Told:
     return Told(
-        at=to_ms(change.at), act=change.act, by=change.by.split(", "), reason=change.reason, touched=change.touched
+        at=to_ms(change.at),
+        act=change.act,
+        logged="" if change.act in ACTS else _logged(change.act),
+        by=change.by.split(", "),
+        reason=change.reason,
+        touched=change.touched,
     )
 
 
-#: The acts of the record that have a name in the catalogues.
+def _logged(act: str) -> str:
+    return pairing_rows.LOGGED[act.removeprefix(_PAIRING)] if act.startswith(_PAIRING) else LOGGED[act]
+
+
+#: The acts of the record that have a name of their own in the catalogues.
 ACTS: Final = (
     "add", "repin", "renew", "remove", *LocalPolicy, *FACETS[1:], "expel", "keep", "hide", "purge",
 )  # fmt: skip

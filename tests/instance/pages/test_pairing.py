@@ -18,7 +18,7 @@ from tests.instance.pages.desk_acts import text_of
 from tests.instance.pages.desk_house import ROLES, Desk, open_desk
 from tests.instance.pages.house import OWN_PAGE, House, Visitor
 from tests.instance.pages.rows import FR
-from tests.network.pairing_scene import CLI, Stranger, fingerprint
+from tests.network.pairing_scene import CLI, Stranger, confirms, fingerprint, here
 from tests.tools.docs_parts import page_routes
 
 DE = "http://de.localhost:8001"
@@ -350,3 +350,19 @@ async def test_whom_the_other_lists_still_reads_what_to_do(two: Two) -> None:
     assert f"esanum siblings remove {two.fr.node.origin}" in page
     assert f"esanum siblings add {DE}" in page
     assert "esanum siblings" not in asked
+
+
+async def test_the_page_of_a_paired_sibling_tells_how_it_came_to_be_one(two: Two) -> None:
+    """Each step of the pairing is a line of its history, in every language."""
+    ada = await administrator(two.fr)
+    await two.fr.node.pairings.invite(DE, CLI)
+    await two.settle()
+    await two.de.node.pairings.read((await here(two.de.place, two.fr.place)).id, CLI)
+    await confirms(two.de.place, two.fr.place, countries=("FR",))
+    await two.settle()
+    await confirms(two.fr.place, two.de.place)
+    await two.settle()
+    page = await ada.text(f"/administration/siblings/{DE.partition('://')[2]}")
+
+    for words in ("Instance invited", "Admission confirmed by the other instance", "admitted"):
+        assert words in page
