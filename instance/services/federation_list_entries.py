@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from federation import membership_drafts
-from federation.allowlist import Direction
+from federation.allowlist import Direction, Listed
 from federation.membership import FederationList, Member, MemberStatus
 from federation.vocabulary import FEDERATING_KINDS
 from instance.services import candidates
@@ -24,7 +24,7 @@ from instance.services.errors import Rejected
 from instance.services.farewells import Cause, begin, forget, welcome
 from instance.services.pins import ISSUER_KEY_LIFE, OLDEST_CREDENTIAL
 from instance.services.sibling_changes import BY_LIST, drop_queue, follow, record, take_turn, to_json
-from instance.storage.store import Row, Transaction
+from instance.storage.store import Reader, Row, Transaction
 from instance.times import to_ms
 
 if TYPE_CHECKING:
@@ -71,20 +71,27 @@ class Entries:
         Asked of what is, not of what has changed, so that it holds however often and whenever it is asked. Whoever two
         administrators have expelled has no entry, and stays out. Returns whether anything was changed.
         """
-        farewells, changed = {row["origin"]: row for row in await tx.all("farewells.all")}, False
-        for row in await tx.all("siblings.all"):
-            member, farewell = found.find(row["origin"]), farewells.get(row["origin"])
-            if member is None or member.origin == self._node.origin:
-                continue
-            if member.status is MemberStatus.WITHDRAWN and farewell is None:
-                await self._has_left(tx, row, found.sequence)
-                changed = True
-            elif member.status is MemberStatus.ACTIVE and farewell is not None and farewell["fate"] != "purging":
-                await welcome(tx, row["origin"], self._node.clock())
-                changed = True
-        if changed:
+        going, coming = await self._moving(tx, found)
+        for row in going:
+            await self._has_left(tx, row, found.sequence)
+        for row in coming:
+            await welcome(tx, row["origin"], self._node.clock())
+        if going or coming:
             await tx.run("siblings.raise_version")
-        return changed
+        return bool(going or coming)
+
+    async def _moving(self, reader: Reader, found: FederationList) -> tuple[list[Row], list[Row]]:
+        """The entries whose farewell is to begin, and those of which it is to end."""
+        farewells = {row["origin"]: row for row in await reader.all("farewells.all")}
+        going, coming = [], []
+        for row in await reader.all("siblings.all"):
+            member, farewell = found.find(row["origin"]), farewells.get(row["origin"])
+            if member is not None and member.status is MemberStatus.WITHDRAWN and farewell is None:
+                going.append(row)
+            open_again = member is not None and member.status is MemberStatus.ACTIVE
+            if open_again and farewell is not None and farewell["fate"] != "purging":
+                coming.append(row)
+        return going, coming
 
     async def _has_left(self, tx: Transaction, row: Row, sequence: int) -> None:
         origin = row["origin"]
@@ -94,9 +101,10 @@ class Entries:
         await begin(self._node, tx, row, Cause.WITHDRAWN, by, by)
 
     async def come_back(self) -> None:
-        """Open what the list in force has opened since what came from there was being destroyed."""
+        """Begin and end farewells that the adoption could not: of entries added since, or while theirs were purged."""
         found, now = self._node.allowlist.federation_list, self._node.clock()
-        if found is None or found.is_over(now) or not await self._node.store.all("farewells.of_entries"):
+        left = [each for each in self._node.allowlist() if each.listed is Listed.WITHDRAWN]
+        if found is None or found.is_over(now) or not left or not any(await self._moving(self._node.store, found)):
             return
 
         async def work(tx: Transaction) -> bool:
@@ -107,6 +115,7 @@ class Entries:
 
         if await self._node.store.write(work):
             await follow(self._node)
+            await self._node.siblings.expelling.write_words()
 
     # ── new members ──
 

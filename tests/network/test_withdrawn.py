@@ -199,6 +199,21 @@ async def test_a_process_that_ends_after_the_list_was_adopted_says_it_all_the_sa
     assert ["Delete", "Delete", "Reject", "Undo"] == await said(town)
 
 
+async def test_whom_somebody_adds_after_it_has_left_is_closed_and_told(town: Federation) -> None:
+    """Removed at the shell and added anew while the list says withdrawn: the farewell stands again within a minute."""
+    await settled_between(town.network)
+    await withdraws(town)
+    fr = town["fr"]
+    await fr.node.siblings.remove(DE, by="test", reason="test")
+    removed = await fate(fr.node)
+    await fr.admits(town["de"])
+    added = await fate(fr.node), refused(fr.node, Direction.IN)
+    await fr.node.federation_list.tick()
+
+    assert ("labelled", ("", "issuer_withdrawn")) == (removed, added)
+    assert ("labelled", "issuer_withdrawn") == (await fate(fr.node), refused(fr.node, Direction.IN))
+
+
 # ── coming back ──
 
 

@@ -6,11 +6,6 @@ select origin, name, country, inbox, speaks_rfc9421, expelled_at, words_until, e
     cause
 from sibling_farewells where returned_at is null order by origin;
 
--- name: of_entries
--- Those of members whose entry has stayed, closed.
-select f.origin from sibling_farewells f join siblings s on s.origin = f.origin
-where f.returned_at is null order by f.origin;
-
 -- name: get
 select origin, actor, name, country, inbox, speaks_rfc9421, proposed_by, confirmed_by, expelled_at, words_until,
     erasures_until, ended_at, fate, fate_at, cause

@@ -12,6 +12,7 @@ import pytest
 from federation import membership_drafts as drafts
 from federation.uri import Uri
 from instance.services.federation_list_entries import own_entry
+from instance.times import to_ms
 from tests.federation.chambers import did, key_of
 from tests.instance.pages.desk_house import Desk, open_desk
 from tests.network.listed import ADDRESS, LIFE, PINNED
@@ -191,3 +192,84 @@ async def test_it_is_there_in_every_language(desk: Desk, language: str) -> None:
     page = await ada.text(PATH)
 
     assert {"de": "2 von 3 müssen unterschreiben.", "fr": "2 sur 3 doivent signer."}[language] in page
+
+
+async def german(desk: Desk, found: Any, **shown: Any) -> None:
+    """An entry of the German member, and the list it has shown."""
+    member = found.find("https://de.example")
+    entry = {
+        "origin": member.origin, "actor": member.actor, "name": "Instance de", "country": "DE",
+        "inbox": f"{member.origin}/inbox", "outbox": f"{member.origin}/outbox",
+        "instance_keys": orjson.dumps(sorted(member.instance_keys)).decode(), "issuer_keys": "[]",
+        "may_issue_for": '["DE"]', "kinds_in": "[]", "kinds_out": "[]", "speaks_rfc9421": 0, "contact": "",
+        "software": "", "since": 0,
+    }  # fmt: skip
+
+    async def work(tx: Any) -> None:
+        if await tx.run("siblings.add", **entry):
+            await tx.run("siblings.raise_version")
+        if shown:
+            await tx.run("federation_list.holder_shows", origin=member.origin, now=to_ms(desk.network.clock()), **shown)
+
+    await desk.node.store.write(work)
+    await desk.node.allowlist.refresh_if_changed()
+
+
+async def test_who_holds_which_list_stands_there(desk: Desk) -> None:
+    """A sibling that holds ours is no alarm; one with another of its number, or something unsigned, is."""
+    found = await hand_in(desk)
+    ada = await desk.staff("ada", "administrator")
+    await german(desk, found)
+    pages = [await ada.text(PATH)]
+    other = "sha256:" + "0" * 64
+    for hash, signed in ((found.hash, 1), (other, 1), (other, 0)):
+        await german(desk, found, sequence=1, hash=hash, signed=signed)
+        pages.append(await ada.text(PATH))
+    unknown, same, fork, unsigned = pages
+
+    assert all("Who holds which list" in page for page in pages)
+    assert "not known yet" in unknown
+    assert "<dd>the same list · number 1</dd>" in same
+    assert [False, False, True, True] == [ALARM in page for page in pages]
+    assert "another list of the same number" in fork
+    assert other in fork
+    assert "a list that too few have signed" in unsigned
+
+
+async def test_a_sibling_that_lags_is_an_alarm_when_it_should_have_read(desk: Desk) -> None:
+    """Two hours after ours was adopted it still shows the one before; within them it is only older."""
+    first = await hand_in(desk)
+    second = await hand_in(desk, first)
+    ada = await desk.staff("ada", "administrator")
+    await german(desk, second, sequence=1, hash=first.hash, signed=1)
+    soon = await ada.text(PATH)
+    desk.move(hours=2, seconds=1)
+    await german(desk, second, sequence=1, hash=first.hash, signed=1)
+    late = await (await desk.staff("eva", "administrator")).text(PATH)
+
+    assert "an older list · number 1" in soon
+    assert ALARM not in soon
+    assert "more than two hours" in late
+
+
+async def test_a_member_that_has_left_stands_at_its_page_and_on_the_list(desk: Desk) -> None:
+    """Closed, by the federation list, with what is confirmed and what two administrators may decide; active it is not."""
+    first = await hand_in(desk)
+    await german(desk, first)
+    ada = await desk.staff("ada", "administrator")
+    page = "/administration/siblings/de.example"
+    before = await ada.text(page)
+    members = [
+        {**each, "status": "withdrawn"} if each["domain"] == "de.example" else each
+        for each in first.document["credentialSubject"]["member"]
+    ]
+    await hand_in(desk, first, member=members)
+    after, siblings, listed = await ada.text(page), await ada.text("/administration/siblings"), await ada.text(PATH)
+
+    assert "withdrawn by the federation list" not in before
+    assert "withdrawn by the federation list on" in after
+    assert "The entry stays, closed" in after
+    assert 'name="fate" value="purge"' in after
+    assert "withdrawn by the federation list on" in siblings
+    assert "<dt>Closes</dt><dd>" in listed
+    assert "active → withdrawn" in listed
