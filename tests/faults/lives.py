@@ -32,6 +32,8 @@ class Lives(threading.Thread):
         self._ended, self._number = threading.Event(), 0
         #: What was acknowledged, refused and repeated, by kind of act.
         self.acts: Counter[str] = Counter()
+        #: What was sent last, and how often each status was the answer.
+        self.last, self.answers = "", Counter[int]()
         #: Answers that were neither an acknowledgement nor a refusal one may expect.
         self.strange: list[tuple[str, int]] = []
         self._own: list[dict[str, Any]] = []
@@ -112,6 +114,8 @@ class Lives(threading.Thread):
         """Send the form again and again until it is answered; where that leads, or None where it was refused."""
         while not self._ended.is_set():
             status, where = self._browser.sends(author, path, fields)
+            self.last = f"{act} {self.acts['post']} {status}"
+            self.answers[status] += 1
             if status == 303 and "/sign-in" not in where:
                 self.acts[act] += 1
                 return where

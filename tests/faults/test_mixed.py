@@ -205,7 +205,9 @@ async def _over(lives: Sequence[Lives], striking: Sequence[asyncio.Future[None]]
     """Return when everybody has lived; raise what went wrong in a life or in a stroke."""
     began = time.monotonic()
     while any(life.is_alive() for life in lives):
-        assert time.monotonic() - began < seconds, "not everything was acknowledged in time"
+        assert time.monotonic() - began < seconds, (
+            f"not acknowledged in time: {[(one.last, one.answers) for one in lives]}"
+        )
         for one in striking:
             if one.done():
                 one.result()
