@@ -19,7 +19,7 @@ from tests.instance.pages.desk_acts import text_of
 from tests.instance.pages.desk_house import ROLES, Desk, open_desk
 from tests.instance.pages.house import OWN_PAGE, House, Visitor
 from tests.instance.pages.rows import FR
-from tests.network.pairing_scene import CLI, Stranger, confirms, fingerprint, here
+from tests.network.pairing_scene import CLI, Stranger, fingerprint
 from tests.tools.docs_parts import page_routes
 
 DE = "http://de.localhost:8001"
