@@ -25,13 +25,18 @@ def new_ulid(now: datetime) -> str:
 
 
 def begin_after(ulid: str) -> None:
-    """Make only later ones from now on: the process before this one may have had a clock that was ahead."""
+    """Make only later ones from now on: the process before this one may have had a clock that was ahead.
+
+    That process may have counted on from this one; the next millisecond, at a place of chance, was never reached so.
+    """
     global _last
     number = 0
     for letter in ulid:
         number = number * 32 + _ALPHABET.index(letter)
+    beyond = ((number >> _RANDOM_BITS) + 1) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS - 1)
     with _lock:
-        _last = max(_last, number)
+        if number >= _last:
+            _last = beyond
 
 
 def first_ulid(at: datetime) -> str:
