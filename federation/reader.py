@@ -138,7 +138,9 @@ def require_few(node: Node) -> None:
     """Raise TooMany where a node names more recipients, tags, … than one message may."""
     recipients = 0
     for key, limit in _COUNTED:
-        value = node.get(key)
+        if key not in node:
+            continue
+        value = node[key]
         if isinstance(value, list):
             if len(value) > limit:
                 raise TooMany(key)
@@ -150,8 +152,7 @@ def require_few(node: Node) -> None:
 def is_public(node: Node) -> bool:
     """Whether the public address stands among the recipients, in any spelling and any field (N42)."""
     for key in RECIPIENT_FIELDS:
-        value = node.get(key)
-        if value is not None and not PUBLIC.isdisjoint(map(_id_of, as_list(value))):
+        if key in node and not PUBLIC.isdisjoint(map(_id_of, as_list(node[key]))):
             return True
     return False
 

@@ -21,6 +21,7 @@ _SHAPE = re.compile(
     r"(?:\?(?P<query>(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*))?"
     r"(?:#(?P<fragment>(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})*))?\Z"
 )
+_ORIGIN = re.compile(r"[a-z]+://[^/?#]*")
 _NUMERIC_LABEL = re.compile(r"(?:[0-9]+|0x[0-9a-f]*)\Z")
 _DEFAULT_PORT: Final = {"https": 443, "http": 80}
 
@@ -137,6 +138,4 @@ def _is_loopback_name(host: str) -> bool:
 # Asked several times for every message, of few addresses.
 @lru_cache(maxsize=16_384)
 def _end_of_origin(text: str) -> int:
-    start = text.index("://") + 3
-    ends = [at for mark in "/?#" if (at := text.find(mark, start)) >= 0]
-    return min(ends, default=len(text))
+    return _ORIGIN.match(text).end()  # type: ignore[union-attr]  # whatever is a Uri matches

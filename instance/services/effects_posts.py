@@ -50,7 +50,7 @@ class PostEffects:
         if before is not None and (before["author"] is not None or await is_withdrawn(tx, into, post.id)):
             return
         values = self._post_values(into, post)
-        await tx.run(
+        added = await tx.one(
             "apply.add_post", uri=post.id, slug=new_ulid(into.now), origin=into.origin, author=post.author,
             role_then=into.author.role if into.author else "", context=post.context or "",
             published_at=to_ms(post.published), sort_at=min(to_ms(post.published), into.now_ms), now=into.now_ms,
@@ -59,7 +59,8 @@ class PostEffects:
         if values["audience"] != Audience.FEDERATION:
             await tx.run("apply.drop_recommendations_outside", post=post.id)
         await self._index_post(tx, into, post, values["audience"])
-        await self._drop_outsiders(tx, post)
+        if added is None or added["answers"]:
+            await self._drop_outsiders(tx, post)
 
     async def _drop_outsiders(self, tx: Transaction, post: Post) -> None:
         """Answers that were here first, by somebody outside the circle, go unseen (A54)."""

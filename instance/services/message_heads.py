@@ -66,20 +66,20 @@ def _lines(headers: Mapping[str, str]) -> list[str]:
 
 
 def _line(name: str, value: str) -> str:
-    shown, most = _rule(name) if len(name) <= UNKNOWN else _ruled(name)
+    shown, most, is_signature = _rule(name) if len(name) <= UNKNOWN else _ruled(name)
     if not most:
         return f"{shown}: {_HIDDEN_VALUE}"
-    if shown.lower() == "signature":
+    if is_signature:
         value = _OF_SIGNATURE.sub(lambda found: found[1] + _beginning(found[2]), value)
         value = _LONG_RUN.sub(lambda found: _beginning(found[0]), value)
     return f"{shown}: {_cut(_plain(value), most)}"
 
 
-def _ruled(name: str) -> tuple[str, int]:
-    """How a name is shown, and how much of its value is kept."""
+def _ruled(name: str) -> tuple[str, int, bool]:
+    """How a name is shown, how much of its value is kept, and whether that is a signature."""
     lower = name.lower()
     most = 0 if _HIDDEN.search(lower) else KNOWN if lower in _KNOWN else UNKNOWN
-    return _cut(_plain(name), UNKNOWN), most
+    return _cut(_plain(name), UNKNOWN), most, lower == "signature"
 
 
 #: The same names come with every message.

@@ -14,15 +14,16 @@ from pathlib import Path
 
 from tests.bench.calibrate import calibrate
 from tests.bench.deciding import deciding
-from tests.bench.delivering import delivery, restart
+from tests.bench.delivering import delivery, hangs
 from tests.bench.flood import flood
 from tests.bench.ground import Ground, make_ground
+from tests.bench.recovering import recovery, restart
 from tests.bench.renewing import renewing
 from tests.bench.report import Figure, as_json, table
 from tests.bench.scenes import Bench, floor, inbound, reading
 
 SERVERS = ("hypercorn", "uvicorn", "granian")
-SCENES = ("floor", "deciding", "inbound", "reading", "flood", "renewing", "delivery", "restart")
+SCENES = ("floor", "deciding", "inbound", "reading", "flood", "renewing", "delivery", "hanging", "recovery", "restart")
 
 
 def main(arguments: list[str]) -> int:
@@ -67,6 +68,8 @@ def _scenes(bench: Bench, grounds: dict[int, Ground]) -> dict[str, Callable[[], 
         "flood": lambda: flood(bench),
         "renewing": lambda: renewing(bench),
         "delivery": lambda: delivery(bench, grounds),
+        "hanging": lambda: hangs(bench, 7, 1),
+        "recovery": lambda: recovery(bench),
         "restart": lambda: restart(bench),
     }
 

@@ -1,6 +1,7 @@
 """The inboxes of played siblings, all in a process of their own: `python -m tests.bench.sink PORT MILLISECONDS`.
 
-A host whose name begins with `hang` accepts and never answers. `GET /times` tells when each message came, by host.
+A host whose name begins with `hang` accepts and never answers. `GET /times` tells when each message came, by host, and
+`GET /ids` which.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ class Sink:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/times", timeout=10) as answer:
             return dict(json.load(answer))
 
+    def ids(self) -> dict[str, list[str]]:
+        """The ids of what came, by host, as it came."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/ids", timeout=10) as answer:
+            return dict(json.load(answer))
+
     def count(self) -> int:
         """How many came."""
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/count", timeout=10) as answer:
@@ -53,6 +59,7 @@ class Sink:
 async def serve(port: int, delay: float) -> None:
     """Take messages until killed."""
     came: dict[str, list[float]] = defaultdict(list)
+    ids: dict[str, list[str]] = defaultdict(list)
     never = asyncio.Event()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -66,15 +73,18 @@ async def serve(port: int, delay: float) -> None:
     async def take(head: str, reader: asyncio.StreamReader) -> bytes:
         if head.startswith("GET /times"):
             return _answer(json.dumps(came).encode())
+        if head.startswith("GET /ids"):
+            return _answer(json.dumps(ids).encode())
         if head.startswith("GET "):
             return _answer(str(sum(map(len, came.values()))).encode())
         fields = dict(line.split(": ", 1) for line in head.lower().split("\r\n")[1:] if ": " in line)
-        await reader.readexactly(int(fields["content-length"]))
+        body = await reader.readexactly(int(fields["content-length"]))
         if fields["host"].startswith("hang"):
             await never.wait()
         if delay:
             await asyncio.sleep(delay)
         came[fields["host"]].append(time.time())
+        ids[fields["host"]].append(json.loads(body)["id"])
         return ACCEPTED
 
     server = await asyncio.start_server(connected, "127.0.0.1", port, backlog=4_096)

@@ -29,12 +29,13 @@ from comments where uri = :uri;
 select p.uri from posts p where p.uri = :post and p.audience <> 'national' and {{visible}};
 
 -- name: add_post
+-- Returns how many answers were here first; nothing where the post was.
 insert into posts (uri, slug, origin, local, author, kind, title, content, language, specialties, audience, role_then,
     context, facts, published_at, updated_at, received_at, sort_at, answers, last_answer_at)
 values (:uri, :slug, :origin, 0, :author, :kind, :title, :content, :language, :specialties, :audience, :role_then,
     :context, :facts, :published_at, :updated_at, :now, :sort_at,
     (select count(*) from comments where post = :uri), (select max(published_at) from comments where post = :uri))
-on conflict do nothing;
+on conflict do nothing returning answers;
 
 -- name: change_post
 update posts set kind = :kind, title = :title, content = :content, language = :language, specialties = :specialties,
