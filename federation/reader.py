@@ -152,7 +152,9 @@ def require_few(node: Node) -> None:
 def is_public(node: Node) -> bool:
     """Whether the public address stands among the recipients, in any spelling and any field (N42)."""
     for key in RECIPIENT_FIELDS:
-        if key in node and not PUBLIC.isdisjoint(map(_id_of, as_list(node[key]))):
+        if key not in node:
+            continue
+        if not PUBLIC.isdisjoint(map(_id_of, as_list(node[key]))):
             return True
     return False
 
