@@ -43,6 +43,6 @@ EFFECTS: Final[dict[Effect, str]] = {
     Effect.ACCEPT: "accepted",
     Effect.REFUSE: "403",
     Effect.HOLD: "202, kept unapplied",
-    Effect.RETRY: "503, Retry-After 900 or less",
+    Effect.RETRY: "503, Retry-After 900 at most",
     Effect.ALARM: "alarm; a list is not adopted",
 }
