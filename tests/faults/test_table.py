@@ -17,11 +17,11 @@ LINES = {
     if (begin := re.match(r"\| (F\d+(?:, F\d+)*) \|", line))
     for number in begin[1].split(", ")
 }
-#: `folder/test_file.py`, then the names of its tests, each in backticks of its own.
+#: `tests/folder/test_file.py`, then the names of its tests, each in backticks of its own.
 TESTS = [
     (number, file, name)
     for number, line in LINES.items()
-    for file, names in re.findall(r"`((?:\w+/)+test_\w+\.py)`: ((?:`test_\w+`(?:, )?)+)", line)
+    for file, names in re.findall(r"`tests/((?:\w+/)+test_\w+\.py)`: ((?:`test_\w+`(?:, )?)+)", line)
     for name in re.findall(r"test_\w+", names)
 ]
 
