@@ -36,6 +36,9 @@ on conflict (origin) do update set code = excluded.code,
 -- name: bind_activity
 update activities set homes = :homes where uri = :activity;
 
+-- name: homes_of
+select actor, homes, body from activities where uri = :activity;
+
 -- name: bind_delivery
 update deliveries set homes = :homes where activity = :activity and origin = :origin;
 
