@@ -128,12 +128,15 @@ async def test_what_waits_for_a_set_is_let_go_and_nothing_else(rows: Store) -> N
     await rows.write(lambda tx: send(tx, 1, DE, state="held", code=WAITS))
     await rows.write(lambda tx: send(tx, 2, DE, state="held", code="sibling_paused"))
     early = await run(rows, "sibling_sets.give_up", code=WAITS, now=NOW, before=NOW - 1)
-    released = await run(rows, "sibling_sets.release", code=WAITS, now=NOW)
+    found = await rows.all("sibling_sets.waiting", code=WAITS)
+    others = await run(rows, "sibling_sets.release", origin=DE, homes=FR, code=WAITS, now=NOW)
+    released = await run(rows, "sibling_sets.release", origin=DE, homes="", code=WAITS, now=NOW)
     after = await waiting(rows, DE)
     await rows.write(lambda tx: send(tx, 3, IT, state="held", code=WAITS))
     given_up = await run(rows, "sibling_sets.give_up", code=WAITS, now=NOW, before=NOW)
 
-    assert (0, 1, 1) == (early, released, given_up)
+    assert [(DE, "")] == [(row["origin"], row["homes"]) for row in found]
+    assert (0, 0, 1, 1) == (early, others, released, given_up)
     assert [("1", "")] == after
 
 

@@ -91,4 +91,5 @@ update siblings set instance_keys = case when :instance_keys = '[]' then instanc
 where origin = :origin and source = 'list';
 
 -- name: held_origins
-select distinct origin from deliveries where state = 'held';
+-- What waits for the set of another waits for no list.
+select distinct origin from deliveries where state = 'held' and last_code <> 'sibling_set_unknown';

@@ -42,9 +42,14 @@ select actor, homes, body from activities where uri = :activity;
 -- name: bind_delivery
 update deliveries set homes = :homes where activity = :activity and origin = :origin;
 
+-- name: waiting
+-- For whose sets something waits, by receiver.
+select distinct origin, homes from deliveries where state = 'held' and last_code = :code order by origin, homes;
+
 -- name: release
--- What waited for a set to be known is judged again by whoever sends it.
-update deliveries set state = 'waiting', due_at = :now where state = 'held' and last_code = :code;
+-- What waited for sets that are known by now is judged again by whoever sends it.
+update deliveries set state = 'waiting', due_at = :now
+where origin = :origin and state = 'held' and last_code = :code and homes = :homes;
 
 -- name: give_up
 update deliveries set state = 'dropped', settled_at = :now
