@@ -163,7 +163,9 @@ async def test_who_was_never_sent_a_thing_holds_no_copy(rows: Store) -> None:
     await rows.write(lambda tx: send(tx, 2, FR, state="waiting"))
     es = "https://es.example"
     await rows.write(lambda tx: send(tx, 1, es, state="dropped", code="outside_sibling_set"))
-    await run(rows, "copies.delivered", object=THING, origin=es, now=NOW)
+    await run(
+        rows, "copies.delivered", object=THING, origin=es, activity="https://fr.example/activities/1", now=NOW
+    )  # fmt: skip
     may_hold = {row["origin"] for row in await rows.all("sibling_sets.may_hold", object=THING)}
     gone = {
         origin: await run(rows, "sibling_sets.never_sent", object=THING, origin=origin) for origin in (DE, IT, FR, es)

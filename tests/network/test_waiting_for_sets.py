@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from federation.allowlist import LocalPolicy
+from tests.doorway import reads
 from tests.network.apart import people_of
 from tests.network.listed import Federation
 from tests.network.scene import home_uri
@@ -110,10 +111,10 @@ async def test_what_was_read_at_its_address_is_withdrawn_there(town: Network) ->
     uri = home_uri(town["de"], await people.anna.posts("Anna's"))
     await town.settle()
     de, it = town["de"].node, town["it"].node
-    await de.siblings.set_policy(IT, LocalPolicy.BLOCK, "test", "test")
+    await de.siblings.set_policy(IT, LocalPolicy.BLOCK, by="test", reason="test")
     slug = await people.anna.comments(uri, "Said while blocked")
     await town.settle()
-    await de.siblings.set_policy(IT, LocalPolicy.INHERIT, "test", "test")
+    await de.siblings.set_policy(IT, LocalPolicy.INHERIT, by="test", reason="test")
     await town.settle()
     it.threads.wanted(uri)
     await it.threads.poll_due()
@@ -124,3 +125,18 @@ async def test_what_was_read_at_its_address_is_withdrawn_there(town: Network) ->
 
     assert ["<p>Said while blocked</p>"] == read
     assert [] == await town["it"].answers()
+
+
+async def test_who_was_refused_at_an_address_holds_no_copy(town: Network) -> None:
+    """The twin: asking is not enough; and what was sent and taken is written down once."""
+    people = await people_of(town)
+    slug = await people.anna.posts("For colleagues in France", audience="named", named=(people.marie.address,))
+    await town.settle()
+    copies = f"select origin, delivered_at from copies where object like '%{slug}' order by origin"
+    before = [tuple(row) for row in await rows(town["de"].node, copies)]
+    town.clock.move(minutes=1)
+    answers = [(await reads(town[name], town["de"], f"/posts/{slug}")).status for name in ("fr", "it")]
+
+    assert [200, 404] == answers
+    assert [FR] == [origin for origin, _ in before]
+    assert before == [tuple(row) for row in await rows(town["de"].node, copies)]

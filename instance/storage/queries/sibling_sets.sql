@@ -48,7 +48,7 @@ select distinct origin, homes from deliveries where state = 'held' and last_code
 
 -- name: release
 -- What waited for sets that are known by now is judged again by whoever sends it.
-update deliveries set state = 'waiting', due_at = :now
+update deliveries set state = 'waiting', due_at = :now, last_code = ''
 where origin = :origin and state = 'held' and last_code = :code and homes = :homes;
 
 -- name: give_up
