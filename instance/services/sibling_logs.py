@@ -64,6 +64,7 @@ class SiblingLogs:
         """Read the epoch; draw one where there is none, and another where these rows are a back-up's."""
         await self._node.store.write(self._open)
         await self.refresh()
+        await self._node.sets.load()
 
     async def refresh(self) -> None:
         """Read the epoch as it stands in the rows."""
@@ -88,6 +89,7 @@ class SiblingLogs:
 
         await self._node.store.write(work)
         await self.refresh()
+        await self._node.sets.load()
 
     async def before_copy(self) -> None:
         """Mark the rows, so that whoever opens a copy of them knows that it is one."""
@@ -110,6 +112,9 @@ class SiblingLogs:
         value = json.dumps({"epoch": new_ulid(self._node.clock()), "before": before})
         await tx.run("settings.set", name=_EPOCH, value=value)
         await tx.run("logs.begin_epoch")
+        # What siblings said of their sets since then, these rows do not know.
+        await tx.run("sibling_sets.doubt_all")
+        await tx.run("sibling_sets.raise_version")
 
     # ── what a delivery carries ──
 

@@ -13,6 +13,8 @@ from tests.network.apart import people_of
 from tests.network.listed import Federation
 from tests.network.scene import home_uri
 from tests.network.test_followers_agree import spoil
+from tests.network.test_restoring import put_back
+from tests.network.test_taking_back import back_up
 from tests.town import Network, rows
 
 FR, IT = "https://fr.example", "https://it.example"
@@ -140,3 +142,26 @@ async def test_who_was_refused_at_an_address_holds_no_copy(town: Network) -> Non
     assert [200, 404] == answers
     assert [FR] == [origin for origin, _ in before]
     assert before == [tuple(row) for row in await rows(town["de"].node, copies)]
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_after_older_rows_were_put_back_no_set_counts_until_it_was_read_again(
+    town: Network, tmp_path: Path, away: bool
+) -> None:
+    """Since Germany's back-up France has removed Italy, which those rows do not know: nothing of France's is passed on
+    by them; the twin: once France answers, what it says counts."""
+    await people_of(town)
+    town.clock.move(minutes=16)
+    await town.settle()
+    kept = await back_up(town["de"], tmp_path)
+    before = town["de"].node.sets([FR], IT)
+    await town["fr"].node.siblings.remove(IT, "test", "test")
+    await town.settle()
+    town.down |= {"fr"} if away else set()
+    await put_back(town["de"], kept)
+    at_once = town["de"].node.sets([FR], IT)
+    await town.settle()
+
+    assert "" == before
+    assert WAITS == at_once
+    assert (WAITS if away else "outside_sibling_set") == town["de"].node.sets([FR], IT)

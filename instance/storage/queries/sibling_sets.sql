@@ -17,6 +17,10 @@ where origin = :origin;
 insert into sibling_sets (origin, code, announced, since) values (:origin, 'set_unread', 1, :now)
 on conflict (origin) do update set announced = sibling_sets.announced + 1;
 
+-- name: doubt_all
+-- Older rows were put back: each may have changed since.
+update sibling_sets set announced = announced + 1;
+
 -- name: keep
 -- What was announced while it was read may be newer than what was read.
 insert into sibling_sets (origin, siblings, sequence, issued, until, read_at, since)
