@@ -206,7 +206,7 @@ class SiblingSets:
         self._node.wake.sets.set()
 
     async def begin_due(self) -> int:
-        """Tell of ours if it has changed, let go what waits no more, begin to read what is due; return how many were."""
+        """Tell of ours if it has changed, let go what waits no more, begin to read what is due; return how many."""
         await self.own.tell()
         await self._release()
         begun = 0
