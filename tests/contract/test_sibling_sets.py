@@ -173,3 +173,30 @@ async def test_who_was_never_sent_a_thing_holds_no_copy(rows: Store) -> None:
 
     assert {IT, es} == may_hold
     assert {DE: 1, IT: 0, FR: 0, es: 0} == gone
+
+
+async def test_what_was_handed_out_is_a_copy_from_then_on(rows: Store) -> None:
+    """At an address or by the log; who had it before keeps its day, and who had let go has it again."""
+    asked = {"object": THING, "origin": DE}
+    await run(rows, "copies.handed_out", **asked, now=NOW)
+    await run(rows, "copies.handed_out", **asked, now=NOW + 1)
+    first = await rows.one("serving.holder", **asked)
+    await rows.write(lambda tx: send(tx, 1, IT, state="waiting"))
+    read = [await run(rows, "logs.read", origin=IT, number=number, now=NOW) for number in (1, 1, 2)]
+    may_hold = {row["origin"] for row in await rows.all("sibling_sets.may_hold", object=THING)}
+
+    assert first is not None
+    assert (NOW, None) == (first["delivered_at"], first["released_at"])
+    assert [1, 0, 0] == read
+    assert {DE, IT} == may_hold
+
+
+async def test_after_a_restore_every_set_is_in_doubt_until_it_was_read(rows: Store) -> None:
+    """What was kept counts no more; what is read after that does."""
+    await keep(rows, NOW)
+    await run(rows, "sibling_sets.doubt_all")
+    doubted = await known(rows)
+    await keep(rows, NOW + 1, seen=1)
+
+    assert ("", 1, 0) == doubted
+    assert ("", 0, 0) == await known(rows)

@@ -24,7 +24,8 @@ WAITS = "sibling_set_unknown"
 @pytest.fixture
 async def town(network: Any) -> Network:
     """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
+    opened: Network = await network("fr", "de", "it")
+    return opened
 
 
 async def states(town: Network) -> list[tuple[str, str]]:
