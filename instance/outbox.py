@@ -80,15 +80,19 @@ class Outbox:
                 await tx.run("circles.withhold_version", object=object, activity=activity.id)
         return len(queued)
 
-    async def say_again(self, tx: Transaction, repeat: Repeat, target: Target) -> None:
+    async def say_again(self, tx: Transaction, repeat: Repeat, target: Target) -> bool:
         """Queue a stored activity for one sibling, under a new number of its log, though it was sent there before.
 
-        What still waits to be sent there is left alone. The caller wakes the worker after the commit.
+        What still waits to be sent there is left alone; what concerns other instances' things goes to nobody outside
+        their own sets (N3). Returns whether it is on its way. The caller wakes the worker after the commit.
         """
         where, at = {"inbox": target.inbox, "activity": repeat.activity}, self._node.clock()
         states = _states(self._node.allowlist(), [target], self._node.origin)
-        if not states or await tx.one("deliveries.is_waiting", **where) is not None:
-            return
+        homes = await self._homes_of(tx, repeat.activity)
+        if not states or self._node.sets(homes, target.origin) == OUTSIDE:
+            return False
+        if await tx.one("deliveries.is_waiting", **where) is not None:
+            return True
         state = {"state": states[target], "priority": int(repeat.priority), "origin": target.origin, "now": to_ms(at)}
         await tx.many("lanes.number", [{"origin": target.origin}])
         if not await tx.run("deliveries.again", **where, **state):
@@ -96,6 +100,20 @@ class Outbox:
                 "deliveries.add", id=new_ulid(at), shared=int(target.shared), actor=repeat.signer,
                 object=repeat.object, kind="", **where, **state,
             )  # fmt: skip
+        bound = {"activity": repeat.activity, "origin": target.origin}
+        await tx.run("sibling_sets.bind_delivery", **bound, homes=_joined(homes - {target.origin}))
+        return True
+
+    async def _homes_of(self, tx: Transaction, activity: Uri) -> frozenset[str]:
+        """Whose things a stored activity concerns; what another's doctor said and nobody was sent yet is bound now."""
+        row = await tx.one("sibling_sets.homes_of", activity=activity)
+        if row is None:
+            return frozenset()
+        homes = frozenset(row["homes"].split())
+        if not homes and not row["actor"].startswith(f"{self._node.origin}/"):
+            homes = parse.hosts_in(bytes(row["body"])) - {self._node.origin}
+            await tx.run("sibling_sets.bind_activity", activity=activity, homes=_joined(homes))
+        return homes
 
     async def _queue(
         self,

@@ -90,7 +90,8 @@ class Circles:
         repeat = await self._newest(tx, row)
         if not targets or repeat is None:
             return False
-        await self._node.outbox.say_again(tx, repeat, targets[0])
+        if not await self._node.outbox.say_again(tx, repeat, targets[0]):
+            return False  # its home, or whoever it names, does not speak with that instance
         await tx.run("copies.add", object=row["uri"], origin=origin, at=to_ms(self._node.clock()))
         await tx.run("circles.given", object=row["uri"], origin=origin)
         return True

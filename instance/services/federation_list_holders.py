@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 EVERY: Final = timedelta(hours=1)
 #: How long a sibling may be behind before it is said loudly: it reads by the hour.
 LATE: Final = timedelta(hours=2)
+#: By so much the clocks of two processes may differ; what is farther ahead was written before a clock was set back.
+_SKEW: Final = timedelta(minutes=1)
 _FEDERATED: Final = (Listed.ACTIVE, Listed.EXPIRED)
 _CLOSED: Final = (LocalPolicy.PAUSE, LocalPolicy.BLOCK)
 
@@ -106,11 +108,13 @@ class Holders:
     async def due(self) -> Sequence[str]:
         """Return the siblings that are to be asked: of the federation, not closed here, not asked within the hour."""
         asked = {row["origin"]: int(row["asked_at"]) for row in await self._store.all("federation_list.asked_holders")}
-        before = self._before()
+        before, ahead = self._before(), to_ms(self._node.clock() + _SKEW)
         return [
             each.origin
             for each in self._node.allowlist()
-            if each.listed in _FEDERATED and each.policy not in _CLOSED and asked.get(each.origin, 0) <= before
+            if each.listed in _FEDERATED
+            and each.policy not in _CLOSED
+            and not before < asked.get(each.origin, 0) <= ahead
         ]
 
     def _before(self) -> int:

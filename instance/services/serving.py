@@ -33,8 +33,8 @@ from federation.vocabulary import (
     Tombstone,
 )
 from instance.services.errors import Missing
-from instance.storage.store import Row
-from instance.times import from_ms
+from instance.storage.store import Row, Transaction
+from instance.times import from_ms, to_ms
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -123,6 +123,7 @@ class Serving:
         row = await self._post_row(uri, reader)
         names = await self._node.store.all("serving.mentions", object=uri)
         self._require_passage([name["uri"] for name in names], reader)
+        await self._hand_out(uri, reader)
         return render.post(_post(row, names))
 
     async def context(self, slug: str, reader: Sibling) -> bytes:
@@ -149,6 +150,7 @@ class Serving:
         names, named = await self._node.store.all("serving.mentions", object=uri), await self._named(row)
         about = [row["post"], row["parent"], row["post_author"], *(name["uri"] for name in names), *named]
         self._require_passage(about, reader)
+        await self._hand_out(uri, reader)
         return render.comment(_comment(row, names, named))
 
     async def activity(self, slug: str, reader: Sibling) -> bytes:
@@ -158,7 +160,9 @@ class Serving:
         if row is None or not self._node.sets.lets(row["homes"].split(), reader.origin):
             raise NotFound
         if row["type"] in ("Create", "Update"):
-            await self._require_inside(Uri.parse(row["object"]), reader)
+            about = Uri.parse(row["object"])
+            await self._require_inside(about, reader)
+            await self._hand_out(about, reader)
         return bytes(row["body"])
 
     async def collection(self, handle: str, name: str, reader: Sibling) -> bytes:
@@ -244,6 +248,21 @@ class Serving:
             return ()
         people = [item["doctor"] for item in await self._node.store.all("serving.named", object=row["post"])]
         return tuple(Uri.parse(doctor) for doctor in (row["post_author"], *people) if doctor != row["author"])
+
+    async def _hand_out(self, uri: Uri, reader: Sibling) -> None:
+        """Note, before it is shown, that the reader holds a copy, though it was never sent one: it is withdrawn there
+        like everywhere else (N15)."""
+        if not uri.startswith((f"{self._node.origin}/posts/", f"{self._node.origin}/comments/")):
+            return
+        held = await self._node.store.one("serving.holder", object=uri, origin=reader.origin)
+        if held is not None and held["delivered_at"] is not None and held["released_at"] is None:
+            return
+        handed = {"object": uri, "origin": reader.origin, "now": to_ms(self._node.clock())}
+
+        async def work(tx: Transaction) -> None:
+            await tx.run("copies.handed_out", **handed)
+
+        await self._node.store.write(work)
 
     async def _absent(self, uri: Uri, reader: Sibling) -> NotFound | Gone:
         """Gone for whoever was sent it and may know that it is no more; NotFound for everybody else."""

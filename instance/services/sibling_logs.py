@@ -64,6 +64,7 @@ class SiblingLogs:
         """Read the epoch; draw one where there is none, and another where these rows are a back-up's."""
         await self._node.store.write(self._open)
         await self.refresh()
+        await self._node.sets.load()
 
     async def refresh(self) -> None:
         """Read the epoch as it stands in the rows."""
@@ -88,6 +89,7 @@ class SiblingLogs:
 
         await self._node.store.write(work)
         await self.refresh()
+        await self._node.sets.load()
 
     async def before_copy(self) -> None:
         """Mark the rows, so that whoever opens a copy of them knows that it is one."""
@@ -110,6 +112,9 @@ class SiblingLogs:
         value = json.dumps({"epoch": new_ulid(self._node.clock()), "before": before})
         await tx.run("settings.set", name=_EPOCH, value=value)
         await tx.run("logs.begin_epoch")
+        # What siblings said of their sets since then, these rows do not know.
+        await tx.run("sibling_sets.doubt_all")
+        await tx.run("sibling_sets.raise_version")
 
     # ── what a delivery carries ──
 
@@ -128,6 +133,7 @@ class SiblingLogs:
         rows, last, begins = await self._node.store.read(lambda rows: _look(rows, reader.sibling.origin, number))
         entries, full = await self._entries(rows[: catch_up.ENTRIES], reader.sibling)
         await self._withhold(rows, reader.sibling.origin)
+        await self._shown(rows, entries, reader.sibling.origin)
         goes_on = full or len(rows) > catch_up.ENTRIES
         through = entries[-1].last if goes_on else last
         numbers = [entry.number for entry in entries]
@@ -180,6 +186,14 @@ class SiblingLogs:
         closed = sorted({row["object"] for row in rows if row["type"] in ("Create", "Update") and not row["inside"]})
         if closed:
             await self._node.store.write(lambda tx: circles.withheld(tx, origin, closed))
+
+    async def _shown(self, rows: Sequence[Row], entries: Sequence[Entry], origin: str) -> None:
+        """Note that what is read here may be there from now on, though it was never sent: its withdrawal goes there."""
+        said = {entry.number for entry in entries if entry.body is not None}
+        read = sorted({int(row["number"]) for row in rows if row["state"] != "done" and row["tried_at"] is None} & said)
+        if read:
+            rows_read = [{"origin": origin, "number": number, "now": to_ms(self._node.clock())} for number in read]
+            await self._node.store.write(lambda tx: tx.many("logs.read", rows_read))
 
     async def _entries(self, rows: Sequence[Row], reader: Sibling) -> tuple[list[Entry], bool]:
         """Return one entry for each number, as long as they fit on the page; and whether some did not."""

@@ -206,8 +206,9 @@ class SiblingSets:
         self._node.wake.sets.set()
 
     async def begin_due(self) -> int:
-        """Tell of ours if it has changed, and begin to read what is due; return how many were begun."""
+        """Tell of ours if it has changed, let go what waits no more, begin to read what is due; return how many."""
         await self.own.tell()
+        await self._release()
         begun = 0
         if not self._needed:
             return 0
@@ -310,10 +311,29 @@ class SiblingSets:
                 sequence=found.sequence, issued=to_ms(found.issued), until=to_ms(found.until), now=now, seen=seen,
             )  # fmt: skip
             await tx.run("sibling_sets.raise_version")
-            await tx.run("sibling_sets.release", code=WAITS, now=now)
 
         await self._node.store.write(work)
         await self.load()
+        await self._release()
+
+    async def _release(self) -> None:
+        """Let go what waits for sets that are known by now, whether or not they were when that was written down.
+
+        Looked for at every tick: whoever asked before a set was there may put its delivery aside after it was.
+        """
+        waiting = await self._node.store.all("sibling_sets.waiting", code=WAITS)
+        known = [
+            row for row in waiting if self.passage(row["homes"].split(), row["origin"]) is not Passage.UNKNOWN
+        ]  # fmt: skip
+        if not known:
+            return
+
+        async def work(tx: Transaction) -> None:
+            now = to_ms(self._node.clock())
+            for row in known:
+                await tx.run("sibling_sets.release", origin=row["origin"], homes=row["homes"], code=WAITS, now=now)
+
+        await self._node.store.write(work)
         self._node.wake.deliveries.set()
 
     async def _close(self, origin: str, code: str, seen: int) -> None:

@@ -67,7 +67,7 @@ class TakenBack:
         `sibling` is where it was received, `inbox` to which it was sent.
         """
         about = _about(activity)
-        if isinstance(activity, Create | Update):
+        if isinstance(activity, Create | Update) and isinstance(activity.object, Post | Comment):
             # Whoever showed it holds a copy: what is withdrawn from now on is withdrawn there.
             await tx.run("copies.add", object=about, origin=sibling.origin, at=self._now)
             shown = {"object": about, "origin": sibling.origin, "activity": activity.id}

@@ -68,3 +68,14 @@ async def test_of_several_processes_one_asks_which_list_a_sibling_holds(product:
     assert 31 == asked["asked_at"]
     assert [] == await product.all("federation_list.holders")
     assert 1 == await run("federation_list.forget_holder")
+
+
+async def test_what_was_asked_before_a_clock_was_set_back_is_asked_again(product: Store) -> None:
+    """Within a minute clocks may differ: then the first has asked for all."""
+    begun, asked = [], []
+    for now in (1_000_000, 990_000, 900_000):
+        times = {"now": now, "before": now - 100_000}
+        begun.append(await product.write(lambda tx, t=times: tx.run("federation_list.begin", **t, announced_by="")))
+        asked.append(await product.write(lambda tx, t=times: tx.run("federation_list.ask_holder", origin=DE, **t)))
+
+    assert [1, 0, 1] == begun == asked

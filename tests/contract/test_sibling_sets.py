@@ -128,12 +128,15 @@ async def test_what_waits_for_a_set_is_let_go_and_nothing_else(rows: Store) -> N
     await rows.write(lambda tx: send(tx, 1, DE, state="held", code=WAITS))
     await rows.write(lambda tx: send(tx, 2, DE, state="held", code="sibling_paused"))
     early = await run(rows, "sibling_sets.give_up", code=WAITS, now=NOW, before=NOW - 1)
-    released = await run(rows, "sibling_sets.release", code=WAITS, now=NOW)
+    found = await rows.all("sibling_sets.waiting", code=WAITS)
+    others = await run(rows, "sibling_sets.release", origin=DE, homes=FR, code=WAITS, now=NOW)
+    released = await run(rows, "sibling_sets.release", origin=DE, homes="", code=WAITS, now=NOW)
     after = await waiting(rows, DE)
     await rows.write(lambda tx: send(tx, 3, IT, state="held", code=WAITS))
     given_up = await run(rows, "sibling_sets.give_up", code=WAITS, now=NOW, before=NOW)
 
-    assert (0, 1, 1) == (early, released, given_up)
+    assert [(DE, "")] == [(row["origin"], row["homes"]) for row in found]
+    assert (0, 0, 1, 1) == (early, others, released, given_up)
     assert [("1", "")] == after
 
 
@@ -160,7 +163,9 @@ async def test_who_was_never_sent_a_thing_holds_no_copy(rows: Store) -> None:
     await rows.write(lambda tx: send(tx, 2, FR, state="waiting"))
     es = "https://es.example"
     await rows.write(lambda tx: send(tx, 1, es, state="dropped", code="outside_sibling_set"))
-    await run(rows, "copies.delivered", object=THING, origin=es, now=NOW)
+    await run(
+        rows, "copies.delivered", object=THING, origin=es, activity="https://fr.example/activities/1", now=NOW
+    )  # fmt: skip
     may_hold = {row["origin"] for row in await rows.all("sibling_sets.may_hold", object=THING)}
     gone = {
         origin: await run(rows, "sibling_sets.never_sent", object=THING, origin=origin) for origin in (DE, IT, FR, es)
@@ -168,3 +173,30 @@ async def test_who_was_never_sent_a_thing_holds_no_copy(rows: Store) -> None:
 
     assert {IT, es} == may_hold
     assert {DE: 1, IT: 0, FR: 0, es: 0} == gone
+
+
+async def test_what_was_handed_out_is_a_copy_from_then_on(rows: Store) -> None:
+    """At an address or by the log; who had it before keeps its day, and who had let go has it again."""
+    asked = {"object": THING, "origin": DE}
+    await run(rows, "copies.handed_out", **asked, now=NOW)
+    await run(rows, "copies.handed_out", **asked, now=NOW + 1)
+    first = await rows.one("serving.holder", **asked)
+    await rows.write(lambda tx: send(tx, 1, IT, state="waiting"))
+    read = [await run(rows, "logs.read", origin=IT, number=number, now=NOW) for number in (1, 1, 2)]
+    may_hold = {row["origin"] for row in await rows.all("sibling_sets.may_hold", object=THING)}
+
+    assert first is not None
+    assert (NOW, None) == (first["delivered_at"], first["released_at"])
+    assert [1, 0, 0] == read
+    assert {DE, IT} == may_hold
+
+
+async def test_after_a_restore_every_set_is_in_doubt_until_it_was_read(rows: Store) -> None:
+    """What was kept counts no more; what is read after that does."""
+    await keep(rows, NOW)
+    await run(rows, "sibling_sets.doubt_all")
+    doubted = await known(rows)
+    await keep(rows, NOW + 1, seen=1)
+
+    assert ("", 1, 0) == doubted
+    assert ("", 0, 0) == await known(rows)

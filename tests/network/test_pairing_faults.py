@@ -11,6 +11,7 @@ import pytest
 from federation.pairing import State
 from instance.services.pairing_wire import PairingWire
 from tests.network.pairing_scene import CLI, DE, FR, asked, confirms, here, lists
+from tests.network.test_followers_agree import spoil
 from tests.town import Network, Place, rows
 
 
@@ -317,3 +318,15 @@ async def test_a_no_that_is_heard_on_the_last_day_is_heard(pair: Any) -> None:
 
     assert ("", "", False) == (ended.owed, ended.last_code, ended.was_not_heard)
     assert "pairing_unheard" not in [each.act for each in await de.node.siblings.changes(FR)]
+
+
+@pytest.mark.parametrize("hours", [20 * 24, 12])
+async def test_a_clock_set_back_keeps_no_word_untold(pair: Any, hours: int) -> None:
+    """The next try was put off by a clock twenty days ahead: it is due; the twin was asked to wait, and waits."""
+    town, fr, de = pair
+    await fr.node.pairings.invite(DE, CLI)
+    spoil(fr, f"update pairings set next_at = {int(town.clock().timestamp() * 1000) + hours * 3_600_000}")
+    told = await fr.node.pairings.send_due()
+
+    assert (1 if hours > 24 else 0) == told
+    assert (1 if hours > 24 else 0) == len(await de.node.pairings.open())

@@ -135,3 +135,20 @@ async def test_what_was_not_withdrawn_is_not_withdrawn_by_coming_back(town: Netw
         assert {"Before", "Since"} == set(await place.titles())
         assert [] == await words(place)
     assert [] == await differences(town)
+
+
+async def test_a_doctor_is_no_copy_that_somebody_could_be_asked_to_give_back(town: Network, tmp_path: Path) -> None:
+    """What Marie said of herself and what she wrote come back; of these only her post stands in the copy ledger."""
+    marie = await town["fr"].doctor("marie")
+    await marie.posts("Before")
+    await town.settle()
+    kept = await back_up(town["fr"], tmp_path)
+    slug = await marie.posts("Since")
+    await town["fr"].node.people.set_profile(marie.uri, "About me, made up.", ["fr"], approves_followers=False)
+    await town.settle()
+    await put_back(town["fr"], kept)
+    await ask(town, "de", "it")
+    held = {row["object"] for row in await rows(town["fr"].node, "select object from copies")}
+
+    assert home_uri(town["fr"], slug) in held
+    assert [] == [uri for uri in held if "/posts/" not in uri]

@@ -19,6 +19,12 @@ update copies set delivered_at = coalesce(delivered_at, :now),
     version = case when version < :activity then :activity else version end
 where object = :object and origin = :origin;
 
+-- name: handed_out
+-- It was read at its address; where that was not sent at all, or was let go before, it is a copy from now on.
+insert into copies (object, origin, sent_at, delivered_at) values (:object, :origin, :now, :now)
+on conflict (object, origin) do update set delivered_at = coalesce(copies.delivered_at, excluded.delivered_at),
+    released_at = null;
+
 -- name: released
 update copies set released_at = coalesce(released_at, :now)
 where object = :object and origin = :origin

@@ -15,9 +15,10 @@ order by sequence desc limit 1;
 select origin, asked_at from sibling_federation_lists;
 
 -- name: ask_holder
--- Of several processes the first asks for all.
+-- Of several processes the first asks for all, whatever was asked before the clock was set back.
 insert into sibling_federation_lists (origin, asked_at) values (:origin, :now)
-on conflict (origin) do update set asked_at = excluded.asked_at where sibling_federation_lists.asked_at <= :before;
+on conflict (origin) do update set asked_at = excluded.asked_at
+where sibling_federation_lists.asked_at <= :before or sibling_federation_lists.asked_at > :now + 60000;
 
 -- name: holder_shows
 insert into sibling_federation_lists (origin, asked_at, sequence, hash, signed, shown_at)
@@ -58,9 +59,11 @@ select tried_at, succeeded_at, etag, code, code_source, announced_by, warned_seq
 from federation_list_state where id = 1;
 
 -- name: begin
--- Of several processes the first that is due reads for all. What was announced stands until it has been read.
+-- Of several processes the first that is due reads for all. What was announced stands until it has been read. What was
+-- tried a minute from now or later was tried before the clock was set back.
 update federation_list_state set tried_at = :now
-where id = 1 and (tried_at is null or tried_at <= :before or announced_by = :announced_by and announced_by != '');
+where id = 1 and (tried_at is null or tried_at <= :before or tried_at > :now + 60000
+    or announced_by = :announced_by and announced_by != '');
 
 -- name: end
 update federation_list_state set succeeded_at = coalesce(:succeeded_at, succeeded_at), etag = :etag, code = :code,
@@ -91,4 +94,5 @@ update siblings set instance_keys = case when :instance_keys = '[]' then instanc
 where origin = :origin and source = 'list';
 
 -- name: held_origins
-select distinct origin from deliveries where state = 'held';
+-- What waits for the set of another waits for no list.
+select distinct origin from deliveries where state = 'held' and last_code <> 'sibling_set_unknown';

@@ -29,7 +29,7 @@ update lanes set epoch_from = :number where origin = :origin and epoch_from > :n
 -- name: page
 -- What a sibling is sent, by number; `inside` says whether it is for it still and not hidden with everything from an
 -- instance that was expelled, `kind` of which kind the post is.
-select d.number, d.state, d.actor as signer, d.inbox, d.priority, d.homes, a.uri, a.type, a.object, a.body,
+select d.number, d.state, d.tried_at, d.actor as signer, d.inbox, d.priority, d.homes, a.uri, a.type, a.object, a.body,
     (case when a.type not in ('Create', 'Update') or a.object = a.actor
         or exists (select 1 from posts p where p.uri = a.object and {{reaches}} and not {{of_hidden_post}})
         or exists (select 1 from comments c join posts p on p.uri = c.post where c.uri = a.object and {{reaches}}
@@ -42,6 +42,10 @@ select d.number, d.state, d.actor as signer, d.inbox, d.priority, d.homes, a.uri
 from deliveries d join activities a on a.uri = d.activity
 where d.origin = :origin and d.number > :after
 order by d.number limit :count;
+
+-- name: read
+-- Read in the log before it was sent: it may be there from now on.
+update deliveries set tried_at = :now where origin = :origin and number = :number and tried_at is null;
 
 -- name: note
 -- One row for each message, in the transaction that keeps it.

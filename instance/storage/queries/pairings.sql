@@ -32,7 +32,9 @@ select {{columns_of_pairing}} from pairings where {{open_pairing}} order by id d
 select {{columns_of_pairing}} from pairings where not ({{open_pairing}}) order by changed_at desc, id desc limit :most;
 
 -- name: owed
-select {{columns_of_pairing}} from pairings where owed <> '' and next_at <= :now order by next_at, id limit :most;
+-- Nobody is kept waiting for more than a day: what is farther away was put off before the clock was set back.
+select {{columns_of_pairing}} from pairings
+where owed <> '' and (next_at <= :now or next_at > :now + 86460000) order by next_at, id limit :most;
 
 -- name: add
 insert into pairings (id, origin, name, direction, state, found, fingerprint, read_at, countries, there_at, owed, at,

@@ -38,7 +38,7 @@ where m.object = :object order by d.uri;
 select m.doctor from mentions m where m.object = :object order by m.doctor;
 
 -- name: holder
-select origin from copies where object = :object and origin = :origin;
+select origin, delivered_at, released_at from copies where object = :object and origin = :origin;
 
 -- name: tombstone
 select uri, former_type, at from tombstones where uri = :uri;

@@ -17,6 +17,10 @@ where origin = :origin;
 insert into sibling_sets (origin, code, announced, since) values (:origin, 'set_unread', 1, :now)
 on conflict (origin) do update set announced = sibling_sets.announced + 1;
 
+-- name: doubt_all
+-- Older rows were put back: each may have changed since.
+update sibling_sets set announced = announced + 1;
+
 -- name: keep
 -- What was announced while it was read may be newer than what was read.
 insert into sibling_sets (origin, siblings, sequence, issued, until, read_at, since)
@@ -36,12 +40,20 @@ on conflict (origin) do update set code = excluded.code,
 -- name: bind_activity
 update activities set homes = :homes where uri = :activity;
 
+-- name: homes_of
+select actor, homes, body from activities where uri = :activity;
+
 -- name: bind_delivery
 update deliveries set homes = :homes where activity = :activity and origin = :origin;
 
+-- name: waiting
+-- For whose sets something waits, by receiver.
+select distinct origin, homes from deliveries where state = 'held' and last_code = :code order by origin, homes;
+
 -- name: release
--- What waited for a set to be known is judged again by whoever sends it.
-update deliveries set state = 'waiting', due_at = :now where state = 'held' and last_code = :code;
+-- What waited for sets that are known by now is judged again by whoever sends it.
+update deliveries set state = 'waiting', due_at = :now, last_code = ''
+where origin = :origin and state = 'held' and last_code = :code and homes = :homes;
 
 -- name: give_up
 update deliveries set state = 'dropped', settled_at = :now

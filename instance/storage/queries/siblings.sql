@@ -98,9 +98,9 @@ where origin = :origin and state in ('waiting', 'resting', 'held')
   and activity not in (select activity from sibling_last_words where origin = :origin and activity <> '');
 
 -- name: release_deliveries
--- What a suspended doctor may not send stays held.
+-- What a suspended doctor may not send stays held, and what waits for the set of another: that is let go by itself.
 update deliveries set state = 'waiting', due_at = :now
-where origin = :origin and state = 'held'
+where origin = :origin and state = 'held' and last_code <> 'sibling_set_unknown'
   and (actor = :instance or actor in (select uri from doctors where local = 1 and standing = 'ok'));
 
 -- name: reset_lane
