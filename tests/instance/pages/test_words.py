@@ -148,6 +148,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "arrival.refused.": arrivals.REFUSED,
     "arrival.not_sent.": arrivals.NOT_SENT,
     "deliveries.priority.": [str(each) for each in deliveries.PRIORITIES],
+    "deliveries.state.": deliveries.STATES,
     "messages.": ["from", "to", "kinds_in", "kinds_out"],
     "messages.verdict.": messages.VERDICTS,
     "messages.direction.": messages.DIRECTIONS,
