@@ -223,9 +223,9 @@ async def test_nothing_is_tried_at_whoever_is_not_spoken_with(desk: Desk, order:
     seen = []
     for policy in ("pause", "read-only", "inherit"):
         if policy != "inherit":
-            await desk.node.siblings.set_policy(DE, policy, by="test", reason="test")
+            await desk.node.siblings.set_policy(DE, policy, by="test", reason="test", alone=True)
         else:
-            await desk.node.siblings.set_policy(DE, policy, by="test", reason="test")
+            await desk.node.siblings.set_policy(DE, policy, by="test", reason="test", alone=True)
             desk.network.down.add("de")
             await expels(desk.node)
         before = await rows(desk.node, "select id, state, attempts from deliveries order by id")

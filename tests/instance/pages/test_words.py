@@ -137,8 +137,6 @@ FAMILIES: dict[str, Iterable[str]] = {
         administration.key_of(each, value)
         for each in figures.FIGURES
         for value in each.values or ("",)
-        # Policies have names of their own.
-        if each.name != "siblings"
     ],
     "health.go.": figures.PLACES,
     "health.more.": figures.PAGE_OF,
