@@ -121,7 +121,7 @@ async def test_a_sibling_that_is_away_is_shown_with_its_lag_and_its_next_try(des
     whole = words(await ada.text(LANE))
 
     for each in (page, whole):
-        assert re.search(r"waiting [3-9] ", each)
+        assert re.search(r"Waiting [3-9] ", each)
         assert "not reached" in each
         assert "Last success" in each
         assert re.search(r"Failed tries in a row [1-9] since 23 November 2026, 13:00", each)
@@ -256,4 +256,4 @@ async def test_a_count_that_was_cut_is_said_to_be_one(desk: Desk, monkeypatch: p
     await waits(desk, 4)
     page: Any = words(await (await desk.staff("ada", "administrator")).text(PATH))
 
-    assert "waiting at least 2" in page
+    assert "Waiting at least 2" in page
