@@ -129,7 +129,7 @@ async def test_a_sibling_that_is_away_is_shown_with_its_lag_and_its_next_try(des
         assert "Last answer that was no success" in each
         assert SECRET not in each
         assert "Dr Marie" not in each
-    assert "everything else 3 waiting" in whole
+    assert "Everything else waiting: 3" in whole
 
 
 async def test_dead_letters_follow_each_other_in_pages(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
