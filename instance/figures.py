@@ -120,13 +120,13 @@ class Finding:
 #: Where things are done.
 PLACES: Final[Mapping[str, str]] = {
     "siblings": "/administration/siblings", "pairing": "/administration/pairing",
-    "messages": "/administration/messages", "dead": "/administration/messages?verdict=dead",
+    "messages": "/administration/messages", "deliveries": "/administration/deliveries", "dead": "/administration/deliveries",
     "failed": "/administration/messages?verdict=failed", "refused": "/administration/messages?verdict=refused",
     "list": "/administration/list", "staff": "/staff",
 }  # fmt: skip
 #: The page of each part.
 PAGE_OF: Final[Mapping[Part, str]] = {
-    Part.FEDERATION: "siblings", Part.QUEUES: "messages", Part.VERIFICATION: "staff", Part.KEYS: "siblings",
+    Part.FEDERATION: "siblings", Part.QUEUES: "deliveries", Part.VERIFICATION: "staff", Part.KEYS: "siblings",
     Part.LIST: "list",
 }  # fmt: skip
 
@@ -262,7 +262,7 @@ RULES: Final = (
     Rule(code="unreadable", figure="allowlist_readable", act=1, below=True, lasts="1m", loud=True),
     Rule(code="nobody", figure="siblings_listed", look=1, below=True, place="pairing", loud=True),
     Rule(code="silent", figure="sibling_silence_seconds", look=2 * DAY, act=7 * DAY, place="siblings"),
-    Rule(code="behind", figure="siblings_behind", look=0, place="siblings", lasts="15m"),
+    Rule(code="behind", figure="siblings_behind", look=0, place="deliveries", lasts="15m"),
     Rule(code="refused_in", figure="refusals_day", value="in", look=9, act=999, place="refused"),
     Rule(code="refused_out", figure="refusals_day", value="out", look=9, act=999, place="siblings"),
     Rule(code="clock", figure="clock_skew_seconds", look=60, act=240, place="siblings"),
@@ -271,9 +271,9 @@ RULES: Final = (
     Rule(code="pairings", figure="pairings_waiting", look=0, place="pairing", loud=True),
     Rule(code="proposals", figure="sibling_proposals_waiting", look=0, place="siblings"),
     Rule(code="dead", figure="deliveries", value="dead", look=0, place="dead", command="esanum deliveries retry"),
-    Rule(code="oldest", figure="delivery_oldest_seconds", look=HOUR, act=DAY, place="siblings"),
-    Rule(code="hanging", figure="lanes_hanging", look=0, place="siblings", lasts="15m"),
-    Rule(code="alarming", figure="lanes_alarming", act=0, place="siblings"),
+    Rule(code="oldest", figure="delivery_oldest_seconds", look=HOUR, act=DAY, place="deliveries"),
+    Rule(code="hanging", figure="lanes_hanging", look=0, place="deliveries", lasts="15m"),
+    Rule(code="alarming", figure="lanes_alarming", act=0, place="deliveries"),
     Rule(code="inbound", figure="inbound_oldest_seconds", look=10 * MINUTE, act=HOUR, place="messages"),
     Rule(code="inbound_failed", figure="inbound_failed", look=0, place="failed"),
     Rule(code="mails", figure="mail_oldest_seconds", look=HOUR, act=DAY, command="esanum check"),

@@ -28,6 +28,7 @@ from instance.services.sibling_entries import authority_of
 from instance.services.sibling_sets import Shown
 from instance.storage.store import Row
 from instance.times import from_ms, to_ms
+from instance.views.messages import sentence_of
 from instance.views.week import Week, week
 
 if TYPE_CHECKING:
@@ -74,6 +75,16 @@ class Line:
     week: Week
     #: How its own set stands here: whom it speaks with, and so to whom what is its may be passed on.
     set: Shown
+
+    @property
+    def alarm_sentence(self) -> str:
+        """Which sentence explains why people must step in; empty where they need not."""
+        return sentence_of(self.alarm)
+
+    @property
+    def fault_sentence(self) -> str:
+        """Which sentence explains the last fault; empty where there was none."""
+        return sentence_of(self.last_fault)
 
     @property
     def open(self) -> bool:

@@ -133,7 +133,7 @@ async def held(store: Store, actor: str, activity: str, code: str) -> None:
     await run(
         store, "inbound.add", id=activity, actor=actor, activity=activity, type="Create", origin="https://de.example",
         key_id=f"{actor}#key", profile="cavage-12", body=b"{}", now=1, state="held", held_for=code, applied_at=None,
-        kind="", head="",
+        kind="", head="", log_epoch="", log_number=0,
     )  # fmt: skip
 
 

@@ -51,14 +51,14 @@ async def test_waiting_then_held_and_mended(town: Network, marie: Person) -> Non
     newest = await places(marie, slug)
 
     assert "on its way since 23 November 2026, 13:00 CET · next try: 23 November 2026, 13:00" in away["de"]
-    assert "holds it since 23 November 2026, 13:00 CET" in away["it"]
-    assert "holds it since 23 November 2026, 13:05 CET" in back["de"]
+    assert "has held it since 23 November 2026, 13:00 CET" in away["it"]
+    assert "has held it since 23 November 2026, 13:05 CET" in back["de"]
     assert (
-        "holds it since 23 November 2026, 13:05 CET It is an earlier version. The newest version: on its way"
+        "has held it since 23 November 2026, 13:05 CET It is an earlier version. The newest version: on its way"
         in mended["de"]
     )
     assert "earlier" not in mended["it"]
-    assert "holds it since 23 November 2026, 13:05 CET" in newest["de"]
+    assert "has held it since 23 November 2026, 13:05 CET" in newest["de"]
     assert "earlier" not in newest["de"]
 
 
@@ -138,7 +138,7 @@ async def test_a_deletion_is_asked_for_and_confirmed(town: Network, marie: Perso
     assert "asked to delete it, since 23 November 2026, 13:01 CET · next try:" in asked["de"]
     assert "deletion confirmed on 23 November 2026, 13:01 CET" in asked["it"]
     assert "deletion confirmed on 23 November 2026, 14:01 CET" in confirmed["de"]
-    assert "2 of 2 instances have confirmed the deletion." in listed
+    assert "Deletion confirmed by 2 of 2 instances." in listed
     assert f"/me/withdrawn/{slug}" in listed
     assert 404 == (await (await Visitor.of(paul)).get(f"/me/withdrawn/{slug}")).status
     assert slug not in await (await Visitor.of(paul)).text("/me/withdrawn")
@@ -206,4 +206,4 @@ async def test_a_dead_letter_is_sent_again_and_held(town: Network, marie: Person
 
     assert "Not reached for thirty days." in dead["de"]
     assert ([], 1, ["Given up"]) == (paused, number, await town["de"].titles())
-    assert "holds it since 25 December 2026" in (await places(marie, slug))["de"]
+    assert "has held it since 25 December 2026" in (await places(marie, slug))["de"]

@@ -38,7 +38,7 @@ async def test_with_a_sibling_it_counts(desk: Desk, tmp_path: Path) -> None:
     await desk.place.admits(german)
     page = await (await desk.staff("ada", "administrator")).text(PATH)
 
-    assert "<dt>connected</dt><dd>1</dd>" in page
+    assert "<dt>Connected</dt><dd>1</dd>" in page
     assert 'role="alert"' not in page
 
 
@@ -57,7 +57,7 @@ async def test_a_list_that_cannot_be_read_means_nobody(desk: Desk, tmp_path: Pat
     page = await ada.text(PATH)
 
     assert 'role="alert">The allowlist cannot be read.' in page
-    assert "<dt>paused</dt><dd>0</dd>" in page
+    assert "<dt>Paused</dt><dd>0</dd>" in page
 
 
 @pytest.mark.parametrize("roles", [("reviewer",), ("lead",), ("dpo",), ("moderator",), ("governor",)], ids="-".join)

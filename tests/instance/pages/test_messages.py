@@ -75,7 +75,8 @@ async def taken(desk: Desk, number: int, kind: str = "case", **changes: Any) -> 
                 "id": first_ulid(at)[:-4] + f"9{each:03}", "actor": f"{DE}/doctors/anna", "type": "Create",
                 "activity": f"{DE}/activities/{kind}{each}", "origin": DE, "key_id": f"{DE}/doctors/anna#main-key",
                 "profile": "cavage-12", "body": b"", "now": to_ms(at), "state": "applied", "held_for": "",
-                "applied_at": to_ms(at), "kind": kind, "head": "", **changes,
+                "applied_at": to_ms(at), "kind": kind, "head": "", "log_epoch": "", "log_number": 0,
+                **changes,
             })  # fmt: skip
 
     await desk.node.store.write(work)

@@ -263,7 +263,7 @@ async def test_one_administrator_pauses_after_a_preview(desk: Desk) -> None:
         ("waiting for", 1),
     ):
         assert re.search(rf"{label}[^<]*</dt><dd>{number}</dd>", page), label
-    assert 4 == page.count("<strong>closed <code>sibling_paused</code></strong>")
+    assert 4 == page.count("<strong>closed – paused <code>sibling_paused</code></strong>")
     assert "counts at once" in page or "at once" in page
     assert LocalPolicy.INHERIT is before
     assert (303, ONE) == (answer.status_code, answer.headers["Location"])

@@ -137,8 +137,6 @@ FAMILIES: dict[str, Iterable[str]] = {
         administration.key_of(each, value)
         for each in figures.FIGURES
         for value in each.values or ("",)
-        # Policies have names of their own.
-        if each.name != "siblings"
     ],
     "health.go.": figures.PLACES,
     "health.more.": figures.PAGE_OF,
@@ -148,6 +146,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "arrival.refused.": arrivals.REFUSED,
     "arrival.not_sent.": arrivals.NOT_SENT,
     "deliveries.priority.": [str(each) for each in deliveries.PRIORITIES],
+    "deliveries.state.": deliveries.STATES,
     "messages.": ["from", "to", "kinds_in", "kinds_out"],
     "messages.verdict.": messages.VERDICTS,
     "messages.direction.": messages.DIRECTIONS,
