@@ -120,7 +120,8 @@ class Finding:
 #: Where things are done.
 PLACES: Final[Mapping[str, str]] = {
     "siblings": "/administration/siblings", "pairing": "/administration/pairing",
-    "messages": "/administration/messages", "deliveries": "/administration/deliveries", "dead": "/administration/deliveries",
+    "messages": "/administration/messages", "deliveries": "/administration/deliveries",
+    "dead": "/administration/deliveries",
     "failed": "/administration/messages?verdict=failed", "refused": "/administration/messages?verdict=refused",
     "list": "/administration/list", "staff": "/staff",
 }  # fmt: skip

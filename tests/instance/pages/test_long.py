@@ -129,6 +129,8 @@ async def test_the_author_sees_where_the_post_is(tmp_path):
 
     assert "Delivered to 0 of 1 instance<" in shown
     said = re.sub(r"<[^>]+>", " ", shown)
-    assert re.search(r"esanum Deutschland\s+has held it since .* earlier version\. The newest version:\s+on its way", said)
+    assert re.search(
+        r"esanum Deutschland\s+has held it since .* earlier version\. The newest version:\s+on its way", said
+    )
     assert re.search(r"esanum Italia\s+deletion confirmed on", said)
     assert "Not taken" not in shown

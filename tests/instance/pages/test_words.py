@@ -134,9 +134,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "health.chart.": administration.CHARTS.values(),
     "health.do.": [rule.code for rule in figures.RULES],
     "health.figure.": [
-        administration.key_of(each, value)
-        for each in figures.FIGURES
-        for value in each.values or ("",)
+        administration.key_of(each, value) for each in figures.FIGURES for value in each.values or ("",)
     ],
     "health.go.": figures.PLACES,
     "health.more.": figures.PAGE_OF,
