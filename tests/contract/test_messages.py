@@ -47,7 +47,7 @@ def a_message(at: datetime, number: int, **changes: Any) -> dict[str, Any]:
         "id": ulid(at), "actor": ANNA, "activity": f"{DE}/activities/{number}", "type": "Create", "origin": DE,
         "key_id": ANNA + "#main-key", "profile": "cavage-12", "body": b"", "now": to_ms(at), "state": "applied",
         "held_for": "", "applied_at": to_ms(at), "kind": "case", "head": "1 POST /inbox\nhost: fr.example\n" * 15,
-        **changes,
+        "log_epoch": "", "log_number": 0, **changes,
     }  # fmt: skip
 
 

@@ -53,6 +53,7 @@ async def test_a_sibling_removed_while_it_sends(town, anna, fr):
 
 async def test_what_waits_for_a_removed_sibling_never_leaves(town, marie, fr):
     """A62: its queue is dropped; nobody contacts it again."""
+    await town.settle()  # Italy, which still speaks with Germany, has read whom Germany speaks with
     await marie.posts("Never leaves to Germany")
     await fr.node.siblings.remove("https://de.example", by="test", reason="test")
     before = len(town.contacts)

@@ -266,6 +266,7 @@ async def test_a_doctor_does_not_speak_for_the_instance(town, de, fr, anna):
 async def test_a_doctor_has_nobody_else_read_anew(town, fr, anna, berta):
     """The twin by address alone: neither the instance, whose keys would be forgotten, nor a colleague."""
     town.clock.move(seconds=10)
+    await fr.node.workers.run_until_quiet()
     contacts = len(town.contacts)
     for other in (town["de"].node.actor, berta.uri):
         await says(anna, fr, an_act(anna, Update, object=other))
