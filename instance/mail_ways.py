@@ -45,7 +45,7 @@ class Folder:
 
     def _write(self, name: str, content: bytes) -> None:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        beside = self._folder / f".{name}"
+        beside = self._folder / f".{name}.part"  # whoever looks for mails finds whole ones alone
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(content)
         beside.replace(self._folder / name)

@@ -32,17 +32,22 @@ _TOLD: Final = "sibling set told"
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """What was told last, and by origin the last set of whoever is in none now: they may hold it still."""
+    """What was told last; by origin the last set of whoever is in none now and may hold it still; who ever read one.
+
+    `readers` is None where these rows do not know who has: everybody, then.
+    """
 
     last: frozenset[str] = frozenset()
     left: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    readers: frozenset[str] | None = frozenset()
 
     def followed_by(self, ours: frozenset[str]) -> tuple[_Told, frozenset[str]]:
         """Return what is told then, and whom: whoever may hold another one of ours, and is in this one."""
         back = {each for each in ours & self.left.keys() if self.left[each] - {each} != ours - {each}}
         left = {**self.left, **dict.fromkeys(self.last - ours, self.last)}
-        after = _Told(ours, {each: held for each, held in left.items() if each not in ours})
-        return after, (self.last & ours) | back
+        after = replace(self, last=ours, left={each: held for each, held in left.items() if each not in ours})
+        whom = (self.last & ours) | back
+        return after, whom if self.readers is None else whom & self.readers
 
 
 class OwnSet:
@@ -52,6 +57,8 @@ class OwnSet:
         self._node = node
         #: As this process knows it; None until it has looked.
         self._last: frozenset[str] | None = None
+        #: Of whom this process knows that they are noted as readers.
+        self._noted: set[str] = set()
 
     def __call__(self) -> frozenset[str]:
         """Return whom we speak with at this moment."""
@@ -70,7 +77,8 @@ class OwnSet:
         """Return our set, signed now; NotFound for everybody but a sibling's instance actor."""
         if reader.actor != reader.sibling.actor:
             raise NotFound
-        await self.tell()  # whoever reads it now is told of the next change
+        await self._note(reader.sibling.origin)  # before it has it: whoever reads it now is told of the next change
+        await self.tell()
         allowlist, now = self._node.allowlist(), self._node.clock()
         key = await self._node.keys.proof_key(self._node.actor)
         return sibling_sets.seal(sibling_sets.write(self._node.origin, self(), allowlist.version, now), key, now)
@@ -78,7 +86,7 @@ class OwnSet:
     async def tell(self) -> bool:
         """Tell siblings that our set has changed, once; return whether it had.
 
-        Whoever is in it for the first time needs no telling: it has none of ours yet.
+        Whoever never read one needs no telling: it has none of ours yet, and may not list us yet, either.
         """
         ours = self()
         if ours == self._last or not self._node.allowlist.readable:
@@ -105,10 +113,31 @@ class OwnSet:
         self._node.wake.deliveries.set()
         return told
 
+    async def _note(self, origin: str) -> None:
+        if origin in self._noted:
+            return
+
+        async def work(tx: Transaction) -> None:
+            await tx.take_turn(_TOLD)
+            told = _read(await tx.one("settings.get", name=_TOLD))
+            if told.readers is not None and origin not in told.readers:
+                await tx.run("settings.set", name=_TOLD, value=_written(replace(told, readers=told.readers | {origin})))
+
+        await self._node.store.write(work)
+        self._noted.add(origin)
+
+
+async def doubt_readers(tx: Transaction) -> None:
+    """Older rows were put back: they do not know who has read our set since. Everybody is told of the next change."""
+    row = await tx.one("settings.get", name=_TOLD)
+    if row is not None:
+        await tx.run("settings.set", name=_TOLD, value=_written(replace(_read(row), readers=None)))
+
 
 def _written(told: _Told) -> str:
     left = {origin: sorted(held) for origin, held in sorted(told.left.items())}
-    return json.dumps({"last": sorted(told.last), "left": left})
+    readers = None if told.readers is None else sorted(told.readers)
+    return json.dumps({"last": sorted(told.last), "left": left, "readers": readers})
 
 
 def _read(row: Row | None) -> _Told:
@@ -116,4 +145,5 @@ def _read(row: Row | None) -> _Told:
         return _Told()
     found = orjson.loads(row["value"])
     left = {origin: frozenset(held) for origin, held in found["left"].items()}
-    return _Told(frozenset(found["last"]), left)
+    readers = found["readers"]
+    return _Told(frozenset(found["last"]), left, None if readers is None else frozenset(readers))

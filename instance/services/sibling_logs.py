@@ -26,7 +26,7 @@ from federation.sibling_sets import Passage
 from federation.signatures import Profile, sign
 from federation.uri import Uri
 from instance.ids import new_ulid
-from instance.services import circles
+from instance.services import circles, own_set
 from instance.storage.store import Reader as Rows
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -114,6 +114,8 @@ class SiblingLogs:
         await tx.run("logs.begin_epoch")
         # What siblings said of their sets since then, these rows do not know.
         await tx.run("sibling_sets.doubt_all")
+        if known is not None:
+            await own_set.doubt_readers(tx)
         await tx.run("sibling_sets.raise_version")
 
     # ── what a delivery carries ──

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 
 import pytest
@@ -135,6 +136,23 @@ async def test_files_are_for_their_owner_alone(fr):
     assert 0o700 == stat.S_IMODE(folder.stat().st_mode)
     assert [0o600] == [stat.S_IMODE(file.stat().st_mode) for file in files]
     assert [".eml"] == [file.suffix for file in files]
+
+
+async def test_a_mail_is_found_whole_or_not_at_all(tmp_path, monkeypatch):
+    """Who lists the mails while one is written sees none of it."""
+    found, replace = [], Path.replace
+
+    def look(beside: Path, target: Path) -> Path:
+        found.append(sorted(file.name for file in tmp_path.glob("*.eml")))
+        return replace(beside, target)
+
+    monkeypatch.setattr(Path, "replace", look)
+    mail = EmailMessage()
+    mail.set_content("Made up.")
+    await Folder(tmp_path).send("1", mail)
+
+    assert [[]] == found
+    assert ["1.eml"] == [file.name for file in tmp_path.glob("*.eml")]
 
 
 async def test_each_leaves_once_and_its_address_is_wiped(fr):

@@ -562,3 +562,48 @@ async def test_asking_whether_something_is_passed_on_reads_no_row(town: Network)
         de.store = store
 
     assert ["", "outside_sibling_set", "sibling_set_unknown"] == found
+
+
+async def test_who_never_read_a_set_is_not_told_of_its_change(tmp_path: Any) -> None:
+    """France lists both before Germany lists France: nothing is said to Germany that it would refuse, so its queue
+    goes on at once when it does. The twin: once it has read the set, it is told of the next change."""
+    town = await Network.open(tmp_path, "fr", "de", "it", "es", introduced=False)
+    fr, de, it, es = (town[name] for name in ("fr", "de", "it", "es"))
+    lanes = "select failures, alarm from lanes where origin = 'https://de.example'"
+    for other in (de, it):
+        await fr.admits(other)
+        await fr.node.workers.run_until_quiet()
+    early = [contact for contact in town.contacts if contact.method == "POST"]
+    for one, other in ((de, fr), (de, it), (it, fr), (it, de)):
+        await one.admits(other)
+    await town.settle()
+    known = await state_of(de)
+    before = len(town.contacts)
+    await fr.admits(es)
+    await fr.node.workers.run_until_quiet()
+    told = {contact.url.partition("/inbox")[0] for contact in town.contacts[before:] if contact.method == "POST"}
+    found = [tuple(row) for row in await rows(fr.node, lanes)]
+    await town.close()
+
+    assert [] == early
+    assert "" == known
+    assert {DE, IT} == told
+    assert [(0, "")] == found
+
+
+async def test_after_older_rows_were_put_back_everybody_is_told(tmp_path: Any) -> None:
+    """They do not know who has read the set since; the twin is above."""
+    town = await Network.open(tmp_path, "fr", "de", "it", "es", introduced=False)
+    fr, de, it, es = (town[name] for name in ("fr", "de", "it", "es"))
+    for one, other in ((fr, de), (fr, it), (de, fr), (it, fr)):
+        await one.admits(other)
+    await fr.node.workers.run_until_quiet()
+    await fr.node.logs.before_copy()
+    await fr.reopen()
+    before = len(town.contacts)
+    await fr.admits(es)
+    await fr.node.workers.run_until_quiet()
+    told = {contact.url.partition("/inbox")[0] for contact in town.contacts[before:] if contact.method == "POST"}
+    await town.close()
+
+    assert {DE, IT} <= told
