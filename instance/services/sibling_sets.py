@@ -58,7 +58,8 @@ _AT_ITS_WORD: Final = 6
 _LATER: Final = timedelta(seconds=10)
 AT_ONCE: Final = 8
 POLL: Final = 0.25
-_SHUT: Final = frozenset({"status 401", "status 403", "status 404", "status 410", "status 200"})
+#: Answers by which it shows us none. 401 is none of them: a clock or a key is off, theirs or ours, for a while.
+_SHUT: Final = frozenset({"status 403", "status 404", "status 410", "status 200"})
 
 
 @dataclass(slots=True)

@@ -607,3 +607,19 @@ async def test_after_older_rows_were_put_back_everybody_is_told(tmp_path: Any) -
     await town.close()
 
     assert {DE, IT} <= told
+
+
+@pytest.mark.parametrize(("status", "state"), [(401, ""), (403, "set_not_shown"), (404, "set_not_shown")])
+async def test_a_clock_that_is_off_for_a_while_closes_nothing(town: Network, status: int, state: str) -> None:
+    """A 401 tells of a signature and not of a set: the last one counts until it runs out. A no is one at once."""
+    await town.settle()
+    fr, de = town["fr"], town["de"]
+    Liar(fr, SET, lambda _: Response(status, {"content-type": "application/json"}, b"{}"))
+    town.clock.move(hours=1)
+    await de.node.sets.poll_due()
+    soon = await state_of(de)
+    town.clock.move(hours=6)
+    await de.node.sets.poll_due()
+
+    assert state == soon
+    assert "" != await state_of(de)
