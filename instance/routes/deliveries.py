@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quart import Blueprint, request
@@ -49,41 +50,38 @@ async def _lane(authority: str, error: Rejected | None = None) -> ResponseReturn
 @guard.staff_required(_ADMINISTRATOR)
 async def try_now(actor: Actor, authority: str) -> ResponseReturnValue:
     """Have what waits for a sibling tried at once."""
-    node = guard.node()
-    origin = (await view.lane(node, authority)).origin
-    try:
-        await delivery_orders.try_now(node, origin, actor.id)
-    except Rejected as error:
-        return await _lane(authority, error)
-    return shell.done("lane_tried", f"{_PATH}/{authority}")
+    return await _ordered(
+        authority, "lane_tried", lambda origin: delivery_orders.try_now(guard.node(), origin, actor.id)
+    )
 
 
 @routes.post("/<authority>/letters")
 @guard.staff_required(_ADMINISTRATOR)
 async def letters(actor: Actor, authority: str) -> ResponseReturnValue:
     """Send all dead letters of a sibling again."""
-    node = guard.node()
-    origin = (await view.lane(node, authority)).origin
-    try:
-        await delivery_orders.again(node, origin, actor.id)
-    except Rejected as error:
-        return await _lane(authority, error)
-    return shell.done("letters_again", f"{_PATH}/{authority}")
+    return await _ordered(
+        authority, "letters_again", lambda origin: delivery_orders.again(guard.node(), origin, actor.id)
+    )
 
 
 @routes.post("/<authority>/letters/<id>")
 @guard.staff_required(_ADMINISTRATOR)
 async def letter(actor: Actor, authority: str, id: str) -> ResponseReturnValue:
     """Send one dead letter again; one that is dead no more is left as it is."""
-    node = guard.node()
-    origin = (await view.lane(node, authority)).origin
+    return await _ordered(
+        authority, "letter_again", lambda origin: delivery_orders.letter_again(guard.node(), id, actor.id, origin)
+    )  # fmt: skip
+
+
+async def _ordered(authority: str, done: str, order: Callable[[str], Awaitable[object]]) -> ResponseReturnValue:
+    origin = (await view.lane(guard.node(), authority)).origin
     try:
-        await delivery_orders.letter_again(node, id, actor.id, origin)
+        await order(origin)
     except Rejected as error:
         if error.status == 404:
             raise
         return await _lane(authority, error)
-    return shell.done("letter_again", f"{_PATH}/{authority}")
+    return shell.done(done, f"{_PATH}/{authority}")
 
 
 async def _page(template: str, **values: Any) -> ResponseReturnValue:
