@@ -1,4 +1,4 @@
-"""The allowlist as a file: after a dry run what narrows counts at once and what widens takes two; a bad line, nothing."""
+"""The allowlist as a file: after a dry run, what narrows counts at once, what widens takes two; a bad line, nothing."""
 
 from __future__ import annotations
 
