@@ -253,3 +253,21 @@ async def test_a_clock_that_is_off_for_a_while_closes_nothing(town: Network, sta
 
     assert state == soon
     assert "" != await state_of(de)
+
+
+async def test_clocks_that_were_ahead_keep_no_set_shut(town: Network) -> None:
+    """Read while all were two hours ahead: once they are right again it counts as soon as it has been read anew."""
+    people = await people_of(town)
+    post, made = await thread_with_everybody(town, people, "federation")
+    marie = home_uri(town["fr"], made["marie"], "comments")
+    town.clock.move(hours=2)
+    await town.settle()
+    ahead = await state_of(town["de"])
+    town.clock.move(hours=-2)
+    shut = await context_of(town, post)
+    town.clock.move(minutes=20)
+    await town.settle()
+
+    assert ("", False) == (ahead, marie in shut)
+    assert "" == await state_of(town["de"])
+    assert marie in await context_of(town, post)
