@@ -59,6 +59,19 @@ async def test_a_bit_is_changed_once_and_a_revocation_is_never_cleared(product: 
     assert [] == await product.all("status.bits", list=2)
 
 
+async def test_a_list_read_by_a_clock_that_was_ahead_keeps_no_other_out(product: Store) -> None:
+    """From more than a quarter of an hour ahead it gives way; up to there another process may have been faster."""
+    kept = {"uri": LIST, "origin": "https://de.example", "purpose": "suspension", "bits": b"\x01"}
+    await run(product, "status.keep_list", **kept, fetched_at=900_011)
+    within = await run(product, "status.keep_list", **{**kept, "bits": b"\x02", "fetched_at": 11})
+    beyond = await run(product, "status.keep_list", **{**kept, "bits": b"\x03", "fetched_at": 10})
+    found = await product.one("status.list", uri=LIST)
+
+    assert (0, 1) == (within, beyond)
+    assert found is not None
+    assert (b"\x03", 10) == (bytes(found["bits"]), found["fetched_at"])
+
+
 async def test_a_list_is_kept_unless_a_younger_one_is(product: Store) -> None:
     """The same age is taken; another origin or purpose never replaces a list; forgotten by origin."""
     kept = {"uri": LIST, "origin": "https://de.example", "purpose": "suspension", "bits": b"\x01", "fetched_at": 10}
