@@ -264,8 +264,8 @@ async def test_lists_older_than_a_day_say_nothing(town, anna, de, fr):
 async def test_lists_read_by_a_clock_that_was_ahead_shut_nobody_out(town, anna, de, fr):
     """Read while the clock was two hours ahead; once it is right they are too young to be believed, and read anew."""
     town.clock.move(hours=2)
+    await fr.node.directory.lists.poll_due()
     ahead = await posts_to(anna, fr, "Ahead")
-    await town.settle()
     town.clock.move(hours=-2)
     await fr.node.directory.lists.poll_due()
     healed = await posts_to(anna, fr, "Healed")
