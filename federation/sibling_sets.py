@@ -125,9 +125,13 @@ def prove(document: Mapping[str, Any], key: PublicKey) -> None:
         raise NotBelieved("set_bad_signature") from None
 
 
-def follows(found: SiblingSet, known: SiblingSet | None) -> None:
-    """Raise NotBelieved where an older set, or another one of the same moment, was shown before."""
-    if known is None:
+def follows(found: SiblingSet, known: SiblingSet | None, now: datetime) -> None:
+    """Raise NotBelieved where a later set, or another one of the same moment, was shown before.
+
+    One from the future was read while both clocks were ahead. It counts for nothing, and says nothing against what is
+    issued now: whoever waited for it to be of the past would have no set for as long as the clocks had been ahead.
+    """
+    if known is None or known.issued > now + MAX_WINDOW:
         return
     new, old = (found.issued, found.sequence), (known.issued, known.sequence)
     if new < old:

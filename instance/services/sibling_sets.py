@@ -301,12 +301,13 @@ class SiblingSets:
             raise NotBelieved("set_malformed", fault.reason) from None
 
     async def _keep(self, found: SiblingSet, seen: int) -> None:
-        now = to_ms(self._node.clock())
+        at = self._node.clock()
+        now = to_ms(at)
 
         async def work(tx: Transaction) -> None:
             await tx.take_turn(f"sibling set of {found.origin}")
             row = await tx.one("sibling_sets.get", origin=found.origin)
-            sibling_sets.follows(found, _set_of(row) if row is not None else None)
+            sibling_sets.follows(found, _set_of(row) if row is not None else None, at)
             await tx.run(
                 "sibling_sets.keep", origin=found.origin, siblings=json.dumps(sorted(found.siblings)),
                 sequence=found.sequence, issued=to_ms(found.issued), until=to_ms(found.until), now=now, seen=seen,

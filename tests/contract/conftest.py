@@ -1,4 +1,4 @@
-"""`store` is each engine in turn, migrated with the contract's own small schema."""
+"""`store` is each engine in turn, migrated with the contract's own small schema; `product`, with the product's."""
 
 from __future__ import annotations
 
@@ -33,6 +33,17 @@ async def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def store(address: str) -> AsyncIterator[Store]:
     """A migrated store of each engine in turn."""
     store = await open_store(address, schema_dir=SQL / "schema", queries_dir=SQL / "queries")
+    try:
+        await store.migrate()
+        yield store
+    finally:
+        await store.close()
+
+
+@pytest.fixture
+async def product(address: str) -> AsyncIterator[Store]:
+    """The product's own schema and queries, over each engine in turn."""
+    store = await open_store(address)
     try:
         await store.migrate()
         yield store

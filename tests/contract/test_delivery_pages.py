@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import itertools
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
-
-import pytest
 
 from instance import storage
 from instance.ids import first_ulid
@@ -22,17 +19,6 @@ QUERIES = Path(storage.__file__).parent / "queries"
 DE, IT = "https://de.example", "https://it.example"
 NOW = to_ms(NOON)
 _numbers = itertools.count()
-
-
-@pytest.fixture
-async def product(address: str) -> AsyncIterator[Store]:
-    """The product's own schema and queries."""
-    store = await open_store(address)
-    try:
-        await store.migrate()
-        yield store
-    finally:
-        await store.close()
 
 
 async def queued(store: Store, state: str, number: int = 1, priority: int = 3, origin: str = DE, at: int = NOW) -> None:

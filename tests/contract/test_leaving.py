@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
-import pytest
-
-from instance.storage import open_store
 from instance.storage.store import Store
 
 DE = "https://de.example"
-
-
-@pytest.fixture
-async def product(address: str) -> AsyncIterator[Store]:
-    """The product's own schema and queries."""
-    store = await open_store(address)
-    try:
-        await store.migrate()
-        yield store
-    finally:
-        await store.close()
 
 
 async def test_a_farewell_ends_and_stands_again(product: Any) -> None:

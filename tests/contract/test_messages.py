@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from instance.ids import first_ulid
-from instance.storage import open_store
 from instance.storage.store import Store, Transaction
 from instance.times import to_ms
 
@@ -20,17 +16,6 @@ DE, IT = "https://de.example", "https://it.example"
 ANNA = f"{DE}/doctors/anna"
 ALL = {"origin": "", "direction": "", "verdict": "", "code": "", "part": "", "most": 50}
 MANY = 100_000
-
-
-@pytest.fixture
-async def product(address: str) -> AsyncIterator[Store]:
-    """The product's own schema and queries."""
-    store = await open_store(address)
-    try:
-        await store.migrate()
-        yield store
-    finally:
-        await store.close()
 
 
 _numbers = itertools.count()

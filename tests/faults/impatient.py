@@ -11,6 +11,12 @@ from instance.cli import main
 
 SHORTLY: Final = (timedelta(milliseconds=300),) * 1_000
 
-if __name__ == "__main__":
+
+def hurry() -> None:
+    """From now on, a sibling that was away is tried again shortly."""
     federation.delivery.BACK_OFF = federation.lanes.BACK_OFF = SHORTLY  # type: ignore[misc]
+
+
+if __name__ == "__main__":
+    hurry()
     main()

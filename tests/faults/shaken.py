@@ -8,12 +8,10 @@ import time
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import federation.delivery
-import federation.lanes
 from instance import wiring
 from instance.cli import main
 from instance.times import system_clock
-from tests.faults.impatient import SHORTLY
+from tests.faults.impatient import hurry
 
 
 class ShakenClock(threading.Thread):
@@ -36,7 +34,7 @@ class ShakenClock(threading.Thread):
 
 
 if __name__ == "__main__":
-    federation.delivery.BACK_OFF = federation.lanes.BACK_OFF = SHORTLY  # type: ignore[misc]
+    hurry()
     clock = wiring.open_node.__kwdefaults__["clock"] = ShakenClock(Path(os.environ["CLOCK_OFF"]))
     clock.start()
     main()

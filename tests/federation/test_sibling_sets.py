@@ -149,12 +149,22 @@ def test_a_later_set_follows_and_an_older_one_does_not() -> None:
     """Of the same second the higher number is later; after a restored back-up the number is lower, the time is not."""
     known = a_set(DE, IT)
     for later in (known, a_set(DE, sequence=5), a_set(DE, sequence=1, issued=NOON + SECOND)):
-        sibling_sets.follows(later, known)
-        sibling_sets.follows(later, None)
+        sibling_sets.follows(later, known, NOON)
+        sibling_sets.follows(later, None, NOON)
 
-    assert "set_rolled_back" == code(lambda: sibling_sets.follows(a_set(DE, IT, sequence=3), known))
-    assert "set_rolled_back" == code(lambda: sibling_sets.follows(a_set(DE, sequence=9, issued=NOON - SECOND), known))
-    assert "set_forked" == code(lambda: sibling_sets.follows(a_set(DE), known))
+    assert "set_rolled_back" == code(lambda: sibling_sets.follows(a_set(DE, IT, sequence=3), known, NOON))
+    earlier = a_set(DE, sequence=9, issued=NOON - SECOND)
+    assert "set_rolled_back" == code(lambda: sibling_sets.follows(earlier, known, NOON))
+    assert "set_forked" == code(lambda: sibling_sets.follows(a_set(DE), known, NOON))
+
+
+def test_a_set_from_the_future_keeps_no_present_one_out() -> None:
+    """Read while both clocks were two hours ahead; as far as the window reaches, an earlier one is older all the same."""
+    found = a_set(DE, IT)
+
+    sibling_sets.follows(found, a_set(DE, IT, issued=NOON + MAX_WINDOW + SECOND), NOON)
+    ahead = a_set(DE, IT, issued=NOON + MAX_WINDOW)
+    assert "set_rolled_back" == code(lambda: sibling_sets.follows(found, ahead, NOON))
 
 
 def test_what_is_anothers_goes_on_to_nobody_outside_its_set() -> None:

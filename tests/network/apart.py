@@ -12,6 +12,7 @@ from tests.doorway import reads
 from tests.network.scene import befriend, home_uri
 from tests.town import Network, Person, Place, rows
 
+FR, DE, IT = "https://fr.example", "https://de.example", "https://it.example"
 SET = "/siblings/set"
 #: Every table of an instance in which something of another could lie.
 TABLES = "select name from sqlite_master where type = 'table' and name not like 'sqlite_%'"
@@ -138,3 +139,22 @@ async def thread_with_everybody(town: Network, people: People, audience: str) ->
         )
         await town.settle()
     return uri, made
+
+
+async def state_of(place: Place, origin: str = FR) -> str:
+    """Why a sibling's set does not count; empty where it does."""
+    return str(place.node.sets.shown(origin).code)
+
+
+async def context_of(town: Network, post: Uri, reader: str = "it") -> list[str]:
+    """What Germany lists of a thread for a reader."""
+    answer = await reads(town[reader], town["de"], post.target + "/context")
+    assert 200 == answer.status
+    found = json.loads(answer.body)
+    assert len(found["orderedItems"]) == found["totalItems"]
+    return list(found["orderedItems"])
+
+
+async def answers_at(place: Place) -> set[str]:
+    """The answers an instance has, without markup."""
+    return {text.removeprefix("<p>").removesuffix("</p>") for text in await place.answers()}

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from federation import membership_drafts as drafts
 from federation.membership import FederationList, MemberStatus, read
@@ -104,3 +106,11 @@ class Federation:
             self[name].node, "select state from deliveries where state in ('waiting', 'resting', 'held')"
         )
         return sorted(row["state"] for row in found)
+
+
+@pytest.fixture
+async def town(tmp_path: Path) -> AsyncIterator[Federation]:
+    """France (which publishes), Germany and Italy."""
+    opened = await Federation.open(tmp_path, "fr", "de", "it")
+    yield opened
+    await opened.network.close()

@@ -154,6 +154,16 @@ async def befriend(town: Network, follower: Person, followee: Person) -> None:
     await town.settle()
 
 
+async def all_follow(town: Network, followed: str) -> dict[str, Person]:
+    """Marie in France, Anna in Germany and Luca in Italy, of whom the two others follow this one."""
+    found = {name: await town[place].doctor(name) for place, name in (("fr", "marie"), ("de", "anna"), ("it", "luca"))}
+    for name, follower in found.items():
+        if name != followed:
+            await befriend(town, follower, found[followed])
+    await town.catch_up()
+    return found
+
+
 async def known(town: Network, place: str, handle: str) -> Person:
     """A doctor of that instance whom France has met."""
     person = await town[place].doctor(handle)

@@ -35,20 +35,10 @@ async def test_waiting_then_held_and_mended(town: Network, marie: Person) -> Non
     """A sibling that is away: waiting since and the next try; back: held since; its newest version is told apart."""
     town.down.add("de")
     slug = await marie.posts("Where am I?")
-    await town.settle()
-    away = await places(marie, slug)
-    town.down.clear()
-    town.clock.move(minutes=5)
-    await town.settle()
-    back = await places(marie, slug)
+    away, back = await away_and_back(town, marie, slug, minutes=5)
     town.down.add("de")
     await mends(marie, slug)
-    await town.settle()
-    mended = await places(marie, slug)
-    town.down.clear()
-    town.clock.move(hours=1)
-    await town.settle()
-    newest = await places(marie, slug)
+    mended, newest = await away_and_back(town, marie, slug, hours=1)
 
     assert "on its way since 23 November 2026, 13:00 CET · next try: 23 November 2026, 13:00" in away["de"]
     assert "has held it since 23 November 2026, 13:00 CET" in away["it"]
@@ -60,6 +50,23 @@ async def test_waiting_then_held_and_mended(town: Network, marie: Person) -> Non
     assert "earlier" not in mended["it"]
     assert "has held it since 23 November 2026, 13:05 CET" in newest["de"]
     assert "earlier" not in newest["de"]
+
+
+async def away_and_back(
+    town: Network, person: Person, slug: str, **later: float
+) -> tuple[dict[str, str], dict[str, str]]:
+    """What the author's page says of a post while a sibling is away, and so much later, when it is back."""
+    await town.settle()
+    away = await places(person, slug)
+    await comes_back(town, **later)
+    return away, await places(person, slug)
+
+
+async def comes_back(town: Network, **later: float) -> None:
+    """So much later whoever was away is there, and has what waited for it."""
+    town.down.clear()
+    town.clock.move(**later)
+    await town.settle()
 
 
 async def mends(person: Person, slug: str) -> None:
@@ -128,9 +135,7 @@ async def test_a_deletion_is_asked_for_and_confirmed(town: Network, marie: Perso
     await marie.place.node.publishing.withdraw(marie.uri, slug)
     await town.settle()
     asked = await gone(marie, slug)
-    town.down.clear()
-    town.clock.move(hours=1)
-    await town.settle()
+    await comes_back(town, hours=1)
     confirmed = await gone(marie, slug)
     paul = await town["fr"].doctor("paul")
     listed = await (await Visitor.of(marie)).text("/me/withdrawn")
@@ -150,9 +155,7 @@ async def test_a_post_that_was_never_there_is_not_said_to_have_been(town: Networ
     town.down.add("de")
     slug = await marie.posts("Never there")
     await marie.place.node.publishing.withdraw(marie.uri, slug)
-    town.down.clear()
-    town.clock.move(hours=1)
-    await town.settle()
+    await comes_back(town, hours=1)
     [copy] = await rows(marie.place.node, f"select * from copies where origin = '{DE}'")
 
     assert (None, True) == (copy["delivered_at"], copy["released_at"] is not None)

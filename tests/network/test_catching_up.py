@@ -17,12 +17,6 @@ from tests.network.scene import Liar, home_uri
 from tests.town import Network, rows
 
 
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
 async def converge(town: Network, rounds: int = 8) -> list[str]:
     """Let everybody catch up until nobody differs; return what is left."""
     left: list[str] = []

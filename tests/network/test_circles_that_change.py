@@ -12,7 +12,7 @@ from federation.signatures import Profile, sign
 from federation.uri import Uri
 from instance.services.publishing import CommentDraft, PostDraft
 from tests.network.converging import differences
-from tests.network.scene import befriend, home_uri, refusals
+from tests.network.scene import all_follow, befriend, home_uri, refusals
 from tests.network.test_catching_up import converge
 from tests.network.test_followers_agree import spoil
 from tests.town import Network, Person, rows
@@ -24,19 +24,9 @@ MENDED = PostDraft(
 
 
 @pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
-@pytest.fixture
 async def people(town: Network) -> dict[str, Person]:
     """Anna in Germany and Luca in Italy follow Marie in France."""
-    found = {name: await town[place].doctor(name) for place, name in (("fr", "marie"), ("de", "anna"), ("it", "luca"))}
-    await befriend(town, found["anna"], found["marie"])
-    await befriend(town, found["luca"], found["marie"])
-    await town.catch_up()
-    return found
+    return await all_follow(town, "marie")
 
 
 async def leaves(town: Network, follower: Person, followee: Person) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -11,17 +9,11 @@ import pytest
 
 from federation.allowlist import Direction
 from instance.services import federation_list
-from tests.network.listed import Federation
+from tests.network.listed import Federation, town
+
+__all__ = ["town"]
 
 FR, DE, IT = "https://fr.example", "https://de.example", "https://it.example"
-
-
-@pytest.fixture
-async def town(tmp_path: Path) -> AsyncIterator[Federation]:
-    """France (which publishes), Germany and Italy."""
-    opened = await Federation.open(tmp_path, "fr", "de", "it")
-    yield opened
-    await opened.network.close()
 
 
 def serves(town: Federation, name: str, lists: dict[str, bytes]) -> None:

@@ -13,26 +13,16 @@ from federation import synchronisation
 from federation.wire import Response
 from instance.services import synchronising
 from tests.network.converging import differences
-from tests.network.scene import Liar, befriend, reads_of
+from tests.network.scene import Liar, all_follow, befriend, reads_of
 from tests.town import Network, Person, Place, rows
 
 LIST = "/doctors/anna/followers"
 
 
 @pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
-@pytest.fixture
 async def people(town: Network) -> dict[str, Person]:
     """Marie in France and Luca in Italy follow Anna in Germany."""
-    found = {name: await town[place].doctor(name) for place, name in (("fr", "marie"), ("de", "anna"), ("it", "luca"))}
-    await befriend(town, found["marie"], found["anna"])
-    await befriend(town, found["luca"], found["anna"])
-    await town.catch_up()
-    return found
+    return await all_follow(town, "anna")
 
 
 def spoil(place: Place, sql: str) -> None:

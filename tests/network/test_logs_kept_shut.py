@@ -27,12 +27,6 @@ LOG = "/siblings/de.example/log/0"
 
 
 @pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
-@pytest.fixture
 async def marie(town: Network) -> Person:
     """A doctor in France, of whom Germany has heard."""
     marie = await town["fr"].doctor("marie")

@@ -261,6 +261,19 @@ async def test_lists_older_than_a_day_say_nothing(town, anna, de, fr):
     assert "Healed" in await fr.titles()
 
 
+async def test_lists_read_by_a_clock_that_was_ahead_shut_nobody_out(town, anna, de, fr):
+    """Read while the clock was two hours ahead, they say nothing once it is right; they are read anew, and all is well."""
+    berta = await de.doctor("berta")
+    town.clock.move(hours=2)
+    await fr.node.directory.lists.poll_due()
+    town.clock.move(hours=-2)
+    await fr.node.directory.lists.poll_due()
+    healed = await posts_to(berta, fr, "Healed")
+
+    assert 202 == healed.status
+    assert "Healed" in await fr.titles()
+
+
 async def test_lists_that_were_never_read_say_nothing(town, de, fr):
     """A first contact while the lists cannot be read, and none is kept: 503, and 202 when they can."""
     anna = await de.doctor("anna")

@@ -23,12 +23,6 @@ from tests.town import Network, Person, Place, rows
 SAID = "/siblings/fr.example/received/"
 
 
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
 async def back_up(place: Place, folder: Path) -> Path:
     """What `esanum backup` writes."""
     target = folder / "yesterday.db"

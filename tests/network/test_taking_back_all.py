@@ -26,12 +26,6 @@ from tests.town import Network, Person, Place, rows
 
 
 @pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
-@pytest.fixture
 async def marie(town: Network) -> Person:
     """She has said something, and everybody has heard it."""
     found = await town["fr"].doctor("marie")

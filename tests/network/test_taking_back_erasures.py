@@ -17,12 +17,6 @@ from tests.town import Network, Place, rows
 MARKER = "A marker nobody may find."
 
 
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
 def posts_to(place: str) -> Any:
     """Everything that is posted to an instance vanishes."""
     return lambda method, url, body: method == "POST" and f"//{place}.example" in url

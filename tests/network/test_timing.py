@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from statistics import median
 from typing import Any
 
@@ -27,14 +27,6 @@ ROUNDS = 1_500
 #: By how much the medians may differ (security, A97).
 ALLOWED = 0.10
 Ask = Callable[[str], Awaitable[tuple[int, float]]]
-
-
-@pytest.fixture
-async def town(tmp_path: Any) -> AsyncIterator[Network]:
-    """France, Germany and Italy; a few hundred posts, so that look-ups have something to look through."""
-    network = await Network.open(tmp_path, "fr", "de", "it")
-    yield network
-    await network.close()
 
 
 async def hidden_things(town: Network) -> dict[str, list[str]]:

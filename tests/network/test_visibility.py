@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -17,14 +15,6 @@ from tests.network.scene import Visitor, befriend, home_uri, profile_path
 from tests.town import Network, Person, Place, rows
 
 AUDIENCES = ("federation", "colleagues", "named", "national")
-
-
-@pytest.fixture
-async def town(tmp_path: Any) -> AsyncIterator[Network]:
-    """France, Germany and Italy, which list each other."""
-    network = await Network.open(tmp_path, "fr", "de", "it")
-    yield network
-    await network.close()
 
 
 def draft(title: str, audience: str, named: tuple[str, ...] = (), kind: str = "case") -> PostDraft:

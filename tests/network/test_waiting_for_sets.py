@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,13 +18,6 @@ from tests.town import Network, rows
 
 FR, IT = "https://fr.example", "https://it.example"
 WAITS = "sibling_set_unknown"
-
-
-@pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    opened: Network = await network("fr", "de", "it")
-    return opened
 
 
 async def states(town: Network) -> list[tuple[str, str]]:

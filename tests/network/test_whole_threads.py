@@ -18,12 +18,6 @@ CONTENT = ("comments", "posts", "mentions", "notifications", "tombstones", "miss
 
 
 @pytest.fixture
-async def town(network: Any) -> Network:
-    """France, Germany and Italy, which list each other."""
-    return await network("fr", "de", "it")
-
-
-@pytest.fixture
 async def people(town: Network) -> dict[str, Person]:
     """One doctor in each, who know each other."""
     found = {

@@ -39,11 +39,12 @@ select uri, origin, purpose, bits, fetched_at from sibling_lists;
 select uri, origin, purpose, bits, fetched_at from sibling_lists where uri = :uri;
 
 -- name: keep_list
--- Of two processes that read at once, the older answer changes nothing.
+-- Of two processes that read at once, the older answer changes nothing. What bears a time more than a quarter of an hour
+-- later was read before the clock was set back: it keeps no list out.
 insert into sibling_lists (uri, origin, purpose, bits, fetched_at) values (:uri, :origin, :purpose, :bits, :fetched_at)
 on conflict (uri) do update set bits = excluded.bits, fetched_at = excluded.fetched_at
 where sibling_lists.origin = excluded.origin and sibling_lists.purpose = excluded.purpose
-  and sibling_lists.fetched_at <= excluded.fetched_at;
+  and (sibling_lists.fetched_at <= excluded.fetched_at or sibling_lists.fetched_at > excluded.fetched_at + 900000);
 
 -- name: forget_lists
 delete from sibling_lists where origin = :origin;
