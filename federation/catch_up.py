@@ -179,6 +179,22 @@ def logged(entry: Entry, page: Page, instance: Uri, url: Uri) -> Logged:
     return Logged(instance, url, entry.body, LogNumber(page.epoch, entry.number), entry.head, _SEAL)
 
 
+def in_turn(entry: Entry) -> str:
+    """Return whose words these are, where they keep their order; empty for what waits for nothing.
+
+    A withdrawal overtakes all else, and a doctor's own new version may be what lets the rest be heard.
+    """
+    try:
+        document = orjson.loads(entry.body or b"null")
+        actor, what = document["actor"], document.get("object")
+        about = what.get("id") if isinstance(what, dict) else what
+        if document["type"] in ("Delete", "Undo") or about == actor or not isinstance(actor, str):
+            return ""
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return ""  # the door says what is wrong with it
+    return actor
+
+
 def holes(numbers: Iterable[int], after: int, through: int) -> list[Entry]:
     """Return as gone every stretch of (after, through] in which none of the numbers lies."""
     found: list[Entry] = []

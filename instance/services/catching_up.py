@@ -60,6 +60,8 @@ class _Reading:
 
     mark: int
     here: set[int] = field(default_factory=set)
+    #: Who could not be heard: what they said later does not overtake what they said first.
+    put_off: set[str] = field(default_factory=set)
 
     def has(self, number: int) -> bool:
         """Whether this number came before."""
@@ -265,9 +267,14 @@ class CatchingUp:
             if entry.gone is not None:
                 reading.came(entry.number, entry.gone)
             elif entry.body is not None and not reading.has(entry.number):
+                author = catch_up.in_turn(entry)
+                if author in reading.put_off:
+                    continue
                 settled = await self._enter(sibling, entry, page, url)
                 if settled:
                     reading.came(entry.number, entry.number)
+                elif author:
+                    reading.put_off.add(author)
                 new = new or settled
         return new
 

@@ -14,7 +14,7 @@ from tests.doorway import reads
 from tests.network.converging import differences
 from tests.network.living import Life
 from tests.network.scene import Liar, home_uri
-from tests.town import Network, rows
+from tests.town import Network, Place, rows
 
 
 async def converge(town: Network, rounds: int = 8) -> list[str]:
@@ -54,6 +54,45 @@ async def test_a_lost_message_is_found_by_its_number(town: Network) -> None:
     read = len(town.contacts)
     await town.catch_up()
     assert read == len(town.contacts)
+
+
+async def test_who_cannot_be_heard_yet_is_heard_in_order(town: Network) -> None:
+    """P4: her first words are put off, her page being away; her second, read a moment later, do not overtake them.
+
+    The twin: what somebody else said meanwhile is taken in, and so is what she has taken back.
+    """
+    fr, de = town["fr"], town["de"]
+    marie, rosa = await fr.doctor("marie"), await fr.doctor("rosa")
+    town.swallows = lambda method, url, body: method == "POST" and "de.example" in url
+    await marie.posts("One")
+    gone = await marie.posts("Gone")
+    await marie.posts("Two")
+    await rosa.posts("Other")
+    await town.settle()
+    await fr.node.publishing.withdraw(marie.uri, gone)
+    await town.settle()
+    town.swallows = lambda *_: False
+    asked: list[bool] = []
+
+    def away_at_first(true: dict[str, Any]) -> Any:
+        asked.append(not asked)
+        town.clock.move(minutes=2)  # whoever was away is asked again
+        return Response(503, {}, b"") if asked[-1] else true
+
+    liar = Liar(fr, "/doctors/marie", away_at_first)
+    await de.node.catching_up.poll_due()
+    first = await in_order(de)
+    liar.honest()
+    await converge(town)
+
+    assert asked[:1] == [True]
+    assert ["Other"] == first
+    assert ["Other", "One", "Two"] == await in_order(de)
+
+
+async def in_order(place: Place) -> list[str]:
+    """The titles in the order in which they came."""
+    return [row["title"] for row in await rows(place.node, "select title from posts order by rowid")]
 
 
 async def test_the_checker_names_what_differs(town: Network) -> None:
