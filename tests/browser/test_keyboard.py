@@ -87,7 +87,7 @@ async def test_a_form_whose_sending_was_stopped_can_be_sent_again(shown):
     async with shown.visit() as visit:
         await visit.page.clock.install()
         await visit.sign_in("marie")
-        await visit.open("/me")
+        await visit.open("/me/appearance")
         tried = []
 
         async def lost(route):
@@ -105,7 +105,7 @@ async def test_a_form_whose_sending_was_stopped_can_be_sent_again(shown):
         held = await visit.page.get_attribute(press, "aria-disabled")
         await visit.page.unroute("**/me/preferences")
         await visit.page.click(press)
-        await visit.page.wait_for_url("**/me?saved=preferences")
+        await visit.page.wait_for_url("**/me/appearance?saved=preferences")
 
         assert (1, None) == (at_once, held)
 
