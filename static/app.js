@@ -20,6 +20,7 @@ async function sendOverLine(form, button) {
   try {
     await fetch("/robots.txt", { method: "HEAD", cache: "no-store" });
   } catch {
+    noLine.setAttribute("role", "alert");
     form.append(noLine);
     noLine.hidden = false;
     return;
