@@ -23,6 +23,7 @@ async function sendOverLine(form, button) {
     noLine.setAttribute("role", "alert");
     form.append(noLine);
     noLine.hidden = false;
+    noLine.scrollIntoView({ block: "nearest" });
     return;
   }
   noLine.hidden = true;

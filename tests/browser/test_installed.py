@@ -86,6 +86,7 @@ async def test_a_form_without_a_line_stays_with_what_was_typed(shown):
         await visit.page.click(f"{form} button")
         note = visit.page.locator(f"{form} [data-no-line]")
         await note.wait_for()
+        box, bar = await note.bounding_box(), await visit.page.locator(".bar").bounding_box()
         said, held = await note.inner_text(), [await visit.page.input_value(f"#{field}") for field in typed]
         await visit.keep_picture("form-offline")
         await visit.context.set_offline(False)
@@ -93,6 +94,7 @@ async def test_a_form_without_a_line_stays_with_what_was_typed(shown):
         await visit.page.wait_for_url("**/me?saved=password")
 
     assert catalogue("en").text("offline.form") == said
+    assert box["y"] + box["height"] <= bar["y"]
     assert list(typed.values()) == held
 
 
