@@ -67,7 +67,7 @@ async def _dress(response: Response) -> Response:
     node = guard.node()
     is_page = response.mimetype == "text/html"
     response.headers.update(HEADERS)
-    response.headers["Content-Security-Policy"] = PAGE_POLICY if is_page else DATA_POLICY
+    response.headers["Content-Security-Policy"] = PAGE_POLICY if is_page else g.get("policy", DATA_POLICY)
     if node.origin.startswith("https://"):
         response.headers.update(TRANSPORT)
     if guard.entered() is not None or "Cache-Control" not in response.headers:

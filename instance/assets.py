@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 from dataclasses import dataclass
@@ -14,6 +15,10 @@ _TYPES: Final = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+#: The colour of the top of every page, by appearance: `--card` of the sheet, for what a browser draws around a page.
+THEME: Final = {"light": "#ffffff", "dark": "#172127"}
+#: What is behind everything: `--paper` of the sheet, for the moment in which an installed application opens.
+PAPER: Final = {"light": "#f5f6f3", "dark": "#0f171b"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,14 @@ def find(digest: str, name: str) -> Asset | None:
     """The file of that name, if this is its present version."""
     asset = assets().get(name)
     return asset if asset is not None and asset.digest == digest else None
+
+
+@lru_cache(maxsize=64)
+def pressed(name: str) -> bytes | None:
+    """The present file of that name, compressed; None where that saves nothing. No reader's word is ever in it."""
+    body = assets()[name].body
+    small = gzip.compress(body, 9, mtime=0)
+    return small if len(small) < 0.9 * len(body) else None
 
 
 def _read(path: Path) -> Asset:

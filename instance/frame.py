@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from instance.i18n import LANGUAGES, negotiate
+from instance.i18n import CONTENT_LANGUAGES, LANGUAGES, negotiate
 from instance.rendering import render
-from instance.services.accounts import Stage
+from instance.services.accounts import TEXT_SIZES, Stage
 from instance.times import to_ms
 from instance.views import notices
 from instance.views.marks import moment
@@ -68,6 +68,17 @@ def language_of(session: Session | None, on_device: str, accepted: str, default:
 def appearance_of(session: Session | None) -> str:
     """Light, dark, or what the device prefers."""
     return session.appearance if session and session.appearance in APPEARANCES else ""
+
+
+def text_size_of(session: Session | None) -> int:
+    """How large text is, in per cent of what it is for everybody else."""
+    return session.text_size if session else TEXT_SIZES[0]
+
+
+def content_languages_of(session: Session | None) -> tuple[str, ...]:
+    """What texts may be written in, those first that this person reads."""
+    own = session.reading if session else ()
+    return (*own, *(language for language in CONTENT_LANGUAGES if language not in own))
 
 
 def is_applicant(session: Session | None) -> bool:
@@ -133,6 +144,7 @@ async def framed(
         here=here,
         said=said,
         appearance=appearance_of(session),
+        text_size=text_size_of(session),
         instance_name=node.config.name,
         contact=node.config.contact,
         csrf=session.csrf if session else "",

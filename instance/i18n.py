@@ -1,38 +1,37 @@
 """Words in every language: catalogues read once, plurals by their own rule, dates and names by CLDR.
 
 Keys are short names (`feed.title`), never sentences, so that English is a catalogue like the others. The `.po` files
-are read as they are; there is no build step between a translator and a page.
+are read as they are; there is no build step between a translator and a page. A language more is its file in `locale`
+and its entry in `instance.config.LANGUAGES`; how it writes days, numbers and plurals comes from CLDR.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from datetime import date as Day
-from functools import lru_cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from io import BytesIO
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 
+from instance import config
 from instance.times import from_ms
 from verification import specialties
 
-LANGUAGES: Final = ("en", "de", "fr")
+#: What pages can be shown in; each of them has a whole catalogue.
+LANGUAGES: Final = config.LANGUAGES
 #: What texts may be written in.
 CONTENT_LANGUAGES: Final = (*LANGUAGES, "it", "es", "nl")
-#: What each language calls itself.
-OWN_NAMES: Final[Mapping[str, str]] = {"en": "English", "de": "Deutsch", "fr": "Français"}
-#: British English: day before month, as in all other languages here.
-_LOCALES: Final[Mapping[str, str]] = {"en": "en_GB", "de": "de", "fr": "fr"}
-#: How each language writes a day; Germans put a full stop after its number.
-_DAYS: Final[Mapping[str, str]] = {"en": "d MMMM y", "de": "d. MMMM y", "fr": "d MMMM y"}
+#: British English: day before month, as in all other languages here. Every other language is its own locale.
+_LOCALES: Final[Mapping[str, str]] = {"en": "en_GB"}
 #: What German calls the zones that the others call CET and CEST.
 _GERMAN_ZONES: Final[Mapping[str, str]] = {"CET": "MEZ", "CEST": "MESZ"}
 #: Where the clock on the wall of a country's doctors hangs.
@@ -56,7 +55,7 @@ class Catalogue:
     def __init__(self, language: str, texts: Mapping[str, str | tuple[str, ...]]) -> None:
         self.language = language
         self.texts = texts
-        self.locale = Locale.parse(_LOCALES[language])
+        self.locale = locale_of(language)
         self._plural = self.locale.plural_form
 
     def text(self, key: str, **values: object) -> str:
@@ -72,7 +71,9 @@ class Catalogue:
         if isinstance(forms, str):
             raise KeyError(key)
         form = forms[0 if self._plural(number) == "one" else 1]
-        return form.format(number=number, **values)
+        # Below a thousand nothing is grouped, and most of what is counted is.
+        shown = str(number) if 0 <= number < 1_000 else format_decimal(number, locale=self.locale)
+        return form.format(number=shown, **values)
 
     def has(self, key: str) -> bool:
         """Whether there is such a text."""
@@ -89,6 +90,18 @@ class Catalogue:
     def specialty(self, slug: str) -> str:
         """The specialty's name."""
         return specialties.name(slug, self.language)
+
+
+@cache
+def locale_of(language: str) -> Locale:
+    """Where CLDR keeps how this language writes days, numbers and names."""
+    return Locale.parse(_LOCALES.get(language, language))
+
+
+def own_name(language: str) -> str:
+    """What a language calls itself: `Français`."""
+    name = str(locale_of(language).get_language_name(language))
+    return name[:1].upper() + name[1:]
 
 
 @lru_cache(maxsize=2_048)
@@ -125,7 +138,7 @@ class Measures:
     _SIZES: Final = (("gigabyte", 10**9), ("megabyte", 10**6), ("kilobyte", 10**3))
 
     def __init__(self, language: str) -> None:
-        self._locale = _LOCALES[language]
+        self._locale = locale_of(language)
 
     def number(self, number: float) -> str:
         """`12,345`."""
@@ -141,6 +154,11 @@ class Measures:
         unit, size, _ = next((each for each in self._SPANS if whole >= each[1] * each[2]), ("second", 1, 0))
         return format_unit(whole // size, unit, length="long", locale=self._locale)
 
+    def ago(self, seconds: float) -> str:
+        """`3 hours ago`: in the largest unit of which there are two, minutes at least."""
+        span = timedelta(seconds=-max(seconds, 60))
+        return format_timedelta(span, granularity="minute", threshold=2, add_direction=True, locale=self._locale)
+
     def size(self, octets: float) -> str:
         """`1.5 GB`."""
         unit, size = next((each for each in self._SIZES if octets >= each[1]), ("byte", 1))
@@ -151,8 +169,8 @@ class Clock:
     """How times are shown in one language, on one country's clock."""
 
     def __init__(self, language: str, country: str) -> None:
-        self._locale = _LOCALES[language]
-        self._day = _DAYS[language]
+        self._locale = locale_of(language)
+        self._day = self._locale.date_formats["long"].pattern
         self._zone_names = _GERMAN_ZONES if language == "de" else {}
         self._zone = ZoneInfo(_ZONES.get(country, "UTC"))
 

@@ -69,7 +69,7 @@ def environment(language: str, country: str) -> Environment:
         n=words.count,
         language=language,
         country=country,
-        languages=[(code, i18n.OWN_NAMES[code]) for code in i18n.LANGUAGES],
+        languages=[(code, i18n.own_name(code)) for code in i18n.LANGUAGES],
         date=clock.date,
         on=clock.on,
         date_time=clock.date_time,
@@ -78,11 +78,13 @@ def environment(language: str, country: str) -> Environment:
         specialty_name=words.specialty,
         language_name=words.language_name,
         asset=assets.address,
+        theme=assets.THEME,
         icon=_icons(made),
         ms=to_ms,
         number=measures.number,
         percent=measures.percent,
         span=measures.span,
+        ago=measures.ago,
         size=measures.size,
     )
     phrases = Phrases(words)

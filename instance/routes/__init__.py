@@ -21,6 +21,7 @@ from instance.routes import (
     exporting,
     federation_list,
     feed,
+    installable,
     join,
     leaving,
     messages,
@@ -28,6 +29,7 @@ from instance.routes import (
     own,
     pairing,
     posts,
+    preferences,
     public,
     reactions,
     recover,
@@ -43,7 +45,9 @@ from instance.routes import (
 
 BLUEPRINTS = (
     public.routes,
+    installable.routes,
     account.routes,
+    preferences.routes,
     recover.routes,
     join.routes,
     application.routes,

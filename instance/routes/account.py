@@ -1,4 +1,4 @@
-"""Signing in and out, and what an account's owner decides."""
+"""Signing in and out."""
 
 from __future__ import annotations
 
@@ -8,16 +8,12 @@ from urllib.parse import quote
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
-from instance.frame import APPEARANCES, bar_of
-from instance.i18n import LANGUAGES
+from instance.frame import bar_of
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Stage
-from instance.services.errors import Missing, Rejected
-from instance.services.factor_showing import FactorNeeded, is_fresh
-from instance.views import account, annexes
-from verification.people import StaffRole
-from verification.standing import Action, OwnAct, may_own
+from instance.services.errors import Rejected
+from instance.services.factor_showing import FactorNeeded
 
 if TYPE_CHECKING:
     from instance.services.accounts import Session, SignIn
@@ -153,99 +149,6 @@ async def sign_out() -> ResponseReturnValue:
     answer.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
     guard.drop(answer, "session")
     return answer
-
-
-@routes.get("/me")
-@guard.account_required
-async def me(present: Session) -> ResponseReturnValue:
-    """Show the account's page."""
-    return await _me_page(present, [])
-
-
-async def _me_page(
-    present: Session, mistakes: list[Mistake], status: int = 200, saved: str = ""
-) -> ResponseReturnValue:
-    node = guard.node()
-    file = await node.dossiers.of_account(present.account_id)
-    return await shell.page(
-        "me.html",
-        status=status,
-        here="me",
-        open=guard.allows(Action.READ),
-        factors=await node.factors.of(present.account_id),
-        to_prove=await node.addresses.waiting(present.account_id),
-        applies=file is not None,
-        exports=file is None or may_own(OwnAct.EXPORT, file.dossier.state),
-        acts=() if file is None else annexes.possible(file, node.clock()),
-        administers=StaffRole.ADMINISTRATOR.value in present.roles,
-        reads_audit=StaffRole.DPO.value in present.roles,
-        reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),
-        account=await account.account(node.store, present.account_id),
-        moved=await node.relocations.moved_to(present.doctor["uri"]) if present.doctor else None,
-        devices=await node.people.list_sessions(present.account_id, guard.kept("session")),
-        mistakes=mistakes,
-        saved=saved or _saved(request.args.get("saved", "")),
-    )
-
-
-def _saved(name: str) -> str:
-    return name if name in ("preferences", "password", "session") else ""
-
-
-@routes.post("/me/preferences")
-@guard.account_required
-async def set_preferences(present: Session) -> ResponseReturnValue:
-    """Keep language and appearance."""
-    language, appearance = await text_of("language"), await text_of("appearance")
-    if language in ("", *LANGUAGES) and appearance in APPEARANCES:
-        await guard.node().people.set_preferences(present.account_id, language, appearance)
-    return redirect("/me?saved=preferences", code=303)
-
-
-@routes.get("/me/password")
-@guard.account_required
-async def fresh_for_password(present: Session) -> ResponseReturnValue:
-    """Lead to the form that changes the password; where there is a factor, after one was shown."""
-    if present.factor_at is not None and not is_fresh(present, guard.node().clock()):
-        raise FactorNeeded()
-    return redirect("/me", code=303)
-
-
-@routes.post("/me/password")
-@guard.account_required
-async def change_password(present: Session) -> ResponseReturnValue:
-    """Change the password; every session ends, and a new one begins here.
-
-    Where there is a factor, one is asked for first, on a page that keeps no password: the form is filled in again.
-    """
-    form, node = await request.form, guard.node()
-    if present.factor_at is not None and not is_fresh(present, node.clock()):
-        return redirect("/me/password", code=303)
-    if form.get("password", "") != form.get("again", ""):
-        return await _me_page(present, [Mistake("passwords_differ", "again")], 422)
-    try:
-        await node.people.change_password(present.account_id, form.get("old_password", ""), form.get("password", ""))
-    except Rejected as error:
-        return await _me_page(present, [mistake(error)], error.status)
-    try:
-        begun = await begin_session(present.login, form.get("password", ""))
-    except Rejected:
-        # The password is changed all the same; only a new session is not to be had right now.
-        return redirect("/sign-in", code=303)
-    answer = redirect(way_on(begun.stage, "/me?saved=password"), code=303)
-    guard.keep_cookie(answer, begun.token)
-    return answer
-
-
-@routes.post("/me/sessions/end")
-@guard.account_required
-async def end_session(present: Session) -> ResponseReturnValue:
-    """End one session of this account; of one that is not there (any more) the account's page says so."""
-    try:
-        await guard.node().people.revoke_session(present.account_id, await text_of("session"))
-    except Missing:
-        return await _me_page(present, [], 404, "session_gone")
-    return redirect("/me?saved=session", code=303)
 
 
 async def begin_session(login: str, password: str) -> SignIn:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from quart import Blueprint, Response, abort, g, redirect, request
 from quart.typing import ResponseReturnValue
 
@@ -78,24 +76,13 @@ async def static_file(digest: str, name: str) -> ResponseReturnValue:
     if asset is None:
         abort(404)
     g.asset = True
-    answer = Response(asset.body, content_type=asset.content_type)
+    small = assets.pressed(name) if request.accept_encodings["gzip"] else None
+    answer = Response(small or asset.body, content_type=asset.content_type)
+    if small:
+        answer.headers["Content-Encoding"] = "gzip"
+    answer.headers["Vary"] = "Accept-Encoding"
     answer.headers["Cache-Control"] = f"public, max-age={_YEAR}, immutable"
     return answer
-
-
-@routes.get("/manifest.webmanifest")
-@guard.public
-async def manifest() -> ResponseReturnValue:
-    """Answer what a home screen needs: this instance's name and pictures (W3C Web Application Manifest)."""
-    name, icon = guard.node().config.name, assets.address
-    pictures = [("icon.svg", "any", "image/svg+xml")]
-    pictures += [(f"icon-{size}.png", f"{size}x{size}", "image/png") for size in (192, 512)]
-    document = {
-        "id": "/", "name": name, "short_name": name, "start_url": "/feed", "scope": "/", "display": "standalone",
-        "background_color": "#f5f6f3", "theme_color": "#0b5561",
-        "icons": [{"src": icon(file), "sizes": sizes, "type": kind} for file, sizes, kind in pictures],
-    }  # fmt: skip
-    return Response(json.dumps(document, ensure_ascii=False), content_type="application/manifest+json")
 
 
 @routes.get("/robots.txt")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +17,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from instance.config import LANGUAGES
+from instance.i18n import CONTENT_LANGUAGES
 from instance.ids import new_ulid
 from instance.services import attempts, passwords
 from instance.services.attempts import DAY, PER_ACCOUNT, PER_ADDRESS
@@ -31,10 +33,13 @@ if TYPE_CHECKING:
 
 CODES: Final = (
     *attempts.CODES, "wrong_credentials", "password_void", "account_over", "too_busy", "password_too_short",
-    "password_too_long", "password_common", "bad_language", "bad_appearance", "not_found",
+    "password_too_long", "password_common", "bad_language", "bad_appearance", "bad_text_size", "bad_reading",
+    "not_found",
 )  # fmt: skip
 
 APPEARANCES: Final = ("", "auto", "light", "dark")
+#: How large text may be set, in per cent; the first is the size of pages for everybody else.
+TEXT_SIZES: Final = (100, 110, 125, 150)
 #: Of an account that was taken over: its password opens nothing, its factors may be somebody else's.
 _VOID, _IN_QUESTION = "password", "factors"
 _TOUCH_AFTER: Final = timedelta(minutes=1)
@@ -90,6 +95,9 @@ class Session:
     csrf: str
     language: str
     appearance: str
+    text_size: int
+    #: The languages whose posts this person reads, as they were chosen; none where nothing was.
+    reading: tuple[str, ...]
     #: Why this person may not read now (a code), or None where they may.
     closed: WhyNot | None
     expires_at: datetime
@@ -197,6 +205,10 @@ class Accounts:
         if not await self._run("sessions.end_one", token=key, account=account_id):
             raise Missing()
 
+    async def end_other_sessions(self, account_id: str, token: str) -> int:
+        """End every session of the account but the one of this token; return how many there were."""
+        return await self._run("sessions.end_others", account=account_id, token=_hashed(token))
+
     async def change_password(self, account_id: str, old: str, new: str) -> None:
         """Replace the password and end every session of the account; wrong old passwords count as failures."""
         account = await self._store.one("people.account", id=account_id)
@@ -217,13 +229,31 @@ class Accounts:
 
         await self._store.write(change)
 
-    async def set_preferences(self, account_id: str, language: str, appearance: str) -> None:
-        """Remember the language of pages and light or dark; empty means what the browser asks for."""
+    async def set_preferences(
+        self, account_id: str, language: str, appearance: str, *, look: tuple[int, Sequence[str]] | None = None
+    ) -> None:
+        """Remember the language of pages and light or dark; empty means what the browser asks for.
+
+        `look` is how large text is, in per cent, with the languages whose posts the owner reads (none means all);
+        without it both stay as they are.
+        """
         if language not in ("", *LANGUAGES):
             raise Rejected("bad_language", "language")
         if appearance not in APPEARANCES:
             raise Rejected("bad_appearance", "appearance")
-        await self._run("people.set_preferences", id=account_id, language=language, appearance=appearance)
+        text_size, reading = look or (TEXT_SIZES[0], ())
+        if text_size not in TEXT_SIZES:
+            raise Rejected("bad_text_size", "text_size")
+        if not set(reading) <= set(CONTENT_LANGUAGES):
+            raise Rejected("bad_reading", "reading")
+        read = json.dumps([each for each in CONTENT_LANGUAGES if each in reading])
+
+        async def keep(tx: Transaction) -> None:
+            await tx.run("people.set_preferences", id=account_id, language=language, appearance=appearance)
+            if look is not None:
+                await tx.run("people.set_look", id=account_id, text_size=text_size, reading=read)
+
+        await self._store.write(keep)
 
     async def sweep(self) -> int:
         """Delete what has passed: sessions that ended, failures older than their window. Returns how many."""
@@ -323,6 +353,7 @@ def _session(row: Row, policy: Policy, now: datetime) -> Session:
         account_id=row["account"], login=row["login"], doctor=doctor, roles=tuple(json.loads(row["roles"])),
         csrf=row["csrf"], enrols=bool(row["enrols"]),
         language=row["language"], appearance=row["appearance"], closed=closed,
+        text_size=row["text_size"], reading=tuple(json.loads(row["reading"])),
     )  # fmt: skip
 
 

@@ -14,6 +14,9 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     roles: str
     language: str
     appearance: str
+    text_size: int
+    #: Languages (a JSON array).
+    reading: str
     created_at: int
 
 

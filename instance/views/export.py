@@ -34,7 +34,7 @@ _TIMES: Final = frozenset(
 _JSON: Final = frozenset(
     {
         "roles", "languages", "specialties", "transports", "countries", "sites", "credential", "also_known_as",
-        "grounds", "facts", "claim",
+        "grounds", "facts", "claim", "reading",
     }
 )  # fmt: skip
 _TRUTHS: Final = frozenset({"approves_followers", "revoked", "suspended"})

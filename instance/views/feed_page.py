@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from msgspec import Struct
 
 from federation.vocabulary import PostKind
-from instance.frame import Look, framed
+from instance.frame import Look, content_languages_of, framed
 from instance.i18n import CONTENT_LANGUAGES
 from instance.views import cards, feed
 from instance.views.marks import moment
@@ -61,7 +61,7 @@ async def feed_page(node: Node, look: Look, reader: str, asked: Asked, said: Any
         node, look, "feed.html", here="feed", said=said, tab=asked.tab, tabs=feed.TABS, filters=asked.filters,
         cards=cards.cards_html(shown.cards, look.language, node.config.country, moment(node)),
         empty=not shown.cards, later=bool(asked.before), next_query=_query(asked, shown.next) if shown.next else "",
-        kinds=_KINDS, content_languages=CONTENT_LANGUAGES, countries=countries(node),
+        kinds=_KINDS, content_languages=content_languages_of(look.session), countries=countries(node),
     )  # fmt: skip
 
 

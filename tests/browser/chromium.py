@@ -21,6 +21,11 @@ CHROMIUM: Final = next(
 _FLAGS: Final = ("--disable-background-networking", "--disable-component-update", "--no-first-run", "--disable-sync")
 
 
+def flags() -> list[str]:
+    """How it is started; for root without its sandbox: else it would not start."""
+    return [*_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else [*_FLAGS]
+
+
 class Running:
     """One Chromium for all tests of this process; each test has windows of its own, which share nothing."""
 
@@ -29,12 +34,11 @@ class Running:
         self._address = ""
 
     def address(self) -> str:
-        """Where it is reached; started where it is not running. For root without its sandbox: else it would not start."""
+        """Where it is reached; started where it is not running."""
         if self._process is None or self._process.poll() is not None:
-            flags = [*_FLAGS, "--no-sandbox"] if os.geteuid() == 0 else [*_FLAGS]
             with tempfile.TemporaryDirectory() as folder:
                 file = Path(folder) / "browser.json"
-                file.write_text(json.dumps({"executablePath": CHROMIUM, "args": flags, "headless": True}), "utf-8")
+                file.write_text(json.dumps({"executablePath": CHROMIUM, "args": flags(), "headless": True}), "utf-8")
                 self._process = subprocess.Popen(
                     [*compute_driver_executable(), "launch-server", "--browser", "chromium", "--config", str(file)],
                     stdout=subprocess.PIPE, text=True, env=get_driver_env(),

@@ -15,6 +15,7 @@ LOOKS = (
 )  # fmt: skip
 OUTER = (
     "/", "/join", "/sign-in", "/recover", "/recover/team", "/federation", "/help", "/privacy", "/accessibility", "/nowhere",
+    "/offline",
 )  # fmt: skip
 INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
@@ -28,6 +29,7 @@ INNER = (
     ),
     *("/federation", "/posts/nope"),
     *("/me/security", "/me/profile", "/me/posts", "/me/answers", "/me/move", "/me/export", "/colleagues/blocked"),
+    *("/me/appearance", "/me/password", "/me/sessions"),
 )
 #: What browsers say of the two pages that are missing on purpose.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (404|403|422)")
@@ -48,6 +50,9 @@ CUT = """() => {
 }"""
 
 
+#: The scripts of the service workers of this origin.
+WORKERS = """() => navigator.serviceWorker.getRegistrations()
+  .then(all => all.map(one => (one.active || one.waiting || one.installing).scriptURL))"""
 #: Puts values into a form, whatever the fields would accept, and sends it.
 FILL = """([form, fields]) => {
   const sent = document.querySelector(form);
@@ -162,7 +167,7 @@ async def test_forms_with_mistakes_can_be_used_too(shown, axe):
 
 @pytest.mark.parametrize("size", ["200%", "spacing"])
 async def test_large_text_and_wide_spacing_cut_nothing(shown, size):
-    """At 200 % text, and with the spacing of WCAG 1.4.12, no page scrolls sideways."""
+    """At 200 % text, and with the spacing of WCAG 1.4.12, no page scrolls sideways, at 360 px nor at 320."""
     rule = {
         "200%": "html { font-size: 225% !important }",
         "spacing": "* { line-height: 1.5 !important; letter-spacing: .12em !important;"
@@ -174,8 +179,10 @@ async def test_large_text_and_wide_spacing_cut_nothing(shown, size):
         for path in [*INNER, *await posts(visit)]:
             await visit.open(path)
             await visit.page.add_style_tag(content=rule)
-            if (await visit.page.evaluate(CUT))["wide"] > 0:
-                wide.append(path)
+            for width in (360, 320):
+                await visit.page.set_viewport_size({"width": width, "height": 780})
+                if (await visit.page.evaluate(CUT))["wide"] > 0:
+                    wide.append((path, width))
 
     assert [] == wide
 
@@ -209,10 +216,18 @@ async def test_the_policy_reports_nothing(shown):
 
 
 async def test_nothing_is_kept_in_the_browser_but_cookies(shown):
-    """Neither localStorage nor sessionStorage nor a service worker holds anything."""
+    """Neither localStorage nor sessionStorage nor a database holds anything; a stranger's browser has no worker either."""
     async with shown.visit() as visit:
+        await visit.open("/")
+        workers = [await visit.page.evaluate(WORKERS)]
         await visit.sign_in("marie")
+        await visit.page.evaluate("navigator.serviceWorker.ready.then(() => true)")
         kept = await visit.page.evaluate("[localStorage.length, sessionStorage.length]")
-        workers = await visit.page.evaluate("navigator.serviceWorker.getRegistrations().then(all => all.length)")
+        databases = await visit.page.evaluate("indexedDB.databases()")
+        workers.append(await visit.page.evaluate(WORKERS))
+        await visit.page.click("text=Sign out")
+        await visit.page.wait_for_load_state()
+        workers.append(await visit.page.evaluate(WORKERS))
 
-    assert ([0, 0], 0) == (kept, workers)
+    assert ([0, 0], []) == (kept, databases)
+    assert [[], [f"{shown.origin}/worker.js"], []] == workers

@@ -23,7 +23,7 @@ async def look(shown, scheme: str, appearance: str) -> dict:
     """Every colour, and what the page is drawn with, on a device that prefers this for a doctor who chose that."""
     async with shown.visit(scheme=scheme) as visit:
         await visit.sign_in("marie")
-        await visit.open("/me")
+        await visit.open("/me/appearance")
         await visit.page.select_option("#appearance", appearance)
         await visit.page.locator("form:has(#appearance) button").first.click()
         await visit.page.wait_for_url("**saved=preferences**")

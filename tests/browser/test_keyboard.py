@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.instance.pages.rows import PASSWORD
 
 
@@ -48,12 +50,37 @@ async def test_the_first_key_leads_past_the_navigation(shown):
         assert box["y"] >= 0
 
 
-async def test_the_focus_is_seen_and_not_covered(shown):
+async def test_text_is_made_larger_without_a_pointer(shown):
+    """From the own account to the size of text and back, by keyboard alone; the page says what was kept."""
+    async with shown.visit() as visit:
+        page = visit.page
+        await visit.sign_in("marie")
+        await visit.open("/me")
+        assert await press_until(visit, "Language and appearance")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**/me/appearance")
+        for _ in range(40):
+            await page.keyboard.press("Tab")
+            if await page.evaluate("document.activeElement.name") == "text_size":
+                break
+        for _ in range(3):
+            await page.keyboard.press("ArrowRight")
+        group = await page.evaluate("document.activeElement.closest('fieldset').querySelector('legend').textContent")
+        await page.keyboard.press("Enter")
+        await page.wait_for_url("**saved=preferences")
+
+        assert "Size of text" == group
+        assert "Saved." == await page.inner_text("[role=status]")
+        assert "27px" == await page.evaluate("getComputedStyle(document.documentElement).fontSize")
+
+
+@pytest.mark.parametrize("path", ["/feed?tab=all", "/me", "/me/appearance"])
+async def test_the_focus_is_seen_and_not_covered(shown, path):
     """Wherever Tab leads, the element shows an outline and is not hidden by the bar below (WCAG 2.4.7, 2.4.11)."""
     covered = []
     async with shown.visit() as visit:
         await visit.sign_in("marie")
-        await visit.open("/feed?tab=all")
+        await visit.open(path)
         for _ in range(30):
             await visit.page.keyboard.press("Tab")
             state = await visit.page.evaluate(
@@ -87,7 +114,7 @@ async def test_a_form_whose_sending_was_stopped_can_be_sent_again(shown):
     async with shown.visit() as visit:
         await visit.page.clock.install()
         await visit.sign_in("marie")
-        await visit.open("/me")
+        await visit.open("/me/appearance")
         tried = []
 
         async def lost(route):
@@ -105,7 +132,7 @@ async def test_a_form_whose_sending_was_stopped_can_be_sent_again(shown):
         held = await visit.page.get_attribute(press, "aria-disabled")
         await visit.page.unroute("**/me/preferences")
         await visit.page.click(press)
-        await visit.page.wait_for_url("**/me?saved=preferences")
+        await visit.page.wait_for_url("**/me/appearance?saved=preferences")
 
         assert (1, None) == (at_once, held)
 

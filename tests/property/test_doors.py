@@ -377,14 +377,15 @@ FORMS = st.sampled_from(
         "/posts/{slug}/report", "/doctors/marie/follow", "/doctors/anna@de.example/follow",
         "/doctors/anna@de.example/block", "/doctors/anna@de.example/unblock", "/doctors/anna@de.example/accept",
         "/comments/x/edit", "/comments/x/withdraw", "/notices/read", "/language", "/me", "/me/profile", "/me/password",
-        "/me/sessions", "/account", "/sign-in",
+        "/me/sessions", "/me/sessions/end-others", "/me/preferences", "/account", "/sign-in",
     ]
 )  # fmt: skip
 FIELDS = st.dictionaries(
     st.sampled_from(
         [
             "kind", "title", "text", "specialty", "language", "audience", "named", "form_key", "parent", "reason", "back",
-            "undo", "login", "password", "old", "new", "summary", "languages", "appearance", "verified", "role", "next",
+            "undo", "login", "password", "old", "new", "summary", "languages", "appearance", "text_size", "reading",
+            "verified", "role", "next",
         ]
     ),
     st.one_of(

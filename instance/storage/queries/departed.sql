@@ -17,5 +17,6 @@ select a.id from accounts a where {{departed}} order by a.id limit :most;
 
 -- name: empty
 update accounts set login = 'left-' || id, password = '', email = '', unsafe = '', language = '', appearance = '',
+    text_size = 100, reading = '[]',
     disabled_at = coalesce(disabled_at, :now)
 where id in (select a.id from accounts a where a.id = :account and {{departed}});

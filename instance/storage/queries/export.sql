@@ -2,7 +2,7 @@
 -- `owner` is the account or the doctor; nothing here is found by anything else. What is long comes in pages, after `key`.
 
 -- name: account
-select login, email, doctor, roles, language, appearance, created_at from accounts where id = :owner;
+select login, email, doctor, roles, language, appearance, text_size, reading, created_at from accounts where id = :owner;
 
 -- name: address_to_prove
 select email, at from addresses_to_prove where account = :owner;

@@ -110,6 +110,9 @@ update accounts set password = :password where id = :id;
 -- name: set_preferences
 update accounts set language = :language, appearance = :appearance where id = :id;
 
+-- name: set_look
+update accounts set text_size = :text_size, reading = :reading where id = :id;
+
 -- name: record
 insert into staff_acts (id, act, by_whom, subject, reason, at) values (:id, :act, :by_whom, :subject, :reason, :at);
 

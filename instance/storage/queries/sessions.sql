@@ -24,7 +24,8 @@ delete from sessions where account = :account and token <> :token;
 -- name: by_token
 -- One point read for every request of somebody signed in.
 select s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at, s.factor_at, s.password_at, s.owes_factor, s.enrols,
-    a.id as account, a.login, a.roles, a.language, a.appearance, a.disabled_at, a.unsafe,
+    a.id as account, a.login, a.roles, a.language, a.appearance, a.text_size, a.reading,
+    a.disabled_at, a.unsafe,
     d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
     d.valid_from, d.valid_until, d.standing, d.gone_at, d.approves_followers, d.languages
 from sessions s join accounts a on a.id = s.account left join doctors d on d.uri = a.doctor

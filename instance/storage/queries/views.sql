@@ -143,7 +143,7 @@ from siblings s left join sibling_contacts c on c.origin = s.origin
 order by s.name, s.origin;
 
 -- name: account
-select login, roles, language, appearance, created_at from accounts where id = :account;
+select login, roles, language, appearance, text_size, reading, created_at from accounts where id = :account;
 
 -- fragment: shown_doctor
 case when d.moved_to <> '' then 'moved' else d.standing end as standing

@@ -201,6 +201,21 @@ async def test_the_appearance_is_the_one_chosen(network: Network, marie: str, ap
     assert [appearance.encode() if appearance in ("light", "dark") else b""] == said
 
 
+@pytest.mark.parametrize("size", [100, 150])
+async def test_the_size_of_text_is_the_one_chosen(network: Network, marie: str, size: int) -> None:
+    """Large where the doctor said so; the twin, the usual size, is said by nothing."""
+    session = await network["fr"].node.people.session(marie)
+    assert session is not None
+    await network["fr"].node.people.set_preferences(session.account_id, "en", "dark", look=(size, ("it",)))
+
+    front, pages = await both(network, "/feed", ("Cookie", f"{SESSION}={marie}"))
+    said = re.findall(rb'<html lang="en" data-appearance="dark"(?: data-text="(\d+)")?>', front.body)
+
+    assert pages == front
+    assert [b"" if size == 100 else b"150"] == said
+    assert b'<option value="it"' == re.findall(rb'<option value="\w\w"', front.body.partition(b'id="language"')[2])[0]
+
+
 async def test_forms_on_the_feed_carry_the_sessions_token(network: Network, marie: str) -> None:
     """What stands on the page opens its forms; the twin, another token, does not."""
     front, _ = await both(network, "/feed", ("Cookie", f"{SESSION}={marie}"))

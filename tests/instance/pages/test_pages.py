@@ -338,7 +338,7 @@ async def test_colleagues_are_found_in_every_country(house):
 async def test_a_session_can_be_ended_from_another_device(house):
     """The list of sessions ends the other one, not this one."""
     marie, tablet = await house.doctor("marie"), await house.doctor("marie")
-    page = await marie.text("/me")
+    page = await marie.text("/me/sessions")
     other = re.search(r'name="session" value="([0-9a-f]+)"', page)[1]
     await marie.post("/me/sessions/end", session=other)
 

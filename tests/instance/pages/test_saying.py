@@ -164,7 +164,7 @@ async def test_suggestions_are_new_people(house):
 
 async def test_a_password_manager_learns_whose_password_it_is(house):
     """The form that changes the password names the account, unseen."""
-    page = await (await house.doctor("marie")).text("/me")
+    page = await (await house.doctor("marie")).text("/me/password")
 
     assert re.search(
         r'<input type="text" name="username" value="marie" autocomplete="username" aria-label="[^"]+" readonly hidden>',

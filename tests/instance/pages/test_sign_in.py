@@ -107,10 +107,10 @@ async def test_whatever_an_address_says_the_language_leads_nowhere_else(house, q
 
 
 async def test_a_session_that_has_ended_already_is_said_to_be_gone(house):
-    """A second press, or one that ended by itself: the account's page says so; of another's no more is said."""
+    """A second press, or one that ended by itself: the page of sessions says so; of another's no more is said."""
     marie, tablet = await house.doctor("marie"), await house.doctor("marie")
     await house.doctor("leo")
-    other = re.search(r'name="session" value="([0-9a-f]+)"', await marie.text("/me"))[1]
+    other = re.search(r'name="session" value="([0-9a-f]+)"', await marie.text("/me/sessions"))[1]
     strange = (await rows(house.node, "select hex(token) as token from sessions order by created_at, rowid"))[-1]
     first = await marie.post("/me/sessions/end", session=other)
     pages = []
@@ -122,7 +122,7 @@ async def test_a_session_that_has_ended_already_is_said_to_be_gone(house):
     assert 1 == len(set(pages))
     assert 404 == pages[0][0]
     assert "This session is not open any more." in pages[0][1]
-    assert 'action="/me/password"' in pages[0][1]
+    assert "Where I am signed in" in pages[0][1]
     assert 2 == len(await rows(house.node, "select token from sessions"))
 
 

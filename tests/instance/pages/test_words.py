@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -86,6 +86,8 @@ from verification.people import StaffRole
 from verification.registers.numbers import Check
 
 ROOT = Path(rendering.__file__).parent
+#: Every language whose catalogue has to be whole: those that pages are shown in. It is listed in instance.config alone.
+REQUIRED = i18n.LANGUAGES
 CALL = re.compile(r"\b[tn]\('([a-z0-9_.-]+)'[,)]")
 STEM = re.compile(r"\b[tn]\('([a-z0-9_.-]+)' ~ ")
 SINGLE_CALL = re.compile(r"""(?:\.text|\.count|say)\("([a-z0-9_.-]+)"[,)]""")
@@ -235,7 +237,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "application.leave_ends.": ["verified", "siblings", "sessions", "evidence", "posts"],
     "told.": [notice.value for notice in Notice],
     "me.appearance.": ["auto", "light", "dark"],
-    "me.saved.": ["preferences", "password", "session", "session_gone"],
+    "me.saved.": ["preferences", "password", "session", "sessions", "session_gone"],
     "own.": ["posts", "answers", "withdrawn"],
     "export.in.": ["account", "verification", "words", "reactions", "told", "log"],
     "export.not_in.": ["evidence", "others", "secrets"],
@@ -299,13 +301,87 @@ def used() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_no_text_is_missing_and_none_is_idle(language):
-    """What pages ask for and what the catalogue holds are the same keys."""
-    known = set(i18n.catalogue(language).texts)
+Texts = Mapping[str, str | tuple[str, ...]]
+PLACEHOLDER = re.compile(r"\{[a-z_]+\}")
+WORD = re.compile(r"[^\W\d_]{2,}")
 
-    assert [] == sorted(used() - known)
-    assert [] == sorted(known - used())
+
+def faults(texts: Texts, english: Texts) -> list[str]:
+    """What a required catalogue may not have, in sentences: keys missing or idle, texts empty, left in English or of another
+    shape."""
+    found = [f"missing: {key}" for key in sorted(used() - set(texts))]
+    found += [f"idle: {key}" for key in sorted(set(texts) - used())]
+    for key in sorted(set(texts) & set(english)):
+        mine, theirs = forms(texts[key]), forms(english[key])
+        if not all(mine):
+            found.append(f"empty: {key}")
+        elif type(texts[key]) is not type(english[key]) or len(mine) != len(theirs):
+            found.append(f"no plural: {key}")
+        elif PLACEHOLDER.findall(mine[-1]) and set(PLACEHOLDER.findall(mine[-1])) - set(
+            PLACEHOLDER.findall(theirs[-1])
+        ):
+            found.append(f"asks for more: {key}")
+        elif set(PLACEHOLDER.findall(theirs[-1])) - set(PLACEHOLDER.findall(mine[-1])):
+            found.append(f"leaves out a value: {key}")
+        elif texts is not english and mine == theirs and len(WORD.findall(PLACEHOLDER.sub("", mine[-1]))) > 1:
+            found.append(f"untranslated: {key}")  # one word alone may be the same in two languages
+    return found
+
+
+def forms(text: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The text, or what it is for one and for more."""
+    return (text,) if isinstance(text, str) else text
+
+
+@pytest.mark.parametrize("language", REQUIRED)
+def test_a_catalogue_is_whole(language):
+    """What pages ask for and what the catalogue holds are the same keys, each with a text of that language."""
+    assert [] == faults(i18n.catalogue(language).texts, i18n.catalogue("en").texts)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"feed.title": None}, "missing: feed.title"),
+        ({"feed.tilte": "Discussioni"}, "idle: feed.tilte"),
+        ({"feed.title": ""}, "empty: feed.title"),
+        ({"post.answers": ("{number} risposta", "")}, "empty: post.answers"),
+        ({"post.answers": "risposte"}, "no plural: post.answers"),
+        ({"me.valid": "Verificato."}, "leaves out a value: me.valid"),
+        ({"me.valid": "Verificato fino al {date} {hour}."}, "asks for more: me.valid"),
+        ({"shell.skip": "Skip to content"}, "untranslated: shell.skip"),
+    ],
+)
+def test_a_catalogue_that_is_not_whole_is_named(change, fault):
+    """The twin: whatever a language more may lack is found, at the key that lacks it, and nothing else is."""
+    english = i18n.catalogue("en").texts
+    whole: dict[str, str | tuple[str, ...]] = {key: translated(text) for key, text in english.items()}
+    assert [] == faults(whole, english)
+    made = {key: text for key, text in (whole | change).items() if text is not None}
+
+    assert [fault] == faults(made, english)
+
+
+def translated(text: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """Stands for a translation: other words with the same values."""
+    return f"x{text}" if isinstance(text, str) else tuple(f"x{form}" for form in text)
+
+
+def test_every_catalogue_there_is_is_required():
+    """A file that no list names would be shown to nobody and checked by nobody; a name without its file fails at once."""
+    there = {path.parent.parent.name for path in ROOT.glob("locale/*/LC_MESSAGES/messages.po")}
+
+    assert set(REQUIRED) == there
+
+
+@pytest.mark.parametrize("language", REQUIRED)
+def test_a_catalogue_says_its_language_and_its_two_forms(language):
+    """The head of the file is of that language, and no text has forms that no number asks for."""
+    texts = i18n.catalogue(language).texts
+
+    assert f"Language: {language}\\n" in i18n.source(language).decode()
+    assert {1, 2} == {len(forms(text)) for text in texts.values()}
+    assert i18n.own_name(language)[0].isupper()
 
 
 def test_every_put_together_key_is_declared():
@@ -315,45 +391,13 @@ def test_every_put_together_key_is_declared():
     assert set() == stems - set(FAMILIES)
 
 
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
+@pytest.mark.parametrize("language", REQUIRED)
 def test_no_text_stands_there_twice(language):
     """Of two texts under one key one would never be shown."""
     source = (ROOT / f"locale/{language}/LC_MESSAGES/messages.po").read_text("utf-8")
     keys = re.findall(r'^msgid "(.+)"$', source, re.MULTILINE)
 
     assert [] == sorted({key for key in keys if keys.count(key) > 1})
-
-
-def test_languages_ask_for_the_same_values():
-    """A placeholder of one language stands in all, so that no page fails in one language alone."""
-    fields = re.compile(r"\{[a-z]+\}")
-
-    def shape(language: str) -> dict[str, set[str]]:
-        texts = i18n.catalogue(language).texts
-        return {key: set(fields.findall(text if isinstance(text, str) else text[1])) for key, text in texts.items()}
-
-    assert shape("en") == shape("de") == shape("fr")
-
-
-@pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_no_text_stands_twice(language):
-    """Of two texts under one key one would be shown in the place of the other."""
-    text = (ROOT / f"locale/{language}/LC_MESSAGES/messages.po").read_text("utf-8")
-    keys = re.findall(r'^msgid "(.+)"$', text, re.MULTILINE)
-
-    assert [] == sorted({key for key in keys if keys.count(key) > 1})
-
-
-def test_no_text_is_empty():
-    """An untranslated text does not pass for a translated one."""
-    empty = [
-        (language, key)
-        for language in i18n.LANGUAGES
-        for key, text in i18n.catalogue(language).texts.items()
-        if not all(text if isinstance(text, tuple) else (text,))
-    ]
-
-    assert [] == empty
 
 
 @pytest.mark.parametrize(
@@ -366,12 +410,56 @@ def test_no_text_is_empty():
         ("fr", 0, "0 réponse"),
         ("fr", 1, "1 réponse"),
         ("fr", 2, "2 réponses"),
-        ("fr", 1_000_000, "1000000 réponses"),
+        ("en", 2, "2 answers"),
+        ("en", 1_000, "1,000 answers"),
+        ("en", 1_000_000, "1,000,000 answers"),
+        ("de", 2, "2 Antworten"),
+        ("de", 1_000, "1.000 Antworten"),
+        ("de", 1_000_000, "1.000.000 Antworten"),
+        ("fr", 1_000, "1\u202f000 réponses"),
+        ("fr", 1_000_000, "1\u202f000\u202f000 réponses"),
     ],
 )
 def test_plurals_follow_the_language(language, number, expected):
-    """French zero is singular, English and German zero is plural."""
+    """French zero is singular, English and German zero is plural; large numbers are grouped as the language does."""
     assert expected == i18n.catalogue(language).count("post.answers", number)
+
+
+@pytest.mark.parametrize("language", REQUIRED)
+@pytest.mark.parametrize("number", [0, 1, 2, 1_000_000])
+def test_every_counted_text_can_be_said(language, number):
+    """Each text that is counted, with each number: as a whole, with the number where it names one."""
+    words = i18n.catalogue(language)
+    for key, text in words.texts.items():
+        if isinstance(text, tuple):
+            rest = {name[1:-1]: "7" for name in PLACEHOLDER.findall("".join(text)) if name != "{number}"}
+            said = words.count(key, number, **rest)
+            assert "{" not in said
+            assert number < 2 or "{number}" not in text[1] or i18n.Measures(language).number(number) in said
+
+
+@pytest.mark.parametrize(
+    ("language", "numbers", "ago"),
+    [
+        ("en", ("0", "1", "2", "1,000,000", "12%"), ("1 minute ago", "118 minutes ago", "3 hours ago", "2 days ago")),
+        (
+            "de",
+            ("0", "1", "2", "1.000.000", "12\u00a0%"),
+            ("vor 1 Minute", "vor 118 Minuten", "vor 3 Stunden", "vor 2 Tagen"),
+        ),
+        (
+            "fr",
+            ("0", "1", "2", "1\u202f000\u202f000", "12\u00a0%"),
+            ("il y a 1 minute", "il y a 118 minutes", "il y a 3 heures", "il y a 2 jours"),
+        ),
+    ],
+)
+def test_numbers_and_spans_follow_the_language(language, numbers, ago):
+    """Grouped, with the signs and spaces of the language; how long ago is said in the case the language asks for."""
+    said = i18n.Measures(language)
+
+    assert numbers == (*(said.number(number) for number in (0, 1, 2, 1_000_000)), said.percent(0.12))
+    assert ago == tuple(said.ago(seconds) for seconds in (0, 7_080, 3 * 3_600, 2 * 86_400))
 
 
 def test_french_keeps_its_spaces():
