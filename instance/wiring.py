@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
+    from instance.services.sibling_directories import SiblingDirectories
     from instance.services.sibling_logs import SiblingLogs
     from instance.services.sibling_sets import SiblingSets
     from instance.services.siblings import SiblingAdmin
@@ -122,6 +123,7 @@ class Node:
     catching_up: CatchingUp
     threads: Threads
     synchronising: Synchronising
+    directories: SiblingDirectories
     own_standing: OwnStanding
     workers: Workers
 
@@ -249,6 +251,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.own_status import OwnStatus
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
+    from instance.services.sibling_directories import SiblingDirectories
     from instance.services.sibling_logs import SiblingLogs
     from instance.services.sibling_sets import SiblingSets
     from instance.services.synchronising import Synchronising
@@ -285,6 +288,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.own_standing, node.catching_up = OwnStanding(node), CatchingUp(node)
     await node.catching_up.open()
     node.threads, node.synchronising = Threads(node), Synchronising(node)
+    node.directories = SiblingDirectories(node)
     node.workers = Workers(node)
 
 
