@@ -1,8 +1,8 @@
-"""Doctors of siblings whom this instance has never met: each sibling's list of its doctors is read, so that all are found.
+"""Doctors of siblings whom this instance has never met: each sibling's list of its doctors is read, so they are found.
 
 A doctor is told of to every sibling by the Update that follows a decision, and known from the first message. Who was
 recognised before two instances met, or was added at the command line, is told of by neither: the list closes that gap.
-It is read when a sibling is new here, and once a day; who is on it and not known is read at home and judged like anybody.
+It is read when a sibling is new here, and once a day; who stands on it unknown is read at home and judged like anybody.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PATH: Final = "/directory"
 EVERY: Final = timedelta(days=1)
 SOON: Final = timedelta(minutes=1)
 LATER: Final = timedelta(minutes=10)
-#: Unknown doctors read in one go: half of what a sibling may be asked in a minute, so that messages have the other half.
+#: Unknown doctors read in one go: half of what a sibling may be asked in a minute; messages have the other half.
 MOST: Final = 30
 #: Doctors on one page; a page with more is none of ours.
 PAGE: Final = 200

@@ -139,14 +139,12 @@ async def find(
     if wanted == Wanted():
         return Found(doctors=[])
     words, facet = _words(wanted.words), await _rarest(store, wanted)
-    values = {
-        "reader": reader, "now": now, "country": wanted.country, "specialty": wanted.specialty, "role": wanted.role,
-        "language": wanted.language, "suggested": int(suggested), **_place(after, count),
-    }  # fmt: skip
+    values = {"reader": reader, "now": now, "suggested": int(suggested), **_place(after, count), **words}
     if facet is None:
-        rows = await store.all("views.doctors_by_word", **values, **words)
-    else:
-        rows = await store.all("views.doctors_by_facet", facet=facet, **values, **words)
+        rows = await store.all("views.doctors_by_word", **values, **_places(wanted.facets))
+    else:  # what is walked needs no look of its own
+        others = [each if each != facet else "" for each in wanted.facets]
+        rows = await store.all("views.doctors_by_facet", facet=facet, **values, **_places(others))
     return _page(rows, count)
 
 
@@ -159,7 +157,7 @@ async def _rarest(store: Reader, wanted: Wanted) -> str | None:
     facets = [facet for facet in wanted.facets if facet]
     if len(facets) + len(wanted.words) <= 1 and facets:
         return facets[0]
-    places = {f"facet{place}": facet for place, facet in enumerate(wanted.facets)}
+    places = _places(wanted.facets)
     rows = await store.all("views.directory_sizes", most=_MANY, **places, **_words(wanted.words))
     sizes = {int(row["place"]): int(row["number"]) for row in rows}
     words = min((size for place, size in sizes.items() if place >= len(places)), default=_MANY)
@@ -168,6 +166,10 @@ async def _rarest(store: Reader, wanted: Wanted) -> str | None:
     if words < _FEW and words <= size:
         return None
     return wanted.facets[place] if place >= 0 else ""
+
+
+def _places(facets: Sequence[str]) -> dict[str, str]:
+    return {f"facet{place}": facet for place, facet in enumerate(facets)}
 
 
 def _page(rows: Sequence[Any], count: int) -> Found:

@@ -240,7 +240,7 @@ WALKS = (
     "serving.directory", "sibling_directories.known", "notifications.add",
 )  # fmt: skip
 #: What a statement has made itself is bounded by it.
-OWN = r"SCAN (c|r|mine|theirs|merged|m|u|j|counted|\(subquery-\d+\)|CONSTANT ROW|\d+ CONSTANT ROWS?)\b"
+OWN = r"SCAN (c|r|s|mine|theirs|merged|m|u|j|counted|\(subquery-\d+\)|CONSTANT ROW|\d+ CONSTANT ROWS?)\b"
 
 
 @pytest.mark.parametrize("name", WALKS)

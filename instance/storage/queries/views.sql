@@ -125,14 +125,18 @@ and not exists (select 1 from mutes mu where mu.doctor = :reader and mu.muted = 
 -- fragment: findable
 {{near_by}}
 and (d.folded, d.uri) > (:after_name, :after_uri)
-and (:country = '' or d.country = :country)
-and (:role = '' or d.role = :role)
-and (:specialty = '' or exists (
-        select 1 from doctor_specialties ds where ds.specialty = :specialty and ds.doctor = d.uri))
-and (:language = '' or exists (
-        select 1 from doctor_facets df
-        where df.facet = 'language/' || cast(:language as text) and df.folded = d.folded and df.doctor = d.uri))
 and (:suggested = 0 or ({{suggestible}}))
+
+-- fragment: of_facets
+-- Over s (doctor): every other condition is one look at the index, before a doctor is read.
+(:facet0 = '' or exists (select 1 from doctor_facets f0
+    where f0.doctor = s.doctor and f0.facet = :facet0))
+and (:facet1 = '' or exists (select 1 from doctor_facets f1
+    where f1.doctor = s.doctor and f1.facet = :facet1))
+and (:facet2 = '' or exists (select 1 from doctor_facets f2
+    where f2.doctor = s.doctor and f2.facet = :facet2))
+and (:facet3 = '' or exists (select 1 from doctor_facets f3
+    where f3.doctor = s.doctor and f3.facet = :facet3))
 
 -- name: directory_sizes
 -- How many each condition finds, as far as it matters: the rarest is walked, the others are checked.
@@ -150,24 +154,24 @@ where c.word <> '';
 
 -- fragment: of_words
 (:word = '' or exists (
-        select 1 from doctor_words w where w.doctor = d.uri and w.word >= :word and w.word < :word_end))
-  and (:word2 = '' or exists (
-        select 1 from doctor_words w2 where w2.doctor = d.uri and w2.word >= :word2 and w2.word < :word2_end))
+        select 1 from doctor_words w where w.doctor = s.doctor and w.word >= :word and w.word < :word_end))
+and (:word2 = '' or exists (
+        select 1 from doctor_words w2 where w2.doctor = s.doctor and w2.word >= :word2 and w2.word < :word2_end))
 
 -- name: doctors_by_word
--- For words that few doctors bear: those are looked up, and sorted.
-select d.folded, {{found}} from doctors d
-where d.uri in (select w.doctor from doctor_words w where w.word >= :word and w.word < :word_end)
-  and (:word2 = '' or exists (
-        select 1 from doctor_words w2 where w2.doctor = d.uri and w2.word >= :word2 and w2.word < :word2_end))
-  and {{findable}}
+-- For words that few doctors bear: those are looked up, narrowed by the index alone, read and sorted.
+select d.folded, {{found}}
+from (select s.doctor from (
+        select distinct w0.doctor from doctor_words w0 where w0.word >= :word and w0.word < :word_end) s
+      where {{of_words}} and {{of_facets}}) bearers cross join doctors d
+where d.uri = bearers.doctor and {{findable}}
 order by d.folded, d.uri limit :count;
 
 -- name: doctors_by_facet
 -- In the order of the list, from the place of the cursor, until the page is full.
 select d.folded, {{found}} from doctor_facets s cross join doctors d
-where s.facet = :facet and (s.folded, s.doctor) > (:after_name, :after_uri) and d.uri = s.doctor
-  and {{of_words}} and {{findable}}
+where s.facet = :facet and (s.folded, s.doctor) > (:after_name, :after_uri)
+  and {{of_facets}} and {{of_words}} and d.uri = s.doctor and {{findable}}
 order by s.folded, s.doctor limit :count;
 
 -- name: suggested_by_colleagues

@@ -36,7 +36,11 @@ create table doctor_facets (
     doctor text not null references doctors (uri) on delete cascade,
     primary key (facet, folded, doctor)
 );
-create index doctor_facets_by_doctor on doctor_facets (doctor);
+create index doctor_facets_of_doctor on doctor_facets (doctor, facet);
+
+-- The words of one doctor are looked at without reading a row.
+drop index doctor_words_by_doctor;
+create index doctor_words_of_doctor on doctor_words (doctor, word);
 
 -- When the list of the doctors of a sibling is read next, and how far the reading is.
 create table sibling_directories (
