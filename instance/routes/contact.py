@@ -29,7 +29,7 @@ async def card(reader: guard.Reader) -> ResponseReturnValue:
     The code is no key: whoever has it must sign in, at their own instance, to see anything.
     """
     return await shell.page(
-        "card.html", here="me", me=reader.row, handle=f"{reader.row['handle']}@{guard.node().authority}",
+        "card.html", here="me", row=reader.row, handle=f"{reader.row['handle']}@{guard.node().authority}",
         picture=code_apps.picture(reader.uri), link=reader.uri,
     )  # fmt: skip
 
