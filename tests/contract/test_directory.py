@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -231,6 +233,24 @@ async def test_a_list_of_ones_own_is_searched_by_name(store: Store) -> None:
     assert ["anna", "antje", "bea"] == await found()
     assert ["anna", "antje"] == await found("an")
     assert [] == await found("zoe")
+
+
+async def test_doctors_who_were_here_before_the_index_stand_in_it(address: str, tmp_path: Path) -> None:
+    """An instance that has long had doctors finds them by every condition after it was brought up to date."""
+    schema = QUERIES.parent / "schema"
+    before = shutil.copytree(schema, tmp_path / "before", ignore=lambda _, names: [n for n in names if n > "0035"])
+    old = await open_store(address, schema_dir=before)
+    await old.migrate()
+    await add(old, "anna", "cardiology", country="DE", role="retired", languages=("de", "it"))
+    await add(old, "bernd", "cardiology", country="DE", standing="suspended")
+    await old.close()
+    store = await open_store(address)
+    await store.migrate()
+    try:
+        for wanted in ({"specialty": "cardiology"}, {"country": "DE"}, {"role": "retired"}, {"language": "it"}):
+            assert ["anna"] == await names(store, **wanted)
+    finally:
+        await store.close()
 
 
 WALKS = (
