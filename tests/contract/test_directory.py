@@ -77,6 +77,16 @@ async def follow(store: Store, follower: str, followee: str, state: str = "accep
     )  # fmt: skip
 
 
+async def expelled(store: Store, doctor: str) -> None:
+    """The doctor's instance was expelled, and what came from there is hidden."""
+    origin = doctor.partition("/doctors/")[0]
+    await run(
+        store, "farewells.add", origin=origin, actor=f"{origin}/actor", name="n", country="IT", inbox="i",
+        speaks_rfc9421=0, proposed_by="p", confirmed_by="c", now=1, words_until=1, erasures_until=1, cause="expelled",
+    )  # fmt: skip
+    await run(store, "farewells.set_fate", origin=origin, fate="hidden", seen="labelled", now=1)
+
+
 async def names(store: Store, **wanted: Any) -> list[str]:
     """The handles found."""
     page = await doctors.find(store, READER, Wanted(**wanted), NOW)
@@ -103,13 +113,13 @@ async def test_each_condition_narrows(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    "why", ["suspended", "expired", "gone", "moved", "blocked me", "oneself"]
+    "why", ["suspended", "expired", "gone", "moved", "hidden", "blocked me", "oneself"]
 )  # fmt: skip
 async def test_who_is_not_to_be_found_is_not(store: Store, why: str) -> None:
     """Of two alike only the one in good standing comes up, whatever is asked for, and in suggestions."""
     await add(store, "anna", "cardiology", country="DE")
     handle = "reader" if why == "oneself" else "bernd"
-    country = "FR" if why == "oneself" else "DE"
+    country = {"oneself": "FR", "hidden": "IT"}.get(why, "DE")
     uri = await add(
         store, handle, "cardiology", country=country, standing="suspended" if why == "suspended" else "ok",
         valid_until=NOW if why == "expired" else NOW + DAY,
@@ -118,6 +128,8 @@ async def test_who_is_not_to_be_found_is_not(store: Store, why: str) -> None:
         await run(store, "apply.doctor_gone", uri=uri, now=NOW)
     if why == "moved":
         await run(store, "relocation.has_moved", uri=uri, target="https://it.example/doctors/b", now=NOW)
+    if why == "hidden":
+        await expelled(store, uri)
     if why == "blocked me":
         await run(store, "follows.block", doctor=uri, blocked=READER, now=1)
 
