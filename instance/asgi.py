@@ -158,6 +158,8 @@ class FederationApp:
                 | ("siblings", ["set"] | [_, "log", _] | [_, "received", _, _])
             ):
                 await self._for_siblings(message, rest, query, scope, send)
+            case "directory", [] | [_]:
+                await self._directory(message, "".join(rest), query, scope, send)
             case "actor" | "outbox" | ".well-known" | "nodeinfo", _:
                 await self._open_document(message, path, query, scope, send)
             case "doctors" | "posts" | "comments" | "activities", [_, *_] if _for_machines(message, first, rest):
@@ -193,6 +195,13 @@ class FederationApp:
                 await self._answers.document(scope, send, await self._node.dossiers.heads.held(reader.sibling), JSON)
             case _:
                 raise NotFound
+
+    async def _directory(self, message: SignedMessage, after: str, query: str, scope: Scope, send: Any) -> None:
+        """Our doctors, a page at a time, for siblings to find by name."""
+        await self._node.inbox.authorise_get(message)
+        if query:
+            raise NotFound
+        await self._answers.document(scope, send, await self._serving.directory(after))
 
     async def _asking(self, message: SignedMessage, host: str, query: str, scope: Scope, send: Any) -> None:
         """What a sibling was refused here, also one that is paused or blocked: about itself and nobody else."""

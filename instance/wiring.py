@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from instance.services.apply import Apply
     from instance.services.audit import RefusalAudit
     from instance.services.catching_up import CatchingUp
+    from instance.services.contact import Contact
     from instance.services.directory import Directory
     from instance.services.dossiers import Dossiers
     from instance.services.exports import Exports
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
     from instance.services.follows import Follows
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
+    from instance.services.lists import Lists
     from instance.services.mails import Mails
     from instance.services.own_status import OwnStatus
     from instance.services.pairing import Pairings
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
+    from instance.services.sibling_directories import SiblingDirectories
     from instance.services.sibling_logs import SiblingLogs
     from instance.services.sibling_sets import SiblingSets
     from instance.services.siblings import SiblingAdmin
@@ -109,6 +112,8 @@ class Node:
     staff: Staff
     publishing: Publishing
     follows: Follows
+    contact: Contact
+    lists: Lists
     relocations: Relocations
     siblings: SiblingAdmin
     pairings: Pairings
@@ -118,6 +123,7 @@ class Node:
     catching_up: CatchingUp
     threads: Threads
     synchronising: Synchronising
+    directories: SiblingDirectories
     own_standing: OwnStanding
     workers: Workers
 
@@ -245,6 +251,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     from instance.services.own_status import OwnStatus
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
+    from instance.services.sibling_directories import SiblingDirectories
     from instance.services.sibling_logs import SiblingLogs
     from instance.services.sibling_sets import SiblingSets
     from instance.services.synchronising import Synchronising
@@ -281,16 +288,19 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
     node.own_standing, node.catching_up = OwnStanding(node), CatchingUp(node)
     await node.catching_up.open()
     node.threads, node.synchronising = Threads(node), Synchronising(node)
+    node.directories = SiblingDirectories(node)
     node.workers = Workers(node)
 
 
 async def _compose_people(node: Node) -> None:
     """What people do here: who they are, and what they may."""
     from instance.services.addresses import Addresses
+    from instance.services.contact import Contact
     from instance.services.dossiers import Dossiers
     from instance.services.exports import Exports
     from instance.services.follows import Follows
     from instance.services.joining import Joining
+    from instance.services.lists import Lists
     from instance.services.mails import Mails
     from instance.services.pairing import Pairings
     from instance.services.people import People
@@ -311,6 +321,7 @@ async def _compose_people(node: Node) -> None:
     node.joining, node.mails = Joining(node), Mails(node)
     node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
+    node.contact, node.lists = Contact(node), Lists(node)
     node.relocations, node.pairings = Relocations(node), Pairings(node)
 
 

@@ -100,6 +100,7 @@ class Workers:
         await self._node.catching_up.stop()
         await self._node.threads.stop()
         await self._node.synchronising.stop()
+        await self._node.directories.stop()
         await self._node.inbound.stop()
         if self._stopped:
             return
@@ -210,6 +211,7 @@ class Workers:
             await self._node.catching_up.begin_due()
             await self._node.threads.begin_due()
             await self._node.synchronising.begin_due()
+            await self._node.directories.begin_due()
             await asyncio.sleep(TICK)
 
     async def _leases(self) -> None:

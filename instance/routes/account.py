@@ -10,6 +10,7 @@ from quart.typing import ResponseReturnValue
 
 from instance.frame import bar_of
 from instance.routes import guard, shell
+from instance.routes.contact import handle_of_page
 from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.accounts import Stage
 from instance.services.errors import Rejected
@@ -135,7 +136,10 @@ def _go_on(present: Session, login: str, onward: str) -> ResponseReturnValue:
 
 
 async def _sign_in_page(onward: str, login: str, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
-    return await shell.page("sign_in.html", status=status, here="sign-in", next=onward, login=login, mistakes=mistakes)
+    return await shell.page(
+        "sign_in.html", status=status, here="sign-in", next=onward, login=login, mistakes=mistakes,
+        card=handle_of_page(onward),
+    )  # fmt: skip
 
 
 @routes.post("/sign-out")

@@ -3,51 +3,51 @@
 from __future__ import annotations
 
 import re
+from typing import Final
 from urllib.parse import urlencode
 
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
-from federation.errors import Refused
 from instance.routes import guard, shell
-from instance.routes.forms import lines, specialty_choices, text_of
-from instance.services.errors import Missing, Rejected
-from instance.views import cards, doctors, feed
+from instance.routes.contact import find_address
+from instance.routes.forms import SPOKEN, lines, specialty_choices, spoken_choices, text_of
+from instance.services.errors import Missing
+from instance.views import cards, doctors, feed, lists
 from instance.views.feed_page import countries
 from instance.views.marks import moment
 from verification import names, specialties
+from verification.dossier import Role
 from verification.standing import Action
 
 routes = Blueprint("colleagues", __name__)
+ROLES: Final = tuple(role.value for role in Role)
+_CODE: Final = re.compile(r"[a-z]{2}\Z")
 
 
 @routes.get("/colleagues")
 @guard.doctor_required
 async def search(reader: guard.Reader) -> ResponseReturnValue:
-    """Find verified colleagues by name, handle, specialty and country; without a question, those of one's specialty."""
+    """Find verified colleagues by name, handle and what was verified; without a question, suggest some."""
     node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
     wanted = _wanted(asked)
-    suggested = wanted == doctors.Wanted() and not asked
-    if suggested:
-        wanted = _near(reader)
-    found = doctors.Found(doctors=[])
-    if wanted.words or not asked:  # a name without a letter is nobody's, whatever else is asked for
-        found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=_after(), suggested=suggested)
-    abroad = await _by_address(asked)
-    if abroad is not None and not found.doctors:
+    suggests = wanted == doctors.Wanted() and not asked
+    found, suggested = doctors.Found(doctors=[]), []
+    if suggests:
+        suggested = await doctors.suggestions(
+            node.store, reader.uri, guard.own_specialties(reader), node.config.country, shell.now_ms()
+        )
+    elif wanted.words or not asked:  # a name without a letter is nobody's, whatever else is asked for
+        found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=_after())
+    if "@" in asked.lstrip("@") and not found.doctors and (abroad := await find_address(asked)) is not None:
         return redirect(guard.doctor_path(abroad), code=303)
     return await shell.page(
-        "colleagues.html",
-        here="colleagues",
-        asked=asked,
-        wanted=wanted,
-        suggested=suggested,
-        found=found,
-        next_query=_next_query(asked, doctors.Wanted() if suggested else wanted, found.next) if found.next else "",
-        requests=await doctors.requests(node.store, reader.uri),
-        countries=countries(guard.node()),
-        specialty_choices=specialty_choices(guard.language()),
-    )
+        "colleagues.html", here="colleagues", asked=asked, wanted=wanted, suggests=suggests, suggested=suggested,
+        found=found, next_query=_query(asked, wanted, found.next) if found.next else "",
+        requests=await doctors.requests(node.store, reader.uri), countries=countries(node),
+        specialty_choices=specialty_choices(guard.language()), language_choices=_languages(wanted.language),
+        roles=ROLES, own_specialty=next(iter(guard.own_specialties(reader)), ""),
+    )  # fmt: skip
 
 
 def _after() -> str:
@@ -55,17 +55,21 @@ def _after() -> str:
 
 
 def _wanted(asked: str) -> doctors.Wanted:
-    """What is asked for; a country or specialty that is none narrows nothing."""
-    country, specialty = request.args.get("country", ""), request.args.get("specialty", "")
-    country = country if country in countries(guard.node()) else ""
-    specialty = specialty if specialties.known(specialty) else ""
-    return doctors.Wanted(words=search_words(asked), country=country, specialty=specialty)
+    """What is asked for; a country, specialty, role or language that is none narrows nothing."""
+    given = {name: request.args.get(name, "") for name in ("country", "specialty", "role", "language")}
+    return doctors.Wanted(
+        words=search_words(asked),
+        country=given["country"] if given["country"] in countries(guard.node()) else "",
+        specialty=given["specialty"] if specialties.known(given["specialty"]) else "",
+        role=given["role"] if given["role"] in ROLES else "",
+        language=given["language"] if given["language"] in SPOKEN else "",
+    )
 
 
-def _near(reader: guard.Reader) -> doctors.Wanted:
-    """Those of the reader's own specialty; of the country where there is none."""
-    specialty = next(iter(guard.own_specialties(reader)), "")
-    return doctors.Wanted(specialty=specialty, country="" if specialty else guard.node().config.country)
+def _languages(chosen: str) -> list[tuple[str, str]]:
+    """The languages a colleague may speak, those of the countries that take part first."""
+    first, more = spoken_choices(guard.language(), (chosen,) if chosen else ())
+    return [*first, *more]
 
 
 def search_words(asked: str) -> tuple[str, ...]:
@@ -76,41 +80,28 @@ def search_words(asked: str) -> tuple[str, ...]:
     return tuple(names.fold(text).split())
 
 
-async def _by_address(asked: str) -> str | None:
-    """The page address of a doctor asked for as handle@instance, looked up at that sibling if need be."""
-    if "@" not in asked.lstrip("@"):
-        return None
-    node = guard.node()
-    try:
-        known = await node.directory.find_handle(asked.lstrip("@"))
-    except (Refused, Rejected, ValueError):
-        return None
-    if known is None:
-        return None
-    row = await node.store.one("views.address_of", uri=known.uri)
-    return row["address"] if row else None
-
-
-def _next_query(asked: str, wanted: doctors.Wanted, after: str) -> str:
-    values = {"q": asked, "country": wanted.country, "specialty": wanted.specialty, "after": after}
+def _query(asked: str, wanted: doctors.Wanted, after: str) -> str:
+    values = {
+        "q": asked, "country": wanted.country, "specialty": wanted.specialty, "language": wanted.language,
+        "role": wanted.role, "after": after,
+    }  # fmt: skip
     return urlencode({name: value for name, value in values.items() if value})
 
 
 @routes.get("/colleagues/<which>")
 @guard.doctor_required
-async def lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
-    """Show those who follow the reader, those the reader follows, or those the reader has blocked."""
-    shown = {"followers": doctors.followers, "following": doctors.following, "blocked": doctors.blocked}.get(which)
-    if shown is None:
-        raise Missing
-    found = await shown(guard.node().store, reader.uri, after=_after())
+async def own_lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
+    """Show who follows the reader, whom the reader follows, has blocked or has muted; a name narrows it."""
+    asked = lines(request.args.get("q", "")).strip()[:100]
+    words = search_words(asked)
+    found = doctors.Found(doctors=[])
+    if words or not asked or which not in doctors.OWN_LISTS:
+        found = await doctors.own_list(guard.node().store, reader.uri, which, words=words, after=_after())
+    values = {"q": asked, "after": found.next}
     return await shell.page(
-        "people.html",
-        here="colleagues",
-        which=which,
-        people=found.doctors,
-        next_query=urlencode({"after": found.next}) if found.next else "",
-    )
+        "people.html", here="colleagues", which=which, people=found.doctors, asked=asked,
+        next_query=urlencode({name: value for name, value in values.items() if value}) if found.next else "",
+    )  # fmt: skip
 
 
 @routes.get("/doctors/<address>")
@@ -124,6 +115,9 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
         "doctor.html",
         here="me" if doctor.own else "colleagues",
         doctor=doctor,
+        numbers=await doctors.numbers(node.store, reader.uri) if doctor.own else None,
+        common=0 if doctor.own or doctor.closed else await doctors.common(node.store, reader.uri, doctor.uri),
+        own_lists=[] if doctor.own else await lists.beside(node.store, reader.uri, doctor.uri),
         cards=cards.cards_html(posts.cards, guard.language(), node.config.country, moment(node)),
         empty=not posts.cards,
         next=posts.next,
@@ -133,7 +127,7 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
 @routes.post("/doctors/<address>/<act>")
 @guard.doctor_required
 async def relate(_reader: guard.Reader, address: str, act: str) -> ResponseReturnValue:
-    """Follow, stop following, answer a request, block or unblock."""
+    """Follow, stop following, answer a request, remove a follower, block, mute, put on a list, and each back."""
     reader, node = guard.require(Action.FOLLOW), guard.node()
     doctor, did = await doctors.profile(node.store, reader.uri, address), act
     match act:
@@ -141,12 +135,20 @@ async def relate(_reader: guard.Reader, address: str, act: str) -> ResponseRetur
             did = f"follow_{await node.follows.ask(reader.uri, doctor.uri)}"
         case "unfollow":
             await node.follows.undo(reader.uri, doctor.uri)
-        case "accept" | "reject":
+        case "accept" | "reject" | "remove":
             await node.follows.answer(reader.uri, doctor.uri, act == "accept")
         case "block":
             await node.follows.block(reader.uri, doctor.uri)
         case "unblock":
             await node.follows.unblock(reader.uri, doctor.uri)
+        case "mute":
+            await node.contact.mute(reader.uri, doctor.uri)
+        case "unmute":
+            await node.contact.unmute(reader.uri, doctor.uri)
+        case "list":
+            await node.lists.put(reader.uri, await text_of("list"), doctor.uri)
+        case "unlist":
+            await node.lists.take(reader.uri, await text_of("list"), doctor.uri)
         case _:
             raise Missing
     return shell.done(did, guard.own_path(await text_of("back"), guard.doctor_path(address)))

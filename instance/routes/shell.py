@@ -30,6 +30,7 @@ from instance.views import application
 DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
     "unfollow", "accept", "reject", "block", "unblock", "profile",
+    "mute", "unmute", "remove", "list", "unlist", "list_made", "list_renamed", "list_deleted", "contact",
     "application_said", "application_withdrawn", "application_left", "annex_handed_in", "annex_taken_back", "retired",
     "desk_take", "desk_findings", "desk_ask", "desk_vote", "desk_confirm", "desk_lift", "desk_revoke", "desk_death",
     "desk_task", "desk_suspend", "desk_proposed", "desk_propose", "desk_start", "policy_changed", "policy_proposed",

@@ -16,8 +16,8 @@ from instance.text import is_empty, one_line, to_html
 
 CODES: Final = (
     "bad_kind", "title_missing", "title_too_long", "text_missing", "text_too_long", "bad_specialties",
-    "bad_audience", "bad_language", "kind_not_federated", "named_missing", "named_unknown", "too_many_named",
-    "audience_widened", "named_apart",
+    "bad_audience", "bad_language", "kind_not_federated", "named_missing", "named_unknown", "named_closed",
+    "too_many_named", "audience_widened", "named_apart",
 )  # fmt: skip
 
 MAX_TITLE: Final = 200

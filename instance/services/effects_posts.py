@@ -242,6 +242,8 @@ class PostEffects:
         await tx.run("apply.drop_recommendations_by", actor=uri)
         await tx.run("apply.drop_follows_of", doctor=uri)
         await tx.run("apply.drop_notices_by", actor=uri)
+        await tx.run("contact.forget_doctor", doctor=uri)
+        await tx.run("contact.forget_listed", doctor=uri)
         await tx.run("directory.drop_specialties", doctor=uri)
         await tx.run("directory.drop_words", doctor=uri)
         await tx.run("keys.drop_of_owner", owner=uri)

@@ -8,7 +8,7 @@ from federation.errors import AudienceWidened, NoSuchRelation, NotTheOwner, NotV
 from federation.uri import Uri
 from federation.vocabulary import VERIFIED_DOCTORS, Accept, Announce, Audience, Flag, Follow, Like, Reject, Undo
 from instance.ids import new_ulid
-from instance.services import circles
+from instance.services import circles, contact
 from instance.services.circles import Circles
 from instance.services.effects import (
     FOLLOW_ACCEPTED,
@@ -45,7 +45,10 @@ class RelationEffects:
     # ── follows ──
 
     async def follow(self, tx: Transaction, into: Incoming, follow: Follow, effects: Effects) -> None:
-        """Answer at once where no yes is waited for; a blocked doctor is answered with a no."""
+        """Answer at once where no yes is waited for; who is blocked, or outside the contact rule, gets a no.
+
+        A rule is for who asks anew: whoever follows already is answered with a yes again.
+        """
         followee = await tx.one("apply.own_doctor", uri=follow.object)
         if followee is None:
             raise NotVisible("nobody of ours")
@@ -59,6 +62,11 @@ class RelationEffects:
             return
         waits = bool(followee["approves_followers"])
         before = await tx.one("apply.follow_state", follower=follow.actor, followee=follow.object)
+        if (before is None or before["state"] == "rejected") and not await contact.takes_follow(
+            tx, follow.object, follow.actor
+        ):
+            await self._answers.queue(tx, into, Reject, effects)
+            return
         await tx.run(
             "apply.ask", follower=follow.actor, followee=follow.object, id=follow.id,
             state="pending" if waits else "accepted", now=into.now_ms, answered_at=None if waits else into.now_ms,

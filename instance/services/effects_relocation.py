@@ -25,8 +25,8 @@ from federation.errors import (
 )
 from federation.uri import Uri
 from federation.vocabulary import Doctor, Follow, Move
+from instance.services import contact, notices, sending, standings
 from instance.services import effects as notices_of
-from instance.services import notices, sending, standings
 from instance.services.effects import Effects, Incoming
 from instance.services.fetching import NotReached, NotThere
 from instance.services.judging import OK, is_deferred
@@ -158,13 +158,15 @@ def aliases_of(row: Row) -> frozenset[Uri]:
 
 
 async def go_over(node: Node, tx: Transaction, old: Uri, new: Uri) -> None:
-    """Write down where a doctor has gone; own doctors who follow them ask there, blocks hold there too."""
+    """Write down where a doctor has gone; own doctors who follow them ask there; blocks, mutes and lists go too."""
     now = to_ms(node.clock())
     row = await tx.one("relocation.doctor", uri=new)
     assert row is not None  # kept a moment ago, or our own
     await tx.run("relocation.has_moved", uri=old, target=new, now=now)
     for each in await tx.all("relocation.blockers", doctor=old):
         await tx.run("follows.block", doctor=each["doctor"], blocked=new, now=now)
+    await tx.run("contact.mute_too", old=old, new=new)
+    await tx.run("contact.list_too", old=old, new=new)
     for each in await tx.all("relocation.followers", doctor=old, now=now):
         await _ask(node, tx, Uri.parse(each["follower"]), row)
     await tx.run("relocation.end_follows", doctor=old)
@@ -176,6 +178,8 @@ async def _ask(node: Node, tx: Transaction, follower: Uri, new: Row) -> None:
     before = await tx.one("follows.get", follower=follower, followee=new["uri"])
     targets = sending.personal_if_open(node, new)
     if apart or before is not None or follower == new["uri"] or not (targets or new["local"]):
+        return
+    if not await contact.takes_follow(tx, new["uri"], follower):
         return
     waits, now = not new["local"] or bool(new["approves_followers"]), node.clock()
     follow = Follow(id=sending.activity_id(node), actor=follower, published=now, object=Uri.parse(new["uri"]))

@@ -12,7 +12,7 @@ from federation.delivery import Priority
 from federation.errors import Refused
 from federation.uri import BadUri, Uri
 from federation.vocabulary import Accept, Follow, Reject, Undo
-from instance.services import acting, effects, notices, sending, standings
+from instance.services import acting, contact, effects, notices, sending, standings
 from instance.services.circles import Circles
 from instance.services.errors import Missing, Rejected
 from instance.services.sending import Message
@@ -23,7 +23,16 @@ from verification.standing import Action
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = (*standings.CODES, *sending.CODES, "not_found", "own_follow", "cannot_follow", "no_request", "own_block")
+CODES: Final = (
+    *standings.CODES,
+    *sending.CODES,
+    "not_found",
+    "own_follow",
+    "cannot_follow",
+    "no_request",
+    "own_block",
+    "follow_closed",
+)
 
 PENDING, ACCEPTED, REJECTED = "pending", "accepted", "rejected"
 
@@ -37,7 +46,10 @@ class Follows:
         self._circles = Circles(node)
 
     async def ask(self, doctor_uri: str, target: str) -> str:
-        """Ask to follow the doctor with this address or URI; return the state. Asking twice changes nothing."""
+        """Ask to follow the doctor with this address or URI; return the state. Asking twice changes nothing.
+
+        Rejected with follow_closed where a doctor of ours has a rule against it; a sibling's is answered by their home.
+        """
         actor = await acting.doctor(self._node, doctor_uri, Action.FOLLOW)
         other = _living(await self._find(target))
         if other["uri"] == doctor_uri:
@@ -48,6 +60,11 @@ class Follows:
 
         async def work(tx: Transaction) -> str:
             await self._require_unblocked(tx, doctor_uri, other["uri"])
+            before = await tx.one("follows.get", follower=doctor_uri, followee=other["uri"])
+            if before is not None and before["state"] != REJECTED:
+                return str(before["state"])
+            if not await contact.takes_follow(tx, other["uri"], doctor_uri):
+                raise Rejected("follow_closed", status=409)
             now = to_ms(self._node.clock())
             state = PENDING if waits else ACCEPTED
             added = await tx.run(
@@ -105,6 +122,7 @@ class Follows:
             if row is not None and row["state"] != REJECTED:
                 await self._answer(tx, actor, other, row, yes=False)
             await tx.run("notifications.drop_between", one=doctor_uri, other=other["uri"])
+            await tx.run("lists.take_from_all", reader=doctor_uri, doctor=other["uri"])
 
         await self._carry_out(work)
 

@@ -9,7 +9,7 @@ from federation.allowlist import Direction
 from federation.errors import Refused
 from federation.sibling_sets import Passage
 from federation.vocabulary import Audience
-from instance.services import drafts
+from instance.services import contact, drafts
 from instance.services.drafts import PostDraft
 from instance.services.errors import Rejected
 from instance.storage.store import Row
@@ -32,6 +32,8 @@ async def named(node: Node, draft: PostDraft, author: Row, already: Collection[s
     others = {row["uri"]: row for row in found if row["uri"] != author["uri"]}
     for row in others.values():
         await _require_terms(node, author["uri"], row["uri"], already)
+        if row["uri"] not in already and not await contact.may_name(node.store, row["uri"], author["uri"]):
+            raise Rejected("named_closed", "named")
         _require_reach(node, row, draft.kind)
     _require_together(node, {row["origin"] for row in others.values()})
     return tuple(others.values())

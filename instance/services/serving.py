@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 #: How long the rendered instance actor is kept; a new key is published ten minutes before it signs.
 _KEPT: Final = timedelta(seconds=10)
 _REMEMBERED: Final = 4_096
+#: Where siblings read our doctors, and how many stand on a page.
+DIRECTORY: Final = "/directory"
+_DOCTORS: Final = 200
 
 
 class Withdrawn(Gone):
@@ -177,6 +180,22 @@ class Serving:
         ]
         total = int(rows[0]["total"]) if rows and "total" in rows[0] else len(items)
         return render.collection(Uri.parse(f"{doctor.id}/{name}"), total, items)
+
+    async def directory(self, after: str) -> bytes:
+        """Return the addresses of our doctors in good standing behind this handle, a page of them, by address.
+
+        Every sibling may know them; who asks finds there whom no message has told of yet.
+        """
+        first = Uri.parse(f"{self._node.origin}{DIRECTORY}")
+        here = self._uri(DIRECTORY[1:], after) if after else first
+        start = self._uri("doctors", after) if after else ""
+        now = to_ms(self._node.clock())
+        rows = await self._node.store.all(
+            "serving.directory", origin=self._node.origin, after=start, now=now, count=_DOCTORS + 1
+        )
+        items = [Uri.parse(row["uri"]) for row in rows[:_DOCTORS]]
+        more = Uri.parse(f"{first}/{rows[_DOCTORS - 1]['handle']}") if len(rows) > _DOCTORS else None
+        return render.collection(here, len(items), items, next=more, part_of=first)
 
     async def require_inbox(self, handle: str) -> None:
         """Raise NotFound or Gone where no doctor of ours has this inbox."""

@@ -7,12 +7,19 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from instance.services.errors import Missing
 from instance.storage.store import Reader
 from instance.views.marks import Mark, Moment, mark
 
 PAGE_SIZE: Final = 30
+#: How many are suggested, and how many of them since colleagues of the reader follow them.
+SUGGESTED: Final = 18
+SUGGESTED_BY_COLLEAGUES: Final = 6
+#: How many doctors bear a word that is looked up; and how far is counted.
+_FEW: Final = 6_000
+_MANY: Final = 20_000
 _LAST: Final = "\U0010ffff"
 _CURSOR: Final = re.compile(r"([^\x00-\x1f]{0,400})\|(https?://[!-~]{1,500})\Z")
 
@@ -43,7 +50,12 @@ class Profile(Struct, frozen=True, kw_only=True):
     blocked: int
     #: 1 where they have blocked the reader, who is offered nothing that would be refused and told nothing of it.
     closed: int
+    #: 1 where the reader has muted them.
+    muted: int
+    #: 1 where their contact rule keeps the reader from following them; of a sibling's doctor only their home knows.
+    refuses: int
     home: str | None
+    fetched_at: int
     #: Where the doctor goes on, and since when; empty for whoever has not moved.
     moved_address: str = ""
     moved_name: str = ""
@@ -70,6 +82,9 @@ class Colleague(Struct, frozen=True, kw_only=True):
     follower: str
     blocked: int = 0
     folded: str = ""
+    #: Why they are suggested: `common` (and how many), `near`, `specialty` or `country`; empty on other lists.
+    why: str = ""
+    common: int = 0
 
     def mark(self, at: Moment) -> Mark:
         """Return the mark at this moment."""
@@ -82,6 +97,14 @@ class Wanted(Struct, frozen=True, kw_only=True):
     words: tuple[str, ...] = ()
     country: str = ""
     specialty: str = ""
+    role: str = ""
+    language: str = ""
+
+    @property
+    def facets(self) -> tuple[str, ...]:
+        """What is asked for beside words, as the index names it; empty places stay."""
+        named = (("specialty", self.specialty), ("language", self.language), ("role", self.role))
+        return tuple(f"{what}/{value}" if value else "" for what, value in (*named, ("country", self.country)))
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -111,14 +134,42 @@ async def find(
 ) -> Found:
     """Return verified colleagues here and at siblings, by name; nobody where nothing is asked.
 
-    `suggested` leaves out those the reader follows, has asked, or has blocked.
+    Nobody who has blocked the reader. `suggested` leaves out those the reader follows, has asked, blocked, or muted.
     """
-    query = _query(wanted)
-    if query is None:
+    if wanted == Wanted():
         return Found(doctors=[])
-    values = _values(reader, wanted, after, count)
-    rows = await store.all(query, now=now, suggested=int(suggested), **values)
+    words, facet = _words(wanted.words), await _rarest(store, wanted)
+    values = {"reader": reader, "now": now, "suggested": int(suggested), **_place(after, count), **words}
+    if facet is None:
+        rows = await store.all("views.doctors_by_word", **values, **_places(wanted.facets))
+    else:  # what is walked needs no look of its own
+        others = [each if each != facet else "" for each in wanted.facets]
+        rows = await store.all("views.doctors_by_facet", facet=facet, **values, **_places(others))
     return _page(rows, count)
+
+
+async def _rarest(store: Reader, wanted: Wanted) -> str | None:
+    """The facet to walk in the order of the list, or None where the words are rare enough to be looked up and sorted.
+
+    Of several conditions the one that fewest meet; where the words alone are frequent, everybody is walked, since soon
+    enough are found.
+    """
+    facets = [facet for facet in wanted.facets if facet]
+    if len(facets) + len(wanted.words) <= 1 and facets:
+        return facets[0]
+    places = _places(wanted.facets)
+    rows = await store.all("views.directory_sizes", most=_MANY, **places, **_words(wanted.words))
+    sizes = {int(row["place"]): int(row["number"]) for row in rows}
+    words = min((size for place, size in sizes.items() if place >= len(places)), default=_MANY)
+    place, size = min(((place, size) for place, size in sizes.items() if place < len(places)),
+                      key=lambda each: each[1], default=(-1, _MANY))  # fmt: skip
+    if words < _FEW and words <= size:
+        return None
+    return wanted.facets[place] if place >= 0 else ""
+
+
+def _places(facets: Sequence[str]) -> dict[str, str]:
+    return {f"facet{place}": facet for place, facet in enumerate(facets)}
 
 
 def _page(rows: Sequence[Any], count: int) -> Found:
@@ -127,17 +178,32 @@ def _page(rows: Sequence[Any], count: int) -> Found:
     return Found(doctors=doctors, next=f"{last.folded}|{last.uri}" if last else "")
 
 
-def _query(wanted: Wanted) -> str | None:
-    if wanted.words:
-        return "views.doctors_by_word"
-    if wanted.specialty:
-        return "views.doctors_by_specialty"
-    return "views.doctors_by_country" if wanted.country else None
+async def suggestions(
+    store: Reader, reader: str, specialties: Sequence[str], country: str, now: int
+) -> list[Colleague]:
+    """Return whom the reader may want to know, each once and with the reason.
 
-
-def _values(reader: str, wanted: Wanted, after: str, count: int) -> dict[str, Any]:
-    values = {"reader": reader, "country": wanted.country, "specialty": wanted.specialty, **_place(after, count)}
-    return values | (_words(wanted.words) if wanted.words else {})
+    First those whom colleagues of the reader follow, then the reader's specialties in the own country, then everywhere;
+    whoever has no specialty is shown the country. Never whom the reader follows, has asked, muted or blocked, nor who
+    has blocked the reader.
+    """
+    rows = await store.all("views.suggested_by_colleagues", reader=reader, now=now, count=SUGGESTED_BY_COLLEAGUES)
+    found = {
+        row["uri"]: Colleague(
+            **{name: row[name] for name in row if name != "number"}, why="common", common=row["number"]
+        )
+        for row in rows
+    }
+    near = [("near", Wanted(specialty=each, country=country)) for each in specialties]
+    wide = [("specialty", Wanted(specialty=each)) for each in specialties] or [("country", Wanted(country=country))]
+    for why, wanted in (*near, *wide):
+        if len(found) >= SUGGESTED:
+            break
+        page = await find(store, reader, wanted, now, count=SUGGESTED + len(found), suggested=True)
+        for colleague in page.doctors:
+            if len(found) < SUGGESTED:
+                found.setdefault(colleague.uri, replace(colleague, why=why))
+    return list(found.values())
 
 
 def _place(after: str, count: int) -> dict[str, Any]:
@@ -151,28 +217,63 @@ def _place(after: str, count: int) -> dict[str, Any]:
 
 
 def _words(words: Sequence[str]) -> dict[str, str]:
-    first, second, *_ = [*sorted(words, key=len, reverse=True), ""]
-    return {"word": first, "word_end": first + _LAST, "word2": second, "word2_end": second + _LAST}
+    first, second, *_ = [*sorted(words, key=len, reverse=True), "", ""]
+    return {
+        "word": first, "word_end": first + _LAST if first else "",
+        "word2": second, "word2_end": second + _LAST if second else "",
+    }  # fmt: skip
 
 
-async def followers(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
-    """Return a page of those who follow the reader, by name."""
-    rows = await store.all("views.followers", reader=reader, **_place(after, count))
-    return _page(rows, count)
+def _called(words: Sequence[str]) -> dict[str, str]:
+    """The word that narrows a list of one's own."""
+    found = _words(words)
+    return {"word": found["word"], "word_end": found["word_end"]}
 
 
-async def following(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
-    """Return a page of those the reader follows or asked to follow, by name."""
-    rows = await store.all("views.following", reader=reader, **_place(after, count))
-    return _page(rows, count)
+#: The lists of oneself, by name: the query of each.
+OWN_LISTS: Final = {
+    "followers": "views.followers",
+    "following": "views.following",
+    "blocked": "own.blocked",
+    "muted": "own.muted",
+}
 
 
-async def blocked(store: Reader, reader: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
-    """Return a page of those the reader has blocked, by name."""
-    rows = await store.all("own.blocked", reader=reader, **_place(after, count))
-    return _page(rows, count)
+async def own_list(
+    store: Reader, reader: str, which: str, *, words: Sequence[str] = (), after: str = "", count: int = PAGE_SIZE
+) -> Found:
+    """Return a page of one of the reader's own lists, by name; raise Missing where there is no such list."""
+    query = OWN_LISTS.get(which)
+    if query is None:
+        raise Missing
+    return _page(await store.all(query, reader=reader, **_called(words), **_place(after, count)), count)
+
+
+async def of_list(store: Reader, reader: str, list_id: str, *, after: str = "", count: int = PAGE_SIZE) -> Found:
+    """Return a page of the members of a list whose owner is the reader, by name."""
+    return _page(await store.all("lists.members", reader=reader, id=list_id, **_place(after, count)), count)
 
 
 async def requests(store: Reader, reader: str) -> list[Colleague]:
     """Return those who wait for the reader's answer."""
     return [Colleague(**row) for row in await store.all("views.requests", reader=reader)]
+
+
+class Following(Struct, frozen=True, kw_only=True):
+    """How many follow the reader, and whom the reader follows."""
+
+    followers: int
+    following: int
+
+
+async def numbers(store: Reader, reader: str) -> Following:
+    """Return the reader's own numbers; nobody else is told them."""
+    row = await store.one("views.following_numbers", reader=reader)
+    return Following(**row) if row is not None else Following(followers=0, following=0)
+
+
+async def common(store: Reader, reader: str, doctor: str) -> int:
+    """Return how many of those the reader follows follow this doctor; 0 for one alone, of whom it would tell."""
+    row = await store.one("views.common", reader=reader, doctor=doctor)
+    number = int(row["number"]) if row is not None else 0
+    return number if number > 1 else 0

@@ -29,6 +29,7 @@ _TIMES: Final = frozenset(
         "password_at", "factor_at", "confirmed_at", "used_at", "ended_at", "moved_at", "updated_at", "gone_at",
         "allotted_at", "submitted_at", "approved_at", "verified_at", "appealed_at", "decided_at", "stored_at",
         "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at",
+        "changed_at",
     }
 )  # fmt: skip
 _JSON: Final = frozenset(
@@ -82,7 +83,9 @@ SECTIONS: Final = (
     Section("posts", "doctor"), Section("comments", "doctor"), Section("withdrawn", "doctor", paged=True),
     Section("thanks", "doctor", paged=True), Section("recommendations", "doctor", paged=True),
     Section("following", "doctor", paged=True), Section("followers", "doctor", paged=True),
-    Section("blocks", "doctor", paged=True), Section("named_by_others", "doctor", paged=True),
+    Section("blocks", "doctor", paged=True),
+    Section("mutes", "doctor", paged=True), Section("contact_rules", "doctor"), Section("lists", "doctor"),
+    Section("list_members", "doctor", paged=True), Section("named_by_others", "doctor", paged=True),
     Section("notices", "doctor", paged=True), Section("reports", "doctor", paged=True),
 )  # fmt: skip
 WRITTEN: Final = frozenset({"posts", "comments"})
@@ -214,6 +217,7 @@ LEFT_OUT: Final[dict[str, str]] = {
             "sibling_farewells",
             "sibling_federation_lists",
             "sibling_days",
+            "sibling_directories",
             "health_days",
             "federation_lists",
             "federation_list_state",
@@ -237,7 +241,9 @@ LEFT_OUT: Final[dict[str, str]] = {
         ("inbound", "received", "activities", "deliveries", "sibling_last_words", "ended_follows"), _CARRIED
     ),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
-    **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),
+    **dict.fromkeys(
+        ("doctor_specialties", "doctor_words", "doctor_facets", "post_specialties", "lists.folded"), _DERIVED
+    ),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),
     "doctor_places": "where doctors of siblings stand in the lists of their own instance",

@@ -108,6 +108,12 @@ async def of_author(store: Store, reader: str, author: str, *, before: str = "",
     return await _page(store, reader, rows, count)
 
 
+async def of_list(store: Store, reader: str, list_id: str, *, before: str = "", count: int = PAGE_SIZE) -> FeedPage:
+    """Return a page of what the members of a list wrote and this reader may see; whose list it is was asked before."""
+    rows = await store.few("lists.posts", id=list_id, **_values(reader, before, Filters(), count))
+    return await _page(store, reader, rows, count)
+
+
 def _values(reader: str, before: str, filters: Filters, count: int) -> dict[str, Any]:
     at, slug = read_cursor(before)
     return {

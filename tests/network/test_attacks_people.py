@@ -13,7 +13,9 @@ from tests.tools.docs_parts import page_routes
 from tests.town import PASSWORD, Network, Person, Place, rows
 
 #: What people can change, beside what is said.
-PEOPLE = (*CONTENT, "doctors", "accounts", "sessions", "preferences")
+PEOPLE = (
+    *CONTENT, "doctors", "accounts", "sessions", "preferences", "contact_rules", "lists", "list_members", "mutes",
+)  # fmt: skip
 OTHERS = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
 
 
@@ -22,7 +24,8 @@ def targets(method: str, **values: str) -> list[str]:
     filled = {
         "digest": "x", "name": "app.css", "act": "follow", "which": "followers", "token": "x", "form": "card",
         "dossier": "d-x", "annex": "a-x", "piece": "p-x", "task": "t-x", "file": "f-x", "number": "1", "country": "FR",
-        "kind": "renewal", "campaign": "c-x", "id": "m-x", "authority": "de.example", **values,
+        "kind": "renewal", "campaign": "c-x", "id": "m-x", "authority": "de.example",
+        "own_list": OTHERS, "list_act": "rename", **values,
     }  # fmt: skip
     found = [
         re.sub(r"<(?:\w+:)?(\w+)>", lambda part: filled[part[1]], rule)

@@ -144,6 +144,22 @@ async def test_a_block_holds_under_the_new_address(town: Network, marie: Person,
     assert [] == await rows(anton.place.node, "select kind from notifications where kind = 'moved'")
 
 
+async def test_mutes_and_lists_hold_at_the_new_home(town: Network, marie: Person, arrived: Person) -> None:
+    """Who was muted is muted there too, and stands on the same lists; of nobody else either is true."""
+    anton = await follower(town, "at", "anton", marie)
+    node = anton.place.node
+    made = await node.lists.make(anton.uri, "Heart")
+    await node.lists.put(anton.uri, made, marie.uri)
+    await node.contact.mute(anton.uri, marie.uri)
+
+    await goes(marie, arrived)
+    await town.settle()
+
+    both = {str(marie.uri), str(arrived.uri)}
+    assert both == {row["muted"] for row in await rows(node, "select muted from mutes")}
+    assert both == {row["doctor"] for row in await rows(node, "select doctor from list_members")}
+
+
 async def test_whom_the_old_one_followed_is_followed_no_more(town: Network, marie: Person, arrived: Person) -> None:
     """Nobody reads under an address that is left: the new one asks for themselves."""
     anton = await town["at"].doctor("anton")

@@ -186,6 +186,7 @@ select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), cast
 from doctors d
 where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
   and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
+  and {{heard}}
 on conflict do nothing;
 
 -- name: drop_notice

@@ -151,6 +151,20 @@ where followee = :owner and follower > :after order by follower limit :most;
 select blocked as key, blocked as doctor, at from blocks
 where doctor = :owner and blocked > :after order by blocked limit :most;
 
+-- name: mutes
+select muted as key, muted as doctor, at from mutes
+where doctor = :owner and muted > :after order by muted limit :most;
+
+-- name: contact_rules
+select follow, name, changed_at from contact_rules where doctor = :owner;
+
+-- name: lists
+select id, name, created_at from lists where doctor = :owner order by folded, id;
+
+-- name: list_members
+select m.list || ' ' || m.doctor as key, m.list, m.doctor, m.at from lists l join list_members m on m.list = l.id
+where l.doctor = :owner and m.list || ' ' || m.doctor > :after order by 1 limit :most;
+
 -- name: named_by_others
 select object as key, object from mentions where doctor = :owner and object > :after order by object limit :most;
 

@@ -1,11 +1,13 @@
 -- name: add
--- Only our own doctors are told, never of themselves, never of somebody they have blocked.
+-- Only our own doctors are told, never of themselves, never of somebody they have blocked or muted, and by name only
+-- inside their contact rule.
 insert into notifications (id, doctor, kind, actor, post, object, at)
 select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), cast(:post as text),
     cast(:object as text), cast(:now as bigint)
 from doctors d
 where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
   and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
+  and {{heard}}
 on conflict do nothing;
 
 -- name: drop

@@ -8,7 +8,12 @@ select summary_source as summary, languages, approves_followers from doctors whe
 select d.uri, d.address, d.name, d.role, d.country, d.specialties, {{shown_doctor}}, d.valid_until, d.gone_at,
     '' as state, '' as follower, 1 as blocked, d.folded
 from blocks b join doctors d on d.uri = b.blocked
-where b.doctor = :reader and (d.folded, d.uri) > (:after_name, :after_uri)
+where b.doctor = :reader and {{called}} and (d.folded, d.uri) > (:after_name, :after_uri)
+order by d.folded, d.uri limit :count;
+
+-- name: muted
+select d.folded, {{found}} from mutes mu join doctors d on d.uri = mu.muted
+where mu.doctor = :reader and not {{of_hidden_doctor}} and {{called}} and (d.folded, d.uri) > (:after_name, :after_uri)
 order by d.folded, d.uri limit :count;
 
 -- name: posts

@@ -84,3 +84,10 @@ order by f.asked_at desc, d.uri limit 1000;
 select d.uri, count(*) over () as total from follows f join doctors d on d.uri = f.followee
 where f.follower = :doctor and f.state = 'accepted' and d.origin = :origin and d.gone_at is null
 order by f.asked_at desc, d.uri limit 1000;
+
+-- name: directory
+-- Our doctors in good standing, by address.
+select uri, handle from doctors
+where origin = :origin and uri > :after and local = 1 and standing = 'ok' and gone_at is null and moved_to = ''
+  and valid_until > :now
+order by uri limit :count;

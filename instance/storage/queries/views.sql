@@ -48,24 +48,53 @@ select d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country,
     coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower,
     exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked,
     exists (select 1 from blocks b where b.doctor = d.uri and b.blocked = :reader) as closed,
-    (select s.name from siblings s where s.origin = d.origin) as home
+    exists (select 1 from mutes mu where mu.doctor = :reader and mu.muted = d.uri) as muted,
+    exists (select 1 from (
+        select c.doctor as owner, c.follow as who, cast(:reader as text) as asker
+        from contact_rules c where c.doctor = d.uri) r where not {{inside_rule}}) as refuses,
+    (select s.name from siblings s where s.origin = d.origin) as home, d.fetched_at
 from doctors d where d.address = :address and not {{of_hidden_doctor}};
 
 -- name: address_of
 select address from doctors where uri = :uri;
 
+-- fragment: called
+-- A word that one of the doctor's names begins with; an empty one is everybody's.
+(:word = '' or exists (
+    select 1 from doctor_words w where w.doctor = d.uri and w.word >= :word and w.word < :word_end))
+
 -- name: followers
 -- What is shown is how the reader stands to them, as on every list; that they follow is what the list is about.
 select d.folded, {{found}} from follows theirs join doctors d on d.uri = theirs.follower
-where theirs.followee = :reader and theirs.state = 'accepted' and (d.folded, d.uri) > (:after_name, :after_uri)
+where theirs.followee = :reader and theirs.state = 'accepted' and not {{of_hidden_doctor}} and {{called}}
+  and (d.folded, d.uri) > (:after_name, :after_uri)
 order by d.folded, d.uri limit :count;
 
 -- name: following
 select d.uri, d.address, d.name, d.role, d.country, d.specialties, {{shown_doctor}}, d.valid_until, d.gone_at,
     f.state as state, '' as follower, d.folded
 from follows f join doctors d on d.uri = f.followee
-where f.follower = :reader and f.state in ('pending', 'accepted') and (d.folded, d.uri) > (:after_name, :after_uri)
+where f.follower = :reader and f.state in ('pending', 'accepted') and not {{of_hidden_doctor}} and {{called}}
+  and (d.folded, d.uri) > (:after_name, :after_uri)
 order by d.folded, d.uri limit :count;
+
+-- name: following_numbers
+-- How many follow the reader, and whom the reader follows: of oneself alone, and counting whom the lists show.
+select
+    (select count(*) from follows f join doctors d on d.uri = f.follower
+     where f.followee = :reader and f.state = 'accepted' and not {{of_hidden_doctor}}) as followers,
+    (select count(*) from follows f join doctors d on d.uri = f.followee
+     where f.follower = :reader and f.state = 'accepted' and not {{of_hidden_doctor}}) as following;
+
+-- fragment: my_latest
+-- Whom the reader follows, the last hundred: what is made of their follows stays bounded.
+select f.followee from follows f
+where f.follower = :reader and f.state = 'accepted' order by f.answered_at desc, f.followee limit 100
+
+-- name: common
+-- How many of those whom the reader follows follow this doctor.
+select count(*) as number from ({{my_latest}}) mine join follows theirs
+    on theirs.follower = mine.followee and theirs.followee = :doctor and theirs.state = 'accepted';
 
 -- name: requests
 -- The oldest first; when those are answered, the next come up.
@@ -80,33 +109,79 @@ coalesce((select f.state from follows f where f.follower = :reader and f.followe
 coalesce((select f.state from follows f where f.follower = d.uri and f.followee = :reader), '') as follower,
 exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri) as blocked
 
--- fragment: findable
-d.standing = 'ok' and d.valid_until > :now and d.gone_at is null and d.uri <> :reader and not {{of_hidden_doctor}}
-and (d.folded, d.uri) > (:after_name, :after_uri)
-and (:country = '' or d.country = :country)
-and (:specialty = '' or exists (
-        select 1 from doctor_specialties ds where ds.specialty = :specialty and ds.doctor = d.uri))
+-- fragment: near_by
+-- Who is found at all: in good standing now, of an instance that is not hidden, and nobody who has blocked the reader.
+-- Whom the reader has blocked is found, and shown as such: a block is taken back from there.
+d.standing = 'ok' and d.valid_until > :now and d.gone_at is null and d.moved_to = '' and d.uri <> :reader
+and not {{of_hidden_doctor}}
 and not exists (select 1 from blocks b where b.doctor = d.uri and b.blocked = :reader)
-and (:suggested = 0 or not exists (select 1 from follows f where f.follower = :reader and f.followee = d.uri)
-    and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri))
+
+-- fragment: suggestible
+-- Nobody the reader follows, has asked, has blocked, or has muted.
+not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = d.uri)
+and not exists (select 1 from follows f where f.follower = :reader and f.followee = d.uri)
+and not exists (select 1 from mutes mu where mu.doctor = :reader and mu.muted = d.uri)
+
+-- fragment: findable
+{{near_by}}
+and (d.folded, d.uri) > (:after_name, :after_uri)
+and (:suggested = 0 or ({{suggestible}}))
+
+-- fragment: of_facets
+-- Over s (doctor): every other condition is one look at the index, before a doctor is read.
+(:facet0 = '' or exists (select 1 from doctor_facets f0
+    where f0.doctor = s.doctor and f0.facet = :facet0))
+and (:facet1 = '' or exists (select 1 from doctor_facets f1
+    where f1.doctor = s.doctor and f1.facet = :facet1))
+and (:facet2 = '' or exists (select 1 from doctor_facets f2
+    where f2.doctor = s.doctor and f2.facet = :facet2))
+and (:facet3 = '' or exists (select 1 from doctor_facets f3
+    where f3.doctor = s.doctor and f3.facet = :facet3))
+
+-- name: directory_sizes
+-- How many each condition finds, as far as it matters: the rarest is walked, the others are checked.
+select c.place, (select count(*) from (
+    select 1 as one from doctor_facets f where f.facet = c.facet limit :most) counted) as number
+from (select 0 as place, cast(:facet0 as text) as facet union all select 1, cast(:facet1 as text)
+      union all select 2, cast(:facet2 as text) union all select 3, cast(:facet3 as text)) c
+where c.facet <> ''
+union all
+select c.place, (select count(*) from (
+    select 1 as one from doctor_words w where w.word >= c.word and w.word < c.word_end limit :most) counted) as number
+from (select 4 as place, cast(:word as text) as word, cast(:word_end as text) as word_end
+      union all select 5, cast(:word2 as text), cast(:word2_end as text)) c
+where c.word <> '';
+
+-- fragment: of_words
+(:word = '' or exists (
+        select 1 from doctor_words w where w.doctor = s.doctor and w.word >= :word and w.word < :word_end))
+and (:word2 = '' or exists (
+        select 1 from doctor_words w2 where w2.doctor = s.doctor and w2.word >= :word2 and w2.word < :word2_end))
 
 -- name: doctors_by_word
--- The rarest work first: the longest word is looked up, the others are checked.
-select d.folded, {{found}} from doctors d
-where d.uri in (select w.doctor from doctor_words w where w.word >= :word and w.word < :word_end)
-  and (:word2 = '' or exists (
-        select 1 from doctor_words w2 where w2.doctor = d.uri and w2.word >= :word2 and w2.word < :word2_end))
-  and {{findable}}
+-- For words that few doctors bear: those are looked up, narrowed by the index alone, read and sorted.
+select d.folded, {{found}}
+from (select s.doctor from (
+        select distinct w0.doctor from doctor_words w0 where w0.word >= :word and w0.word < :word_end) s
+      where {{of_words}} and {{of_facets}}) bearers cross join doctors d
+where d.uri = bearers.doctor and {{findable}}
 order by d.folded, d.uri limit :count;
 
--- name: doctors_by_country
-select d.folded, {{found}} from doctors d where {{findable}} and d.country = :country
-order by d.folded, d.uri limit :count;
+-- name: doctors_by_facet
+-- In the order of the list, from the place of the cursor, until the page is full.
+select d.folded, {{found}} from doctor_facets s cross join doctors d
+where s.facet = :facet and (s.folded, s.doctor) > (:after_name, :after_uri)
+  and {{of_facets}} and {{of_words}} and d.uri = s.doctor and {{findable}}
+order by s.folded, s.doctor limit :count;
 
--- name: doctors_by_specialty
-select d.folded, {{found}} from doctor_specialties s join doctors d on d.uri = s.doctor
-where s.specialty = :specialty and {{findable}}
-order by d.folded, d.uri limit :count;
+-- name: suggested_by_colleagues
+-- Followed by two colleagues of the reader at least: of one alone the number would say who.
+select c.number, {{found}} from (
+    select theirs.followee as doctor, count(*) as number
+    from ({{my_latest}}) mine join follows theirs on theirs.follower = mine.followee and theirs.state = 'accepted'
+    group by theirs.followee having count(*) > 1) c join doctors d on d.uri = c.doctor
+where {{near_by}} and {{suggestible}}
+order by c.number desc, d.folded, d.uri limit :count;
 
 -- fragment: of_hidden_actor
 exists (

@@ -22,11 +22,13 @@ from instance.evidence import EvidenceVault
 from instance.own_keys import OwnKeys
 from instance.services.addresses import Addresses
 from instance.services.allowlist_cache import AllowlistCache
+from instance.services.contact import Contact
 from instance.services.directory import Directory
 from instance.services.dossiers import Dossiers
 from instance.services.exports import Exports
 from instance.services.follows import Follows
 from instance.services.joining import Joining
+from instance.services.lists import Lists
 from instance.services.mails import Mails
 from instance.services.people import People
 from instance.services.policies import Policies
@@ -130,6 +132,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     node.policies = Policies(node)
     await node.policies.look()
     node.people, node.publishing, node.follows = People(node), Publishing(node), Follows(node)
+    node.contact, node.lists = Contact(node), Lists(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.relocations, node.threads = Relocations(node), Threads(node)
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)

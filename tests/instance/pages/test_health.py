@@ -201,7 +201,8 @@ def test_no_look_walks_through_what_there_ever_was(query: Any) -> None:
     """Each statement searches an index, or walks one that holds what is open alone; the queue is counted beside its rows."""
     db = sqlite3.connect(":memory:")
     for path in sorted((QUERIES.parent / "schema").glob("*.sql")):
-        db.executescript(path.read_text("utf-8"))
+        if not path.name.endswith(".postgres.sql"):
+            db.executescript(path.read_text("utf-8"))
     plan = [row[3] for row in db.execute("explain query plan " + query.text, [1] * len(query.names))]
     through = [step for step in plan if re.match(r"(SCAN|SEARCH)", step) and not _is_bounded(step)]
 

@@ -174,7 +174,8 @@ def test_feeds_walk_an_index(name, tmp_path):
 
     db = sqlite3.connect(":memory:")
     for path in sorted((QUERIES.parent / "schema").glob("*.sql")):
-        db.executescript(path.read_text("utf-8"))
+        if not path.name.endswith(".postgres.sql"):
+            db.executescript(path.read_text("utf-8"))
     query = Queries(QUERIES, "sqlite")[name]
     plan = [row[3] for row in db.execute("explain query plan " + query.text, [1] * len(query.names))]
 
