@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
     from instance.services.second_factor import SecondFactors
+    from instance.services.search_index import SearchIndex
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.sibling_logs import SiblingLogs
@@ -110,6 +111,7 @@ class Node:
     publishing: Publishing
     follows: Follows
     relocations: Relocations
+    search: SearchIndex
     siblings: SiblingAdmin
     pairings: Pairings
     serving: Serving
@@ -298,6 +300,7 @@ async def _compose_people(node: Node) -> None:
     from instance.services.publishing import Publishing
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
+    from instance.services.search_index import SearchIndex
     from instance.services.second_factor import SecondFactors
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
@@ -312,6 +315,7 @@ async def _compose_people(node: Node) -> None:
     node.addresses, node.recovery = Addresses(node), Recovery(node)
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
     node.relocations, node.pairings = Relocations(node), Pairings(node)
+    node.search = SearchIndex(node)
 
 
 def _wire(node: Node) -> Wire:

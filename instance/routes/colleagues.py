@@ -38,7 +38,7 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
         return redirect(guard.doctor_path(abroad), code=303)
     return await shell.page(
         "colleagues.html",
-        here="colleagues",
+        here="search",
         asked=asked,
         wanted=wanted,
         suggested=suggested,
@@ -106,7 +106,7 @@ async def lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
     found = await shown(guard.node().store, reader.uri, after=_after())
     return await shell.page(
         "people.html",
-        here="colleagues",
+        here="search",
         which=which,
         people=found.doctors,
         next_query=urlencode({"after": found.next}) if found.next else "",
@@ -122,7 +122,7 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
     posts = await feed.of_author(node.store, reader.uri, doctor.uri, before=request.args.get("before", ""))
     return await shell.page(
         "doctor.html",
-        here="me" if doctor.own else "colleagues",
+        here="me" if doctor.own else "search",
         doctor=doctor,
         cards=cards.cards_html(posts.cards, guard.language(), node.config.country, moment(node)),
         empty=not posts.cards,
