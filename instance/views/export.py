@@ -237,7 +237,7 @@ LEFT_OUT: Final[dict[str, str]] = {
         ("inbound", "received", "activities", "deliveries", "sibling_last_words", "ended_follows"), _CARRIED
     ),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
-    **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),
+    **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties", "search_due", "search_texts"), _DERIVED),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),
     "doctor_places": "where doctors of siblings stand in the lists of their own instance",

@@ -72,6 +72,7 @@ from instance.views import (
     messages,
 )
 from instance.views import pairing as pairing_view
+from instance.views import search as search_view
 from instance.views import siblings as siblings_view
 from verification import audit
 from verification.acts import Notice
@@ -102,6 +103,7 @@ FAMILIES: dict[str, Iterable[str]] = {
         "application",
         "feed",
         "colleagues",
+        "search",
         "write",
         "notices",
         "me",
@@ -126,6 +128,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "report.title.": ["post", "comment"],
     "withdraw.title.": ["post", "comment"],
     "withdraw.text.": ["post", "comment"],
+    "search.": search_view.THINGS,
+    "search.more.": search_view.THINGS,
     "people.": ["followers", "following", "blocked"],
     "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
