@@ -82,6 +82,11 @@ class Post:
         """Its id."""
         return f"{self.author.origin}/posts/{self.slug}"
 
+    @property
+    def activity(self) -> str:
+        """The id of what said so to the sibling."""
+        return f"{self.author.origin}/activities/{self.slug}"
+
 
 @dataclass(eq=False)
 class Answer:
@@ -194,8 +199,11 @@ class World:
         return stands and other is not reader and (other, reader) not in self.blocks
 
     def sibling_reads(self, post: Post) -> bool:
-        """Whether the sibling may read a post of ours at its home: has it a doctor inside the audience?"""
-        if post.withdrawn or not post.author.local:
+        """Whether the sibling may read a post of ours at its home: has it a doctor inside the audience?
+
+        One that names somebody of an instance with which the sibling does not speak is not for it (N3).
+        """
+        if post.withdrawn or not post.author.local or any(doctor.origin in self.fates for doctor in post.named):
             return False
         there = [doctor for doctor in self.doctors if doctor.origin == SIBLING and doctor.standing != "gone"]
         return {
@@ -230,7 +238,8 @@ def worlds(draw: Any) -> World:
         named = frozenset(draw(st.lists(anybody, min_size=1, max_size=3))) if audience == "named" else frozenset()
         world.posts.append(
             Post(next(_labels), draw(anybody), audience, named, draw(st.sampled_from(SPECIALTIES)),
-                 draw(st.sampled_from((False, False, False, True))), draw(st.booleans()))
+                 draw(st.sampled_from((False, False, False, True))),
+                 draw(st.booleans()) and not any(doctor.origin == other for doctor in named))
         )  # fmt: skip
     posts = st.sampled_from(world.posts)
     for _ in range(draw(st.integers(0, 7))):
@@ -258,6 +267,7 @@ async def write(tx: Transaction, world: World, *, people: bool = True) -> None:
     for doctor in world.doctors:
         if not doctor.local or people:
             await _keep_doctor(tx, world, doctor)
+        await tx.run("people.add_word", doctor=doctor.uri, word=world.name.lower())
     for (one, other), state in world.follows.items():
         ask = {"follower": one.uri, "followee": other.uri, "id": f"{one.uri}#{other.handle}"}
         await tx.run("follows.ask", **ask, state=state, now=NOW, answered_at=NOW)
@@ -298,7 +308,6 @@ async def _keep_doctor(tx: Transaction, world: World, doctor: Doctor) -> None:
         await tx.run("people.add_specialty", doctor=doctor.uri, specialty=SPECIALTIES[0])
     else:
         await tx.run("directory.put", **values, address=doctor.address, standing=doctor.standing, summary="", document="")
-    await tx.run("people.add_word", doctor=doctor.uri, word=world.name.lower())
     if doctor.standing == "gone":
         await tx.run("apply.doctor_gone", uri=doctor.uri, now=NOW)
 
@@ -321,6 +330,10 @@ async def _keep_post(tx: Transaction, world: World, post: Post) -> None:
         await tx.run("posts.add_mention", object=post.uri, doctor=doctor.uri)
     if post.copied and post.author.local:
         await tx.run("copies.add", object=post.uri, origin=SIBLING, at=at)
+        await tx.run(
+            "activities.add", uri=post.activity, actor=post.author.uri, type="Create", object=post.uri,
+            audience=post.audience, body=b"{}", at=at,
+        )  # fmt: skip
 
 
 async def _keep_answer(tx: Transaction, world: World, answer: Answer) -> None:
