@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from instance.services.publishing import Publishing
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
-    from instance.services.second_factor import SecondFactors
     from instance.services.search_index import SearchIndex
+    from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
     from instance.services.sibling_logs import SiblingLogs

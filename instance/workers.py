@@ -207,9 +207,7 @@ class Workers:
 
     async def _search(self) -> None:
         """Apart from the chores: after an upgrade every post there is may have to be made findable."""
-        while True:
-            await self._node.search.fill_all()
-            await asyncio.sleep(POLL)
+        await self._node.search.fill_for_ever()
 
     async def _catching_up(self) -> None:
         """Apart from the chores, and without waiting for anybody: a sibling may hang."""

@@ -40,10 +40,10 @@ async def form(reader: guard.Reader) -> ResponseReturnValue:
     asked = _opened(request.args.get("s", ""))
     found = await _found(reader, asked) if asked.anything else None
     node, language = guard.node(), guard.language()
-    posts = found["posts"].posts if found and found.get("posts") else []
+    discussions = found.get("posts") if found else None
     return await shell.page(
         "search.html", here="search", asked=asked, things=search.THINGS, found=found, most=search.MOST,
-        cards=cards.cards_html(posts, language, node.config.country, moment(node)),
+        cards=cards.cards_html(discussions.posts if discussions else [], language, node.config.country, moment(node)),
         near=search.near_specialties(asked.text), filling=await search.is_being_filled(node.store, MANY),
         to=_links(asked), kinds=_KINDS, content_languages=CONTENT_LANGUAGES, countries=countries(node),
         specialty_choices=specialty_choices(language), most_letters=searching.MOST_LETTERS,

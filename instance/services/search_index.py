@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from instance.wiring import Node
 
 #: So many at once: some tens of milliseconds of the one connection that writes.
-BATCH: Final = 100
+BATCH: Final = 50
+#: Seconds until it is looked again, and how many commits in that time say that others need the machine.
+PAUSE: Final = 1.0
+BUSY: Final = 10
 #: From so many on that wait, progress is told, and readers are that older posts are still missing.
 MANY: Final = 1_000
 #: How often progress is told while a great many are put in.
@@ -39,6 +42,7 @@ class SearchIndex:
 
     def __init__(self, node: Node) -> None:
         self._node, self._since_told = node, 0
+        self._commits = 0
 
     async def fill_some(self) -> int:
         """Make the newest of what is due findable; return how many were looked at."""
@@ -56,12 +60,17 @@ class SearchIndex:
         return len(read)
 
     async def fill_all(self) -> None:
-        """Go on until nothing is due, leaving others as much time as it takes itself."""
+        """Go on until nothing is due."""
+        while await self.fill_some():
+            pass
+
+    async def fill_for_ever(self) -> None:
+        """Look every second; while much is due go on at half speed, and while much is written besides, hardly."""
         while True:
-            begun = monotonic()
-            if not await self.fill_some():
-                return
-            await asyncio.sleep(monotonic() - begun)
+            begun, others = monotonic(), self._node.store.commits - self._commits
+            done = await self.fill_some()
+            self._commits = self._node.store.commits
+            await asyncio.sleep(PAUSE if done < BATCH or others > BUSY else monotonic() - begun)
 
     async def tidy(self) -> None:
         """Merge a part of SQLite's index, so that what was taken out of it leaves the file as well."""
@@ -95,13 +104,15 @@ def _folded(read: Sequence[tuple[Row, Row | None]]) -> list[tuple[Row, Row | Non
 
 
 async def _put(tx: Transaction, due: Row, row: Row | None, words: str) -> None:
-    """Put one in; what was changed since it was read stays due."""
-    await tx.run("search.drop", object=due["object"])
-    if row is not None and not await tx.run(
-        f"search.keep_{due['kind']}", id=_number(due["at"]), object=due["object"], words=words, version=row["version"]
-    ):
+    """Put one in, unless another process has, or it is gone; what was changed since it was read is due again."""
+    uri = due["object"]
+    if not await tx.run("search.done", at=due["at"], object=uri) or row is None:
         return
-    await tx.run("search.done", at=due["at"], object=due["object"])
+    await tx.run("search.drop", object=uri)
+    if not await tx.run(
+        f"search.keep_{due['kind']}", id=_number(due["at"]), object=uri, words=words, version=row["version"]
+    ):
+        await tx.run("search.again", **due)
 
 
 def _number(at: int) -> int:

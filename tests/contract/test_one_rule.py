@@ -114,9 +114,7 @@ def posts(world: World, reader: Doctor) -> Labels:
 
 def unmuted(world: World, reader: Doctor) -> Labels:
     """Those of them that stand in lists: of nobody the reader has muted."""
-    return {
-        post.label for post in world.posts if world.sees(reader, post) and (reader, post.author) not in world.mutes
-    }
+    return {post.label for post in world.posts if world.sees(reader, post) and (reader, post.author) not in world.mutes}
 
 
 def answers(world: World, reader: Doctor) -> Labels:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,10 +12,15 @@ import pytest
 
 from instance.log import get
 from instance.services.search_index import BATCH, MANY, SearchIndex
-from instance.storage import open_store
+from instance.storage import QUERIES, SCHEMA, open_store, sqlite_care
+from instance.storage.errors import NotSupported
+from instance.storage.migrate import read_migrations
+from instance.storage.queries import Queries
 from instance.storage.store import Store, Transaction
 from instance.views import search
+from tests.contract.databases import fresh_postgres
 from tests.contract.test_who_sees_what import HERE, READER, add_doctor
+from tests.property.worlds import by_hand
 
 ANA = f"{HERE}/doctors/ana"
 ABROAD = "https://de.example/doctors/berta"
@@ -96,8 +103,7 @@ ASKED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("engine_does_not_matter", [""])
-async def test_words_are_found_as_doctors_write_them(store: Store, engine_does_not_matter: str) -> None:
+async def test_words_are_found_as_doctors_write_them(store: Store) -> None:
     """Parts of compounds, accents, ß and umlauts, plurals, one stem in several languages; the newest first."""
     await keep(store, "A", "Dekompensierte Herzinsuffizienz", at=1)
     await keep(store, "B", "Hypertonie in der Schwangerschaft", at=2)
@@ -287,3 +293,96 @@ async def test_the_muted_and_the_blocked_are_found_by_nobody_who_did_so(store: S
 
     assert ([["A"], ["B"]], [["A"], []]) == (both, blocked)
     assert [[], []] == [await found(store, "fieber"), await found(store, "masern", "comments")]
+
+
+# ── what it costs ──
+
+
+def plan(name: str) -> list[str]:
+    """How SQLite goes about a statement of the search."""
+    db = sqlite3.connect(":memory:")
+    for migration in read_migrations(SCHEMA, "sqlite"):
+        db.executescript(migration.script)
+    query = Queries(QUERIES, "sqlite")[f"search.{name}"]
+    return [row[3] for row in db.execute("explain query plan " + query.text, [1] * len(query.names))]
+
+
+@pytest.mark.parametrize("name", ["posts", "comments", "window"])
+def test_a_search_reads_no_table_whole(name: str) -> None:
+    """The index gives a window, newest first and without sorting; all else is looked up by key."""
+    steps = plan(name)
+    whole = [step for step in steps if step.startswith("SCAN") and "VIRTUAL TABLE INDEX" not in step]
+
+    assert [] == [step for step in whole if step not in ("SCAN m", "SCAN matched")]
+    assert [] == [step for step in steps if "TEMP B-TREE" in step and "window" in name]
+    assert 1 == len([step for step in steps if "VIRTUAL TABLE INDEX" in step])
+
+
+@pytest.mark.parametrize("name", ["due", "behind"])
+def test_filling_walks_what_is_due(name: str) -> None:
+    """Nobody looks through what is in the index already."""
+    assert all(
+        "search_due" in step or step.startswith(("CO-ROUTINE", "SCAN waiting", "USE TEMP")) for step in plan(name)
+    )
+
+
+def test_posts_and_answers_are_found_through_the_rule_alone() -> None:
+    """On both engines each statement that finds something names the rule."""
+    for engine in ("sqlite", "postgres"):
+        queries = Queries(QUERIES, engine)
+        for name, marks in (("posts", ["vt.uri = p.uri"]), ("comments", ["vt.uri = p.uri", "vt.uri = c.uri"])):
+            assert all(mark in queries[f"search.{name}"].text for mark in marks)
+
+
+@pytest.mark.postgres
+async def test_postgres_uses_its_index(postgres_server: Any) -> None:
+    """A rare word among many posts is looked up, and a word in all of them walks back from the newest."""
+    store = await open_store(await fresh_postgres(postgres_server))
+    try:
+        await store.migrate()
+        await store.write(_many_texts)
+        plans = {word: await store.write(_explained(word)) for word in ("rare", "common")}
+    finally:
+        await store.close()
+
+    assert "search_texts_by_token" in plans["rare"]
+    assert "Seq Scan on search_texts" not in plans["rare"] + plans["common"]
+    assert "Index Scan Backward using search_texts_pkey" in plans["common"]
+
+
+async def _many_texts(tx: Transaction) -> None:
+    await by_hand(
+        tx, "insert into search_texts (id, object, words) select n, 'p' || n, "
+        "case when n % 30000 = 0 then 'rare common' else 'common filler' || n end from generate_series(1, 90000) n",
+    )  # fmt: skip
+    await by_hand(tx, "analyze search_texts")
+
+
+def _explained(word: str) -> Callable[[Transaction], Any]:
+    async def work(tx: Transaction) -> str:
+        text = Queries(QUERIES, "postgres")["search.window"].text
+        for number, value in enumerate((f"'''{word}'''", str(2**62), "1000"), start=1):
+            text = text.replace(f"${number}", value)
+        rows = await tx._connection.fetch("explain " + text)  # type: ignore[attr-defined]
+        return "\n".join(row[0] for row in rows)
+
+    return work
+
+
+async def test_a_sqlite_without_fts5_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start, in words; the twin is every other test here."""
+    monkeypatch.setattr(sqlite_care, "can_search", lambda _: False)
+
+    with pytest.raises(NotSupported, match="FTS5"):
+        await open_store(tmp_path / "without.db")
+
+
+async def test_tidying_changes_nothing_that_is_found(store: Store) -> None:
+    """Merging is between the index and the disk."""
+    gone = await keep(store, "A", "Fieber", at=1)
+    await keep(store, "B", "Fieber", at=2)
+    await index(store).fill_all()
+    await do(store, "posts.remove", uri=gone)
+    await index(store).tidy()
+
+    assert ["B"] == await found(store, "fieber")

@@ -204,7 +204,9 @@ async def search(eye: Eye) -> None:
         # An answer is shown with the title of its discussion.
         titles = {each.post.label for each in eye.world.answers if each.label in expected["comments"]}
         await eye.shows(target, expected[thing] | (titles if thing == "comments" else set()))
-        number = re.search(rb'<h2 id="found-\w+">[^<]*<span class="count">\((\d+)\)', (await eye.visitor.get(target)).body)
+        number = re.search(
+            rb'<h2 id="found-\w+">[^<]*<span class="count">\((\d+)\)', (await eye.visitor.get(target)).body
+        )
         assert len(expected[thing]) == (int(number[1]) if number else 0)
 
 
@@ -213,7 +215,9 @@ async def post_pages(eye: Eye) -> None:
     await eye.opens("/posts/{slug}", eye.world.posts, sees)
     for post in eye.world.posts:
         if eye.may_read and eye.world.sees(eye.reader, post):
-            await eye.shows(f"/posts/{post.slug}", {post.label} | answers(eye, lambda each, post=post: each.post is post))
+            await eye.shows(
+                f"/posts/{post.slug}", {post.label} | answers(eye, lambda each, post=post: each.post is post)
+            )
 
 
 async def profiles(eye: Eye) -> None:

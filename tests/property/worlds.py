@@ -307,7 +307,9 @@ async def _keep_doctor(tx: Transaction, world: World, doctor: Doctor) -> None:
         await tx.run("people.set_standing", uri=doctor.uri, standing=doctor.standing, before="ok", now=NOW)
         await tx.run("people.add_specialty", doctor=doctor.uri, specialty=SPECIALTIES[0])
     else:
-        await tx.run("directory.put", **values, address=doctor.address, standing=doctor.standing, summary="", document="")
+        await tx.run(
+            "directory.put", **values, address=doctor.address, standing=doctor.standing, summary="", document=""
+        )
     if doctor.standing == "gone":
         await tx.run("apply.doctor_gone", uri=doctor.uri, now=NOW)
 

@@ -92,21 +92,35 @@ select uri, content, language, coalesce(updated_at, 0) as version from comments 
 -- name: drop
 delete from search_texts where object = :object;
 
--- name: keep_post
--- Only where it is what was read: whoever changed it meanwhile has it made findable anew.
+-- fragment: kept_post
 insert into search_texts (id, object, words)
 select cast(:id as bigint), p.uri, cast(:words as text) from posts p
 where p.uri = :object and coalesce(p.updated_at, 0) = :version
-on conflict (id) do nothing;
 
--- name: keep_comment
+-- fragment: kept_comment
 insert into search_texts (id, object, words)
 select cast(:id as bigint), c.uri, cast(:words as text) from comments c
 where c.uri = :object and coalesce(c.updated_at, 0) = :version
-on conflict (id) do nothing;
+
+-- name: keep_post [sqlite]
+-- Only where it is what was read: whoever changed it meanwhile has it made findable anew.
+{{kept_post}} on conflict (id) do nothing;
+
+-- name: keep_post [postgres]
+-- Whoever changes or withdraws it at this moment waits, or is waited for: no word outlives its post.
+{{kept_post}} for share on conflict (id) do nothing;
+
+-- name: keep_comment [sqlite]
+{{kept_comment}} on conflict (id) do nothing;
+
+-- name: keep_comment [postgres]
+{{kept_comment}} for share on conflict (id) do nothing;
 
 -- name: done
 delete from search_due where at = :at and object = :object;
+
+-- name: again
+insert into search_due (at, object, kind) values (:at, :object, :kind) on conflict do nothing;
 
 -- name: merge [sqlite]
 -- A few pages at a time: what was taken out of the index leaves the file, too.

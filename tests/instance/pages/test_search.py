@@ -83,9 +83,7 @@ async def test_nothing_of_what_is_looked_for_is_logged_or_kept(
     written = capfd.readouterr()
 
     assert "anthogranulom" not in written.out + written.err
-    assert not any(
-        b"anthogranulom" in file.read_bytes() for file in town["fr"].config.data.iterdir() if file.is_file()
-    )
+    assert not any(b"anthogranulom" in file.read_bytes() for file in town["fr"].config.data.iterdir() if file.is_file())
 
 
 async def test_an_address_opens_for_its_account_alone(town: Network, marie: Person) -> None:
@@ -96,7 +94,14 @@ async def test_an_address_opens_for_its_account_alone(town: Network, marie: Pers
     empty = await other.text("/search")
 
     assert CLINICAL in own.body.decode()
-    for address in (target, target[:-3] + "AAA", "/search?s=", "/search?s=%00", "/search?s=" + "A" * 3_000, "/search?q=x"):
+    for address in (
+        target,
+        target[:-3] + "AAA",
+        "/search?s=",
+        "/search?s=%00",
+        "/search?s=" + "A" * 3_000,
+        "/search?q=x",
+    ):
         shown = re.sub(r'(?<=name="back" value=")[^"]*', "", await other.text(address))
         assert re.sub(r'(?<=name="back" value=")[^"]*', "", empty) == shown
 
