@@ -164,7 +164,7 @@ def facet(name: str, value: str) -> str:
 
 
 def asked_words(text: str) -> list[str]:
-    """The words that are looked for, as they were typed; of anything a person can type, and without signs of a syntax."""
+    """The words that are looked for, as they were typed, of anything a person can type; no sign of a syntax is left."""
     words = [word for word in words_of(text[:MOST_LETTERS]) if stem(word)]
     long = [word for word in words if len(word) >= _SHORT or any(sign.isdigit() for sign in word)]
     return list(dict.fromkeys(long or words))[:MOST_WORDS]

@@ -36,7 +36,7 @@ _WRITER = (
     "pragma cache_size = -16384",
     "pragma wal_autocheckpoint = 1000",
     "pragma journal_size_limit = 67108864",
-    # The triggers that take words out of the search index write to FTS5, which this SQLite lets no trigger do otherwise.
+    # The triggers that take words out of the search index write to FTS5, which SQLite lets no trigger do otherwise.
     "pragma trusted_schema = on",
 )
 _READER = (
