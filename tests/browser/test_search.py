@@ -28,9 +28,9 @@ async def test_a_search_by_keyboard(shown, axe, language, scheme, width):
         ):
             await visit.page.focus("#q")
             await visit.page.fill("#q", typed)
-            await visit.page.keyboard.press("Enter")
-            await visit.page.wait_for_url("**/search?s=*")
-            await visit.page.wait_for_function("typed => document.getElementById('q').value === typed", arg=typed)
+            async with visit.page.expect_navigation(url="**/search?s=*"):
+                await visit.page.keyboard.press("Enter")
+            assert typed == await visit.page.input_value("#q")
             wrong += [f"{name}: {each}" for each in await check_here(visit, axe)]
             await visit.keep_picture(f"search-{language}-{name}")
             if name == "wide":

@@ -156,15 +156,32 @@ async def test_what_goes_leaves_the_index_with_it(store: Store, way: str) -> Non
     """In the transaction that removes it, whichever that is: no word of it is kept, and nothing waits to be put in."""
     post = await keep(store, "A", "Fieber")
     comment = await answer(store, "B", post, "Masern")
-    gone = comment if way.startswith("answer") else post
+    gone = {comment} if way.startswith("answer") else {post, comment}
 
     await index(store).fill_all()
     before = set(await kept(store))
     await LEAVES[way](store, post, comment)
 
     assert {post, comment} == before
-    assert {post, comment} - {gone} == set(await kept(store))
+    assert {post, comment} - gone == set(await kept(store))
     assert [] == await store.all("search.due", count=10)
+
+
+async def test_answers_go_and_come_with_their_discussion(store: Store) -> None:
+    """An answer that stays its author's is in the index while its discussion is here, whichever of the two came first."""
+    post = f"{HERE}/posts/A"
+    comment = await answer(store, "B", post, "Masern")
+    await index(store).fill_all()
+    early = set(await kept(store))
+    await keep(store, "A", "Fieber")
+    whole = await found(store, "masern", "comments")
+    await do(store, "posts.remove", uri=post)
+    gone = set(await kept(store))
+    await index(store).fill_all()
+
+    assert (set(), ["B"], set()) == (early, whole, gone)
+    assert {} == await kept(store)
+    assert await store.one("comments.by_uri", uri=comment) is not None
 
 
 async def test_what_goes_before_it_was_put_in_is_never_put_in(store: Store) -> None:

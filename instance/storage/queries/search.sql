@@ -87,7 +87,9 @@ select uri, title, content, language, kind, specialties, facts, coalesce(updated
 from posts where uri = :uri;
 
 -- name: comment
-select uri, content, language, coalesce(updated_at, 0) as version from comments where uri = :uri;
+-- Of a discussion that is here; when that comes later, its answers are due again.
+select c.uri, c.content, c.language, coalesce(c.updated_at, 0) as version
+from comments c where c.uri = :uri and exists (select 1 from posts k where k.uri = c.post);
 
 -- name: drop
 delete from search_texts where object = :object;
@@ -99,7 +101,7 @@ where p.uri = :object and coalesce(p.updated_at, 0) = :version
 
 -- fragment: kept_comment
 insert into search_texts (id, object, words)
-select cast(:id as bigint), c.uri, cast(:words as text) from comments c
+select cast(:id as bigint), c.uri, cast(:words as text) from comments c join posts p on p.uri = c.post
 where c.uri = :object and coalesce(c.updated_at, 0) = :version
 
 -- name: keep_post [sqlite]

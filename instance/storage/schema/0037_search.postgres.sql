@@ -10,15 +10,21 @@ create table search_texts (
 create index search_texts_by_token on search_texts using gin (tokens);
 
 -- Whoever changes or takes away a post or comment, by whatever statement, takes its words out of the index with it.
+-- Answers are found in a discussion that is here: they come into the index with it, and go with it, whosever they are.
 create function search_post() returns trigger language plpgsql as $$
 begin
     if tg_op <> 'INSERT' then
         delete from search_texts where object = old.uri;
     end if;
     if tg_op = 'DELETE' then
+        delete from search_texts where object in (select c.uri from comments c where c.post = old.uri);
         delete from search_due where at = old.sort_at and object = old.uri;
     else
         insert into search_due (at, object, kind) values (new.sort_at, new.uri, 'post') on conflict do nothing;
+    end if;
+    if tg_op = 'INSERT' then
+        insert into search_due (at, object, kind)
+        select c.published_at, c.uri, 'comment' from comments c where c.post = new.uri on conflict do nothing;
     end if;
     return null;
 end

@@ -18,14 +18,18 @@ create trigger search_texts_removed after delete on search_texts begin
 end;
 
 -- Whoever changes or takes away a post or comment, by whatever statement, takes its words out of the index with it.
+-- Answers are found in a discussion that is here: they come into the index with it, and go with it, whosever they are.
 create trigger search_post_added after insert on posts begin
     insert or ignore into search_due (at, object, kind) values (new.sort_at, new.uri, 'post');
+    insert or ignore into search_due (at, object, kind)
+    select c.published_at, c.uri, 'comment' from comments c where c.post = new.uri;
 end;
 create trigger search_post_changed after update of title, content, language, kind, specialties, facts on posts begin
     delete from search_texts where object = old.uri;
     insert or ignore into search_due (at, object, kind) values (new.sort_at, new.uri, 'post');
 end;
 create trigger search_post_removed after delete on posts begin
+    delete from search_texts where object in (select c.uri from comments c where c.post = old.uri);
     delete from search_texts where object = old.uri;
     delete from search_due where at = old.sort_at and object = old.uri;
 end;
