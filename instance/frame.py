@@ -22,7 +22,7 @@ APPEARANCES: Final = ("", "light", "dark")
 _DESK: Final = frozenset({StaffRole.REVIEWER.value, StaffRole.LEAD.value})
 #: What the bar leads to: the name of the entry, where it is, the picture beside it. Everybody has the account's page.
 _DOCTORS: Final = (
-    ("feed", "/feed", "feed"), ("colleagues", "/colleagues", "people"), ("write", "/write", "pen"),
+    ("feed", "/feed", "feed"), ("search", "/search", "search"), ("write", "/write", "pen"),
     ("notices", "/notices", "bell"),
 )  # fmt: skip
 _OUTSIDE: Final = (("application", "/application", "pen"),)

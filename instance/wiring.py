@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from instance.services.publishing import Publishing
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
+    from instance.services.search_index import SearchIndex
     from instance.services.second_factor import SecondFactors
     from instance.services.serving import Serving
     from instance.services.sibling_clocks import SiblingClocks
@@ -115,6 +116,7 @@ class Node:
     contact: Contact
     lists: Lists
     relocations: Relocations
+    search: SearchIndex
     siblings: SiblingAdmin
     pairings: Pairings
     serving: Serving
@@ -308,6 +310,7 @@ async def _compose_people(node: Node) -> None:
     from instance.services.publishing import Publishing
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
+    from instance.services.search_index import SearchIndex
     from instance.services.second_factor import SecondFactors
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
@@ -323,6 +326,7 @@ async def _compose_people(node: Node) -> None:
     node.follows, node.siblings = Follows(node), SiblingAdmin(node)
     node.contact, node.lists = Contact(node), Lists(node)
     node.relocations, node.pairings = Relocations(node), Pairings(node)
+    node.search = SearchIndex(node)
 
 
 def _wire(node: Node) -> Wire:

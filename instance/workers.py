@@ -86,7 +86,7 @@ class Workers:
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
             ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
             ("federation list", self._federation_list), ("pairings", self._pairings),
-            ("sibling sets", self._sibling_sets),
+            ("sibling sets", self._sibling_sets), ("search", self._search),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -127,6 +127,7 @@ class Workers:
             begun = await self._lanes.start_due()
             await self._lanes.quiet()
             await self._node.directory.lists.poll_due()
+            await self._node.search.fill_all()
             if self._node.federation_list.asked.is_set():
                 await self._do("federation list", self._node.federation_list.tick)
             told = await self._node.pairings.send_due()
@@ -205,6 +206,10 @@ class Workers:
             await self._node.sets.begin_due()
             await _woken(wake)
 
+    async def _search(self) -> None:
+        """Apart from the chores: after an upgrade every post there is may have to be made findable."""
+        await self._node.search.fill_for_ever()
+
     async def _catching_up(self) -> None:
         """Apart from the chores, and without waiting for anybody: a sibling may hang."""
         while True:
@@ -275,6 +280,7 @@ class Workers:
             ("sibling sets", timedelta(hours=1), node.sets.sweep),
             ("health by day", health_days.EVERY, self._keep_health),
             ("wal", timedelta(minutes=1), self._watch_wal),
+            ("search index", timedelta(hours=1), node.search.tidy),
             ("evidence key", timedelta(minutes=1), node.evidence.look),
             ("evidence", timedelta(hours=1), node.evidence.sweep),
         )

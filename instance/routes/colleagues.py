@@ -42,7 +42,7 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
     if "@" in asked.lstrip("@") and not found.doctors and (abroad := await find_address(asked)) is not None:
         return redirect(guard.doctor_path(abroad), code=303)
     return await shell.page(
-        "colleagues.html", here="colleagues", asked=asked, wanted=wanted, suggests=suggests, suggested=suggested,
+        "colleagues.html", here="search", asked=asked, wanted=wanted, suggests=suggests, suggested=suggested,
         found=found, next_query=_query(asked, wanted, found.next) if found.next else "",
         requests=await doctors.requests(node.store, reader.uri), countries=countries(node),
         specialty_choices=specialty_choices(guard.language()), language_choices=_languages(wanted.language),
@@ -99,7 +99,7 @@ async def own_lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
         found = await doctors.own_list(guard.node().store, reader.uri, which, words=words, after=_after())
     values = {"q": asked, "after": found.next}
     return await shell.page(
-        "people.html", here="colleagues", which=which, people=found.doctors, asked=asked,
+        "people.html", here="search", which=which, people=found.doctors, asked=asked,
         next_query=urlencode({name: value for name, value in values.items() if value}) if found.next else "",
     )  # fmt: skip
 
@@ -113,7 +113,7 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
     posts = await feed.of_author(node.store, reader.uri, doctor.uri, before=request.args.get("before", ""))
     return await shell.page(
         "doctor.html",
-        here="me" if doctor.own else "colleagues",
+        here="me" if doctor.own else "search",
         doctor=doctor,
         numbers=await doctors.numbers(node.store, reader.uri) if doctor.own else None,
         common=0 if doctor.own or doctor.closed else await doctors.common(node.store, reader.uri, doctor.uri),

@@ -43,7 +43,7 @@ async def whose_card(_reader: guard.Reader) -> ResponseReturnValue:
     if found is not None:
         return redirect(guard.doctor_path(found), code=303)
     mistakes = [Mistake("contact_unknown", "who")] if who else []
-    return await shell.page("contact.html", here="colleagues", who=who, mistakes=mistakes)
+    return await shell.page("contact.html", here="search", who=who, mistakes=mistakes)
 
 
 @routes.get("/me/contact")

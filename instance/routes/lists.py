@@ -70,7 +70,7 @@ async def change(reader: guard.Reader, own_list: str, list_act: str) -> Response
 async def _page(reader: guard.Reader, name: str, mistakes: list[Mistake], status: int = 200) -> ResponseReturnValue:
     own = await lists.mine(guard.node().store, reader.uri)
     return await shell.page(
-        "lists.html", status=status, here="colleagues", own_lists=own, name=name, most=MAX_NAME,
+        "lists.html", status=status, here="search", own_lists=own, name=name, most=MAX_NAME,
         full=len(own) >= MAX_LISTS, mistakes=mistakes,
     )  # fmt: skip
 
@@ -82,7 +82,7 @@ async def _one_page(
     members = await doctors.of_list(node.store, reader.uri, own_list, after=after)
     posts = await lists.posts(node.store, reader.uri, own_list, before=before)
     return await shell.page(
-        "list.html", status=status, here="colleagues", own_list=own_list, name=name, wished=wished, most=MAX_NAME,
+        "list.html", status=status, here="search", own_list=own_list, name=name, wished=wished, most=MAX_NAME,
         members=members.doctors, mistakes=mistakes, empty=not posts.cards,
         cards=cards.cards_html(posts.cards, guard.language(), node.config.country, moment(node)),
         more_members=urlencode({"after": members.next}) if members.next else "",

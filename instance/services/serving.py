@@ -132,10 +132,13 @@ class Serving:
     async def context(self, slug: str, reader: Sibling) -> bytes:
         """Return the thread of a post inside its audience: addresses, oldest first (FEP-7888).
 
-        An answer of an instance that does not speak with the reader, or to one, is not in it, nor counted.
+        An answer of an instance that does not speak with the reader, or to one, is not in it, nor counted; of a post
+        that is kept from the reader for that reason there is no thread either.
         """
         uri = self._uri("posts", slug)
         await self._post_row(uri, reader)
+        names = await self._node.store.all("serving.mentions", object=uri)
+        self._require_passage([name["uri"] for name in names], reader)
         named: defaultdict[str, list[str]] = defaultdict(list)
         for row in await self._node.store.all("serving.thread_mentions", post=uri):
             named[row["object"]].append(row["doctor"])

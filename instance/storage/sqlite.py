@@ -77,6 +77,10 @@ class SqliteStore:
         # Made here, so that the file and the WAL beside it are nobody else's to read.
         os.close(os.open(self._path, os.O_CREAT | os.O_CLOEXEC, 0o600))
         await self._writer.open()
+        if not await self._writer.call(sqlite_care.can_search):
+            raise NotSupported(
+                "this Python's SQLite has no FTS5, which the search needs; use one that was built with it"
+            )
         if examine and (found := await self._writer.call(sqlite_care.damage)):
             raise DatabaseDamaged(f"{self._path.name} is damaged ({found[0]}); restore the last back-up")
         self._inline = connect(self._path, writes=False, busy=INLINE_BUSY_SECONDS)

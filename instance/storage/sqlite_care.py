@@ -86,6 +86,11 @@ def wal_size(database: str) -> int:
         return 0
 
 
+def can_search(connection: sqlite3.Connection) -> bool:
+    """Whether this SQLite was built with FTS5."""
+    return connection.execute("select 1 from pragma_module_list where name = 'fts5'").fetchone() is not None
+
+
 def damage(connection: sqlite3.Connection) -> list[str]:
     """Return what `quick_check` finds."""
     try:

@@ -96,6 +96,10 @@ class Store(Protocol):
     def engine(self) -> Engine:
         """Which database this is."""
 
+    @property
+    def commits(self) -> int:
+        """How many transactions this process has committed."""
+
     async def write(self, work: Work[T], *, brief: bool = False) -> T:
         """Run the unit of work and return its result after commit (synchronous=FULL, synchronous_commit=on).
 

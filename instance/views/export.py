@@ -242,7 +242,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
     **dict.fromkeys(
-        ("doctor_specialties", "doctor_words", "doctor_facets", "post_specialties", "lists.folded"), _DERIVED
+        ("doctor_specialties", "doctor_words", "doctor_facets", "post_specialties", "lists.folded", "search_due", "search_texts"), _DERIVED
     ),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),

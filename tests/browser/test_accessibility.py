@@ -19,6 +19,7 @@ OUTER = (
 )  # fmt: skip
 INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
+    "/search",
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
     *(
         "/notices",

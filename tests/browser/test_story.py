@@ -41,7 +41,7 @@ async def test_the_language_is_changed_on_the_page(scene, language):
         await claire.see("landing")
         await claire.open("/sign-in")
         await sign_in(claire)
-        for path in ("/colleagues", "/write", "/notices", "/me", "/federation", "/help"):
+        for path in ("/search", "/colleagues", "/write", "/notices", "/me", "/federation", "/help"):
             await claire.open(path)
             await claire.see(path.strip("/"))
 
@@ -86,14 +86,16 @@ async def test_whoever_is_not_in_good_standing_gets_one_page(scene):
 
 async def follow(claire: Doctor, anna: Doctor) -> None:
     """Found by address, then by name; followed, and told on the other side."""
-    await claire.press_to(".bar a[href='/colleagues']", "/colleagues$")
+    await claire.press_to(".bar a[href='/search']", "/search$")
+    await claire.press_to("main a[href='/colleagues']", "/colleagues$")
     await claire.write("#q", "nobody@de.example")
     await claire.press_to("main form.search button", r"\?q=")
     assert claire.text("colleagues.none") in await claire.see("colleagues-none")
     await claire.write("#q", anna.address)
     await claire.press_to("main form.search button", "/doctors/")
     assert claire.text("doctor.until", date="").strip() in await claire.see("found-by-address")
-    await claire.press_to(".bar a[href='/colleagues']", "/colleagues$")
+    await claire.press_to(".bar a[href='/search']", "/search$")
+    await claire.press_to("main a[href='/colleagues']", "/colleagues$")
     await claire.write("#q", anna.login.handle.partition(".")[2][:4])
     await claire.press_to("main form.search button", r"\?q=")
     found = await claire.see("colleagues-found")

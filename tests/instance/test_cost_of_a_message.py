@@ -76,8 +76,14 @@ def statements(store: SqliteStore) -> Iterator[list[str]]:
     assert writing is not None
     assert store._inline is not None
     connections: tuple[sqlite3.Connection, ...] = (store._inline, writing._conn)
+
+    def note(text: str) -> None:
+        # Of a statement that sets off a trigger SQLite tells once more, word by word, for each step of the trigger.
+        if not (asked and asked[-1] == text and text.startswith("insert")):
+            asked.append(text)
+
     for connection in connections:
-        connection.set_trace_callback(asked.append)
+        connection.set_trace_callback(note)
     try:
         yield asked
     finally:

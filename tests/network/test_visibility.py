@@ -295,3 +295,20 @@ async def test_nobody_gets_through_a_third_instance_what_the_home_withholds(town
 
     assert 404 == (await reads(town["it"], town["de"], f"/posts/{slug}")).status
     assert 404 == (await reads(town["fr"], town["de"], f"/posts/{slug}")).status
+
+
+async def test_a_post_that_is_kept_from_a_sibling_has_no_thread_for_it(town):
+    """N3, N10: Anna names Marie and Luca; France shuts Italy out: of post and thread Italy learns that neither ever was."""
+    marie, luca = await town["fr"].doctor("marie"), await town["it"].doctor("luca")
+    anna = await town["de"].doctor("anna")
+    slug = await anna.posts("T-1", audience="named", named=(marie.address, luca.address))
+    await town.settle()
+    before = [(await reads(town["it"], town["de"], f"/posts/{slug}{end}")).status for end in ("", "/context")]
+    await town["fr"].node.siblings.remove("https://it.example", "test", "test")
+    await town.settle()
+    answers = [await reads(town["it"], town["de"], f"/posts/{slug}{end}") for end in ("", "/context")]
+    never = await reads(town["it"], town["de"], "/posts/01ARZ3NDEKTSV4RRFFQ69G5FAV/context")
+
+    assert [200, 200] == before
+    assert [(never.status, never.body)] * 2 == [(answer.status, answer.body) for answer in answers]
+    assert 200 == (await reads(town["fr"], town["de"], f"/posts/{slug}/context")).status

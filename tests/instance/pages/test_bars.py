@@ -28,7 +28,7 @@ BARS = {
 }
 #: The way to the factors that staff still owe.
 WAY = '<a class="button quiet" href="/me/security">'
-DOCTORS = ["/feed", "/colleagues", "/write", "/notices", "/me"]
+DOCTORS = ["/feed", "/search", "/write", "/notices", "/me"]
 
 
 @pytest.fixture

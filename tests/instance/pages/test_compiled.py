@@ -18,7 +18,7 @@ from instance.views import cards
 OPEN = ("/", "/sign-in", "/help")
 PAGES = (
     *("/federation", "/help", "/privacy", "/accessibility", "/feed?tab=all", "/feed?before=1-0", "/write"),
-    *("/colleagues", "/colleagues/followers", "/notices", "/me", "/doctors/marie", "/posts/nope"),
+    *("/search", "/colleagues", "/colleagues/followers", "/notices", "/me", "/doctors/marie", "/posts/nope"),
 )
 TEMPLATES = sorted(rendering.environment("en", "FR").list_templates())
 

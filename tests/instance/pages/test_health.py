@@ -21,7 +21,8 @@ from instance.commands import backup
 from instance.figures import FIGURES, HOUR, PREFIX, State
 from instance.ops import OpsApp
 from instance.services import backups, health_days
-from instance.storage import QUERIES
+from instance.storage import QUERIES, SCHEMA
+from instance.storage.migrate import read_migrations
 from instance.storage.queries import Queries
 from instance.views import administration, health
 from tests.instance.pages.alarming import alarm
@@ -200,9 +201,8 @@ async def test_what_is_missing_is_no_day(desk: Desk) -> None:
 def test_no_look_walks_through_what_there_ever_was(query: Any) -> None:
     """Each statement searches an index, or walks one that holds what is open alone; the queue is counted beside its rows."""
     db = sqlite3.connect(":memory:")
-    for path in sorted((QUERIES.parent / "schema").glob("*.sql")):
-        if not path.name.endswith(".postgres.sql"):
-            db.executescript(path.read_text("utf-8"))
+    for migration in read_migrations(SCHEMA, "sqlite"):
+        db.executescript(migration.script)
     plan = [row[3] for row in db.execute("explain query plan " + query.text, [1] * len(query.names))]
     through = [step for step in plan if re.match(r"(SCAN|SEARCH)", step) and not _is_bounded(step)]
 

@@ -21,6 +21,7 @@ PUBLIC = ("/", "/sign-in", "/recover", "/recover/team", "/federation", "/help", 
 INNER = (
     "/feed",
     "/write",
+    "/search",
     "/colleagues",
     "/notices",
     "/doctors/marie",

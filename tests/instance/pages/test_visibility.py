@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from instance.services.errors import Missing
-from instance.storage import QUERIES, open_store
+from instance.storage import QUERIES, SCHEMA, open_store
+from instance.storage.migrate import read_migrations
 from instance.storage.queries import Queries
 from instance.views import doctors, feed, notices, thread
 from tests.instance.pages.rows import DE, NOW, Rows
@@ -173,9 +174,8 @@ def test_feeds_walk_an_index(name, tmp_path):
     import sqlite3
 
     db = sqlite3.connect(":memory:")
-    for path in sorted((QUERIES.parent / "schema").glob("*.sql")):
-        if not path.name.endswith(".postgres.sql"):
-            db.executescript(path.read_text("utf-8"))
+    for migration in read_migrations(SCHEMA, "sqlite"):
+        db.executescript(migration.script)
     query = Queries(QUERIES, "sqlite")[name]
     plan = [row[3] for row in db.execute("explain query plan " + query.text, [1] * len(query.names))]
 

@@ -75,6 +75,7 @@ from instance.views import (
     messages,
 )
 from instance.views import pairing as pairing_view
+from instance.views import search as search_view
 from instance.views import siblings as siblings_view
 from verification import audit
 from verification.acts import Notice
@@ -107,6 +108,7 @@ FAMILIES: dict[str, Iterable[str]] = {
         "application",
         "feed",
         "colleagues",
+        "search",
         "write",
         "notices",
         "me",
@@ -137,6 +139,10 @@ FAMILIES: dict[str, Iterable[str]] = {
     "proof_level.": [assurance.value for assurance in Assurance],
     "contact.may_": ["follow", "name"],
     "contact.who_": contact.WHO,
+    "search.": search_view.THINGS,
+    "search.more.": search_view.THINGS,
+    "people.": ["followers", "following", "blocked"],
+    "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
     "administration.tab.": [name for name, _ in administration.TABS],
