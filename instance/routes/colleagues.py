@@ -10,9 +10,10 @@ from quart.typing import ResponseReturnValue
 
 from federation.errors import Refused
 from instance.routes import guard, shell
-from instance.routes.forms import lines, specialty_choices, text_of
+from instance.routes.forms import lines, text_of
 from instance.services.errors import Missing, Rejected
 from instance.views import cards, doctors, feed
+from instance.views.choices import specialty_choices
 from instance.views.feed_page import countries
 from instance.views.marks import moment
 from verification import names, specialties
