@@ -16,6 +16,7 @@ not exists (select 1 from doctor_specialties od
 p.kind = 'question' and p.first_answer_at is not null and {{first_answer_seen}} is not null
 
 -- name: page
+-- A part is looked at only where those before it do not fill the page.
 with mine as (
     select * from ({{waiting}} p.specialty_1 = ({{own_specialty_after}} 0) {{newest_first}} limit :count) as first
     union all
@@ -37,11 +38,12 @@ with mine as (
 others as (
     select p.uri as post, 2 as part, p.sort_at, p.slug from posts p
     where {{open}} and (p.sort_at, p.slug) < (:second_at, :second_slug) and {{in_feed}} and {{of_others}}
-    {{newest_first}} limit :count),
+    {{newest_first}} limit case when (select count(distinct post) from mine) < :count then :count else 0 end),
 answered as (
     select p.uri as post, 3 as part, p.sort_at, p.slug from posts p
     where {{answered}} and (p.sort_at, p.slug) < (:third_at, :third_slug) and {{in_feed}}
-    {{newest_first}} limit :count),
+    {{newest_first}} limit case
+        when (select count(distinct post) from mine) + (select count(*) from others) < :count then :count else 0 end),
 merged as (select * from mine union select * from others union select * from answered),
 picked as (select post, part from merged order by part, sort_at desc, slug desc limit :count)
 select {{listed}}, picked.part from picked cross join posts p cross join doctors a
@@ -53,7 +55,15 @@ select p.uri as post, 1 as part, p.sort_at, p.slug from posts p
 where {{open}} and (p.sort_at, p.slug) > (:first_at, :first_slug) and {{in_feed}} and
 
 -- name: page_newer
-with mine as (
+with answered as (
+    select p.uri as post, 3 as part, p.sort_at, p.slug from posts p
+    where {{answered}} and (p.sort_at, p.slug) > (:third_at, :third_slug) and {{in_feed}}
+    {{oldest_first}} limit :count),
+others as (
+    select p.uri as post, 2 as part, p.sort_at, p.slug from posts p
+    where {{open}} and (p.sort_at, p.slug) > (:second_at, :second_slug) and {{in_feed}} and {{of_others}}
+    {{oldest_first}} limit case when (select count(*) from answered) < :count then :count else 0 end),
+mine as (
     select * from ({{waiting_newer}} p.specialty_1 = ({{own_specialty_after}} 0) {{oldest_first}} limit :count) as first
     union all
     select * from ({{waiting_newer}} p.specialty_2 = ({{own_specialty_after}} 0) {{oldest_first}} limit :count) as second
@@ -71,14 +81,6 @@ with mine as (
     select * from ({{waiting_newer}} p.specialty_2 = ({{own_specialty_after}} 2) {{oldest_first}} limit :count) as second
     union all
     select * from ({{waiting_newer}} p.specialty_3 = ({{own_specialty_after}} 2) {{oldest_first}} limit :count) as third),
-others as (
-    select p.uri as post, 2 as part, p.sort_at, p.slug from posts p
-    where {{open}} and (p.sort_at, p.slug) > (:second_at, :second_slug) and {{in_feed}} and {{of_others}}
-    {{oldest_first}} limit :count),
-answered as (
-    select p.uri as post, 3 as part, p.sort_at, p.slug from posts p
-    where {{answered}} and (p.sort_at, p.slug) > (:third_at, :third_slug) and {{in_feed}}
-    {{oldest_first}} limit :count),
 merged as (select * from mine union select * from others union select * from answered),
 picked as (select post, part from merged order by part desc, sort_at, slug limit :count)
 select {{listed}}, picked.part from picked cross join posts p cross join doctors a
