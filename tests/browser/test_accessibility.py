@@ -18,6 +18,7 @@ OUTER = (
 )  # fmt: skip
 INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
+    *("/feed?tab=questions", "/feed?tab=all&specialty=cardiology&solved=no", "/write?kind=question"),
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
     *(
         "/notices",

@@ -262,6 +262,63 @@ async def test_a_hidden_answer_is_told_to_nobody(store: Store) -> None:
     assert [] == await listed(store)
 
 
+async def test_the_first_answer_goes_and_comes_with_an_instance(store: Store, address: str) -> None:
+    """Answers of an instance that is hidden are no first answers; when it is back they are again."""
+    abroad = "https://de.example/doctors/berta"
+
+    async def meet(tx: Transaction) -> None:
+        await add_doctor(tx, abroad)
+
+    await store.write(meet)
+    await written(store, "Q1", 0)
+    await answered(store, "Q1", PAUL, 50)
+    await change(
+        address,
+        "insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then,"
+        f" published_at, received_at) values ('https://de.example/c', 'DC', 'https://de.example', 0, '{uri_of('Q1')}',"
+        f" '{uri_of('Q1')}', '{abroad}', '', 'de', 'specialist', {to_ms(NOON) + 5 * MINUTE}, 0)",
+    )
+    farewell = {"origin": "https://de.example", "actor": "a", "name": "n", "country": "DE", "inbox": "i", "now": 0,
+                "speaks_rfc9421": 0, "proposed_by": "p", "confirmed_by": "c", "words_until": 0, "erasures_until": 0,
+                "cause": "expelled"}  # fmt: skip
+    await run(store, "farewells.add", **farewell)
+    found = []
+    for fate, seen in (("kept", "labelled"), ("hidden", "kept"), ("kept", "hidden")):
+        await run(store, "farewells.set_fate", origin="https://de.example", fate=fate, seen=seen, now=0)
+        await run(store, "farewells.count_answers", origin="https://de.example")
+        found += [card.answered_after for card in (await feed.home(store, READER, tab="questions")).cards]
+
+    assert [5 * MINUTE, 50 * MINUTE, 5 * MINUTE] == found
+
+
+async def test_an_answer_may_be_here_before_its_question(store: Store) -> None:
+    """What a sibling's post finds here already counts, but for its author's own words."""
+    asker = "https://de.example/doctors/berta"
+
+    async def meet(tx: Transaction) -> None:
+        await add_doctor(tx, asker)
+        for number, (by, minute) in enumerate(((asker, 1), (PAUL, 9), (ANNA, 7))):
+            await tx.run(
+                "comments.add", uri=f"{HERE}/comments/E{number}", slug=f"E{number}", origin=HERE, post=uri_of("Q1"),
+                parent=uri_of("Q1"), author=by, content="<p>Text.</p>", source="", language="en",
+                role_then="specialist", now=to_ms(NOON) + minute * MINUTE,
+            )  # fmt: skip
+        at = to_ms(NOON)
+        await tx.run(
+            "apply.add_post", uri=uri_of("Q1"), slug="Q1", origin="https://de.example", author=asker, kind="question",
+            title="Q1", content="<p>Text.</p>", language="en", specialties='["cardiology"]', audience="federation",
+            role_then="specialist", context="", facts="{}", published_at=at, updated_at=None, now=at, sort_at=at,
+        )  # fmt: skip
+
+    await store.write(meet)
+    (before,) = (await feed.home(store, READER, tab="questions")).cards
+    for by, minute in ((asker, 2), (PAUL, 3), (ANNA, 12)):
+        await run(store, "apply.answered", post=uri_of("Q1"), author=by, at=to_ms(NOON) + minute * MINUTE)
+    (after,) = (await feed.home(store, READER, tab="questions")).cards
+
+    assert [7 * MINUTE, 3 * MINUTE] == [before.answered_after, after.answered_after]
+
+
 # ── who is asked ──
 
 

@@ -196,7 +196,7 @@ async def test_a_country_that_is_none_is_refused(town: Network, country: Any) ->
 
 
 async def test_the_first_answer_is_the_same_everywhere(town: Network) -> None:
-    """Given abroad, given before the post came, withdrawn: both instances tell the same time, or that it still waits."""
+    """Given abroad, followed by another, withdrawn: both instances tell the same time, or that it still waits."""
     marie, paul, anna = (
         await town["fr"].doctor("marie"),
         await town["fr"].doctor("paul"),
