@@ -1,5 +1,5 @@
 // What has come since the feed was opened is announced, and shown when the reader asks for it. Without this file a link
-// does the same. And the way back from a post leads to the page of the feed it was opened from.
+// does the same.
 
 const MILLISECONDS_BETWEEN_LOOKS = 60000;
 const MOST = 20;
@@ -29,18 +29,6 @@ export async function look() {
   }
 }
 
-// No content is kept: only the address of the list, for this tab, until it is closed.
-function remember() {
-  try {
-    if (arrived || location.pathname === "/feed") sessionStorage.setItem("feed", location.pathname + location.search);
-    const back = document.querySelector("[data-back]"), left = sessionStorage.getItem("feed");
-    if (back && left?.startsWith("/feed")) back.href = left + back.hash;
-  } catch {
-    // Storage is closed: the server's own way back stands.
-  }
-}
-
-remember();
 if (arrived) {
   setInterval(look, MILLISECONDS_BETWEEN_LOOKS);
   document.addEventListener("visibilitychange", look);

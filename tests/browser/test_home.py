@@ -113,7 +113,7 @@ async def test_the_way_back_leads_to_where_one_was(home: Shown) -> None:
         restored = page.url
         await page.locator(f"#{card} .card-title a").click()
         await page.wait_for_url("**/posts/**")
-        back = page.locator("[data-back]")
+        back = page.locator(".way-back")
         await back.press("Enter")
         await page.wait_for_url(f"**#{card}")
         box = await page.locator(f"#{card}").bounding_box()

@@ -208,8 +208,8 @@ async def test_the_way_back_leads_to_the_card(people) -> None:
     post, other = await visitor.text(f"/posts/{slug}"), await author.text(f"/posts/{slug}")
 
     assert f'id="p-{slug}"' in feed_page
-    assert f'href="/feed?tab=all&amp;kind=case#p-{slug}" data-back' in post
-    assert f'href="/feed#p-{slug}" data-back' in other
+    assert f'href="/feed?tab=all&amp;kind=case#p-{slug}" class="way-back"' in post
+    assert f'href="/feed#p-{slug}" class="way-back"' in other
 
 
 def test_the_places_in_memory_are_bounded() -> None:
