@@ -213,6 +213,7 @@ def read_post(node: Node) -> Post:
         clinical_summary=_opaque(node, "clinicalSummary"),
         consent=_opaque(node, "consent"),
         screening=_opaque(node, "screening"),
+        asked_country=_matching(node, "askedCountry", _COUNTRY) if one(node.get("askedCountry")) else "",
         source=_line(node, "source"),
         doi=_line(node, "doi"),
         event=_line(node, "event"),

@@ -138,6 +138,7 @@ def _post(word: Post) -> _Node:
             "clinicalSummary": word.clinical_summary,
             "consent": word.consent,
             "screening": word.screening,
+            "askedCountry": word.asked_country or None,
             "source": word.source or None,
             "doi": word.doi or None,
             "event": word.event or None,

@@ -148,6 +148,8 @@ class Post(Thing, frozen=True, kw_only=True):
     clinical_summary: Json = None
     consent: Json = None
     screening: Json = None
+    #: Of a question: the country whose doctors it asks (ISO 3166-1, two letters); none: those of its specialties.
+    asked_country: str = ""
     #: Where a report comes from.
     source: str = ""
     doi: str = ""

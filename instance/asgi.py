@@ -147,6 +147,8 @@ class FederationApp:
             case "feed", []:
                 if not await self._feed.page(scope, send, query, message.headers.get("accept-language", "")):
                     await self._page(scope, receive, send)
+            case "feed", ["new"]:
+                await self._feed.news(scope, send, query)
             case "inbox", []:
                 raise MethodNotAllowed("POST")  # G4: a shared inbox shows nothing
             case "siblings", [host, "refusals"]:

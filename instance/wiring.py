@@ -21,7 +21,9 @@ from instance.config import Config
 from instance.ids import begin_after
 from instance.metrics import Metrics
 from instance.own_keys import MakeRsa, OwnKeys
+from instance.services.asking import Waiting
 from instance.services.passwords import HashPassword, hash_password
+from instance.services.visits import Visits
 from instance.storage import open_store
 from instance.storage.store import Store
 from instance.times import system_clock
@@ -146,11 +148,13 @@ class Node:
         self.shared_inbox = Uri.parse(config.origin + "/inbox")
         self.wake, self.uploads = Wake(), Uploads()
         self.metrics = Metrics()
+        self.visits, self.waiting = Visits(self), Waiting(self)
         self.log = log.get(origin=config.origin)
 
     async def close(self) -> None:
         """Stop what runs, then let go of connections and rows, in that order."""
         await self.workers.stop()
+        await self.visits.stop()
         await self.sets.stop()
         await self.allowlist.stop()
         await self.audit.flush()

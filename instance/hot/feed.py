@@ -71,6 +71,22 @@ class HomeFeed:
         page = await Asked.read(query).page(self._node, session.doctor_uri)
         await self._answers.document(scope, send, feed_json(page, moment(self._node)), JSON)
 
+    async def news(self, scope: Mapping[str, Any], send: Any, query: str) -> None:
+        """Answer how many posts have come since (`{"new": 3}`), or with the code for which that is not said.
+
+        A page asks this by itself, with nobody before it: asking keeps no session alive.
+        """
+        token = _cookies(scope).get(self._session_cookie, "")
+        session = await self._node.people.session(token, used=False) if token else None
+        if session is None or session.doctor_uri is None:
+            await self._answers.problem(scope, send, 401, "not_signed_in")
+            return
+        if session.closed is not None:
+            await self._answers.problem(scope, send, 403, session.closed.value)
+            return
+        number = await Asked.read(query).how_many_new(self._node, session.doctor_uri)
+        await self._answers.document(scope, send, b'{"new":%d}' % number, JSON)
+
     async def _session(self, cookies: Mapping[str, str]) -> Session | None:
         token = cookies.get(self._session_cookie, "")
         session = await self._node.people.session(token) if token else None

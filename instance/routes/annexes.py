@@ -9,11 +9,12 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.application import own, show, without_document
-from instance.routes.forms import Mistake, specialty_choices, text_of, version_seen
+from instance.routes.forms import Mistake, text_of, version_seen
 from instance.services.errors import Missing, Rejected
 from instance.services.joining import applicant
 from instance.views import annexes as view
 from instance.views import application
+from instance.views.choices import specialty_choices
 from verification.dossier import Role
 from verification.moves import AnnexKind
 

@@ -11,9 +11,10 @@ from quart.typing import ResponseReturnValue
 
 from instance.routes import guard, shell
 from instance.routes.contact import find_address
-from instance.routes.forms import SPOKEN, lines, specialty_choices, spoken_choices, text_of
+from instance.routes.forms import SPOKEN, lines, spoken_choices, text_of
 from instance.services.errors import Missing
 from instance.views import cards, doctors, feed, lists
+from instance.views.choices import specialty_choices
 from instance.views.feed_page import countries
 from instance.views.marks import moment
 from verification import names, specialties

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ from quart import request
 
 from instance.i18n import CONTENT_LANGUAGES, catalogue
 from instance.services.errors import Rejected
-from verification import specialties
+from instance.views.choices import place
 
 #: What doctors can say they speak: the content languages, and those in which patients most often have to be understood.
 SPOKEN: Final = (
@@ -40,7 +39,11 @@ class PostForm(Struct, frozen=True, kw_only=True):
     language: str = ""
     audience: str = "federation"
     named: str = ""
+    #: Of a question: the country it asks; empty for its specialties.
+    asked_country: str = ""
     form_key: str = ""
+    #: Whether it was said that this is to be a question, or is not (asking.calls).
+    offered: str = ""
     #: Of an edit: the time of the version it was made from, as the form brings it.
     seen: str = ""
 
@@ -75,6 +78,8 @@ async def post_form() -> PostForm:
         language=form.get("language", ""),
         audience=form.get("audience", ""),
         named=form.get("named", ""),
+        asked_country=form.get("asked_country", ""),
+        offered=form.get("offered", ""),
         form_key=form.get("form_key", ""),
         seen=form.get("seen", ""),
     )
@@ -121,21 +126,10 @@ def spoken_choices(language: str, kept: tuple[str, ...]) -> tuple[list[tuple[str
     near = dict.fromkeys((*CONTENT_LANGUAGES, *kept))
     rest = [code for code in SPOKEN if code not in near]
     first, more = (
-        sorted(((code, words.language_name(code)) for code in codes), key=lambda pair: _place(pair[1]))
+        sorted(((code, words.language_name(code)) for code in codes), key=lambda pair: place(pair[1]))
         for codes in (near, rest)
     )
     return first, more
-
-
-def specialty_choices(language: str) -> list[tuple[str, str]]:
-    """Every specialty by its name in this language."""
-    names = ((item.slug, item.name(language)) for item in specialties.all())
-    return sorted(names, key=lambda pair: _place(pair[1]))
-
-
-def _place(name: str) -> str:
-    """Where a name stands in a list: É beside E, not behind Z."""
-    return "".join(sign for sign in unicodedata.normalize("NFKD", name) if not unicodedata.combining(sign)).casefold()
 
 
 async def text_of(name: str) -> str:

@@ -10,10 +10,11 @@ from msgspec import Struct
 from quart import request
 
 from instance.routes import guard
-from instance.routes.forms import lines, specialty_choices, spoken_choices
+from instance.routes.forms import lines, spoken_choices
 from instance.services.dossiers.admitting import handle_of
 from instance.services.dossiers.values import File, NewApplication
 from instance.services.errors import Rejected
+from instance.views.choices import specialty_choices
 
 #: Nobody is a doctor younger, and nobody applies older; what lies beyond is a slip of the finger.
 YOUNGEST: Final = 18

@@ -62,6 +62,7 @@ async def post_page(
         here="post",
         thread=shown,
         post=shown.post,
+        feed_left=node.visits.left(reader.uri),
         arrivals=await arrivals.of_post(node, shown.post) if shown.post.own else [],
         may_comment=guard.allows(Action.COMMENT),
         may_recommend=guard.allows(Action.RECOMMEND) and not shown.post.own and shown.post.audience != "named",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec.structs import replace
-from quart import Blueprint
+from quart import Blueprint, request
 from quart.typing import ResponseReturnValue
 
 from federation.allowlist import Direction
@@ -19,12 +19,14 @@ from instance.routes.forms import (
     languages_offered,
     mistake,
     post_form,
-    specialty_choices,
     version_seen,
 )
+from instance.services import asking
 from instance.services.drafts import PostDraft, narrows
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
+from instance.views.choices import specialty_choices
+from instance.views.feed_page import countries
 from verification.standing import Action
 
 routes = Blueprint("write", __name__)
@@ -37,15 +39,21 @@ async def form(_reader: guard.Reader) -> ResponseReturnValue:
     """Show an empty form, with the doctor's own specialty chosen."""
     reader, node = guard.require(Action.POST), guard.node()
     own = guard.own_specialties(reader)
-    empty = PostForm(specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()))
+    wanted = request.args.get("kind", "")
+    kind = wanted if wanted in tuple(PostKind) else PostKind.CASE.value
+    empty = PostForm(kind=kind, specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()))
     return await _page("write.html", empty, ())
 
 
 @routes.post("/write")
 @guard.doctor_required
 async def publish(_reader: guard.Reader) -> ResponseReturnValue:
-    """Publish a post; the same form sent twice is one post."""
+    """Publish a post; the same form sent twice is one post. What calls on colleagues is offered to be a question."""
     reader, typed = guard.require(Action.POST), await post_form()
+    if typed.offered == PostKind.QUESTION:
+        typed = replace(typed, kind=PostKind.QUESTION.value)
+    elif not typed.offered and typed.kind != PostKind.QUESTION and asking.calls(typed.title, typed.text):
+        return await _page("write.html", typed, (), offer=True)
     try:
         slug = await guard.node().publishing.publish(reader.uri, draft_of(typed))
     except Rejected as error:
@@ -69,6 +77,7 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         language=post.language,
         audience=post.audience,
         named=", ".join(row["address"] for row in named),
+        asked_country=post.asked_country,
         seen=str(post.updated_at or 0),
     )
     return await _edit_page(post, typed)
@@ -109,6 +118,7 @@ def draft_of(typed: PostForm) -> PostDraft:
         audience=typed.audience,
         language=typed.language,
         named=tuple(typed.addresses()),
+        asked_country=typed.asked_country,
         form_key=typed.form_key,
     )
 
@@ -124,6 +134,8 @@ async def _page(
     mistakes: tuple[Mistake, ...],
     status: int = 200,
     audiences: Sequence[str] = tuple(Audience),
+    *,
+    offer: bool = False,
     **values: Any,
 ) -> ResponseReturnValue:
     reached = guard.node().allowlist().open_to(Direction.OUT)
@@ -136,6 +148,8 @@ async def _page(
         kinds=[kind.value for kind in PostKind],
         home_kinds=[kind.value for kind in PostKind if kind not in FEDERATING_KINDS],
         audiences=audiences,
+        offer=offer,
+        asked_countries=countries(guard.node()),
         reached=sorted({sibling.country for sibling in reached} | {guard.node().config.country}),
         alone=not reached,
         specialty_fields=SPECIALTY_FIELDS,

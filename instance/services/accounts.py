@@ -167,19 +167,22 @@ class Accounts:
             raise Missing()
         return await self._open_session(account, account["login"], "", device, enrols=enrols)
 
-    async def session(self, token: str) -> Session | None:
-        """Return who holds the token of a whole session; None for every other, as for one that is not there."""
-        found = await self.entered(token)
+    async def session(self, token: str, *, used: bool = True) -> Session | None:
+        """Return who holds the token of a whole session; None for every other, as for one that is not there.
+
+        Where it is not `used` by anybody, as by a page that asks by itself, it grows idle all the same.
+        """
+        found = await self.entered(token, used=used)
         return found if found is not None and found.stage is Stage.WHOLE else None
 
-    async def entered(self, token: str) -> Session | None:
+    async def entered(self, token: str, *, used: bool = True) -> Session | None:
         """Return who holds the token, at whatever stage; None where it is unknown, idle too long, or past its end."""
         key = _hashed(token)
         row = await self._store.known("sessions.by_token", token=key)
         now = self._node.clock()
         if row is None or not _alive(row, now):
             return None
-        if now - from_ms(row["last_seen_at"]) >= _TOUCH_AFTER:
+        if used and now - from_ms(row["last_seen_at"]) >= _TOUCH_AFTER:
             # Reading goes on where nothing can be written.
             with suppress(StorageUnavailable):
                 await self._run("sessions.touch", token=key, now=to_ms(now))

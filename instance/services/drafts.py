@@ -17,7 +17,7 @@ from instance.text import is_empty, one_line, to_html
 CODES: Final = (
     "bad_kind", "title_missing", "title_too_long", "text_missing", "text_too_long", "bad_specialties",
     "bad_audience", "bad_language", "kind_not_federated", "named_missing", "named_unknown", "named_closed",
-    "too_many_named", "audience_widened", "named_apart",
+    "too_many_named", "audience_widened", "named_apart", "bad_asked_country", "asked_outside",
 )  # fmt: skip
 
 MAX_TITLE: Final = 200
@@ -26,6 +26,7 @@ MAX_CONTENT: Final = 65_536
 #: Siblings take 50 mentions; the author of the thread is mentioned too.
 MAX_NAMED: Final = 49
 _LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
+_COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +39,10 @@ class PostDraft:
     specialties: tuple[str, ...]
     audience: str
     language: str
+    #: Of a question for others, the colleagues it asks openly.
     named: tuple[str, ...] = ()
+    #: Of a question: the country whose doctors it asks; without one, those of its specialties.
+    asked_country: str = ""
     #: A form sent twice carries the same key and is carried out once.
     form_key: str = ""
 
@@ -64,11 +68,13 @@ class CheckedPost:
     specialties: tuple[str, ...]
     audience: Audience
     language: str
+    #: Those it is for, or (of a question for others too) asks openly.
     named: tuple[Row, ...]
+    asked_country: str = ""
 
     @property
     def named_uris(self) -> tuple[Uri, ...]:
-        """The doctors it is for, in the order of their addresses."""
+        """The doctors it is for or asks, in the order of their addresses."""
         return tuple(sorted(Uri.parse(row["uri"]) for row in self.named))
 
     @property
@@ -89,12 +95,14 @@ def check_post(draft: PostDraft, named: Iterable[Row], opened: Collection[PostKi
         raise Rejected("title_too_long", "title")
     content = check_text(draft.text)
     check_specialties(draft.specialties)
-    people = tuple(named) if audience is Audience.NAMED else ()
+    asks = kind is PostKind.QUESTION
+    people = tuple(named) if asks or audience is Audience.NAMED else ()
     if audience is Audience.NAMED and not people:
         raise Rejected("named_missing", "named")
     return CheckedPost(
         kind=kind, title=title, source=draft.text, content=content, specialties=draft.specialties, audience=audience,
         language=check_language(draft.language), named=people,
+        asked_country=_country(draft.asked_country) if asks and audience is not Audience.NAMED else "",
     )  # fmt: skip
 
 
@@ -137,6 +145,12 @@ def _kind(text: str) -> PostKind:
         return PostKind(text)
     except ValueError:
         raise Rejected("bad_kind", "kind") from None
+
+
+def _country(text: str) -> str:
+    if text and not _COUNTRY.match(text):
+        raise Rejected("bad_asked_country", "asked_country")
+    return text
 
 
 def _audience(text: str) -> Audience:

@@ -11,11 +11,13 @@ import orjson
 from federation import audience
 from federation.errors import AudienceWidened, KindNotFederated, Malformed, NotTheOwner, NotVisible
 from federation.uri import Uri
-from federation.vocabulary import Audience, Comment, Post
+from federation.vocabulary import Audience, Comment, Post, PostKind
 from instance.ids import new_ulid
-from instance.services import circles, sending
+from instance.services import asking, circles, sending
+from instance.services.asking import Asking
 from instance.services.effects import (
     ANSWER,
+    ASKED,
     MENTION,
     NAMED,
     REPLY,
@@ -59,6 +61,8 @@ class PostEffects:
         if values["audience"] != Audience.FEDERATION:
             await tx.run("apply.drop_recommendations_outside", post=post.id)
         await self._index_post(tx, into, post, values["audience"])
+        if post.kind is PostKind.QUESTION:
+            await self._ask(tx, into, post, values["audience"])
         if added is None or added["answers"]:
             await self._drop_outsiders(tx, post)
 
@@ -97,6 +101,7 @@ class PostEffects:
         await tx.run("apply.drop_post_specialties", post=post.id)
         await tx.run("apply.drop_mentions", object=post.id)
         await self._index_post(tx, into, post, values["audience"])
+        await self._ask(tx, into, post, values["audience"])
 
     def _post_values(self, into: Incoming, post: Post) -> dict[str, Any]:
         if into.author is None:
@@ -114,16 +119,24 @@ class PostEffects:
         }  # fmt: skip
 
     async def _index_post(self, tx: Transaction, into: Incoming, post: Post, reach: str) -> None:
-        """Make the post findable by specialty, and remember and tell those it names."""
+        """Make the post findable by specialty, and remember and tell those it names, or (a question) asks by name."""
         for slug in post.specialties:
             await tx.run("apply.add_post_specialty", post=post.id, specialty=slug)
-        if reach != Audience.NAMED:
+        if reach != Audience.NAMED and post.kind is not PostKind.QUESTION:
             return
-        for doctor in _named(post):
+        named, kind = (_named(post), NAMED) if reach == Audience.NAMED else (_mentioned(post), ASKED)
+        for doctor in named:
             await tx.run("apply.add_mention", object=post.id, doctor=doctor)
-        kept = await tx.one("apply.post", uri=post.id)
+        kept = await tx.one("apply.post", uri=post.id) if named else None
         if kept is not None:
-            await notify(tx, into, self._ours(_named(post)), NAMED, post=kept["slug"], about=post.id)
+            await notify(tx, into, self._ours(named), kind, post=kept["slug"], about=post.id)
+
+    async def _ask(self, tx: Transaction, into: Incoming, post: Post, reach: str) -> None:
+        asked = Asking(
+            uri=post.id, kind=post.kind.value, audience=reach, specialties=post.specialties,
+            country=post.asked_country, published=post.published,
+        )  # fmt: skip
+        await asking.ask(tx, asked, into.now)
 
     # ── comments ──
 
@@ -154,7 +167,7 @@ class PostEffects:
             await tx.run("apply.add_mention", object=comment.id, doctor=doctor)
         if post is None:
             return
-        await tx.run("apply.answered", post=comment.context, at=to_ms(comment.published))
+        await tx.run("apply.answered", post=comment.context, author=comment.author, at=to_ms(comment.published))
         await self._tell_thread(tx, into, comment, post)
         await self._forwarding.pass_on(tx, into, post, effects)
 
@@ -285,9 +298,9 @@ def _named(post: Post) -> tuple[Uri, ...]:
     return tuple(dict.fromkeys(uri for uri in (*post.to, *post.cc) if uri != post.author))
 
 
-def _mentioned(comment: Comment) -> tuple[Uri, ...]:
-    """Those a comment mentions, without its author (ActivityPub section 7.1: leave the actor out)."""
-    return tuple(dict.fromkeys(m.href for m in comment.mentions if m.href != comment.author))
+def _mentioned(word: Post | Comment) -> tuple[Uri, ...]:
+    """Those a comment mentions or a question asks, without its author (ActivityPub section 7.1: leave it out)."""
+    return tuple(dict.fromkeys(m.href for m in word.mentions if m.href != word.author))
 
 
 def _is_newer(thing: Post | Comment, before: Row) -> bool:

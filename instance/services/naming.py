@@ -1,4 +1,7 @@
-"""Whom a post for named doctors names: found by address, in good standing, in reach, and on terms with its author."""
+"""Whom a post for named doctors, or a question, names.
+
+Found by address, in good standing, in reach, and on terms with its author.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from typing import TYPE_CHECKING
 from federation.allowlist import Direction
 from federation.errors import Refused
 from federation.sibling_sets import Passage
-from federation.vocabulary import Audience
+from federation.vocabulary import Audience, PostKind
 from instance.services import contact, drafts
 from instance.services.drafts import PostDraft
 from instance.services.errors import Rejected
@@ -23,7 +26,7 @@ async def named(node: Node, draft: PostDraft, author: Row, already: Collection[s
 
     `already` are those an earlier version named.
     """
-    if draft.audience != Audience.NAMED:
+    if draft.audience != Audience.NAMED and draft.kind != PostKind.QUESTION:
         return ()
     addresses = tuple(dict.fromkeys(draft.named))
     if len(addresses) > drafts.MAX_NAMED:
@@ -35,7 +38,9 @@ async def named(node: Node, draft: PostDraft, author: Row, already: Collection[s
         if row["uri"] not in already and not await contact.may_name(node.store, row["uri"], author["uri"]):
             raise Rejected("named_closed", "named")
         _require_reach(node, row, draft.kind)
-    _require_together(node, {row["origin"] for row in others.values()})
+        await _require_inside(node, draft.audience, author["uri"], row)
+    if draft.audience == Audience.NAMED:
+        _require_together(node, {row["origin"] for row in others.values()})
     return tuple(others.values())
 
 
@@ -72,6 +77,16 @@ def _require_reach(node: Node, row: Row, kind: str) -> None:
         raise Rejected("sibling_closed", "named")
     if kind not in sibling.kinds_out:
         raise Rejected("kind_not_federated", "audience")
+
+
+async def _require_inside(node: Node, audience: str, author: str, row: Row) -> None:
+    """Raise where a question asks somebody who could not read it: nobody is told of what is closed to them."""
+    if audience == Audience.NATIONAL and not row["local"]:
+        raise Rejected("asked_outside", "named")
+    if audience == Audience.COLLEAGUES:
+        found = await node.store.one("follows.get", follower=row["uri"], followee=author)
+        if found is None or found["state"] != "accepted":
+            raise Rejected("asked_outside", "named")
 
 
 def _require_together(node: Node, origins: set[str]) -> None:

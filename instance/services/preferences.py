@@ -13,5 +13,6 @@ async def mark_read(store: Store, doctor: str, now: datetime) -> None:
 
     async def work(tx: Transaction) -> None:
         await tx.run("preferences.mark_read", doctor=doctor, now=to_ms(now))
+        await tx.run("askings.mark_read", doctor=doctor, now=to_ms(now))
 
     await store.write(work)

@@ -18,7 +18,8 @@ from federation.delivery import Priority
 from federation.uri import Uri
 from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
 from instance.ids import new_ulid
-from instance.services import acting, drafts, effects, naming, notices, reactions, sending, standings
+from instance.services import acting, asking, drafts, effects, naming, notices, reactions, sending, standings
+from instance.services.asking import Asking
 from instance.services.circles import Circles
 from instance.services.comments import Comments
 from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
@@ -59,6 +60,7 @@ class Publishing(Comments, Reactions):
         if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
             return acting.same(made, await self._node.store.one("posts.by_slug", slug=made), draft.text)
         checked = drafts.check_post(draft, await naming.named(self._node, draft, author), self._opened())
+        self._require_readers(checked)
         slug = new_ulid(self._node.clock())
         post = self._post(author, slug, checked, self._node.clock())
         targets = await self._targets(author, checked)
@@ -86,6 +88,7 @@ class Publishing(Comments, Reactions):
         before = await self._own_post(doctor_uri, slug)
         already = await self._named_in(before)
         after = drafts.check_post(draft, await naming.named(self._node, draft, author, already), self._opened())
+        self._require_readers(after)
         if _is_the_same(before, after, already):
             return
         acting.require_seen(before, seen)
@@ -131,7 +134,7 @@ class Publishing(Comments, Reactions):
         return Post(
             id=uri, author=Uri.parse(author["uri"]), kind=checked.kind, title=checked.title, content=checked.content,
             language=checked.language, specialties=checked.specialties, to=to, cc=cc, mentions=checked.mentions,
-            published=published, context=Uri.parse(f"{uri}/context"),
+            published=published, context=Uri.parse(f"{uri}/context"), asked_country=checked.asked_country,
         )  # fmt: skip
 
     def _addressing(self, author: Row, checked: CheckedPost) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
@@ -169,6 +172,12 @@ class Publishing(Comments, Reactions):
         return audiences.addressing(audience, Uri.parse(author["followers"]), named)[0]
 
     # ── to whom ──
+
+    def _require_readers(self, checked: CheckedPost) -> None:
+        """Raise where a question asks a country whose doctors cannot read it."""
+        national = checked.audience is Audience.NATIONAL
+        if national and checked.asked_country not in ("", self._node.config.country):
+            raise Rejected("asked_outside", "asked_country")
 
     def _opened(self) -> frozenset[PostKind]:
         """Every kind that at least one sibling takes."""
@@ -208,7 +217,8 @@ class Publishing(Comments, Reactions):
         reached = {target.origin for target in told}
         held = {row["origin"] for row in await self._node.store.all("posts.holders", object=before["uri"])}
         # Only an edit that changes whom it is for, or what kind it is, leaves somebody behind.
-        leaves = (before["audience"], before["kind"]) != (after.audience.value, after.kind.value) or after.named
+        changed = (before["audience"], before["kind"]) != (after.audience.value, after.kind.value)
+        leaves = changed or after.audience is Audience.NAMED
         dropped = sending.of_holders(self._node, held - reached) if leaves else []
         return _Mended(author, before, after, at, post, told, dropped)
 
@@ -220,8 +230,9 @@ class Publishing(Comments, Reactions):
             context=f"{uri}/context", now=now, **_columns(checked),
         )  # fmt: skip
         await self._keep_lists(tx, uri, now, checked)
-        for row in checked.named:
-            await notices.tell(self._node, tx, row["uri"], effects.NAMED, author["uri"], post=slug, about=uri)
+        await self._tell_named(tx, author, uri, checked)
+        if checked.kind is PostKind.QUESTION:
+            await self._ask(tx, uri, checked, now)
 
     async def _keep_version(self, tx: Transaction, mended: _Mended) -> None:
         before, now = mended.before, mended.at
@@ -239,6 +250,22 @@ class Publishing(Comments, Reactions):
         await tx.run("posts.drop_specialties", post=uri)
         await tx.run("posts.drop_mentions", object=uri)
         await self._keep_lists(tx, uri, before["published_at"], mended.after)
+        if mended.after.audience is not Audience.NAMED:
+            await self._tell_named(tx, mended.author, uri, mended.after)
+        await self._ask(tx, uri, mended.after, before["published_at"])
+
+    async def _tell_named(self, tx: Transaction, author: Row, uri: str, checked: CheckedPost) -> None:
+        """Tell those a post names, each once."""
+        kind, slug = effects.NAMED if checked.audience is Audience.NAMED else effects.ASKED, uri.rpartition("/")[2]
+        for row in checked.named:
+            await notices.tell(self._node, tx, row["uri"], kind, author["uri"], post=slug, about=uri)
+
+    async def _ask(self, tx: Transaction, uri: str, checked: CheckedPost, published: int) -> None:
+        asked = Asking(
+            uri=uri, kind=checked.kind.value, audience=checked.audience.value, specialties=checked.specialties,
+            country=checked.asked_country, published=from_ms(published),
+        )  # fmt: skip
+        await asking.ask(tx, asked, self._node.clock())
 
     async def _keep_lists(self, tx: Transaction, uri: str, sort_at: int, checked: CheckedPost) -> None:
         for slug in checked.specialties:
@@ -274,7 +301,7 @@ def _require_narrower(before: Row, after: CheckedPost, already: Collection[str])
 def _is_the_same(before: Row, after: CheckedPost, already: Collection[str]) -> bool:
     """Whether a version says what the one before it says, to the same people."""
     kept = all(before[name] == value for name, value in _columns(after).items())
-    return kept and (after.audience is not Audience.NAMED or set(after.named_uris) == set(already))
+    return kept and before["asked_country"] == after.asked_country and set(after.named_uris) == set(already)
 
 
 def _columns(checked: CheckedPost) -> dict[str, Any]:

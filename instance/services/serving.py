@@ -324,7 +324,7 @@ def _post(row: Row, names: list[Row]) -> Post:
         cc=cc, mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
         context=Uri.parse(row["context"]) if row["context"] else None, clinical_summary=facts.get("clinicalSummary"),
         consent=facts.get("consent"), screening=facts.get("screening"), source=facts.get("source", ""),
-        doi=facts.get("doi", ""), event=facts.get("event", ""),
+        doi=facts.get("doi", ""), event=facts.get("event", ""), asked_country=row["asked_country"],
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ _TIMES: Final = frozenset(
         "expires_at",
         "password_at", "factor_at", "confirmed_at", "used_at", "ended_at", "moved_at", "updated_at", "gone_at",
         "allotted_at", "submitted_at", "approved_at", "verified_at", "appealed_at", "decided_at", "stored_at",
-        "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at",
+        "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at", "mark_at", "seen_at",
         "changed_at",
     }
 )  # fmt: skip
@@ -86,7 +86,7 @@ SECTIONS: Final = (
     Section("blocks", "doctor", paged=True),
     Section("mutes", "doctor", paged=True), Section("contact_rules", "doctor"), Section("lists", "doctor"),
     Section("list_members", "doctor", paged=True), Section("named_by_others", "doctor", paged=True),
-    Section("notices", "doctor", paged=True), Section("reports", "doctor", paged=True),
+    Section("notices", "doctor", paged=True), Section("places", "doctor"), Section("reports", "doctor", paged=True),
 )  # fmt: skip
 WRITTEN: Final = frozenset({"posts", "comments"})
 
@@ -242,7 +242,12 @@ LEFT_OUT: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
     **dict.fromkeys(
-        ("doctor_specialties", "doctor_words", "doctor_facets", "post_specialties", "lists.folded", "search_due", "search_texts"), _DERIVED
+        (
+            "doctor_specialties", "doctor_words", "doctor_facets", "post_specialties", "lists.folded", "search_due",
+            "search_texts", "askings", "posts.specialty_1", "posts.specialty_2", "posts.specialty_3", "posts.behind_1",
+            "posts.behind_2", "posts.first_answer_at",
+        ),
+        _DERIVED,
     ),
     **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),

@@ -31,6 +31,9 @@ class PostRow(Struct, frozen=True, kw_only=True):
     published_at: int
     updated_at: int | None
     author: str
+    asked_country: str
+    first_answer_at: int | None
+    solved_at: int | None
     address: str
     name: str
     country: str
@@ -90,7 +93,7 @@ class Answer(Struct, frozen=True):
 
 
 class NamedRow(Struct, frozen=True, kw_only=True):
-    """A doctor named by a post."""
+    """A doctor named by a post, or asked by a question."""
 
     name: str
     address: str
@@ -150,7 +153,8 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
         answers = await _answers(rows, reader, slug)
         pages = max(1, -(-len(answers) // PAGE_SIZE))
         here = min(max(page, 1), pages)
-        named = await rows.all("views.named", object=found.uri) if found.audience == "named" else []
+        names = found.audience == "named" or found.kind == "question"
+        named = await rows.all("views.named", object=found.uri) if names else []
         missing = None if found.local else await rows.one("threads.missing", post=found.uri)
         return Thread(
             post=found,

@@ -20,6 +20,7 @@ OUTER = (
 INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
     "/search",
+    *("/feed?tab=questions", "/feed?tab=all&specialty=cardiology&solved=no", "/write?kind=question"),
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
     *(
         "/notices",

@@ -173,6 +173,7 @@ posts = st.builds(
     clinical_summary=opaques,
     consent=opaques,
     screening=opaques,
+    asked_country=st.sampled_from(["", "DE", "FR"]),
     source=lines,
     doi=lines,
     event=lines,

@@ -77,7 +77,15 @@ async def looks(town: Town) -> None:
     """Whatever has been kept by now, every page that shows it can be opened."""
     await town.network.settle()
     town.network.clock.move(seconds=1)
-    targets = ["/feed?tab=all", "/feed?tab=specialty", "/notices", "/colleagues?country=DE", "/api/feed?tab=all"]
+    targets = [
+        "/feed?tab=all",
+        "/feed?tab=specialty",
+        "/notices",
+        "/colleagues?country=DE",
+        "/api/feed?tab=all",
+        "/feed?tab=questions",
+        "/feed/new?tab=all&since=1-A",
+    ]
     targets.append(profile_path(town.anna, town.fr))
     for row in await rows(town.fr.node, "select slug from posts order by received_at desc limit 3"):
         targets += [f"/posts/{row['slug']}", f"/posts/{row['slug']}/history"]
@@ -91,8 +99,8 @@ async def looks(town: Town) -> None:
 PATHS = st.one_of(
     st.sampled_from(
         [
-            "/", "/inbox", "/outbox", "/actor", "/feed", "/api/feed", "/write", "/sign-in", "/sign-out", "/notices",
-            "/colleagues", "/doctors/marie", "/doctors/marie/inbox", "/doctors/marie/outbox", "/doctors/x/y/z",
+            "/", "/inbox", "/outbox", "/actor", "/feed", "/api/feed", "/feed/new", "/write", "/sign-in", "/sign-out",
+            "/notices", "/colleagues", "/doctors/marie", "/doctors/marie/inbox", "/doctors/marie/outbox", "/doctors/x/y/z",
             "/doctors/anna@de.example", "/posts/x", "/posts/x/context", "/comments/x", "/activities/x", "/nodeinfo/2.1",
             "/.well-known/webfinger", "/.well-known/webfinger?resource=acct:marie@fr.example",
             "/.well-known/webfinger?resource=%00", "/.well-known/nodeinfo", "/static/x/y", "/static/../../etc/passwd",
@@ -106,6 +114,7 @@ PATHS = st.one_of(
         lambda text: "/.well-known/webfinger?resource=" + text
     ),
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(lambda text: "/feed?" + text),
+    st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(lambda text: "/feed/new?" + text),
     st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=60).map(lambda text: "/colleagues?" + text),
 )  # fmt: skip
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "get", ""])

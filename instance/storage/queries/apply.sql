@@ -31,10 +31,11 @@ select p.uri from posts p where p.uri = :post and p.audience <> 'national' and {
 -- name: add_post
 -- Returns how many answers were here first; nothing where the post was.
 insert into posts (uri, slug, origin, local, author, kind, title, content, language, specialties, audience, role_then,
-    context, facts, published_at, updated_at, received_at, sort_at, answers, last_answer_at)
+    context, facts, published_at, updated_at, received_at, sort_at, answers, last_answer_at, first_answer_at)
 values (:uri, :slug, :origin, 0, :author, :kind, :title, :content, :language, :specialties, :audience, :role_then,
     :context, :facts, :published_at, :updated_at, :now, :sort_at,
-    (select count(*) from comments where post = :uri), (select max(published_at) from comments where post = :uri))
+    (select count(*) from comments where post = :uri), (select max(published_at) from comments where post = :uri),
+    (select min(published_at) from comments where post = :uri and author <> :author))
 on conflict do nothing returning answers;
 
 -- name: change_post
@@ -85,12 +86,16 @@ where uri = :uri and coalesce(updated_at, published_at) < :updated_at;
 
 -- name: answered
 update posts set answers = answers + 1,
-    last_answer_at = case when coalesce(last_answer_at, 0) < :at then :at else last_answer_at end
+    last_answer_at = case when coalesce(last_answer_at, 0) < :at then :at else last_answer_at end,
+    first_answer_at = case when author <> :author and coalesce(first_answer_at, :at) >= :at then :at
+        else first_answer_at end
 where uri = :post;
 
 -- name: recount
 update posts set answers = (select count(*) from comments where post = :post),
-    last_answer_at = (select max(published_at) from comments where post = :post)
+    last_answer_at = (select max(published_at) from comments where post = :post),
+    first_answer_at = (
+        select min(c.published_at) from comments c where c.post = :post and c.author <> posts.author)
 where uri = :post;
 
 -- name: drop_post

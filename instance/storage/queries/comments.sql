@@ -37,5 +37,7 @@ delete from comments where uri = :uri and local = 1;
 
 -- name: recount
 update posts set answers = (select count(*) from comments where post = :post),
-    last_answer_at = (select max(published_at) from comments where post = :post)
+    last_answer_at = (select max(published_at) from comments where post = :post),
+    first_answer_at = (
+        select min(c.published_at) from comments c where c.post = :post and c.author <> posts.author)
 where uri = :post;

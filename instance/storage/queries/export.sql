@@ -86,7 +86,7 @@ from dossiers d where d.account = :owner order by d.created_at, d.id;
 
 -- name: posts
 select p.slug, p.sort_at, p.uri, p.kind, p.title, p.source, p.content, p.language, p.specialties, p.audience,
-    p.role_then, p.context, p.facts, p.published_at, p.updated_at
+    p.role_then, p.context, p.facts, p.asked_country, p.published_at, p.updated_at
 from posts p where p.author = :owner and p.local = 1 and (p.sort_at, p.slug) < (:before_at, :before_slug)
 order by p.sort_at desc, p.slug desc limit :most;
 
@@ -171,6 +171,10 @@ select object as key, object from mentions where doctor = :owner and object > :a
 -- name: notices
 select id as key, kind, actor, post, object, at, read_at from notifications
 where doctor = :owner and id > :after order by id limit :most;
+
+-- name: places
+-- What was asked has its place too: until when notices of questions count as read.
+select place, mark_at, seen_at from reading_places where doctor = :owner order by place;
 
 -- name: reports
 select id as key, object, reason, state, at from reports

@@ -1,5 +1,6 @@
 -- Lists of posts, newest first, by a cursor over (sort_at, slug): the cost does not grow with the number of posts.
 -- A list says which posts in which version; `cards` tells what is on those that are not remembered.
+-- What ends in `_newer` is the page before: it begins above the cursor, and goes up.
 
 -- fragment: shown_author
 -- Whoever has moved was verified until then, and is not shown as somebody whose recognition was taken away.
@@ -7,11 +8,11 @@ case when a.moved_to <> '' then 'moved' else a.standing end as standing
 
 -- fragment: listed
 p.uri, p.slug, p.sort_at, p.updated_at, {{answers_seen}} as answers, {{shown_author}}, a.valid_until, a.gone_at,
-a.updated_at as author_updated_at
+a.updated_at as author_updated_at, {{first_answer_seen}} as first_answer_at, p.solved_at
 
 -- fragment: card
 {{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.role_then,
-p.published_at, a.address, a.name, a.country, a.specialties as author_specialties
+p.published_at, p.asked_country, a.address, a.name, a.country, a.specialties as author_specialties
 
 -- name: cards [sqlite]
 select {{card}} from json_each(:uris) u cross join posts p cross join doctors a
@@ -25,14 +26,35 @@ where p.uri in (select json_array_elements_text(cast(:uris as json))) and a.uri 
 (:kind = '' or p.kind = :kind)
 and (:language = '' or p.language = :language)
 and (:country = '' or exists (select 1 from doctors ca where ca.uri = p.author and ca.country = :country))
+and (:specialty = '' or exists (
+        select 1 from post_specialties cs where cs.post = p.uri and cs.specialty = :specialty))
+and (:solved = '' or (:solved = 'yes' and p.solved_at is not null) or (:solved = 'no' and p.solved_at is null))
+
+-- fragment: in_feed
+{{chosen}} and {{visible}} and {{unmuted}}
 
 -- fragment: older
-(p.sort_at, p.slug) < (:before_at, :before_slug) and {{chosen}} and {{visible}}
+(p.sort_at, p.slug) < (:before_at, :before_slug) and {{in_feed}}
+
+-- fragment: newer
+(p.sort_at, p.slug) > (:after_at, :after_slug) and {{in_feed}}
+
+-- fragment: newest_first
+order by p.sort_at desc, p.slug desc
+
+-- fragment: oldest_first
+order by p.sort_at, p.slug
 
 -- name: all
 select {{listed}} from posts p cross join doctors a
 where a.uri = p.author and {{older}}
-order by p.sort_at desc, p.slug desc
+{{newest_first}}
+limit :count;
+
+-- name: all_newer
+select {{listed}} from posts p cross join doctors a
+where a.uri = p.author and {{newer}}
+{{oldest_first}}
 limit :count;
 
 -- fragment: own_specialty_after
@@ -57,7 +79,26 @@ with mine as (
 picked as (select distinct post, sort_at, slug from mine order by sort_at desc, slug desc limit :count)
 select {{listed}} from picked cross join posts p cross join doctors a
 where p.uri = picked.post and a.uri = p.author
-order by p.sort_at desc, p.slug desc;
+{{newest_first}};
+
+-- fragment: filed_newer
+select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
+where s.sort_at >= :after_at and p.uri = s.post and {{newer}} and s.specialty =
+
+-- fragment: oldest_filed
+order by s.sort_at, p.slug limit :count
+
+-- name: specialty_newer
+with mine as (
+    select * from ({{filed_newer}} ({{own_specialty_after}} 0) {{oldest_filed}}) as first
+    union all
+    select * from ({{filed_newer}} ({{own_specialty_after}} 1) {{oldest_filed}}) as second
+    union all
+    select * from ({{filed_newer}} ({{own_specialty_after}} 2) {{oldest_filed}}) as third),
+picked as (select distinct post, sort_at, slug from mine order by sort_at, slug limit :count)
+select {{listed}} from picked cross join posts p cross join doctors a
+where p.uri = picked.post and a.uri = p.author
+{{oldest_first}};
 
 -- name: colleagues [sqlite]
 -- The newest of each colleague, then after each post the next one of its author: a queue ordered by time, out of which
@@ -67,18 +108,18 @@ with recursive merged (author, post, sort_at, slug) as (
     where f.follower = :reader and f.state = 'accepted' and t.uri = (
         select p.uri from posts p
         where p.author = f.followee and {{older}}
-        order by p.sort_at desc, p.slug desc limit 1)
+        {{newest_first}} limit 1)
     union all
     select t.author, t.uri, t.sort_at, t.slug from merged m cross join posts t
     where t.uri = (
         select p.uri from posts p
-        where p.author = m.author and (p.sort_at, p.slug) < (m.sort_at, m.slug) and {{chosen}} and {{visible}}
-        order by p.sort_at desc, p.slug desc limit 1)
+        where p.author = m.author and (p.sort_at, p.slug) < (m.sort_at, m.slug) and {{in_feed}}
+        {{newest_first}} limit 1)
     order by 3 desc, 4 desc
     limit :count)
 select {{listed}} from merged cross join posts p cross join doctors a
 where p.uri = merged.post and a.uri = p.author
-order by p.sort_at desc, p.slug desc;
+{{newest_first}};
 
 -- name: colleagues [postgres]
 -- A page of each colleague, merged.
@@ -86,16 +127,48 @@ with merged as (
     select t.uri as post, t.sort_at, t.slug from follows f cross join lateral (
         select p.uri, p.sort_at, p.slug from posts p
         where p.author = f.followee and {{older}}
-        order by p.sort_at desc, p.slug desc limit :count) as t
+        {{newest_first}} limit :count) as t
     where f.follower = :reader and f.state = 'accepted'
     order by t.sort_at desc, t.slug desc
     limit :count)
 select {{listed}} from merged cross join posts p cross join doctors a
 where p.uri = merged.post and a.uri = p.author
-order by p.sort_at desc, p.slug desc;
+{{newest_first}};
+
+-- name: colleagues_newer [sqlite]
+with recursive merged (author, post, sort_at, slug) as (
+    select t.author, t.uri, t.sort_at, t.slug from follows f cross join posts t
+    where f.follower = :reader and f.state = 'accepted' and t.uri = (
+        select p.uri from posts p
+        where p.author = f.followee and {{newer}}
+        {{oldest_first}} limit 1)
+    union all
+    select t.author, t.uri, t.sort_at, t.slug from merged m cross join posts t
+    where t.uri = (
+        select p.uri from posts p
+        where p.author = m.author and (p.sort_at, p.slug) > (m.sort_at, m.slug) and {{in_feed}}
+        {{oldest_first}} limit 1)
+    order by 3, 4
+    limit :count)
+select {{listed}} from merged cross join posts p cross join doctors a
+where p.uri = merged.post and a.uri = p.author
+{{oldest_first}};
+
+-- name: colleagues_newer [postgres]
+with merged as (
+    select t.uri as post, t.sort_at, t.slug from follows f cross join lateral (
+        select p.uri, p.sort_at, p.slug from posts p
+        where p.author = f.followee and {{newer}}
+        {{oldest_first}} limit :count) as t
+    where f.follower = :reader and f.state = 'accepted'
+    order by t.sort_at, t.slug
+    limit :count)
+select {{listed}} from merged cross join posts p cross join doctors a
+where p.uri = merged.post and a.uri = p.author
+{{oldest_first}};
 
 -- name: of_author
 select {{listed}} from posts p cross join doctors a
-where p.author = :author and a.uri = p.author and {{older}}
-order by p.sort_at desc, p.slug desc
+where p.author = :author and a.uri = p.author and (p.sort_at, p.slug) < (:before_at, :before_slug) and {{visible}}
+{{newest_first}}
 limit :count;

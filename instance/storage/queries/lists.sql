@@ -62,13 +62,13 @@ with recursive merged (author, post, sort_at, slug) as (
     select t.author, t.uri, t.sort_at, t.slug from list_members f cross join posts t
     where f.list = :id and t.uri = (
         select p.uri from posts p
-        where p.author = f.doctor and {{older}} and {{author_heard}}
+        where p.author = f.doctor and {{older}}
         order by p.sort_at desc, p.slug desc limit 1)
     union all
     select t.author, t.uri, t.sort_at, t.slug from merged m cross join posts t
     where t.uri = (
         select p.uri from posts p
-        where p.author = m.author and (p.sort_at, p.slug) < (m.sort_at, m.slug) and {{chosen}} and {{visible}}
+        where p.author = m.author and (p.sort_at, p.slug) < (m.sort_at, m.slug) and {{in_feed}}
         order by p.sort_at desc, p.slug desc limit 1)
     order by 3 desc, 4 desc
     limit :count)
@@ -80,7 +80,7 @@ order by p.sort_at desc, p.slug desc;
 with merged as (
     select t.uri as post, t.sort_at, t.slug from list_members f cross join lateral (
         select p.uri, p.sort_at, p.slug from posts p
-        where p.author = f.doctor and {{older}} and {{author_heard}}
+        where p.author = f.doctor and {{older}}
         order by p.sort_at desc, p.slug desc limit :count) as t
     where f.list = :id
     order by t.sort_at desc, t.slug desc
@@ -88,7 +88,3 @@ with merged as (
 select {{listed}} from merged cross join posts p cross join doctors a
 where p.uri = merged.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
-
--- fragment: author_heard
--- Posts of somebody muted stand in no list of the reader's.
-not exists (select 1 from mutes mu where mu.doctor = :reader and mu.muted = p.author)

@@ -12,7 +12,7 @@ from posts where uri = :uri;
 
 -- name: visible
 select p.uri, p.slug, p.origin, p.local, p.author, p.kind, p.title, p.content, p.source, p.language, p.specialties,
-    p.audience, p.role_then, p.context, p.published_at, p.updated_at,
+    p.audience, p.role_then, p.context, p.published_at, p.updated_at, p.asked_country,
     a.handle as author_handle, a.origin as author_origin, a.address as author_address, a.inbox as author_inbox,
     a.shared_inbox as author_shared_inbox, a.followers as author_followers
 from posts p join doctors a on a.uri = p.author

@@ -19,7 +19,7 @@ select uri, handle, gone_at, updated_at, standing from doctors where uri = :uri 
 
 -- name: post
 select p.uri, p.author, p.kind, p.title, p.content, p.language, p.specialties, p.audience, p.context, p.facts,
-    p.published_at, p.updated_at, a.followers
+    p.published_at, p.updated_at, p.asked_country, a.followers
 from posts p join doctors a on a.uri = p.author
 where p.uri = :uri and p.local = 1 and {{reaches}};
 

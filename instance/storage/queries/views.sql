@@ -2,7 +2,8 @@
 
 -- name: post
 select p.uri, p.slug, p.kind, p.title, p.content, p.source, p.language, p.specialties, p.audience, p.local,
-    p.role_then, p.published_at, p.updated_at, p.author,
+    p.role_then, p.published_at, p.updated_at, p.author, p.asked_country,
+    {{first_answer_seen}} as first_answer_at, p.solved_at,
     a.address, a.name, a.country, a.specialties as author_specialties, {{shown_author}}, a.valid_until, a.gone_at,
     case when p.author = :reader then 1 else 0 end as own,
     (select count(*) from likes x where x.object = p.uri and {{actor_unblocked}}) as thanks,
@@ -188,28 +189,59 @@ exists (
     select 1 from doctors hd join sibling_farewells vh on vh.origin = hd.origin
     where hd.uri = n.actor and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 
+-- fragment: asked_of_me
+-- Questions to the doctors of the reader's specialties or country, since the reader has been here; whoever was asked by
+-- name has a notice of their own.
+askings k cross join posts p
+where k.whom in (
+        select 'specialty:' || ds.specialty from doctor_specialties ds where ds.doctor = :reader
+        union all select 'country:' || me.country from doctors me where me.uri = :reader)
+  and k.at >= (select me.created_at from doctors me where me.uri = :reader)
+  and p.uri = k.post and p.author <> :reader and {{visible}} and {{unmuted}}
+  and not exists (
+        select 1 from notifications e
+        where e.doctor = :reader and e.kind = 'asked' and e.actor = p.author and e.object = p.uri)
+
+-- fragment: told
+n.doctor = :reader
+and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
+and not {{of_hidden_actor}}
+and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
+and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader)
+and not (n.kind = 'asked' and exists (select 1 from mutes mu where mu.doctor = :reader and mu.muted = n.actor))
+
 -- name: notices
+with own as (
+    select n.id, n.kind, n.actor, n.post, n.object, n.at, n.read_at from notifications n
+    where n.id < :before and {{told}}
+    order by n.id desc limit :count),
+-- A question that was answered waits for nobody, and is new to nobody.
+asked as (
+    select distinct k.id, 'asked' as kind, p.author as actor, p.slug as post, p.uri as object, k.at,
+        case when p.first_answer_at is not null then p.first_answer_at else (
+            select rp.mark_at from reading_places rp
+            where rp.doctor = :reader and rp.place = 'asked' and rp.mark_at >= k.at) end as read_at
+    from {{asked_of_me}} and k.id < :before
+    order by k.id desc limit :count),
+n as (select * from own union all select * from asked)
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,
     coalesce((select p.title from posts p where p.slug = n.post), '') as title,
     coalesce((select p.language from posts p where p.slug = n.post), '') as title_language,
     coalesce((select c.slug from comments c where c.uri = n.object), '') as comment
-from notifications n left join doctors a on a.uri = n.actor
-where n.doctor = :reader and n.id < :before
-  and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
-  and not {{of_hidden_actor}}
-  and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
-  and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader)
+from n left join doctors a on a.uri = n.actor
 order by n.id desc limit :count;
 
 -- name: unread
--- Of the last fifty only: the number is a hint, and its cost stays the same.
-select count(*) as unread from (
-    select * from notifications where doctor = :reader order by id desc limit 50) n
-where n.read_at is null
-  and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
-  and not {{of_hidden_actor}}
-  and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
-  and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader);
+-- Of the last fifty only: the number is a hint, and its cost stays the same. Of questions those that still wait.
+select (select count(*) from (
+        select * from notifications where doctor = :reader order by id desc limit 50) n
+    where n.read_at is null and {{told}})
++ (select count(*) from (
+        select distinct k.post from {{asked_of_me}}
+          and k.at > coalesce((
+                select rp.mark_at from reading_places rp where rp.doctor = :reader and rp.place = 'asked'), 0)
+          and p.first_answer_at is null and p.solved_at is null
+        limit 50) as waiting) as unread;
 
 -- name: siblings
 select s.origin, s.name, s.country, s.policy, s.source, s.vouched_by, s.since, s.contact,

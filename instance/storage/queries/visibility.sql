@@ -60,3 +60,17 @@ exists (select 1 from sibling_farewells vh where vh.origin = d.origin and vh.fat
     then (select count(*) from comments c where c.post = p.uri and {{comment_unblocked}})
     else p.answers
 end)
+
+-- fragment: first_answer_seen
+-- When somebody else than the author first answered, of the answers this reader sees.
+(case
+    when p.first_answer_at is null then null
+    when exists (select 1 from blocks vb where vb.doctor = :reader)
+      or exists (select 1 from blocks vb where vb.blocked = :reader)
+    then (select min(c.published_at) from comments c
+        where c.post = p.uri and c.author <> p.author and {{comment_unblocked}})
+    else p.first_answer_at end)
+
+-- fragment: unmuted
+-- A list leaves out whom the reader has muted; their pages and threads are as before.
+not exists (select 1 from mutes vu where vu.doctor = :reader and vu.muted = p.author)

@@ -47,6 +47,7 @@ from instance.services.dossiers import restoring, segments
 from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
     ANSWER,
+    ASKED,
     FOLLOW_ACCEPTED,
     FOLLOW_ASKED,
     FOLLOWED,
@@ -72,6 +73,7 @@ from instance.views import (
     doctors,
     export,
     feed,
+    feed_page,
     messages,
 )
 from instance.views import pairing as pairing_view
@@ -129,6 +131,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "audience.national.": ["AT", "CH", "DE", "ES", "FR", "GB", "IT", "other"],
     "feed.tab.": feed.TABS,
     "feed.none.": feed.TABS,
+    "feed.solved.": feed_page.SOLVED,
     "report.reason.": REASONS,
     "report.title.": ["post", "comment"],
     "withdraw.title.": ["post", "comment"],
@@ -259,7 +262,7 @@ FAMILIES: dict[str, Iterable[str]] = {
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
-        *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
+        *(ANSWER, REPLY, MENTION, NAMED, ASKED, LIKE, RECOMMENDED, REPORTED, MOVED),
         *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", FOLLOWS_CUT, "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
