@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from federation import reports
 from federation.integrity import Json
 from federation.jsonld import CONTEXT
 from federation.reader import RFC_9421
@@ -138,9 +139,7 @@ def _post(word: Post) -> _Node:
             "clinicalSummary": word.clinical_summary,
             "consent": word.consent,
             "screening": word.screening,
-            "source": word.source or None,
-            "doi": word.doi or None,
-            "event": word.event or None,
+            **reports.write(word),
             "context": word.context,
             **_circulation(word),
         }

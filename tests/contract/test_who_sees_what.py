@@ -140,15 +140,15 @@ async def add_case(tx: Transaction, case: Case) -> None:
     values = {
         "uri": case.uri, "slug": case.slug, "origin": HERE if author.local else ABROAD, "author": author.uri,
         "kind": case.kind, "title": case.slug, "language": case.language, "specialties": json.dumps(case.filed),
-        "audience": case.audience, "now": case.at,
+        "audience": case.audience, "now": case.at, "facts": "{}", "interests": "", "event_from": "",
     }  # fmt: skip
     if author.local:
         await tx.run("posts.add", **values, **blank, source="")
     else:
-        more = {"facts": "{}", "published_at": case.at, "updated_at": None, "sort_at": case.at}
+        more = {"published_at": case.at, "updated_at": None, "sort_at": case.at}
         await tx.run("apply.add_post", **values, **blank, **more)
     for slug in case.filed:
-        await tx.run("posts.add_specialty", specialty=slug, post=case.uri, sort_at=case.at)
+        await tx.run("posts.add_specialty", specialty=slug, post=case.uri, sort_at=case.at, report="")
     if author.tie == "named":
         await tx.run("posts.add_mention", object=case.uri, doctor=READER)
     if case.withdrawn:
