@@ -12,6 +12,7 @@ from quart import request
 
 from instance.i18n import CONTENT_LANGUAGES, catalogue
 from instance.services.errors import Rejected
+from instance.services.reports import UNTYPED, ReportDraft
 from verification import specialties
 
 #: What doctors can say they speak: the content languages, and those in which patients most often have to be understood.
@@ -40,6 +41,7 @@ class PostForm(Struct, frozen=True, kw_only=True):
     language: str = ""
     audience: str = "federation"
     named: str = ""
+    report: ReportDraft = UNTYPED
     form_key: str = ""
     #: Of an edit: the time of the version it was made from, as the form brings it.
     seen: str = ""
@@ -75,6 +77,7 @@ async def post_form() -> PostForm:
         language=form.get("language", ""),
         audience=form.get("audience", ""),
         named=form.get("named", ""),
+        report=ReportDraft(**{name: lines(form.get(name, "")).strip() for name in ReportDraft.__slots__}),
         form_key=form.get("form_key", ""),
         seen=form.get("seen", ""),
     )

@@ -119,6 +119,7 @@ async def history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         post=slug,
         shown=post,
         versions=versions,
+        report=post.report,
     )
 
 
@@ -173,6 +174,7 @@ async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValu
         post=found.post,
         shown=found,
         versions=versions,
+        report=None,
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 import orjson
 
 from federation import reports as wire
+from federation.errors import Malformed
 from federation.uri import BadUri, Uri
 from federation.vocabulary import REPORTS, Citation, Conflict, Post, PostKind
 from instance.services.errors import Rejected
@@ -25,6 +26,7 @@ CODES: Final = (
     "field_too_long",
 )  # fmt: skip
 
+NONE, SOME = wire.NONE, wire.SOME
 #: A congress is held within so many days.
 LONGEST: Final = timedelta(days=31)
 _DOI_PLACES: Final = (
@@ -133,11 +135,11 @@ def _congress(draft: ReportDraft) -> dict[str, Any]:
 
 def _conflict(draft: ReportDraft) -> Conflict:
     text = _line(draft.conflict_text, "conflict_text", wire.MAX_LONG)
-    if draft.conflict not in (wire.NONE, wire.SOME):
+    if draft.conflict not in (NONE, SOME):
         raise Rejected("conflict_missing", "conflict")
-    if draft.conflict == wire.SOME and not text:
+    if draft.conflict == SOME and not text:
         raise Rejected("conflict_text_missing", "conflict_text")
-    if draft.conflict == wire.NONE and text:
+    if draft.conflict == NONE and text:
         raise Rejected("conflict_twice", "conflict")
     return Conflict(text=text)
 
@@ -192,7 +194,7 @@ def columns(post: Post | Report) -> dict[str, str]:
     if isinstance(post, Post):
         opaque = {"clinicalSummary": post.clinical_summary, "consent": post.consent, "screening": post.screening}
         facts = {**{name: value for name, value in opaque.items() if value}, **facts}
-    interests = "" if post.conflict is None else wire.SOME if post.conflict.text else wire.NONE
+    interests = "" if post.conflict is None else SOME if post.conflict.text else NONE
     begins = post.event_from.isoformat() if post.event_from else ""
     return {"facts": orjson.dumps(facts).decode(), "interests": interests, "event_from": begins}
 
@@ -206,7 +208,11 @@ def words(facts: str) -> dict[str, Any]:
     """The fields of a `Post` that a row's facts say."""
     known: Mapping[str, Any] = orjson.loads(facts)
     opaque = {"clinical_summary": "clinicalSummary", "consent": "consent", "screening": "screening"}
-    return {**{name: known.get(key) for name, key in opaque.items()}, **wire.read(known)}
+    try:
+        report = wire.read(known)
+    except Malformed:
+        report = {}  # kept before these fields had a form
+    return {**{name: known.get(key) for name, key in opaque.items()}, **report}
 
 
 def typed(facts: str) -> ReportDraft:
@@ -218,6 +224,6 @@ def typed(facts: str) -> ReportDraft:
         **{name: known.get(name, "") for name in ("source", "source_link", "doi", "event", "event_place")}, **days,
         authors=citation.authors if citation else "", study=citation.title if citation else "",
         journal=citation.journal if citation else "", year=str(citation.year) if citation else "",
-        conflict="" if conflict is None else wire.SOME if conflict.text else wire.NONE,
+        conflict="" if conflict is None else SOME if conflict.text else NONE,
         conflict_text=conflict.text if conflict else "",
     )  # fmt: skip

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from instance.storage.store import Row, Store
 from instance.views.marks import Mark, Moment, mark
+from instance.views.reports import Shown, shown
 
 TABS: Final = ("specialty", "colleagues", "all")
 PAGE_SIZE: Final = 20
@@ -51,6 +52,13 @@ class Card(Struct, frozen=True, kw_only=True):
     valid_until: int | None
     gone_at: int | None
     author_updated_at: int
+    #: Of news and reports; empty for every other kind.
+    facts: str
+
+    @property
+    def report(self) -> Shown | None:
+        """What it says of itself, where it is news or a report."""
+        return shown(self.kind, self.facts) if self.facts else None
 
     def mark(self, at: Moment) -> Mark:
         """Return the author's mark at this moment."""
@@ -129,15 +137,19 @@ def read_cursor(text: str) -> tuple[int, str]:
 
 async def _page(store: Store, reader: str, rows: Sequence[Row], count: int) -> FeedPage:
     shown = rows[:count]
+    cards = await cards_of(store, reader, shown)
+    last = shown[-1] if len(rows) > count else None
+    return FeedPage(cards=cards, next=f"{last['sort_at']}-{last['slug']}" if last else "")
+
+
+async def cards_of(store: Store, reader: str, shown: Sequence[Row]) -> list[Card]:
+    """Return the cards of posts that a list has found visible to this reader (`feeds.listed`)."""
     found = [_cards.get(tuple(row.values())) for row in shown]
     missing = [row["uri"] for row, card in zip(shown, found, strict=True) if card is None]
     if missing:
         read = await _read(store, reader, missing)
         found = [card or read.get(row["uri"]) for row, card in zip(shown, found, strict=True)]
-    last = shown[-1] if len(rows) > count else None
-    return FeedPage(
-        cards=[card for card in found if card is not None], next=f"{last['sort_at']}-{last['slug']}" if last else ""
-    )
+    return [card for card in found if card is not None]
 
 
 async def _read(store: Store, reader: str, uris: Sequence[str]) -> dict[str, Card]:

@@ -11,7 +11,8 @@ a.updated_at as author_updated_at
 
 -- fragment: card
 {{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.role_then,
-p.published_at, a.address, a.name, a.country, a.specialties as author_specialties
+p.published_at, a.address, a.name, a.country, a.specialties as author_specialties,
+case when p.kind in ('news', 'study-report', 'congress-report') then p.facts else '' end as facts
 
 -- name: cards [sqlite]
 select {{card}} from json_each(:uris) u cross join posts p cross join doctors a

@@ -70,6 +70,7 @@ from instance.views import (
     export,
     feed,
     messages,
+    news,
 )
 from instance.views import pairing as pairing_view
 from instance.views import siblings as siblings_view
@@ -123,6 +124,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "feed.tab.": feed.TABS,
     "feed.none.": feed.TABS,
     "report.reason.": REASONS,
+    "news.only_conflict.": news.INTERESTS,
+    "news.when.": news.WHEN,
     "report.title.": ["post", "comment"],
     "withdraw.title.": ["post", "comment"],
     "withdraw.text.": ["post", "comment"],
