@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from instance.services.inbound import InboundQueue
     from instance.services.joining import Joining
     from instance.services.mails import Mails
+    from instance.services.newsroom import Newsroom
     from instance.services.own_status import OwnStatus
     from instance.services.pairing import Pairings
     from instance.services.people import People
@@ -78,6 +79,7 @@ class Wake:
     deliveries: asyncio.Event = field(default_factory=asyncio.Event)
     pairings: asyncio.Event = field(default_factory=asyncio.Event)
     sets: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Node:
@@ -108,6 +110,7 @@ class Node:
     factors: SecondFactors
     staff: Staff
     publishing: Publishing
+    newsroom: Newsroom
     follows: Follows
     relocations: Relocations
     siblings: SiblingAdmin
@@ -292,6 +295,7 @@ async def _compose_people(node: Node) -> None:
     from instance.services.follows import Follows
     from instance.services.joining import Joining
     from instance.services.mails import Mails
+    from instance.services.newsroom import Newsroom
     from instance.services.pairing import Pairings
     from instance.services.people import People
     from instance.services.policies import Policies
@@ -305,6 +309,7 @@ async def _compose_people(node: Node) -> None:
     node.policies = Policies(node)
     await node.policies.look()
     node.people, node.publishing = People(node), Publishing(node)
+    node.newsroom = Newsroom(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.dossiers, node.exports = Dossiers(node), Exports(node)
     node.dossiers.restoring.begin()
