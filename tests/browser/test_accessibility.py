@@ -18,6 +18,7 @@ OUTER = (
 )  # fmt: skip
 INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
+    *("/news", "/news/dermatology", "/news?kind=congress-report&when=past", "/write?kind=study-report"),
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
     *(
         "/notices",

@@ -9,11 +9,14 @@ import pytest
 
 from federation import render
 from federation.vocabulary import REPORTS, PostKind
+from instance.services.newsroom import SourceDraft
 from instance.services.publishing import PostDraft
 from tests.doorway import a_create, a_post, reads, says
+from tests.feeds import an_item, rss
 from tests.network.scene import Visitor, without_trace
 from tests.reports import a_report
 from tests.town import refused, rows
+from verification.people import Actor, StaffId, StaffRole
 
 KINDS = sorted(kind.value for kind in REPORTS)
 IT, FR = "https://it.example", "https://fr.example"
@@ -115,3 +118,31 @@ async def test_what_was_not_opened_is_not_listed(town, marie, fr):
 
     assert 200 == (await reads(town["it"], fr, f"/posts/{slug}/context")).status
     assert 404 == (await reads(town["de"], fr, f"/posts/{slug}/context")).status
+
+
+async def test_nothing_imported_ever_leaves(town, marie, fr):
+    """Every kind is open, and still: no message is made of it, no address serves it, no sibling learns of it."""
+    every = [kind.value for kind in PostKind]
+    for place, other in ((fr.node, IT), (town["it"].node, FR)):
+        await place.siblings.set_kinds(other, every, every, by="test", reason="test")
+    editor, other = (Actor(id=StaffId(f"staff-{n}"), roles=frozenset(StaffRole)) for n in (1, 2))
+    source = await fr.node.newsroom.add(SourceDraft(name="A", specialty="cardiology", language="en"), editor)
+    await fr.node.newsroom.approve(source, other)
+    await fr.node.workers.housekeep()
+    await town.settle()
+    before, contacts = await rows(fr.node, "select uri from activities"), len(town.contacts)
+    await fr.node.newsroom.bring(source, rss(an_item(1)))
+    await fr.node.workers.housekeep()
+    await town.settle()
+    (item,) = await rows(fr.node, "select id from imported_items")
+    slug = await marie.posts("About it", kind="news", report=a_report("news", source_link="https://journal.example/1"))
+    await town.settle()
+    addresses = [f"/posts/{item['id']}", f"/news/{item['id']}", "/news", "/newsroom", f"/doctors/{marie.handle}/outbox"]
+    answers = [await reads(town["it"], fr, address) for address in addresses]
+
+    assert "A made-up finding 1" in await (await Visitor.of(marie)).text("/news")
+    assert before == await rows(fr.node, f"select uri from activities where object not like '%{slug}'")
+    assert [] == [each.url for each in town.contacts[contacts:] if each.method != "GET" and "/inbox" not in each.url]
+    assert ["About it"] == await town["it"].titles()
+    assert [404, 401, 401, 401] == [answer.status for answer in answers[:4]]
+    assert not any(b"A made-up finding" in answer.body or item["id"].encode() in answer.body for answer in answers)
