@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from federation import html, reports
+from federation import bulletins, html
 from federation.errors import ForeignOrigin, KindNotFederated, Malformed, TooMany
 from federation.integrity import Json, read_instant
 from federation.jsonld import as_list, one
@@ -213,7 +213,7 @@ def read_post(node: Node) -> Post:
         clinical_summary=_opaque(node, "clinicalSummary"),
         consent=_opaque(node, "consent"),
         screening=_opaque(node, "screening"),
-        **reports.read(node),
+        **bulletins.read(node),
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from federation import reports
+from federation import bulletins
 from federation.integrity import Json
 from federation.jsonld import CONTEXT
 from federation.reader import RFC_9421
@@ -139,7 +139,7 @@ def _post(word: Post) -> _Node:
             "clinicalSummary": word.clinical_summary,
             "consent": word.consent,
             "screening": word.screening,
-            **reports.write(word),
+            **bulletins.write(word),
             "context": word.context,
             **_circulation(word),
         }

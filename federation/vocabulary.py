@@ -41,7 +41,7 @@ class PostKind(StrEnum):
 
 
 #: What says where it comes from, and whose interests it touches.
-REPORTS: Final = frozenset({PostKind.NEWS, PostKind.STUDY_REPORT, PostKind.CONGRESS_REPORT})
+BULLETINS: Final = frozenset({PostKind.NEWS, PostKind.STUDY_REPORT, PostKind.CONGRESS_REPORT})
 #: The kinds that travel unless a policy says otherwise; the rest is national until opened.
 FEDERATING_KINDS: Final = frozenset({PostKind.CASE, PostKind.OBSERVATION, PostKind.QUESTION})
 
@@ -137,7 +137,7 @@ class Citation(Struct, frozen=True, kw_only=True):
 
 
 class Conflict(Struct, frozen=True, kw_only=True):
-    """What the author of a report has declared of conflicts of interest; without a text, that there is none."""
+    """What the author of a bulletin has declared of conflicts of interest; without a text, that there is none."""
 
     text: str = ""
 

@@ -11,8 +11,8 @@ from msgspec import Struct
 from quart import request
 
 from instance.i18n import CONTENT_LANGUAGES, catalogue
+from instance.services.bulletins import UNTYPED, BulletinDraft
 from instance.services.errors import Rejected
-from instance.services.reports import UNTYPED, ReportDraft
 from verification import specialties
 
 #: What doctors can say they speak: the content languages, and those in which patients most often have to be understood.
@@ -41,7 +41,7 @@ class PostForm(Struct, frozen=True, kw_only=True):
     language: str = ""
     audience: str = "federation"
     named: str = ""
-    report: ReportDraft = UNTYPED
+    bulletin: BulletinDraft = UNTYPED
     form_key: str = ""
     #: Of an edit: the time of the version it was made from, as the form brings it.
     seen: str = ""
@@ -77,7 +77,7 @@ async def post_form() -> PostForm:
         language=form.get("language", ""),
         audience=form.get("audience", ""),
         named=form.get("named", ""),
-        report=ReportDraft(**{name: lines(form.get(name, "")).strip() for name in ReportDraft.__slots__}),
+        bulletin=BulletinDraft(**{name: lines(form.get(name, "")).strip() for name in BulletinDraft.__slots__}),
         form_key=form.get("form_key", ""),
         seen=form.get("seen", ""),
     )

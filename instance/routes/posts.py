@@ -119,7 +119,7 @@ async def history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         post=slug,
         shown=post,
         versions=versions,
-        report=post.report,
+        bulletin=post.bulletin,
     )
 
 
@@ -174,7 +174,7 @@ async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValu
         post=found.post,
         shown=found,
         versions=versions,
-        report=None,
+        bulletin=None,
     )
 
 

@@ -22,7 +22,7 @@ from instance.routes.forms import (
     specialty_choices,
     version_seen,
 )
-from instance.services import reports
+from instance.services import bulletins
 from instance.services.drafts import PostDraft, narrows
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
@@ -40,15 +40,15 @@ async def form(_reader: guard.Reader) -> ResponseReturnValue:
     own = guard.own_specialties(reader)
     empty = PostForm(
         specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()),
-        report=await _about(request.args.get("item", "")),
+        bulletin=await _about(request.args.get("item", "")),
     )  # fmt: skip
     return await _page("write.html", _begun(empty, request.args.get("kind", "")), ())
 
 
-async def _about(item: str) -> reports.ReportDraft:
+async def _about(item: str) -> bulletins.BulletinDraft:
     """What is known of an imported item that the doctor wants to write about: where it is, and who published it."""
     row = await guard.node().store.one("news.item", id=item) if item else None
-    return reports.UNTYPED if row is None else reports.ReportDraft(source=row["source"], source_link=row["link"])
+    return bulletins.UNTYPED if row is None else bulletins.BulletinDraft(source=row["source"], source_link=row["link"])
 
 
 def _begun(empty: PostForm, kind: str) -> PostForm:
@@ -87,7 +87,7 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         language=post.language,
         audience=post.audience,
         named=", ".join(row["address"] for row in named),
-        report=reports.typed(post.facts),
+        bulletin=bulletins.typed(post.facts),
         seen=str(post.updated_at or 0),
     )
     return await _edit_page(post, typed)
@@ -128,7 +128,7 @@ def draft_of(typed: PostForm) -> PostDraft:
         audience=typed.audience,
         language=typed.language,
         named=tuple(typed.addresses()),
-        report=typed.report,
+        bulletin=typed.bulletin,
         form_key=typed.form_key,
     )
 

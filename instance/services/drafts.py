@@ -9,17 +9,17 @@ from typing import Final
 
 from federation.uri import Uri
 from federation.vocabulary import FEDERATING_KINDS, Audience, Mention, PostKind
-from instance.services import reports
+from instance.services import bulletins
+from instance.services.bulletins import Bulletin, BulletinDraft
 from instance.services.doctors import check_specialties
 from instance.services.errors import Rejected
-from instance.services.reports import Report, ReportDraft
 from instance.storage.store import Row
 from instance.text import is_empty, one_line, to_html
 
 CODES: Final = (
     "bad_kind", "title_missing", "title_too_long", "text_missing", "text_too_long", "bad_specialties",
     "bad_audience", "bad_language", "kind_not_federated", "named_missing", "named_unknown", "too_many_named",
-    "audience_widened", "named_apart", *reports.CODES,
+    "audience_widened", "named_apart", *bulletins.CODES,
 )  # fmt: skip
 
 MAX_TITLE: Final = 200
@@ -42,7 +42,7 @@ class PostDraft:
     language: str
     named: tuple[str, ...] = ()
     #: Of news and reports alone.
-    report: ReportDraft = reports.UNTYPED
+    bulletin: BulletinDraft = bulletins.UNTYPED
     #: A form sent twice carries the same key and is carried out once.
     form_key: str = ""
 
@@ -69,7 +69,7 @@ class CheckedPost:
     audience: Audience
     language: str
     named: tuple[Row, ...]
-    report: Report = reports.NOTHING
+    bulletin: Bulletin = bulletins.NOTHING
 
     @property
     def named_uris(self) -> tuple[Uri, ...]:
@@ -94,13 +94,13 @@ def check_post(draft: PostDraft, named: Iterable[Row], opened: Collection[PostKi
         raise Rejected("title_too_long", "title")
     content = check_text(draft.text)
     check_specialties(draft.specialties)
-    report = reports.check(kind, draft.report)
+    bulletin = bulletins.check(kind, draft.bulletin)
     people = tuple(named) if audience is Audience.NAMED else ()
     if audience is Audience.NAMED and not people:
         raise Rejected("named_missing", "named")
     return CheckedPost(
         kind=kind, title=title, source=draft.text, content=content, specialties=draft.specialties, audience=audience,
-        language=check_language(draft.language), named=people, report=report,
+        language=check_language(draft.language), named=people, bulletin=bulletin,
     )  # fmt: skip
 
 

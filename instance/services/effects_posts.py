@@ -11,7 +11,7 @@ from federation.errors import AudienceWidened, KindNotFederated, Malformed, NotT
 from federation.uri import Uri
 from federation.vocabulary import Audience, Comment, Post
 from instance.ids import new_ulid
-from instance.services import circles, reports, sending
+from instance.services import bulletins, circles, sending
 from instance.services.effects import (
     ANSWER,
     MENTION,
@@ -104,13 +104,13 @@ class PostEffects:
             "kind": post.kind.value, "title": post.title, "content": post.content, "language": post.language,
             "specialties": json.dumps(post.specialties),
             "audience": audience.of_post(post, into.author.followers).value,
-            "updated_at": milliseconds(post.updated), **reports.columns(post),
+            "updated_at": milliseconds(post.updated), **bulletins.columns(post),
         }  # fmt: skip
 
     async def _index_post(self, tx: Transaction, into: Incoming, post: Post, reach: str) -> None:
         """Make the post findable by specialty, and remember and tell those it names."""
         for slug in post.specialties:
-            await tx.run("apply.add_post_specialty", post=post.id, specialty=slug, report=reports.filed(post.kind))
+            await tx.run("apply.add_post_specialty", post=post.id, specialty=slug, bulletin=bulletins.filed(post.kind))
         if reach != Audience.NAMED:
             return
         for doctor in _named(post):

@@ -18,7 +18,7 @@ from federation.delivery import Priority
 from federation.uri import Uri
 from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
 from instance.ids import new_ulid
-from instance.services import acting, drafts, effects, naming, notices, reactions, reports, sending, standings
+from instance.services import acting, bulletins, drafts, effects, naming, notices, reactions, sending, standings
 from instance.services.circles import Circles
 from instance.services.comments import Comments
 from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
@@ -131,7 +131,7 @@ class Publishing(Comments, Reactions):
         return Post(
             id=uri, author=Uri.parse(author["uri"]), kind=checked.kind, title=checked.title, content=checked.content,
             language=checked.language, specialties=checked.specialties, to=to, cc=cc, mentions=checked.mentions,
-            published=published, context=Uri.parse(f"{uri}/context"), **checked.report.words(),
+            published=published, context=Uri.parse(f"{uri}/context"), **checked.bulletin.words(),
         )  # fmt: skip
 
     def _addressing(self, author: Row, checked: CheckedPost) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
@@ -240,7 +240,7 @@ class Publishing(Comments, Reactions):
     async def _keep_lists(self, tx: Transaction, uri: str, sort_at: int, checked: CheckedPost) -> None:
         for slug in checked.specialties:
             await tx.run(
-                "posts.add_specialty", specialty=slug, post=uri, sort_at=sort_at, report=reports.filed(checked.kind)
+                "posts.add_specialty", specialty=slug, post=uri, sort_at=sort_at, bulletin=bulletins.filed(checked.kind)
             )
         for person in checked.named_uris:
             await tx.run("posts.add_mention", object=uri, doctor=person)
@@ -280,7 +280,7 @@ def _columns(checked: CheckedPost) -> dict[str, Any]:
     return {
         "kind": checked.kind.value, "title": checked.title, "content": checked.content, "source": checked.source,
         "language": checked.language, "specialties": json.dumps(list(checked.specialties)),
-        "audience": checked.audience.value, **reports.columns(checked.report),
+        "audience": checked.audience.value, **bulletins.columns(checked.bulletin),
     }  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from federation.vocabulary import (
     PostKind,
     Tombstone,
 )
-from instance.services import reports
+from instance.services import bulletins
 from instance.services.errors import Missing
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -300,7 +300,7 @@ def _post(row: Row, names: list[Row]) -> Post:
         id=Uri.parse(row["uri"]), author=Uri.parse(row["author"]), kind=PostKind(row["kind"]), title=row["title"],
         content=row["content"], language=row["language"], specialties=tuple(json.loads(row["specialties"])), to=to,
         cc=cc, mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
-        context=Uri.parse(row["context"]) if row["context"] else None, **reports.words(row["facts"]),
+        context=Uri.parse(row["context"]) if row["context"] else None, **bulletins.words(row["facts"]),
     )  # fmt: skip
 
 

@@ -40,7 +40,7 @@ from federation.vocabulary import (
 )
 from instance.ids import new_ulid
 from instance.outbox import Repeat
-from instance.services import reports, sending
+from instance.services import bulletins, sending
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 
@@ -183,8 +183,12 @@ class TakenBack:
     async def _lists(self, tx: Transaction, post: Post, author: Row, sort_at: int) -> None:
         for slug in post.specialties:
             await tx.run(
-                "posts.add_specialty", specialty=slug, post=post.id, sort_at=sort_at, report=reports.filed(post.kind)
-            )
+                "posts.add_specialty",
+                specialty=slug,
+                post=post.id,
+                sort_at=sort_at,
+                bulletin=bulletins.filed(post.kind),
+            )  # fmt: skip
         if _audience(post, author) is Audience.NAMED:
             for doctor in _named(post):
                 await tx.run("posts.add_mention", object=post.id, doctor=doctor)
@@ -392,5 +396,5 @@ def _columns(post: Post, author: Row) -> dict[str, Any]:
     return {
         "kind": post.kind.value, "title": post.title, "content": post.content, "source": html.plain(post.content),
         "language": post.language, "specialties": json.dumps(list(post.specialties)),
-        "audience": _audience(post, author).value, **reports.columns(post),
+        "audience": _audience(post, author).value, **bulletins.columns(post),
     }  # fmt: skip

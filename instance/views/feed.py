@@ -11,8 +11,8 @@ import orjson
 from msgspec import Struct
 
 from instance.storage.store import Row, Store
+from instance.views.bulletins import Shown, shown
 from instance.views.marks import Mark, Moment, mark
-from instance.views.reports import Shown, shown
 
 TABS: Final = ("specialty", "colleagues", "all")
 PAGE_SIZE: Final = 20
@@ -56,7 +56,7 @@ class Card(Struct, frozen=True, kw_only=True):
     facts: str
 
     @property
-    def report(self) -> Shown | None:
+    def bulletin(self) -> Shown | None:
         """What it says of itself, where it is news or a report."""
         return shown(self.kind, self.facts) if self.facts else None
 

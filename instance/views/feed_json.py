@@ -48,7 +48,7 @@ def _document(card: Card, verified: bool) -> dict[str, object]:
         "published": rfc3339(from_ms(card.published_at)),
         "updated": rfc3339(from_ms(card.updated_at)) if card.updated_at else None,
         "answers": card.answers,
-        **({"report": json.loads(card.facts)} if card.facts else {}),
+        **({"bulletin": json.loads(card.facts)} if card.facts else {}),
         "author": {
             "address": None if gone else card.address,
             "name": None if gone else card.name,

@@ -12,8 +12,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from instance.storage.store import Row, Store
+from instance.views.bulletins import KINDS
 from instance.views.feed import Card, cards_of, read_cursor
-from instance.views.reports import KINDS
 from verification import specialties
 
 PAGE_SIZE: Final = 20
@@ -93,7 +93,7 @@ async def page(store: Store, reader: str, filed: Sequence[str], asked: Asked, to
     posts: Sequence[Row] = ()
     items: Sequence[Row] = ()
     if asked.kind != IMPORTED:
-        posts = await store.all("news.reports", reader=reader, kind=asked.kind, interests=asked.interests, **values)
+        posts = await store.all("news.bulletins", reader=reader, kind=asked.kind, interests=asked.interests, **values)
     if asked.kind in ("", IMPORTED) and not asked.interests:
         items = await store.all("news.items", **values)
     return await _merged(store, reader, posts, items)

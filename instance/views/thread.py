@@ -6,8 +6,8 @@ from msgspec import Struct
 
 from instance.services.errors import Missing
 from instance.storage.store import Reader, Store
+from instance.views.bulletins import Shown, shown
 from instance.views.marks import Mark, Moment, mark
-from instance.views.reports import Shown, shown
 
 #: So many answers stand on one page of a thread.
 PAGE_SIZE = 50
@@ -48,7 +48,7 @@ class PostRow(Struct, frozen=True, kw_only=True):
     edited: int
 
     @property
-    def report(self) -> Shown | None:
+    def bulletin(self) -> Shown | None:
         """What it says of itself, where it is news or a report."""
         return shown(self.kind, self.facts)
 
@@ -131,7 +131,7 @@ class Revision(Struct, frozen=True, kw_only=True):
     at: int
 
     @property
-    def report(self) -> Shown | None:
+    def bulletin(self) -> Shown | None:
         """What it said of itself, where it was news or a report."""
         return shown(self.kind, self.facts)
 

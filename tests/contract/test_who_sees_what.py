@@ -11,7 +11,7 @@ from datetime import date
 import pytest
 import pytest_asyncio
 
-from federation.vocabulary import REPORTS, PostKind
+from federation.vocabulary import BULLETINS, PostKind
 from instance.services.errors import Missing
 from instance.storage import open_store
 from instance.storage.store import Store, Transaction
@@ -71,7 +71,7 @@ class Case:
     @property
     def interests(self) -> str:
         """What its author declared."""
-        return ("none", "some")[self.at % 2] if self.kind in REPORTS else ""
+        return ("none", "some")[self.at % 2] if self.kind in BULLETINS else ""
 
     @property
     def event_from(self) -> str:
@@ -167,7 +167,7 @@ async def add_case(tx: Transaction, case: Case) -> None:
             specialty=slug,
             post=case.uri,
             sort_at=case.at,
-            report=case.kind if case.kind in REPORTS else "",
+            bulletin=case.kind if case.kind in BULLETINS else "",
         )
     if author.tie == "named":
         await tx.run("posts.add_mention", object=case.uri, doctor=READER)
@@ -294,10 +294,10 @@ async def in_newsroom(store: Store, filed: tuple[str, ...], **asked: str) -> lis
 
 
 @pytest.mark.parametrize("filed", [OWN_SPECIALTIES, ("cardiology",), ("oncology",), ("dermatology",)])
-async def test_every_newsroom_shows_the_reports_the_rule_lets_through(store: Store, filed: tuple[str, ...]) -> None:
+async def test_every_newsroom_shows_the_bulletins_the_rule_lets_through(store: Store, filed: tuple[str, ...]) -> None:
     """News and reports of these specialties, newest first, each once; narrowed, those that fit, and no other."""
-    theirs = [case for case in cases() if case.seen and case.kind in REPORTS and set(case.filed) & set(filed)]
-    for kind, interests in itertools.product(("", *sorted(REPORTS)), ("", "none", "some")):
+    theirs = [case for case in cases() if case.seen and case.kind in BULLETINS and set(case.filed) & set(filed)]
+    for kind, interests in itertools.product(("", *sorted(BULLETINS)), ("", "none", "some")):
         fitting = [case for case in theirs if kind in ("", case.kind) and interests in ("", case.interests)]
 
         assert newest_first(fitting) == await in_newsroom(store, filed, kind=kind, interests=interests)

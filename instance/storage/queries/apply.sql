@@ -46,8 +46,8 @@ where uri = :uri and coalesce(updated_at, published_at) < :updated_at;
 delete from post_specialties where post = :post;
 
 -- name: add_post_specialty
-insert into post_specialties (specialty, post, sort_at, report)
-select :specialty, uri, sort_at, :report from posts where uri = :post
+insert into post_specialties (specialty, post, sort_at, bulletin)
+select :specialty, uri, sort_at, :bulletin from posts where uri = :post
 on conflict do nothing;
 
 -- name: drop_mentions

@@ -1,19 +1,19 @@
 -- The newsroom: news and reports by specialty, under the one visibility rule, and what was imported beside them.
 
--- fragment: filed_report
--- By the index of reports alone: cases of the specialty are not walked.
+-- fragment: filed_bulletin
+-- By the index of bulletins alone: cases of the specialty are not walked.
 select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
-where s.report <> '' and (:kind = '' or s.report = :kind) and s.sort_at <= :before_at and p.uri = s.post
+where s.bulletin <> '' and (:kind = '' or s.bulletin = :kind) and s.sort_at <= :before_at and p.uri = s.post
   and (p.sort_at, p.slug) < (:before_at, :before_slug) and (:interests = '' or p.interests = :interests)
   and {{visible}} and s.specialty =
 
--- name: reports
+-- name: bulletins
 with mine as (
-    select * from ({{filed_report}} :first {{newest_filed}}) as first
+    select * from ({{filed_bulletin}} :first {{newest_filed}}) as first
     union all
-    select * from ({{filed_report}} :second {{newest_filed}}) as second
+    select * from ({{filed_bulletin}} :second {{newest_filed}}) as second
     union all
-    select * from ({{filed_report}} :third {{newest_filed}}) as third),
+    select * from ({{filed_bulletin}} :third {{newest_filed}}) as third),
 picked as (select distinct post, sort_at, slug from mine order by sort_at desc, slug desc limit :count)
 select {{listed}} from picked cross join posts p cross join doctors a
 where p.uri = picked.post and a.uri = p.author

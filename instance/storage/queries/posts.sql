@@ -35,7 +35,7 @@ where uri = :uri and local = 1 and audience = :audience_before and coalesce(upda
 delete from posts where uri = :uri and local = 1;
 
 -- name: add_specialty
-insert into post_specialties (specialty, post, sort_at, report) values (:specialty, :post, :sort_at, :report)
+insert into post_specialties (specialty, post, sort_at, bulletin) values (:specialty, :post, :sort_at, :bulletin)
 on conflict do nothing;
 
 -- name: drop_specialties

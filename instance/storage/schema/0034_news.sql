@@ -1,13 +1,13 @@
 -- News and reports: findable by specialty, with what they declare, and kept in their earlier versions too.
-alter table post_specialties add column report text not null default '';
-create index reports_by_specialty on post_specialties (specialty, sort_at desc, post) where report <> '';
-update post_specialties set report = coalesce((
+alter table post_specialties add column bulletin text not null default '';
+create index bulletins_by_specialty on post_specialties (specialty, sort_at desc, post) where bulletin <> '';
+update post_specialties set bulletin = coalesce((
     select p.kind from posts p where p.uri = post_specialties.post
     and p.kind in ('news', 'study-report', 'congress-report')), '');
 
 -- What the author declared of conflicts of interest: none, some, or nothing.
 alter table posts add column interests text not null default '' check (interests in ('', 'none', 'some'));
--- The first day of the congress a report is of, as 2026-09-01.
+-- The first day of the congress a bulletin is of, as 2026-09-01.
 alter table posts add column event_from text not null default '';
 create index posts_by_event on posts (event_from, slug) where event_from <> '';
 

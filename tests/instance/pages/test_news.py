@@ -7,9 +7,9 @@ import re
 import pytest
 
 from instance.services.publishing import PostDraft
+from tests.bulletins import a_bulletin, fields_of
 from tests.instance.pages.house import Visitor
 from tests.instance.pages.test_acting import doctor, draft
-from tests.reports import a_report, fields_of
 from tests.town import Network, Person
 
 DECLARED = "the author declares none."
@@ -23,8 +23,8 @@ async def marie(network: Network) -> Visitor:
     return found
 
 
-def report(kind: str, **changed: str | list[str]) -> dict[str, str | list[str]]:
-    """The form of a national report."""
+def bulletin(kind: str, **changed: str | list[str]) -> dict[str, str | list[str]]:
+    """The form of a national bulletin."""
     own = {name: changed.pop(name) for name in list(changed) if name in fields_of(kind) or name == "conflict_text"}
     return draft(kind=kind, audience="national", **{"form_key": f"{kind}-form"}, **changed) | fields_of(kind) | own
 
@@ -35,7 +35,7 @@ async def put(network: Network, title: str, kind: str, *, by: str = "leo", **mor
     changed = more.pop("changed", {})
     values = {
         "kind": kind, "title": title, "text": "Made up.", "specialties": ("cardiology",), "audience": "national",
-        "language": "en", "report": a_report(kind, **changed), **more,
+        "language": "en", "bulletin": a_bulletin(kind, **changed), **more,
     }  # fmt: skip
     return await node.publishing.publish(f"{node.origin}/doctors/{by}", PostDraft(**values))
 
@@ -47,14 +47,14 @@ async def leo(network: Network) -> Person:
 
 
 @pytest.mark.parametrize("kind", ["news", "study-report", "congress-report"])
-async def test_a_report_is_written_read_and_mended(marie, kind):
+async def test_a_bulletin_is_written_read_and_mended(marie, kind):
     """The kind is chosen by address; what is declared stands on page, card, newsroom and history, and is kept."""
     form = await marie.text(f"/write?kind={kind}")
-    published = await marie.post("/write", **report(kind))
+    published = await marie.post("/write", **bulletin(kind))
     path = published.headers["Location"]
     page, feed, room = await marie.text(path), await marie.text("/feed?tab=all"), await marie.text("/news")
     edited = await marie.text(path + "/edit")
-    mended = report(kind, conflict="some", conflict_text="Fees of a maker", text="Mended.")
+    mended = bulletin(kind, conflict="some", conflict_text="Fees of a maker", text="Mended.")
     await marie.post(path + "/edit", **mended, seen="0")
     history = await marie.text(path + "/history")
 
@@ -70,7 +70,7 @@ async def test_a_report_is_written_read_and_mended(marie, kind):
 @pytest.mark.parametrize("kind", ["news", "study-report", "congress-report"])
 async def test_without_the_line_nothing_is_published(marie, kind):
     """What was typed comes back with the mistake at its field; nothing stands in the newsroom."""
-    refused = await marie.post("/write", **report(kind, conflict=""))
+    refused = await marie.post("/write", **bulletin(kind, conflict=""))
     page = await refused.get_data(as_text=True)
 
     assert 422 == refused.status_code
@@ -83,7 +83,7 @@ async def test_without_the_line_nothing_is_published(marie, kind):
 
 async def test_a_study_leads_to_its_doi_and_loads_nothing(marie):
     """The DOI is text with a link that tells the other side nothing; markup in a citation is text."""
-    typed = report("study-report", authors="Weber <b>A</b>", doi="doi:10.1000/a(b)<c>")
+    typed = bulletin("study-report", authors="Weber <b>A</b>", doi="doi:10.1000/a(b)<c>")
     page = await marie.text((await marie.post("/write", **typed)).headers["Location"])
     body = page.partition("<main")[2]
 
@@ -95,7 +95,7 @@ async def test_a_study_leads_to_its_doi_and_loads_nothing(marie):
 
 async def test_days_of_a_congress_are_told_in_the_readers_language(marie):
     """From and until, as each language writes them."""
-    path = (await marie.post("/write", **report("congress-report"))).headers["Location"]
+    path = (await marie.post("/write", **bulletin("congress-report"))).headers["Location"]
     english = await marie.text(path)
     await marie.post("/language", language="de", back=path)
 
@@ -103,8 +103,8 @@ async def test_days_of_a_congress_are_told_in_the_readers_language(marie):
     assert "1.–4. Sept. 2026" in await marie.text(path)
 
 
-async def test_a_newsroom_holds_the_reports_of_its_specialty(network, marie, leo):
-    """A case, and a report of another specialty, are not in it; they are where they belong."""
+async def test_a_newsroom_holds_the_bulletins_of_its_specialty(network, marie, leo):
+    """A case, and a bulletin of another specialty, are not in it; they are where they belong."""
     await put(network, "A case of ours", "case", audience="federation")
     await put(network, "Heart news", "news")
     await put(network, "Skin news", "news", specialties=("dermatology",))
@@ -156,7 +156,7 @@ async def test_congresses_stand_by_their_days(network, marie, leo):
     assert [["Near", "Far"], ["Last", "Old"]] == order
 
 
-async def test_who_is_outside_sees_no_report(network, marie, leo):
+async def test_who_is_outside_sees_no_bulletin(network, marie, leo):
     """A block hides it like every other post; an unknown specialty answers like a page that is not there."""
     await put(network, "Heart news", "news")
     node = network["fr"].node

@@ -14,7 +14,7 @@ from instance.storage.sqlite_rows import connect
 @pytest.mark.parametrize(
     ("query", "index"),
     [
-        ("news.reports", "reports_by_specialty (specialty=? AND sort_at<?)"),
+        ("news.bulletins", "bulletins_by_specialty (specialty=? AND sort_at<?)"),
         ("news.upcoming", "posts_by_event (event_from>?)"),
         ("news.past", "posts_by_event (event_from<?)"),
         ("news.items", "imported_items_shown (specialty=? AND sort_at<?)"),

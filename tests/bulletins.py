@@ -1,10 +1,10 @@
-"""Made-up reports, as a form holds them."""
+"""Made-up bulletins, as a form holds them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from instance.services.reports import ReportDraft
+from instance.services.bulletins import BulletinDraft
 
 _OWN: dict[str, dict[str, str]] = {
     "news": {"source": "A made-up agency", "source_link": "https://agency.example/1"},
@@ -23,6 +23,6 @@ def fields_of(kind: str, **changed: str) -> dict[str, str]:
     return {"conflict": "none", **_OWN.get(kind, {}), **changed} if kind in _OWN else dict(changed)
 
 
-def a_report(kind: str, **changed: Any) -> ReportDraft:
+def a_bulletin(kind: str, **changed: Any) -> BulletinDraft:
     """The same, as the service takes it."""
-    return ReportDraft(**fields_of(kind, **changed))
+    return BulletinDraft(**fields_of(kind, **changed))

@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 
 from federation import render
-from federation.vocabulary import REPORTS, PostKind
+from federation.vocabulary import BULLETINS, PostKind
 from instance.services.newsroom import SourceDraft
 from instance.services.publishing import PostDraft
+from tests.bulletins import a_bulletin
 from tests.doorway import a_create, a_post, reads, says
 from tests.feeds import an_item, rss
 from tests.network.scene import Visitor, without_trace
-from tests.reports import a_report
 from tests.town import refused, rows
 from verification.people import Actor, StaffId, StaffRole
 
-KINDS = sorted(kind.value for kind in REPORTS)
+KINDS = sorted(kind.value for kind in BULLETINS)
 IT, FR = "https://it.example", "https://fr.example"
 
 
@@ -48,17 +48,17 @@ async def test_an_unopened_kind_never_leaves(town, marie, anna, fr, kind):
 async def test_an_opened_kind_arrives_whole(town, marie, fr, kind):
     """What it says of itself, and what its author declared, are the same at the sibling it is open to; nobody else is sent it."""
     await opened(town, kind)
-    report = a_report(kind, conflict="some", conflict_text="Fees of a maker")
-    slug = await marie.posts("A report", kind=kind, report=report)
+    bulletin = a_bulletin(kind, conflict="some", conflict_text="Fees of a maker")
+    slug = await marie.posts("A report", kind=kind, bulletin=bulletin)
     await town.settle()
     (here,) = await rows(fr.node, "select facts, interests from posts")
     (there,) = await rows(town["it"].node, "select facts, interests from posts")
-    (filed,) = await rows(town["it"].node, "select report from post_specialties")
+    (filed,) = await rows(town["it"].node, "select bulletin from post_specialties")
     read = json.loads((await reads(town["it"], fr, f"/posts/{slug}")).body)
 
     assert [] == await town["de"].titles()
     assert json.loads(here["facts"]) == json.loads(there["facts"])
-    assert ("some", kind) == (there["interests"], filed["report"])
+    assert ("some", kind) == (there["interests"], filed["bulletin"])
     assert {"declared": "some", "text": "Fees of a maker"} == read["conflictOfInterest"]
 
 
@@ -70,7 +70,7 @@ async def test_a_new_version_brings_what_is_declared_now(town, marie, fr):
     town.clock.move(minutes=1)
     draft = PostDraft(
         kind="news", title="A report", text="Made up.", specialties=("cardiology",), audience="federation",
-        language="en", report=a_report("news", conflict="some", conflict_text="Shares"),
+        language="en", bulletin=a_bulletin("news", conflict="some", conflict_text="Shares"),
     )  # fmt: skip
     await fr.node.publishing.edit(marie.uri, slug, draft)
     await town.settle()
@@ -82,7 +82,7 @@ async def test_a_new_version_brings_what_is_declared_now(town, marie, fr):
     assert "news" == before["kind"]
 
 
-async def test_a_report_that_declares_nothing_is_shown_as_that(town, anna, fr, marie):
+async def test_a_bulletin_that_declares_nothing_is_shown_as_that(town, anna, fr, marie):
     """A sibling whose software knows no such line is heard; readers are told that nothing was stated."""
     de = "https://de.example"
     await fr.node.siblings.set_kinds(de, ["case", "news"], ["case"], by="test", reason="test")
@@ -99,7 +99,7 @@ async def test_a_report_that_declares_nothing_is_shown_as_that(town, anna, fr, m
     [{"conflictOfInterest": "none"}, {"conflictOfInterest": {"declared": "maybe"}}, {"sourceLink": "javascript:x"},
      {"eventFrom": "soon"}, {"citation": {"title": "T"}}],
 )  # fmt: skip
-async def test_a_report_in_another_form_is_refused(town, anna, fr, spoilt):
+async def test_a_bulletin_in_another_form_is_refused(town, anna, fr, spoilt):
     """Beside it one that has its form is taken."""
     de = "https://de.example"
     await fr.node.siblings.set_kinds(de, ["case", "news"], ["case"], by="test", reason="test")
@@ -135,7 +135,9 @@ async def test_nothing_imported_ever_leaves(town, marie, fr):
     await fr.node.workers.housekeep()
     await town.settle()
     (item,) = await rows(fr.node, "select id from imported_items")
-    slug = await marie.posts("About it", kind="news", report=a_report("news", source_link="https://journal.example/1"))
+    slug = await marie.posts(
+        "About it", kind="news", bulletin=a_bulletin("news", source_link="https://journal.example/1")
+    )
     await town.settle()
     addresses = [f"/posts/{item['id']}", f"/news/{item['id']}", "/news", "/newsroom", f"/doctors/{marie.handle}/outbox"]
     answers = [await reads(town["it"], fr, address) for address in addresses]

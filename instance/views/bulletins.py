@@ -8,15 +8,15 @@ from urllib.parse import quote
 
 from msgspec import Struct
 
-from federation.vocabulary import REPORTS, Citation
-from instance.services import reports
-from instance.services.reports import NONE, SOME
+from federation.vocabulary import BULLETINS, Citation
+from instance.services import bulletins
+from instance.services.bulletins import NONE, SOME
 
-KINDS = tuple(kind.value for kind in sorted(REPORTS))
+KINDS = tuple(kind.value for kind in sorted(BULLETINS))
 
 
 class Shown(Struct, frozen=True, kw_only=True):
-    """One report; the line on conflicts of interest is never without an answer."""
+    """One bulletin; the line on conflicts of interest is never without an answer."""
 
     source: str
     source_link: str
@@ -38,10 +38,10 @@ class Shown(Struct, frozen=True, kw_only=True):
 
 @lru_cache(maxsize=1_024)
 def shown(kind: str, facts: str) -> Shown | None:
-    """Return what a report says of itself; None for every other kind of post."""
+    """Return what a bulletin says of itself; None for every other kind of post."""
     if kind not in KINDS:
         return None
-    known = reports.words(facts)
+    known = bulletins.words(facts)
     conflict = known.get("conflict")
     names = ("source", "source_link", "doi", "event", "event_place")
     return Shown(

@@ -13,10 +13,10 @@ from typing import Any, Final
 
 import orjson
 
-from federation import reports as wire
+from federation import bulletins as wire
 from federation.errors import Malformed
 from federation.uri import BadUri, Uri
-from federation.vocabulary import REPORTS, Citation, Conflict, Post, PostKind
+from federation.vocabulary import BULLETINS, Citation, Conflict, Post, PostKind
 from instance.services.errors import Rejected
 from instance.text import one_line
 
@@ -35,7 +35,7 @@ _DOI_PLACES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ReportDraft:
+class BulletinDraft:
     """Everything as typed; of it only what belongs to the kind is looked at."""
 
     #: `none`, `some`, or nothing chosen.
@@ -55,8 +55,8 @@ class ReportDraft:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """A draft that can be published; of a kind that is no report, nothing."""
+class Bulletin:
+    """A draft that can be published; of a kind that is no bulletin, nothing."""
 
     source: str = ""
     source_link: str = ""
@@ -73,16 +73,16 @@ class Report:
         return {name: getattr(self, name) for name in self.__slots__}
 
 
-UNTYPED: Final = ReportDraft()
-NOTHING: Final = Report()
+UNTYPED: Final = BulletinDraft()
+NOTHING: Final = Bulletin()
 
 
 # ── as typed ──
 
 
-def check(kind: PostKind, draft: ReportDraft) -> Report:
+def check(kind: PostKind, draft: BulletinDraft) -> Bulletin:
     """Return the fields of this kind; raise Rejected naming the first to mend."""
-    if kind not in REPORTS:
+    if kind not in BULLETINS:
         return NOTHING
     source, link = _line(draft.source, "source"), _link(draft.source_link)
     if kind is PostKind.NEWS and not source:
@@ -92,7 +92,7 @@ def check(kind: PostKind, draft: ReportDraft) -> Report:
         fields |= _study(draft, link)
     elif kind is PostKind.CONGRESS_REPORT:
         fields |= _congress(draft)
-    return Report(**fields, conflict=_conflict(draft))
+    return Bulletin(**fields, conflict=_conflict(draft))
 
 
 def doi_of(text: str) -> str:
@@ -105,7 +105,7 @@ def doi_of(text: str) -> str:
     return found
 
 
-def _study(draft: ReportDraft, link: str) -> dict[str, Any]:
+def _study(draft: BulletinDraft, link: str) -> dict[str, Any]:
     doi = doi_of(draft.doi)
     if not doi and not link:
         raise Rejected("study_unnamed", "doi")
@@ -120,7 +120,7 @@ def _study(draft: ReportDraft, link: str) -> dict[str, Any]:
     return {"doi": doi, "citation": Citation(authors=authors, title=title, journal=journal, year=int(year))}
 
 
-def _congress(draft: ReportDraft) -> dict[str, Any]:
+def _congress(draft: BulletinDraft) -> dict[str, Any]:
     event = _required(draft.event, "event", "event_missing")
     place = _required(draft.event_place, "event_place", "place_missing")
     begins, ends = _day(draft.event_from, "event_from"), _day(draft.event_until, "event_until")
@@ -133,7 +133,7 @@ def _congress(draft: ReportDraft) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _conflict(draft: ReportDraft) -> Conflict:
+def _conflict(draft: BulletinDraft) -> Conflict:
     text = _line(draft.conflict_text, "conflict_text", wire.MAX_LONG)
     if draft.conflict not in (NONE, SOME):
         raise Rejected("conflict_missing", "conflict")
@@ -188,7 +188,7 @@ def _day(text: str, field: str) -> date | None:
 # ── as rows keep it ──
 
 
-def columns(post: Post | Report) -> dict[str, str]:
+def columns(post: Post | Bulletin) -> dict[str, str]:
     """The columns of `posts` that hold what a post carries beside its text."""
     facts = wire.write(post)
     if isinstance(post, Post):
@@ -201,7 +201,7 @@ def columns(post: Post | Report) -> dict[str, str]:
 
 def filed(kind: PostKind) -> str:
     """What a post's place under a specialty says of it: its kind, where that is news or a report."""
-    return kind.value if kind in REPORTS else ""
+    return kind.value if kind in BULLETINS else ""
 
 
 def words(facts: str) -> dict[str, Any]:
@@ -209,18 +209,18 @@ def words(facts: str) -> dict[str, Any]:
     known: Mapping[str, Any] = orjson.loads(facts)
     opaque = {"clinical_summary": "clinicalSummary", "consent": "consent", "screening": "screening"}
     try:
-        report = wire.read(known)
+        bulletin = wire.read(known)
     except Malformed:
-        report = {}  # kept before these fields had a form
-    return {**{name: known.get(key) for name, key in opaque.items()}, **report}
+        bulletin = {}  # kept before these fields had a form
+    return {**{name: known.get(key) for name, key in opaque.items()}, **bulletin}
 
 
-def typed(facts: str) -> ReportDraft:
+def typed(facts: str) -> BulletinDraft:
     """What the form of a post shows of its facts, to be mended."""
     known = words(facts)
     citation, conflict = known.get("citation"), known.get("conflict")
     days = {name: known[name].isoformat() if known.get(name) else "" for name in ("event_from", "event_until")}
-    return ReportDraft(
+    return BulletinDraft(
         **{name: known.get(name, "") for name in ("source", "source_link", "doi", "event", "event_place")}, **days,
         authors=citation.authors if citation else "", study=citation.title if citation else "",
         journal=citation.journal if citation else "", year=str(citation.year) if citation else "",

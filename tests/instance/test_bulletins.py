@@ -8,14 +8,14 @@ from typing import Any
 import orjson
 import pytest
 
-from federation.vocabulary import REPORTS, Citation, Conflict, PostKind
-from instance.services import reports
+from federation.vocabulary import BULLETINS, Citation, Conflict, PostKind
+from instance.services import bulletins
 from instance.services.errors import Rejected
 from instance.services.publishing import CODES, PostDraft
-from tests.reports import a_report
+from tests.bulletins import a_bulletin
 from tests.town import Person, rows
 
-KINDS = sorted(REPORTS)
+KINDS = sorted(BULLETINS)
 
 
 async def code_of(attempt: Any) -> tuple[str, str | None]:
@@ -34,9 +34,9 @@ async def marie(network) -> Person:
     return Person(town["fr"], "marie", f"{town['fr'].node.origin}/doctors/marie")
 
 
-def national(kind: str, report: Any, **changes: Any) -> dict[str, Any]:
+def national(kind: str, bulletin: Any, **changes: Any) -> dict[str, Any]:
     """What Marie posts."""
-    return {"kind": kind, "audience": "national", "report": report, **changes}
+    return {"kind": kind, "audience": "national", "bulletin": bulletin, **changes}
 
 
 async def kept(person: Person) -> dict[str, Any]:
@@ -46,7 +46,7 @@ async def kept(person: Person) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_no_report_without_a_line_on_conflicts(marie, kind):
+async def test_no_bulletin_without_a_line_on_conflicts(marie, kind):
     """Nothing chosen, a text that is missing, and a text beside "none" are refused, each with its code."""
     for changed, code in (
         ({"conflict": ""}, ("conflict_missing", "conflict")),
@@ -55,16 +55,16 @@ async def test_no_report_without_a_line_on_conflicts(marie, kind):
         ({"conflict": "none", "conflict_text": "Fees"}, ("conflict_twice", "conflict")),
         ({"conflict": "some", "conflict_text": "x" * 501}, ("field_too_long", "conflict_text")),
     ):
-        assert code == await code_of(marie.posts("A report", **national(kind, a_report(kind, **changed))))
+        assert code == await code_of(marie.posts("A report", **national(kind, a_bulletin(kind, **changed))))
 
     assert [] == await rows(marie.place.node, "select slug from posts")
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_a_report_keeps_what_was_declared(marie, kind):
+async def test_a_bulletin_keeps_what_was_declared(marie, kind):
     """None as a choice, or a text: either stands in the row, and can be asked for."""
-    await marie.posts("One", **national(kind, a_report(kind)))
-    await marie.posts("Two", **national(kind, a_report(kind, conflict="some", conflict_text="Fees of a maker")))
+    await marie.posts("One", **national(kind, a_bulletin(kind)))
+    await marie.posts("Two", **national(kind, a_bulletin(kind, conflict="some", conflict_text="Fees of a maker")))
     found = await rows(marie.place.node, "select title, facts, interests from posts order by title")
 
     assert ["none", "some"] == [row["interests"] for row in found]
@@ -74,8 +74,8 @@ async def test_a_report_keeps_what_was_declared(marie, kind):
 
 
 async def test_a_case_has_none_of_it(marie):
-    """Of a kind that is no report nothing of the form is looked at."""
-    await marie.posts("A case", report=a_report("study-report", doi="nonsense", conflict=""))
+    """Of a kind that is no bulletin nothing of the form is looked at."""
+    await marie.posts("A case", bulletin=a_bulletin("study-report", doi="nonsense", conflict=""))
 
     assert {} == await kept(marie)
 
@@ -109,9 +109,9 @@ async def test_a_case_has_none_of_it(marie):
         ("congress-report", {"event_until": "2026-12-31"}, "bad_dates", "event_until"),
     ],
 )
-async def test_what_a_report_lacks_is_named(marie, kind, changed, code, field):
+async def test_what_a_bulletin_lacks_is_named(marie, kind, changed, code, field):
     """Code and field of the first thing to mend; nothing is kept."""
-    assert (code, field) == await code_of(marie.posts("A report", **national(kind, a_report(kind, **changed))))
+    assert (code, field) == await code_of(marie.posts("A report", **national(kind, a_bulletin(kind, **changed))))
     assert [] == await rows(marie.place.node, "select slug from posts")
 
 
@@ -122,14 +122,14 @@ async def test_what_a_report_lacks_is_named(marie, kind, changed, code, field):
 )  # fmt: skip
 def test_a_doi_is_one_however_it_is_written(typed):
     """With the address before it, in any of its spellings, or without."""
-    assert "10.1000/Made(up)<1>" == reports.doi_of(typed)
+    assert "10.1000/Made(up)<1>" == bulletins.doi_of(typed)
 
 
 def test_what_is_kept_is_what_was_said():
     """Rows say the same as the form, and fill it again."""
-    study = reports.check(PostKind.STUDY_REPORT, a_report("study-report"))
-    congress = reports.check(PostKind.CONGRESS_REPORT, a_report("congress-report", event_until="2026-09-01"))
-    again = reports.words(reports.columns(study)["facts"])
+    study = bulletins.check(PostKind.STUDY_REPORT, a_bulletin("study-report"))
+    congress = bulletins.check(PostKind.CONGRESS_REPORT, a_bulletin("congress-report", event_until="2026-09-01"))
+    again = bulletins.words(bulletins.columns(study)["facts"])
 
     assert (
         Citation(authors="Weber A, Roux M", title="A made-up trial", journal="A made-up journal", year=2026)
@@ -137,26 +137,26 @@ def test_what_is_kept_is_what_was_said():
     )
     assert ("10.1000/made.up", Conflict()) == (again["doi"], again["conflict"])
     assert (date(2026, 9, 1), None) == (congress.event_from, congress.event_until)
-    assert "2026-09-01" == reports.columns(congress)["event_from"]
-    assert a_report("study-report", doi="10.1000/made.up") == reports.typed(reports.columns(study)["facts"])
+    assert "2026-09-01" == bulletins.columns(congress)["event_from"]
+    assert a_bulletin("study-report", doi="10.1000/made.up") == bulletins.typed(bulletins.columns(study)["facts"])
 
 
 async def test_an_edit_keeps_the_version_before(marie):
     """What an earlier version declared stays in the history, beside what the present one says."""
-    slug = await marie.posts("A report", **national("news", a_report("news")))
+    slug = await marie.posts("A report", **national("news", a_bulletin("news")))
     values = {
         "kind": "news", "title": "A report", "text": "Made up.", "specialties": ("cardiology",), "language": "en",
         "audience": "national",
     }  # fmt: skip
-    more = a_report("news", conflict="some", conflict_text="Fees of a maker")
+    more = a_bulletin("news", conflict="some", conflict_text="Fees of a maker")
     publishing = marie.place.node.publishing
-    await publishing.edit(marie.uri, slug, PostDraft(**values, report=more))
-    await publishing.edit(marie.uri, slug, PostDraft(**values, report=more))  # changes nothing, and keeps nothing
+    await publishing.edit(marie.uri, slug, PostDraft(**values, bulletin=more))
+    await publishing.edit(marie.uri, slug, PostDraft(**values, bulletin=more))  # changes nothing, and keeps nothing
     before = await rows(marie.place.node, "select kind, facts from revisions")
 
     assert ["news"] == [row["kind"] for row in before]
     assert {"declared": "none"} == orjson.loads(before[0]["facts"])["conflictOfInterest"]
     assert {"declared": "some", "text": "Fees of a maker"} == (await kept(marie))["conflictOfInterest"]
     assert ("conflict_missing", "conflict") == await code_of(
-        publishing.edit(marie.uri, slug, PostDraft(**values, report=a_report("news", conflict="")))
+        publishing.edit(marie.uri, slug, PostDraft(**values, bulletin=a_bulletin("news", conflict="")))
     )
