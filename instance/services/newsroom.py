@@ -183,7 +183,7 @@ class Newsroom:
             return 0
         code = await self._read(row)
         if code:
-            self._node.log.warning("feed", code=code, source=row["id"])
+            self._node.log.warning("feed", code=code, id=row["id"])
 
         async def settle(tx: Transaction) -> None:
             await tx.run("news.settled", id=row["id"], now=to_ms(self._node.clock()), code=code)

@@ -57,9 +57,6 @@ from news_sources s order by s.approved_at is not null, s.name, s.id;
 -- name: source
 select id, name, specialty, language, address, added_by, approved_at, next_at from news_sources where id = :id;
 
--- name: source_of_address
-select id from news_sources where address = :address;
-
 -- name: add_source
 insert into news_sources (id, name, specialty, language, address, added_by, added_at)
 values (:id, :name, :specialty, :language, :address, :added_by, :now);
