@@ -179,6 +179,7 @@ async def _me_page(
         acts=() if file is None else annexes.possible(file, node.clock()),
         administers=StaffRole.ADMINISTRATOR.value in present.roles,
         reads_audit=StaffRole.DPO.value in present.roles,
+        edits=StaffRole.EDITOR.value in present.roles,
         reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),
         account=await account.account(node.store, present.account_id),
         moved=await node.relocations.moved_to(present.doctor["uri"]) if present.doctor else None,

@@ -231,3 +231,11 @@ async def test_a_draft_of_a_source_has_the_fields_of_the_form(desk: Desk) -> Non
     form = re.search(r'<form method="post" action="/newsroom/sources" .*?</form>', page, re.DOTALL)[0]
 
     assert set(SourceDraft.__slots__) == set(re.findall(r'name="(\w+)"', form)) - {"csrf"}
+
+
+async def test_a_doctor_who_edits_finds_the_way(desk: Desk) -> None:
+    """Her bar is a doctor's; her own page leads there, and that of somebody who edits nothing does not."""
+    emil, rita = await desk.staff("emil", "editor"), await desk.staff("rita", "reviewer")
+
+    assert '<li><a href="/newsroom">' in await emil.text("/me")
+    assert '<li><a href="/newsroom">' not in await rita.text("/me")
