@@ -7,7 +7,7 @@ Read in this order:
     inbox                       the door in: one order of checks, told once
     signatures, keys            what the door checks first: whose bytes these are
     strict, jsonld, reader,     what it checks next: one reading of the bytes, what they mean, and their text
-    parse, html                 made safe
+    parse, bulletins, html      made safe
     integrity, multibase        object proofs: what still speaks for its author when somebody else forwards it
     render, delivery, wire      the door out: documents, the schedule of deliveries, the only client
     pairing                     how two instances that do not list each other yet come to do so

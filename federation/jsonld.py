@@ -118,14 +118,24 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
         *_terms(_TEXT, _SEC, "publicKeyPem"),
         *_terms(_TEXT, _SEC, "publicKeyMultibase", **{"@type": _SEC + "multibase"}),
         *_terms(_TEXT, "https://purl.archive.org/socialweb/webfinger#", "webfinger", **{"@type": _XSD + "string"}),
-        *_terms(_TEXT, _NS, "postKind specialty askedCountry doi event language country contact software reason"),
+        *_terms(
+            _TEXT,
+            _NS,
+            "postKind specialty askedCountry sourceLink doi event eventPlace eventFrom eventUntil language country contact"
+            " software reason",
+        ),
         *_terms(_TIME, _AS, "published updated deleted", **{"@type": _XSD + "dateTime"}),
         *_terms(_COUNT, _AS, "totalItems", **{"@type": _XSD + "nonNegativeInteger"}),
         *(
             (f"{name}Map", (_BY_LANGUAGE, {"@id": _AS + name, "@container": "@language"}))
             for name in ("content", "name", "summary")
         ),
-        *_terms(_OPAQUE, _NS, "doctorCredential clinicalSummary consent screening", **{"@type": "@json"}),
+        *_terms(
+            _OPAQUE,
+            _NS,
+            "doctorCredential clinicalSummary consent screening citation conflictOfInterest",
+            **{"@type": "@json"},
+        ),
         ("formerType", (_TYPE, {"@id": _AS + "formerType", "@type": "@id"})),
     )
 )

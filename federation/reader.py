@@ -11,7 +11,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Final, TypeAlias
 
-from federation import html
+from federation import bulletins, html
 from federation.errors import ForeignOrigin, KindNotFederated, Malformed, TooMany
 from federation.integrity import Json, read_instant
 from federation.jsonld import as_list, one
@@ -214,9 +214,7 @@ def read_post(node: Node) -> Post:
         consent=_opaque(node, "consent"),
         screening=_opaque(node, "screening"),
         asked_country=_matching(node, "askedCountry", _COUNTRY) if one(node.get("askedCountry")) else "",
-        source=_line(node, "source"),
-        doi=_line(node, "doi"),
-        event=_line(node, "event"),
+        **bulletins.read(node),
     )
 
 

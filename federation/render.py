@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
+from federation import bulletins
 from federation.integrity import Json
 from federation.jsonld import CONTEXT
 from federation.reader import RFC_9421
@@ -139,9 +140,7 @@ def _post(word: Post) -> _Node:
             "consent": word.consent,
             "screening": word.screening,
             "askedCountry": word.asked_country or None,
-            "source": word.source or None,
-            "doi": word.doi or None,
-            "event": word.event or None,
+            **bulletins.write(word),
             "context": word.context,
             **_circulation(word),
         }

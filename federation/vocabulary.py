@@ -12,7 +12,7 @@ Create Update Delete Follow Accept Reject Undo Like Announce Flag Move, and Igno
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final, TypeAlias
 
@@ -40,6 +40,8 @@ class PostKind(StrEnum):
     CONGRESS_REPORT = "congress-report"
 
 
+#: What says where it comes from, and whose interests it touches.
+BULLETINS: Final = frozenset({PostKind.NEWS, PostKind.STUDY_REPORT, PostKind.CONGRESS_REPORT})
 #: The kinds that travel unless a policy says otherwise; the rest is national until opened.
 FEDERATING_KINDS: Final = frozenset({PostKind.CASE, PostKind.OBSERVATION, PostKind.QUESTION})
 
@@ -125,6 +127,21 @@ class Mention(Struct, frozen=True, kw_only=True):
     name: str = ""
 
 
+class Citation(Struct, frozen=True, kw_only=True):
+    """A study as its reporter cites it."""
+
+    authors: str
+    title: str
+    journal: str
+    year: int
+
+
+class Conflict(Struct, frozen=True, kw_only=True):
+    """What the author of a bulletin has declared of conflicts of interest; without a text, that there is none."""
+
+    text: str = ""
+
+
 class Post(Thing, frozen=True, kw_only=True):
     """A case or one of its neighbours."""
 
@@ -150,10 +167,18 @@ class Post(Thing, frozen=True, kw_only=True):
     screening: Json = None
     #: Of a question: the country whose doctors it asks (ISO 3166-1, two letters); none: those of its specialties.
     asked_country: str = ""
-    #: Where a report comes from.
+    #: Of news and reports: the publisher, and where it is to be read there (https).
     source: str = ""
+    source_link: str = ""
+    #: A study, and a congress with its days; the last is none where it is the first.
     doi: str = ""
+    citation: Citation | None = None
     event: str = ""
+    event_place: str = ""
+    event_from: date | None = None
+    event_until: date | None = None
+    #: None: the author's instance has not said.
+    conflict: Conflict | None = None
 
 
 class Comment(Thing, frozen=True, kw_only=True):

@@ -1,9 +1,10 @@
 """Outbound HTTP: allowlisted origins only, bounded in time and size, never redirected. The only user of aiohttp.
 
 The first rule is the allowlist, by exact origin and direction. The second is the address that is connected: resolved
-once, checked, and connected as checked. Two exceptions to the first rule have methods of their own: what is read of a
-candidate before it is a sibling, and told it of a pairing; and the federation list, which is read at its pinned host or
-at any entry's mirror.
+once, checked, and connected as checked. Three exceptions to the first rule have methods of their own: what is read of a
+candidate before it is a sibling, and told it of a pairing; the federation list, which is read at its pinned host or at
+any entry's mirror; and feeds of publishers, which are no part of the federation and are read unsigned, each at the one
+address that people here have approved.
 
 aiohttp is imported, and the authorities of TLS are read, when the first message goes out: together a tenth of a second
 that nobody's start waits for. It is spent in a thread, so that the loop serves others meanwhile.
@@ -15,7 +16,7 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -39,6 +40,7 @@ ACTIVITY_ACCEPT: Final = (
 )
 JRD_ACCEPT: Final = "application/jrd+json, application/json"
 LIST_ACCEPT: Final = "application/vc, application/json"
+FEED_ACCEPT: Final = "application/rss+xml, application/atom+xml, application/xml, text/xml"
 
 MAX_DOCUMENT: Final = 262_144
 MAX_MEDIA: Final = 10 * 1_048_576
@@ -81,6 +83,10 @@ class NotReached(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
+
+
+class NotApproved(Exception):
+    """No address from which anything is read here."""
 
 
 class BadHeader(ValueError):
@@ -176,6 +182,15 @@ class Wire:
                 raise NotASibling(url.origin)
         return await self._get(url, headers, limit, LIST_ACCEPT, self._deadlines.fetch)
 
+    async def get_feed(self, url: Uri, approved: Collection[str], *, limit: int) -> Response:
+        """Read a publisher's feed, unsigned; raise NotApproved for every address but those approved, and NotReached.
+
+        Nobody of the federation is read like this: an origin that is ours or stands on the allowlist is NotApproved.
+        """
+        if url not in approved or url.origin == self._origin or self._siblings().find(url.origin) is not None:
+            raise NotApproved(url.origin)
+        return await self._get(url, {}, limit, FEED_ACCEPT, self._deadlines.fetch, heard=False)
+
     async def post_pairing(self, url: Uri, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Tell an origin that may be no sibling yet what an administrator here has done about their pairing."""
         self._require_candidate(url)
@@ -228,13 +243,16 @@ class Wire:
         if not whole:
             answer.close()
 
-    async def _get(self, url: Uri, headers: Mapping[str, str], limit: int, accept: str, deadline: float) -> Response:
+    async def _get(
+        self, url: Uri, headers: Mapping[str, str], limit: int, accept: str, deadline: float, *, heard: bool = True
+    ) -> Response:
         require_sendable(headers)
         with _NamedFaults():
             session, wanted = await self._open(), {**headers, "Accept": accept}
             async with asyncio.timeout(deadline):
                 async with session.get(_yarl(url), headers=wanted, allow_redirects=False) as answer:
-                    self._hear(url.origin, answer)
+                    if heard:
+                        self._hear(url.origin, answer)
                     return await _whole(answer, limit)
 
     def _hear(self, origin: str, answer: aiohttp.ClientResponse) -> None:

@@ -96,6 +96,8 @@ class Config:
     smtp_user: str = ""
     #: The address our mails come from; needed with a mail server.
     mail_from: str = ""
+    #: For how many days what was imported from publishers' feeds is shown.
+    imported_days: int = 90
     #: The federation list that says who may be a sibling at all: `url` where it is read, the `signers` who may sign the
     #: first one read, how many of them must (`threshold`), and the least sequence (`min_sequence`, by default 1). None:
     #: the allowlist kept here stands alone.
@@ -331,6 +333,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "signature_window": _window,
     "catch_up_after": _patience,
     "pairing_days": _between(1, 30),
+    "imported_days": _between(1, 3_650),
     "rsa_bits": _rsa_bits,
     "ca_file": _text,
     "scan_command": _command,
@@ -359,6 +362,7 @@ _EXPECTED: Final = {
     "signature_window": "a number of seconds from 30 to 900",
     "catch_up_after": "a number of seconds from 10 to 3600",
     "pairing_days": "a number of days from 1 to 30",
+    "imported_days": "a number of days from 1 to 3650",
     "rsa_bits": "2048, 3072 or 4096",
     "ca_file": "the path of a PEM file, or nothing",
     "scan_command": 'a list of words, the first an absolute path, such as ["/usr/bin/clamdscan", "--stream", "-"]',

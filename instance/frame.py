@@ -36,6 +36,7 @@ _WORK: Final = {
     ),
     StaffRole.GOVERNOR: (("fedlist", "/administration/list", "chain"),),
     StaffRole.DPO: (("audit", "/desk/audit", "chain"),),
+    StaffRole.EDITOR: (("newsroom", "/newsroom", "pen"),),
 }  # fmt: skip
 #: How long before its end administrators are told on every page of theirs.
 _SOON: Final = timedelta(days=7)

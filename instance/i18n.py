@@ -17,7 +17,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_datetime, format_timedelta
+from babel.dates import format_date, format_datetime, format_interval, format_timedelta
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
@@ -181,6 +181,12 @@ class Clock:
     def on(self, day: Day) -> str:
         """The same of a day that has no hour."""
         return format_date(day, self._day, locale=self._locale)
+
+    def days(self, first: Day, last: Day | None) -> str:
+        """`1–4 September 2026`; one day alone is that day."""
+        if last is None or last == first:
+            return self.on(first)
+        return format_interval(first, last, "yMMMMd", locale=self._locale)
 
     def date_time(self, ms: int) -> str:
         """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""

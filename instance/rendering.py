@@ -72,6 +72,7 @@ def environment(language: str, country: str) -> Environment:
         languages=[(code, i18n.own_name(code)) for code in i18n.LANGUAGES],
         date=clock.date,
         on=clock.on,
+        days=clock.days,
         date_time=clock.date_time,
         machine_time=clock.machine,
         country_name=words.country,

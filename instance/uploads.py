@@ -20,7 +20,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, RequestTimeout
 from instance.services.errors import Rejected
 
 #: Where files are taken; everywhere else the limits of forms hold.
-FILES: Final = re.compile(r"/application/pieces/[^/]+/files\Z")
+FILES: Final = re.compile(r"/(?:application/pieces/[^/]+/files|newsroom/sources/[^/]+/file)\Z")
 #: The largest request with files, in bytes, and the seconds it may take: at 400 kbit/s it comes in four minutes.
 MAX_UPLOAD: Final = 12 * 1024 * 1024
 UPLOAD_SECONDS: Final = 270

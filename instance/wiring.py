@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from instance.services.joining import Joining
     from instance.services.lists import Lists
     from instance.services.mails import Mails
+    from instance.services.newsroom import Newsroom
     from instance.services.own_status import OwnStatus
     from instance.services.pairing import Pairings
     from instance.services.people import People
@@ -84,6 +85,7 @@ class Wake:
     deliveries: asyncio.Event = field(default_factory=asyncio.Event)
     pairings: asyncio.Event = field(default_factory=asyncio.Event)
     sets: asyncio.Event = field(default_factory=asyncio.Event)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Node:
@@ -114,6 +116,7 @@ class Node:
     factors: SecondFactors
     staff: Staff
     publishing: Publishing
+    newsroom: Newsroom
     follows: Follows
     contact: Contact
     lists: Lists
@@ -308,6 +311,7 @@ async def _compose_people(node: Node) -> None:
     from instance.services.joining import Joining
     from instance.services.lists import Lists
     from instance.services.mails import Mails
+    from instance.services.newsroom import Newsroom
     from instance.services.pairing import Pairings
     from instance.services.people import People
     from instance.services.policies import Policies
@@ -322,6 +326,7 @@ async def _compose_people(node: Node) -> None:
     node.policies = Policies(node)
     await node.policies.look()
     node.people, node.publishing = People(node), Publishing(node)
+    node.newsroom = Newsroom(node)
     node.factors, node.staff = SecondFactors(node), Staff(node)
     node.dossiers, node.exports = Dossiers(node), Exports(node)
     node.dossiers.restoring.begin()

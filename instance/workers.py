@@ -39,6 +39,8 @@ PAUSE: Final = 1.0
 GRACE: Final = 7.0
 #: A third of the lease of a lane.
 TICK: Final = 10.0
+#: How often it is looked which feeds are due, in seconds.
+NEWS: Final = 60.0
 #: How often it is looked which credentials are due.
 RENEWALS: Final = 3_600.0
 #: How often it is looked whether this process still keeps its times, and over how many looks it is remembered.
@@ -86,7 +88,7 @@ class Workers:
             ("chores", self._chores), ("credentials", self._credentials), ("status lists", self._status_lists),
             ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
             ("federation list", self._federation_list), ("pairings", self._pairings),
-            ("sibling sets", self._sibling_sets), ("search", self._search),
+            ("sibling sets", self._sibling_sets), ("search", self._search), ("news", self._news),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
@@ -210,6 +212,18 @@ class Workers:
         """Apart from the chores: after an upgrade every post there is may have to be made findable."""
         await self._node.search.fill_for_ever()
 
+    async def _news(self) -> None:
+        """Apart from the chores: a publisher may hang. No source, no look at anybody."""
+        wake = self._node.wake.news
+        while True:
+            wake.clear()
+            await self._node.newsroom.fetch_due()
+            try:
+                async with asyncio.timeout(NEWS):
+                    await wake.wait()
+            except TimeoutError:
+                continue
+
     async def _catching_up(self) -> None:
         """Apart from the chores, and without waiting for anybody: a sibling may hang."""
         while True:
@@ -276,6 +290,7 @@ class Workers:
             ("refusals", timedelta(hours=1), node.audit.sweep),
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
+            ("imported news", timedelta(hours=1), node.newsroom.sweep),
             ("circles", timedelta(hours=1), partial(circles.sweep, node)),
             ("sibling sets", timedelta(hours=1), node.sets.sweep),
             ("health by day", health_days.EVERY, self._keep_health),

@@ -36,6 +36,7 @@ from instance.services.people import NewDoctor
 from instance.services.publishing import CommentDraft, PostDraft
 from instance.vault import make_secrets
 from instance.wiring import Node, open_node
+from tests.bulletins import a_bulletin
 from tests.ready import light_hash, pages_of, pooled_rsa, put_instance
 
 PASSWORD = "a-long-enough-passphrase"
@@ -283,7 +284,7 @@ class Person:
         """Publish a post; return its slug at home."""
         values = {
             "kind": "case", "title": title, "text": text, "specialties": ("cardiology",), "audience": audience,
-            "language": "en", "named": (), **changes,
+            "language": "en", "named": (), "bulletin": a_bulletin(changes.get("kind", "case")), **changes,
         }  # fmt: skip
         return await self.place.node.publishing.publish(self.uri, PostDraft(**values))
 

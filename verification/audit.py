@@ -56,6 +56,7 @@ STAFF_ACTS: Final = (
     "pairing.invited", "pairing.read", "pairing.proposed", "pairing.confirmed", "pairing.confirmed_there",
     "pairing.declined", "pairing.withdrawn", "pairing.expired", "pairing.unheard",
     "deliveries.retried", "lane.tried",
+    "news.source_added", "news.source_approved", "news.source_ended", "news.item_withdrawn",
 )  # fmt: skip
 #: Everything that is recorded.
 ACTS: Final = frozenset(

@@ -34,6 +34,8 @@ class StaffRole(StrEnum):
     ADMINISTRATOR = "administrator"
     GOVERNOR = "governor"
     DPO = "dpo"
+    #: Brings publishers' news in; sees nothing of anybody.
+    EDITOR = "editor"
 
 
 #: Whoever sees evidence, and whoever may not beside that; and whoever would read the log of the own acts.

@@ -7,7 +7,7 @@ import click
 from instance.cli.tools import Context, show_table, who
 
 #: Written out, so that `--help` reads nothing of the medical room; a test holds it against the roles there are.
-ROLES = ("reviewer", "lead", "moderator", "administrator", "governor", "dpo")
+ROLES = ("reviewer", "lead", "moderator", "administrator", "governor", "dpo", "editor")
 
 
 @click.group()

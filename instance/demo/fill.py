@@ -8,6 +8,7 @@ from importlib import resources
 from typing import Any, Final
 
 from instance.demo.town import PASSWORD, Country, Login, Say
+from instance.services.bulletins import BulletinDraft
 from instance.services.people import NewDoctor
 from instance.services.publishing import CommentDraft, PostDraft
 
@@ -88,6 +89,7 @@ async def _post(country: Country, entry: dict[str, Any]) -> str:
     draft = PostDraft(
         kind=entry["kind"], title=entry["title"], text=entry["text"].strip(), specialties=tuple(entry["specialties"]),
         audience=entry["audience"], language=entry["language"], named=(),
+        bulletin=BulletinDraft(**entry.get("bulletin", {})),
     )  # fmt: skip
     return str(await country.node.publishing.publish(_uri(country, entry["author"]), draft))
 

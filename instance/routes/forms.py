@@ -10,6 +10,7 @@ from msgspec import Struct
 from quart import request
 
 from instance.i18n import CONTENT_LANGUAGES, catalogue
+from instance.services.bulletins import UNTYPED, BulletinDraft
 from instance.services.errors import Rejected
 from instance.views.choices import place
 
@@ -41,6 +42,7 @@ class PostForm(Struct, frozen=True, kw_only=True):
     named: str = ""
     #: Of a question: the country it asks; empty for its specialties.
     asked_country: str = ""
+    bulletin: BulletinDraft = UNTYPED
     form_key: str = ""
     #: Whether it was said that this is to be a question, or is not (asking.calls).
     offered: str = ""
@@ -80,6 +82,7 @@ async def post_form() -> PostForm:
         named=form.get("named", ""),
         asked_country=form.get("asked_country", ""),
         offered=form.get("offered", ""),
+        bulletin=BulletinDraft(**{name: lines(form.get(name, "")).strip() for name in BulletinDraft.__slots__}),
         form_key=form.get("form_key", ""),
         seen=form.get("seen", ""),
     )

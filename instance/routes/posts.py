@@ -120,6 +120,7 @@ async def history(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         post=slug,
         shown=post,
         versions=versions,
+        bulletin=post.bulletin,
     )
 
 
@@ -174,6 +175,7 @@ async def comment_history(reader: guard.Reader, slug: str) -> ResponseReturnValu
         post=found.post,
         shown=found,
         versions=versions,
+        bulletin=None,
     )
 
 

@@ -52,6 +52,7 @@ async def me(present: Session) -> ResponseReturnValue:
         acts=() if file is None else annexes.possible(file, node.clock()),
         administers=StaffRole.ADMINISTRATOR.value in present.roles,
         reads_audit=StaffRole.DPO.value in present.roles,
+        edits=StaffRole.EDITOR.value in present.roles,
         reviews=bool({StaffRole.REVIEWER.value, StaffRole.LEAD.value} & set(present.roles)),
         moved=await node.relocations.moved_to(present.doctor["uri"]) if present.doctor else None,
         saved=_saved(),

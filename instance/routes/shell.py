@@ -38,6 +38,7 @@ DONE: Final = (
     "pairing_proposed", "pairing_confirmed", "pairing_active", "pairing_declined",
     "allowlist_changed", "allowlist_proposed", "allowlist_confirmed", "allowlist_withdrawn",
     "lane_tried", "letter_again", "letters_again",
+    "news_source_added", "news_source_approved", "news_source_ended", "news_item_withdrawn",
 )  # fmt: skip
 #: The time that page has to be asked for, in seconds.
 _SAID_WITHIN: Final = 60

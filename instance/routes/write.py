@@ -21,7 +21,7 @@ from instance.routes.forms import (
     post_form,
     version_seen,
 )
-from instance.services import asking
+from instance.services import asking, bulletins
 from instance.services.drafts import PostDraft, narrows
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
@@ -36,13 +36,28 @@ SPECIALTY_FIELDS = 3
 @routes.get("/write")
 @guard.doctor_required
 async def form(_reader: guard.Reader) -> ResponseReturnValue:
-    """Show an empty form, with the doctor's own specialty chosen."""
+    """Show an empty form, with the doctor's own specialty chosen, and the kind the address names."""
     reader, node = guard.require(Action.POST), guard.node()
     own = guard.own_specialties(reader)
-    wanted = request.args.get("kind", "")
-    kind = wanted if wanted in tuple(PostKind) else PostKind.CASE.value
-    empty = PostForm(kind=kind, specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()))
-    return await _page("write.html", empty, ())
+    empty = PostForm(
+        specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()),
+        bulletin=await _about(request.args.get("item", "")),
+    )  # fmt: skip
+    return await _page("write.html", _begun(empty, request.args.get("kind", "")), ())
+
+
+async def _about(item: str) -> bulletins.BulletinDraft:
+    """What is known of an imported item that the doctor wants to write about: where it is, and who published it."""
+    row = await guard.node().store.one("news.item", id=item) if item else None
+    return bulletins.UNTYPED if row is None else bulletins.BulletinDraft(source=row["source"], source_link=row["link"])
+
+
+def _begun(empty: PostForm, kind: str) -> PostForm:
+    """The form of this kind; one that no sibling takes begins as national."""
+    if kind not in set(PostKind):
+        return empty
+    opened = {*FEDERATING_KINDS, *(kind for sibling in guard.node().allowlist() for kind in sibling.kinds_out)}
+    return replace(empty, kind=kind, audience=empty.audience if kind in opened else Audience.NATIONAL.value)
 
 
 @routes.post("/write")
@@ -78,6 +93,7 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         audience=post.audience,
         named=", ".join(row["address"] for row in named),
         asked_country=post.asked_country,
+        bulletin=bulletins.typed(post.facts),
         seen=str(post.updated_at or 0),
     )
     return await _edit_page(post, typed)
@@ -119,6 +135,7 @@ def draft_of(typed: PostForm) -> PostDraft:
         language=typed.language,
         named=tuple(typed.addresses()),
         asked_country=typed.asked_country,
+        bulletin=typed.bulletin,
         form_key=typed.form_key,
     )
 

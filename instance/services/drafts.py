@@ -9,6 +9,8 @@ from typing import Final
 
 from federation.uri import Uri
 from federation.vocabulary import FEDERATING_KINDS, Audience, Mention, PostKind
+from instance.services import bulletins
+from instance.services.bulletins import Bulletin, BulletinDraft
 from instance.services.doctors import check_specialties
 from instance.services.errors import Rejected
 from instance.storage.store import Row
@@ -17,7 +19,7 @@ from instance.text import is_empty, one_line, to_html
 CODES: Final = (
     "bad_kind", "title_missing", "title_too_long", "text_missing", "text_too_long", "bad_specialties",
     "bad_audience", "bad_language", "kind_not_federated", "named_missing", "named_unknown", "named_closed",
-    "too_many_named", "audience_widened", "named_apart", "bad_asked_country", "asked_outside",
+    "too_many_named", "audience_widened", "named_apart", "bad_asked_country", "asked_outside", *bulletins.CODES,
 )  # fmt: skip
 
 MAX_TITLE: Final = 200
@@ -43,6 +45,8 @@ class PostDraft:
     named: tuple[str, ...] = ()
     #: Of a question: the country whose doctors it asks; without one, those of its specialties.
     asked_country: str = ""
+    #: Of news and reports alone.
+    bulletin: BulletinDraft = bulletins.UNTYPED
     #: A form sent twice carries the same key and is carried out once.
     form_key: str = ""
 
@@ -71,6 +75,7 @@ class CheckedPost:
     #: Those it is for, or (of a question for others too) asks openly.
     named: tuple[Row, ...]
     asked_country: str = ""
+    bulletin: Bulletin = bulletins.NOTHING
 
     @property
     def named_uris(self) -> tuple[Uri, ...]:
@@ -95,13 +100,14 @@ def check_post(draft: PostDraft, named: Iterable[Row], opened: Collection[PostKi
         raise Rejected("title_too_long", "title")
     content = check_text(draft.text)
     check_specialties(draft.specialties)
+    bulletin = bulletins.check(kind, draft.bulletin)
     asks = kind is PostKind.QUESTION
     people = tuple(named) if asks or audience is Audience.NAMED else ()
     if audience is Audience.NAMED and not people:
         raise Rejected("named_missing", "named")
     return CheckedPost(
         kind=kind, title=title, source=draft.text, content=content, specialties=draft.specialties, audience=audience,
-        language=check_language(draft.language), named=people,
+        language=check_language(draft.language), named=people, bulletin=bulletin,
         asked_country=_country(draft.asked_country) if asks and audience is not Audience.NAMED else "",
     )  # fmt: skip
 

@@ -6,14 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import Any, Final
 
-import orjson
-
 from federation import audience
 from federation.errors import AudienceWidened, KindNotFederated, Malformed, NotTheOwner, NotVisible
 from federation.uri import Uri
 from federation.vocabulary import Audience, Comment, Post, PostKind
 from instance.ids import new_ulid
-from instance.services import asking, circles, sending
+from instance.services import asking, bulletins, circles, sending
 from instance.services.asking import Asking
 from instance.services.effects import (
     ANSWER,
@@ -93,11 +91,12 @@ class PostEffects:
         if not _is_newer(post, before):
             return
         del values["updated_at"]
+        facts = await tx.one("apply.facts", uri=post.id)
         if not await tx.run(
             "apply.change_post", uri=post.id, updated_at=to_ms(post.updated or post.published), **values
         ):
             return  # a newer version came in between
-        await self._remember_version(tx, into, before, before["title"])
+        await self._remember_version(tx, into, before, before["title"], facts["facts"] if facts else "{}")
         await tx.run("apply.drop_post_specialties", post=post.id)
         await tx.run("apply.drop_mentions", object=post.id)
         await self._index_post(tx, into, post, values["audience"])
@@ -106,22 +105,17 @@ class PostEffects:
     def _post_values(self, into: Incoming, post: Post) -> dict[str, Any]:
         if into.author is None:
             raise NotTheOwner("the instance writes no posts")
-        facts = {
-            "clinicalSummary": post.clinical_summary, "consent": post.consent, "screening": post.screening,
-            "source": post.source, "doi": post.doi, "event": post.event,
-        }  # fmt: skip
         return {
             "kind": post.kind.value, "title": post.title, "content": post.content, "language": post.language,
             "specialties": json.dumps(post.specialties),
             "audience": audience.of_post(post, into.author.followers).value,
-            "facts": orjson.dumps({name: value for name, value in facts.items() if value}).decode(),
-            "updated_at": milliseconds(post.updated),
+            "updated_at": milliseconds(post.updated), **bulletins.columns(post),
         }  # fmt: skip
 
     async def _index_post(self, tx: Transaction, into: Incoming, post: Post, reach: str) -> None:
         """Make the post findable by specialty, and remember and tell those it names, or (a question) asks by name."""
         for slug in post.specialties:
-            await tx.run("apply.add_post_specialty", post=post.id, specialty=slug)
+            await tx.run("apply.add_post_specialty", post=post.id, specialty=slug, bulletin=bulletins.filed(post.kind))
         if reach != Audience.NAMED and post.kind is not PostKind.QUESTION:
             return
         named, kind = (_named(post), NAMED) if reach == Audience.NAMED else (_mentioned(post), ASKED)
@@ -188,7 +182,7 @@ class PostEffects:
         )  # fmt: skip
         if not changed:
             return
-        await self._remember_version(tx, into, before, "")
+        await self._remember_version(tx, into, before)
         if post is not None:
             await self._forwarding.pass_on(tx, into, post, effects)
 
@@ -282,10 +276,13 @@ class PostEffects:
         """Everything that hangs on one object: earlier versions, and what we passed on of it as a thread's home."""
         await sending.forget_object(tx, uri, into.now_ms)
 
-    async def _remember_version(self, tx: Transaction, into: Incoming, before: Row, title: str) -> None:
+    async def _remember_version(
+        self, tx: Transaction, into: Incoming, before: Row, title: str = "", facts: str = "{}"
+    ) -> None:
         await tx.run(
             "apply.add_revision", id=new_ulid(into.now), object=before["uri"], title=title, content=before["content"],
-            language=before["language"], at=before["updated_at"] or before["published_at"],
+            language=before["language"], at=before["updated_at"] or before["published_at"], facts=facts,
+            kind=before["kind"] if title else "",
         )  # fmt: skip
 
     def _ours(self, doctors: Sequence[str]) -> list[str]:

@@ -18,7 +18,18 @@ from federation.delivery import Priority
 from federation.uri import Uri
 from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
 from instance.ids import new_ulid
-from instance.services import acting, asking, drafts, effects, naming, notices, reactions, sending, standings
+from instance.services import (
+    acting,
+    asking,
+    bulletins,
+    drafts,
+    effects,
+    naming,
+    notices,
+    reactions,
+    sending,
+    standings,
+)
 from instance.services.asking import Asking
 from instance.services.circles import Circles
 from instance.services.comments import Comments
@@ -135,6 +146,7 @@ class Publishing(Comments, Reactions):
             id=uri, author=Uri.parse(author["uri"]), kind=checked.kind, title=checked.title, content=checked.content,
             language=checked.language, specialties=checked.specialties, to=to, cc=cc, mentions=checked.mentions,
             published=published, context=Uri.parse(f"{uri}/context"), asked_country=checked.asked_country,
+            **checked.bulletin.words(),
         )  # fmt: skip
 
     def _addressing(self, author: Row, checked: CheckedPost) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
@@ -237,10 +249,7 @@ class Publishing(Comments, Reactions):
     async def _keep_version(self, tx: Transaction, mended: _Mended) -> None:
         before, now = mended.before, mended.at
         uri = before["uri"]
-        await tx.run(
-            "posts.add_revision", id=new_ulid(now), object=uri, title=before["title"], content=before["content"],
-            language=before["language"], at=before["updated_at"] or before["published_at"],
-        )  # fmt: skip
+        await tx.run("posts.add_version", id=new_ulid(now), object=uri)
         changed = await tx.run(
             "posts.change", uri=uri, now=to_ms(now), audience_before=before["audience"],
             seen=before["updated_at"] or 0, **_columns(mended.after),
@@ -269,7 +278,9 @@ class Publishing(Comments, Reactions):
 
     async def _keep_lists(self, tx: Transaction, uri: str, sort_at: int, checked: CheckedPost) -> None:
         for slug in checked.specialties:
-            await tx.run("posts.add_specialty", specialty=slug, post=uri, sort_at=sort_at)
+            await tx.run(
+                "posts.add_specialty", specialty=slug, post=uri, sort_at=sort_at, bulletin=bulletins.filed(checked.kind)
+            )
         for person in checked.named_uris:
             await tx.run("posts.add_mention", object=uri, doctor=person)
 
@@ -308,7 +319,7 @@ def _columns(checked: CheckedPost) -> dict[str, Any]:
     return {
         "kind": checked.kind.value, "title": checked.title, "content": checked.content, "source": checked.source,
         "language": checked.language, "specialties": json.dumps(list(checked.specialties)),
-        "audience": checked.audience.value,
+        "audience": checked.audience.value, **bulletins.columns(checked.bulletin),
     }  # fmt: skip
 
 

@@ -32,6 +32,7 @@ from federation.vocabulary import (
     PostKind,
     Tombstone,
 )
+from instance.services import bulletins
 from instance.services.errors import Missing
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -317,14 +318,12 @@ def _post(row: Row, names: list[Row]) -> Post:
     to, cc = audience.addressing(
         Audience(row["audience"]), Uri.parse(row["followers"]), [Uri.parse(name["uri"]) for name in names]
     )
-    facts = json.loads(row["facts"])
     return Post(
         id=Uri.parse(row["uri"]), author=Uri.parse(row["author"]), kind=PostKind(row["kind"]), title=row["title"],
         content=row["content"], language=row["language"], specialties=tuple(json.loads(row["specialties"])), to=to,
         cc=cc, mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
-        context=Uri.parse(row["context"]) if row["context"] else None, clinical_summary=facts.get("clinicalSummary"),
-        consent=facts.get("consent"), screening=facts.get("screening"), source=facts.get("source", ""),
-        doi=facts.get("doi", ""), event=facts.get("event", ""), asked_country=row["asked_country"],
+        context=Uri.parse(row["context"]) if row["context"] else None, asked_country=row["asked_country"],
+        **bulletins.words(row["facts"]),
     )  # fmt: skip
 
 

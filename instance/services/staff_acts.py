@@ -29,6 +29,8 @@ LOGGED: Final = {
     "keys_rotated": "key.made", "instance_keys_rotated": "key.made", "kek_rotation_ordered": "kek.rotated",
     "backup_ordered": "backup.ordered", "evidence_keys_backup_ordered": "backup.keys_ordered",
     "deliveries_retried": "deliveries.retried", "lane_tried": "lane.tried",
+    "news_source_added": "news.source_added", "news_source_approved": "news.source_approved",
+    "news_source_ended": "news.source_ended", "news_item_withdrawn": "news.item_withdrawn",
 }  # fmt: skip
 
 

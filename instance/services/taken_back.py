@@ -40,7 +40,7 @@ from federation.vocabulary import (
 )
 from instance.ids import new_ulid
 from instance.outbox import Repeat
-from instance.services import sending
+from instance.services import bulletins, sending
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 
@@ -170,10 +170,7 @@ class TakenBack:
             return added
         if at <= (before["updated_at"] or before["published_at"]):
             return None
-        await tx.run(
-            "posts.add_revision", id=new_ulid(self._node.clock()), object=post.id, title=before["title"],
-            content=before["content"], language=before["language"], at=before["updated_at"] or before["published_at"],
-        )  # fmt: skip
+        await tx.run("posts.add_version", id=new_ulid(self._node.clock()), object=post.id)
         await tx.run(
             "posts.change", uri=post.id, now=at, audience_before=before["audience"], seen=before["updated_at"] or 0,
             **_columns(post, author),
@@ -185,7 +182,13 @@ class TakenBack:
 
     async def _lists(self, tx: Transaction, post: Post, author: Row, sort_at: int) -> None:
         for slug in post.specialties:
-            await tx.run("posts.add_specialty", specialty=slug, post=post.id, sort_at=sort_at)
+            await tx.run(
+                "posts.add_specialty",
+                specialty=slug,
+                post=post.id,
+                sort_at=sort_at,
+                bulletin=bulletins.filed(post.kind),
+            )  # fmt: skip
         if _audience(post, author) is Audience.NAMED:
             for doctor in _named(post):
                 await tx.run("posts.add_mention", object=post.id, doctor=doctor)
@@ -393,5 +396,5 @@ def _columns(post: Post, author: Row) -> dict[str, Any]:
     return {
         "kind": post.kind.value, "title": post.title, "content": post.content, "source": html.plain(post.content),
         "language": post.language, "specialties": json.dumps(list(post.specialties)),
-        "audience": _audience(post, author).value,
+        "audience": _audience(post, author).value, **bulletins.columns(post),
     }  # fmt: skip

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 TABS: Final = (
     ("overview", "/administration"), ("siblings", "/administration/siblings"), ("pairing", "/administration/pairing"),
     ("list", "/administration/list"), ("messages", "/administration/messages"),
-    ("deliveries", "/administration/deliveries"),
+    ("deliveries", "/administration/deliveries"), ("newsroom", "/newsroom"),
 )  # fmt: skip
 #: The chart of a figure by day that stands in each part.
 CHARTS: Final[Mapping[Part, str]] = {

@@ -231,11 +231,21 @@ LEFT_OUT: Final[dict[str, str]] = {
             "register_snapshots",
             "register_entries",
             "country_overlays",
+            "imported_items",
         ),
         _OTHERS,
     ),
     **dict.fromkeys(
-        ("sibling_changes", "sibling_proposals", "pairings", "staff_acts", "policy_changes", "campaigns"), _OFFICE
+        (
+            "sibling_changes",
+            "sibling_proposals",
+            "pairings",
+            "staff_acts",
+            "policy_changes",
+            "campaigns",
+            "news_sources",
+        ),
+        _OFFICE,
     ),
     **dict.fromkeys(
         ("inbound", "received", "activities", "deliveries", "sibling_last_words", "ended_follows"), _CARRIED
@@ -332,6 +342,8 @@ LEFT_OUT: Final[dict[str, str]] = {
             "posts.document",
             "posts.answers",
             "posts.last_answer_at",
+            "posts.interests",
+            "posts.event_from",
             "comments.document",
             "dossiers.folded",
         ),

@@ -18,6 +18,7 @@ from msgspec import Struct, structs
 
 from federation.vocabulary import PostKind
 from instance.storage.store import Row, Store
+from instance.views.bulletins import Shown, shown
 from instance.views.marks import Mark, Moment, mark
 
 TABS: Final = ("specialty", "colleagues", "questions", "all")
@@ -71,6 +72,8 @@ class Card(Struct, frozen=True, kw_only=True):
     first_answer_at: int | None = None
     solved_at: int | None = None
     asked_country: str = ""
+    #: Of news and reports; empty for every other kind.
+    facts: str = ""
 
     @property
     def waits(self) -> bool:
@@ -83,6 +86,11 @@ class Card(Struct, frozen=True, kw_only=True):
         if self.kind != PostKind.QUESTION or self.first_answer_at is None:
             return None
         return max(0, self.first_answer_at - self.published_at)
+
+    @property
+    def bulletin(self) -> Shown | None:
+        """What it says of itself, where it is news or a report."""
+        return shown(self.kind, self.facts) if self.facts else None
 
     def mark(self, at: Moment) -> Mark:
         """Return the author's mark at this moment."""
@@ -147,7 +155,7 @@ async def home(
         if len(rows) > count:
             shown = rows[count - 1 :: -1]
             return FeedPage(
-                cards=await _cards_of(store, reader, shown), next=_cursor(shown[-1]), newer=_cursor(shown[0]),
+                cards=await cards_of(store, reader, shown), next=_cursor(shown[-1]), newer=_cursor(shown[0]),
                 top=_cursor(shown[0]),
             )  # fmt: skip
     rows = await _rows(store, _query(tab), filters, _values(reader, tab, before, filters, count))
@@ -230,12 +238,13 @@ def _cursor(row: Row) -> str:
 async def _page(store: Store, reader: str, rows: Sequence[Row], count: int) -> FeedPage:
     shown = rows[:count]
     return FeedPage(
-        cards=await _cards_of(store, reader, shown), next=_cursor(shown[-1]) if len(rows) > count else "",
+        cards=await cards_of(store, reader, shown), next=_cursor(shown[-1]) if len(rows) > count else "",
         top=_cursor(shown[0]) if shown else "",
     )  # fmt: skip
 
 
-async def _cards_of(store: Store, reader: str, shown: Sequence[Row]) -> list[Card]:
+async def cards_of(store: Store, reader: str, shown: Sequence[Row]) -> list[Card]:
+    """Return the cards of posts that a list has found visible to this reader (`feeds.listed`)."""
     keys = [tuple(row.values())[: len(_LISTED)] for row in shown]
     found = [_cards.get(key) for key in keys]
     missing = [row["uri"] for row, card in zip(shown, found, strict=True) if card is None]

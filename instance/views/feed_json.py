@@ -51,6 +51,7 @@ def _document(card: Card, verified: bool) -> dict[str, object]:
         "first_answer": rfc3339(from_ms(card.first_answer_at)) if card.first_answer_at else None,
         "solved": card.solved_at is not None,
         "asked_country": card.asked_country or None,
+        **({"bulletin": json.loads(card.facts)} if card.facts else {}),
         "author": {
             "address": None if gone else card.address,
             "name": None if gone else card.name,

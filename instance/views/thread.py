@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from instance.services.errors import Missing
 from instance.storage.store import Reader, Store
+from instance.views.bulletins import Shown, shown
 from instance.views.marks import Mark, Moment, mark
 
 #: So many answers stand on one page of a thread.
@@ -28,6 +29,7 @@ class PostRow(Struct, frozen=True, kw_only=True):
     audience: str
     local: int
     role_then: str
+    facts: str
     published_at: int
     updated_at: int | None
     author: str
@@ -47,6 +49,11 @@ class PostRow(Struct, frozen=True, kw_only=True):
     thanked: int
     recommended: int
     edited: int
+
+    @property
+    def bulletin(self) -> Shown | None:
+        """What it says of itself, where it is news or a report."""
+        return shown(self.kind, self.facts)
 
     def mark(self, at: Moment) -> Mark:
         """Return the author's mark at this moment."""
@@ -117,11 +124,19 @@ class Thread(Struct, frozen=True, kw_only=True):
 class Revision(Struct, frozen=True, kw_only=True):
     """An earlier version."""
 
+    #: Of an answer, and of what was kept before kinds were, empty.
+    kind: str
     title: str
     content: str
     #: Empty where it was not kept.
     language: str
+    facts: str
     at: int
+
+    @property
+    def bulletin(self) -> Shown | None:
+        """What it said of itself, where it was news or a report."""
+        return shown(self.kind, self.facts)
 
 
 class OneComment(Struct, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ ONE_DOOR = {
     "aiohttp": "federation/wire.py",
     "rfc8785": "federation/integrity.py",
     "nh3": "federation/html.py",
+    "feedparser": "instance/feeds.py",
     "PIL": "instance/media_work.py",
     "pikepdf": "instance/media_work.py",
     "pypdfium2": "instance/media_work.py",

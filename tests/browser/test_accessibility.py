@@ -21,6 +21,7 @@ INNER = (
     *("/feed", "/feed?tab=colleagues", "/feed?tab=all&kind=question", "/feed?tab=all&kind=study-report", "/write"),
     "/search",
     *("/feed?tab=questions", "/feed?tab=all&specialty=cardiology&solved=no", "/write?kind=question"),
+    *("/news", "/news/dermatology", "/news?kind=congress-report&when=past", "/write?kind=study-report"),
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
     *(
         "/notices",

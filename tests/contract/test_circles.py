@@ -32,9 +32,10 @@ async def _begin(tx: Transaction) -> None:
     for doctor in (MARIE, ANNA):
         await add_doctor(tx, doctor)
     written = {"content": "", "source": "", "language": "en", "role_then": "specialist", "now": NOW}
+    facts = {"facts": "{}", "interests": "", "event_from": ""}
     await tx.run(
         "posts.add", uri=POST, slug="1", origin=HERE, author=MARIE, kind="case", title="T", specialties="[]",
-        audience="colleagues", context="", **written,
+        audience="colleagues", context="", **facts, **written,
     )  # fmt: skip
     await tx.run(
         "comments.add", uri=ANSWER, slug="1", origin=HERE, post=POST, parent=POST, author=MARIE, **written

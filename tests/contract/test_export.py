@@ -60,7 +60,7 @@ async def add_post(tx: Transaction, number: int, author: str = READER, text: str
     await tx.run(
         "posts.add", uri=f"{HERE}/posts/{slug}", slug=slug, origin=HERE, author=author, kind="case",
         title=f"T{number}", content=text, source=text, language="en", specialties="[]", audience="named",
-        role_then="specialist", context="", now=number // 3,
+        role_then="specialist", context="", now=number // 3, facts="{}", interests="", event_from="",
     )  # fmt: skip
     await tx.run("posts.add_mention", object=f"{HERE}/posts/{slug}", doctor=f"{HERE}/doctors/named{number}")
 

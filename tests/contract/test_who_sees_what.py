@@ -6,14 +6,16 @@ import itertools
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import date
 
 import pytest
 import pytest_asyncio
 
+from federation.vocabulary import BULLETINS, PostKind
 from instance.services.errors import Missing
 from instance.storage import open_store
 from instance.storage.store import Store, Transaction
-from instance.views import feed, thread
+from instance.views import feed, news, thread
 from tests.contract.conftest import ENGINES
 from tests.contract.databases import fresh_postgres
 
@@ -30,7 +32,9 @@ STANDINGS = ("ok", "suspended", "revoked", "gone")
 #: The reader was verified in the first three; each post stands under one, two or none of them.
 OWN_SPECIALTIES = ("cardiology", "geriatrics", "paediatrics")
 FILED = (("cardiology",), ("cardiology", "paediatrics"), ("geriatrics", "oncology"), ("oncology",), OWN_SPECIALTIES)
-KINDS, LANGUAGES = ("case", "observation", "question"), ("en", "de")
+KINDS, LANGUAGES = tuple(kind.value for kind in PostKind), ("en", "de")
+#: Seven, so that every kind meets every audience and every specialty.
+IN_TURN = (*KINDS, PostKind.NEWS.value)
 #: Who answered each post, and whether the reader may see that answer.
 ANSWERS = {"nobody special": True, "blocked": False, "blocking": False, "withdrawn": False}
 
@@ -65,6 +69,16 @@ class Case:
         return f"{HERE if self.author.local else ABROAD}/posts/{self.slug}"
 
     @property
+    def interests(self) -> str:
+        """What its author declared."""
+        return ("none", "some")[self.at % 2] if self.kind in BULLETINS else ""
+
+    @property
+    def event_from(self) -> str:
+        """The day of its congress: some are over, some are to come."""
+        return f"202{5 + self.at % 3}-0{1 + self.at % 9}-01" if self.kind == "congress-report" else ""
+
+    @property
     def seen(self) -> bool:
         """Whether the reader may see it: written down here apart from the product, and in other words."""
         author = self.author
@@ -95,7 +109,7 @@ def cases() -> list[Case]:
     return [
         Case(
             f"01JDB{number:021d}", author, audience, withdrawn, FILED[number % len(FILED)],
-            KINDS[number % len(KINDS)], LANGUAGES[number // 3 % 2], number // 3,
+            IN_TURN[number % len(IN_TURN)], LANGUAGES[number // 3 % 2], number // 3,
         )
         for number, (author, audience, withdrawn) in enumerate(made)
     ]  # fmt: skip
@@ -140,15 +154,21 @@ async def add_case(tx: Transaction, case: Case) -> None:
     values = {
         "uri": case.uri, "slug": case.slug, "origin": HERE if author.local else ABROAD, "author": author.uri,
         "kind": case.kind, "title": case.slug, "language": case.language, "specialties": json.dumps(case.filed),
-        "audience": case.audience, "now": case.at,
+        "audience": case.audience, "now": case.at, "facts": "{}", "interests": case.interests, "event_from": case.event_from,
     }  # fmt: skip
     if author.local:
         await tx.run("posts.add", **values, **blank, source="")
     else:
-        more = {"facts": "{}", "published_at": case.at, "updated_at": None, "sort_at": case.at}
+        more = {"published_at": case.at, "updated_at": None, "sort_at": case.at}
         await tx.run("apply.add_post", **values, **blank, **more)
     for slug in case.filed:
-        await tx.run("posts.add_specialty", specialty=slug, post=case.uri, sort_at=case.at)
+        await tx.run(
+            "posts.add_specialty",
+            specialty=slug,
+            post=case.uri,
+            sort_at=case.at,
+            bulletin=case.kind if case.kind in BULLETINS else "",
+        )
     if author.tie == "named":
         await tx.run("posts.add_mention", object=case.uri, doctor=READER)
     if case.withdrawn:
@@ -270,6 +290,35 @@ async def test_filters_narrow_and_never_open(store: Store) -> None:
         filters = feed.Filters(kind=kind, language=language, country=country)
 
         assert newest_first(fitting) == await walked(store, tab, filters, 50)
+
+
+async def in_newsroom(store: Store, filed: tuple[str, ...], **asked: str) -> list[str]:
+    """All slugs of a newsroom, page by page."""
+    found: list[str] = []
+    before = ""
+    while True:
+        page = await news.page(store, READER, filed, news.Asked(**asked, before=before), date(2026, 6, 1))
+        assert len(page.entries) == news.PAGE_SIZE or not page.next
+        found += [entry.slug for entry in page.entries if isinstance(entry, feed.Card)]
+        before = page.next
+        if not before:
+            return found
+
+
+@pytest.mark.parametrize("filed", [OWN_SPECIALTIES, ("cardiology",), ("oncology",), ("dermatology",)])
+async def test_every_newsroom_shows_the_bulletins_the_rule_lets_through(store: Store, filed: tuple[str, ...]) -> None:
+    """News and reports of these specialties, newest first, each once; narrowed, those that fit, and no other."""
+    theirs = [case for case in cases() if case.seen and case.kind in BULLETINS and set(case.filed) & set(filed)]
+    for kind, interests in itertools.product(("", *sorted(BULLETINS)), ("", "none", "some")):
+        fitting = [case for case in theirs if kind in ("", case.kind) and interests in ("", case.interests)]
+
+        assert newest_first(fitting) == await in_newsroom(store, filed, kind=kind, interests=interests)
+    congresses = sorted((case.event_from, case.slug) for case in theirs if case.event_from)
+    to_come = [slug for day, slug in congresses if day >= "2026-06-01"]
+    over = [slug for day, slug in reversed(congresses) if day < "2026-06-01"]
+
+    assert to_come == await in_newsroom(store, filed, kind="congress-report", when="upcoming")
+    assert over == await in_newsroom(store, filed, kind="congress-report", when="past")
 
 
 async def test_every_page_opens_what_the_lists_show(store: Store) -> None:

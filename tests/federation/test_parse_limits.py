@@ -90,6 +90,32 @@ def test_just_enough_is_read() -> None:
         {"attributedTo": None},
         {"id": None},
         {"doi": "x" * 201},
+        {"doi": "10.1000/" + "x" * 181},
+        {"doi": "https://doi.org/10.1000/1"},
+        {"doi": "10.1000/a b"},
+        {"source": "x" * 201},
+        {"sourceLink": "javascript:alert(1)"},
+        {"sourceLink": "http://journal.example/1"},
+        {"sourceLink": "https://user@journal.example/1"},
+        {"sourceLink": "https://journal.example/" + "x" * 512},
+        {"event": "x" * 201},
+        {"eventPlace": 5},
+        {"eventFrom": "20260901"},
+        {"eventFrom": "2026-02-30"},
+        {"eventUntil": "2026-09-01"},
+        {"eventFrom": "2026-09-02", "eventUntil": "2026-09-01"},
+        {"citation": "Weber, A trial, 2026"},
+        {"citation": {"authors": "W", "title": "T", "journal": "J"}},
+        {"citation": {"authors": "W", "title": "T", "journal": "J", "year": "2026"}},
+        {"citation": {"authors": "W", "title": "T", "journal": "J", "year": True}},
+        {"citation": {"authors": "", "title": "T", "journal": "J", "year": 2026}},
+        {"citation": {"authors": "W" * 501, "title": "T", "journal": "J", "year": 2026}},
+        {"conflictOfInterest": "none"},
+        {"conflictOfInterest": {}},
+        {"conflictOfInterest": {"declared": "perhaps"}},
+        {"conflictOfInterest": {"declared": "none", "text": "Fees"}},
+        {"conflictOfInterest": {"declared": "some", "text": "\u200b"}},
+        {"conflictOfInterest": {"declared": "some", "text": "x" * 501}},
         {"clinicalSummary": "Herr X"},
         {"consent": [1]},
         {"context": "thread"},
@@ -157,3 +183,18 @@ def test_milliseconds_are_kept_and_no_more() -> None:
 
     assert NOON.replace(microsecond=123_000) == read.published  # type: ignore[union-attr]
     assert datetime(2026, 11, 23, 12, tzinfo=UTC) == NOON
+
+
+def test_a_report_says_whose_interests_it_touches() -> None:
+    """A study report travels with its study, its publisher and what was declared; one that declares nothing says so."""
+    citation = {"authors": "Weber A, Roux M", "title": "A made-up trial", "journal": "A journal", "year": 2026}
+    whole = with_object(
+        postKind="study-report", source="A journal", sourceLink="https://journal.example/1", doi="10.1000/xyz",
+        citation=citation, conflictOfInterest={"declared": "some", "text": "Fees of a maker"},
+    )  # fmt: skip
+    silent = with_object(postKind="study-report", citation=citation, doi="10.1000/xyz")
+    read, quiet = parse.activity_document(whole).object, parse.activity_document(silent).object  # type: ignore[union-attr]
+
+    assert ("10.1000/xyz", "A made-up trial", 2026) == (read.doi, read.citation.title, read.citation.year)
+    assert ("https://journal.example/1", "Fees of a maker") == (read.source_link, read.conflict.text)
+    assert quiet.conflict is None

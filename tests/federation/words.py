@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
+from msgspec.structs import replace
 
 from federation import html
 from federation.uri import Uri
@@ -14,8 +15,10 @@ from federation.vocabulary import (
     VERIFIED_DOCTORS,
     Accept,
     Announce,
+    Citation,
     Collection,
     Comment,
+    Conflict,
     Create,
     Delete,
     Doctor,
@@ -155,7 +158,13 @@ _plain_json = st.recursive(
 )
 opaques = st.none() | st.dictionaries(_TEXT, _plain_json, max_size=4)
 _mentions = st.lists(st.builds(Mention, href=uris, name=lines), max_size=3).map(tuple)
-posts = st.builds(
+_long = lines.filter(bool)
+_days = st.dates(date(1800, 1, 1), date(9998, 12, 31))
+_links = uris.map(str)
+_dois = st.just("") | st.from_regex(r"10\.[0-9]{4,9}/[!-~]{1,40}", fullmatch=True)
+_citations = st.none() | st.builds(Citation, authors=_long, title=_long, journal=_long, year=st.integers(1800, 9998))
+_event_days = st.lists(_days, max_size=2).map(lambda days: (*sorted(days), None, None)[:2])
+_plain_posts = st.builds(
     Post,
     id=uris,
     author=uris,
@@ -175,9 +184,14 @@ posts = st.builds(
     screening=opaques,
     asked_country=st.sampled_from(["", "DE", "FR"]),
     source=lines,
-    doi=lines,
+    source_link=st.just("") | _links,
+    doi=_dois,
+    citation=_citations,
     event=lines,
+    event_place=lines,
+    conflict=st.none() | st.builds(Conflict, text=lines),
 )
+posts = st.builds(lambda post, days: replace(post, event_from=days[0], event_until=days[1]), _plain_posts, _event_days)
 comments = st.builds(
     Comment,
     id=uris,

@@ -40,6 +40,7 @@ WRONG: dict[str, list[Any]] = {
     "signature_window": [29, 901, "300", 300.0, True],
     "catch_up_after": [9, 3_601, "60", 60.0, True],
     "pairing_days": [0, 31, "7", 7.0, True],
+    "imported_days": [0, 3_651, "90", 9.0, True],
     "rsa_bits": [1024, 2047, 8192, 3072.0, "3072", True],
     "ca_file": ["/nowhere/ca.pem", "a\nb", 7],
     "scan_command": ["/usr/bin/clamscan -", ["clamscan", "-"], ["/usr/bin/clamscan", ""], ["/usr/bin/clamscan", 7],
@@ -94,7 +95,7 @@ def test_nothing_opens_federation() -> None:
         "origin", "country", "name", "data", "database", "secrets", "contact", "language", "may_issue_for", "listen",
         "metrics", "server", "trusted_proxies", "max_message", "signature_window", "catch_up_after", "pairing_days",
         "rsa_bits", "ca_file", "scan_command", "smtp_host", "smtp_port", "smtp_user", "mail_from",
-        "federation_list",
+        "imported_days", "federation_list",
     ) == settings()  # fmt: skip
 
 

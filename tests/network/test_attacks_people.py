@@ -25,7 +25,7 @@ def targets(method: str, **values: str) -> list[str]:
         "digest": "x", "name": "app.css", "act": "follow", "which": "followers", "token": "x", "form": "card",
         "dossier": "d-x", "annex": "a-x", "piece": "p-x", "task": "t-x", "file": "f-x", "number": "1", "country": "FR",
         "kind": "renewal", "campaign": "c-x", "id": "m-x", "authority": "de.example",
-        "own_list": OTHERS, "list_act": "rename", **values,
+        "own_list": OTHERS, "list_act": "rename", "specialty": "cardiology", "source": "n-x", "item": "n-x", **values,
     }  # fmt: skip
     found = [
         re.sub(r"<(?:\w+:)?(\w+)>", lambda part: filled[part[1]], rule)

@@ -10,6 +10,7 @@ import pytest
 
 from federation.uri import Uri
 from instance.services.publishing import CommentDraft, PostDraft
+from tests.bulletins import a_bulletin
 from tests.doorway import reads
 from tests.network.scene import Visitor, befriend, home_uri, profile_path
 from tests.town import Network, Person, Place, rows
@@ -20,7 +21,7 @@ AUDIENCES = ("federation", "colleagues", "named", "national")
 def draft(title: str, audience: str, named: tuple[str, ...] = (), kind: str = "case") -> PostDraft:
     """A post as the form hands it over."""
     return PostDraft(
-        kind=kind, title=title, text="Made up.", specialties=("cardiology",), audience=audience, language="en",
+        bulletin=a_bulletin(kind), kind=kind, title=title, text="Made up.", specialties=("cardiology",), audience=audience, language="en",
         named=named,
     )  # fmt: skip
 

@@ -31,23 +31,25 @@ select p.uri from posts p where p.uri = :post and p.audience <> 'national' and {
 -- name: add_post
 -- Returns how many answers were here first; nothing where the post was.
 insert into posts (uri, slug, origin, local, author, kind, title, content, language, specialties, audience, role_then,
-    context, facts, published_at, updated_at, received_at, sort_at, answers, last_answer_at, first_answer_at)
+    context, facts, interests, event_from, published_at, updated_at, received_at, sort_at, answers, last_answer_at,
+    first_answer_at)
 values (:uri, :slug, :origin, 0, :author, :kind, :title, :content, :language, :specialties, :audience, :role_then,
-    :context, :facts, :published_at, :updated_at, :now, :sort_at,
+    :context, :facts, :interests, :event_from, :published_at, :updated_at, :now, :sort_at,
     (select count(*) from comments where post = :uri), (select max(published_at) from comments where post = :uri),
     (select min(published_at) from comments where post = :uri and author <> :author))
 on conflict do nothing returning answers;
 
 -- name: change_post
 update posts set kind = :kind, title = :title, content = :content, language = :language, specialties = :specialties,
-    audience = :audience, facts = :facts, updated_at = :updated_at
+    audience = :audience, facts = :facts, interests = :interests, event_from = :event_from, updated_at = :updated_at
 where uri = :uri and coalesce(updated_at, published_at) < :updated_at;
 
 -- name: drop_post_specialties
 delete from post_specialties where post = :post;
 
 -- name: add_post_specialty
-insert into post_specialties (specialty, post, sort_at) select :specialty, uri, sort_at from posts where uri = :post
+insert into post_specialties (specialty, post, sort_at, bulletin)
+select :specialty, uri, sort_at, :bulletin from posts where uri = :post
 on conflict do nothing;
 
 -- name: drop_mentions
@@ -61,8 +63,11 @@ insert into mentions (object, doctor) values (:object, :doctor) on conflict do n
 delete from recommendations where post = :post;
 
 -- name: add_revision
-insert into revisions (id, object, title, content, language, at)
-values (:id, :object, :title, :content, :language, :at);
+insert into revisions (id, object, kind, title, content, language, facts, at)
+values (:id, :object, :kind, :title, :content, :language, :facts, :at);
+
+-- name: facts
+select facts from posts where uri = :uri;
 
 -- name: add_comment
 insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, published_at,

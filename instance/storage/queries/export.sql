@@ -96,7 +96,7 @@ p.author = :owner and p.local = 1 and (p.sort_at, p.slug) < (:before_at, :before
     and (p.sort_at, p.slug) >= (:last_at, :last_slug)
 
 -- name: revisions_of_posts
-select r.object, r.title, r.content, r.language, r.at from posts p cross join revisions r
+select r.object, r.kind, r.title, r.content, r.language, r.facts, r.at from posts p cross join revisions r
 where r.object = p.uri and {{between}} order by r.object, r.id;
 
 -- name: named_in_posts
@@ -118,7 +118,7 @@ c.author = :owner and c.local = 1 and (c.published_at, c.slug) < (:before_at, :b
     and (c.published_at, c.slug) >= (:last_at, :last_slug)
 
 -- name: revisions_of_comments
-select r.object, r.title, r.content, r.language, r.at from comments c cross join revisions r
+select r.object, r.kind, r.title, r.content, r.language, r.facts, r.at from comments c cross join revisions r
 where r.object = c.uri and {{between_comments}} order by r.object, r.id;
 
 -- name: named_in_comments

@@ -12,7 +12,8 @@ a.updated_at as author_updated_at, {{first_answer_seen}} as first_answer_at, p.s
 
 -- fragment: card
 {{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.role_then,
-p.published_at, p.asked_country, a.address, a.name, a.country, a.specialties as author_specialties
+p.published_at, p.asked_country, a.address, a.name, a.country, a.specialties as author_specialties,
+case when p.kind in ('news', 'study-report', 'congress-report') then p.facts else '' end as facts
 
 -- name: cards [sqlite]
 select {{card}} from json_each(:uris) u cross join posts p cross join doctors a

@@ -12,7 +12,7 @@ from posts where uri = :uri;
 
 -- name: visible
 select p.uri, p.slug, p.origin, p.local, p.author, p.kind, p.title, p.content, p.source, p.language, p.specialties,
-    p.audience, p.role_then, p.context, p.published_at, p.updated_at, p.asked_country,
+    p.audience, p.role_then, p.context, p.facts, p.interests, p.event_from, p.published_at, p.updated_at, p.asked_country,
     a.handle as author_handle, a.origin as author_origin, a.address as author_address, a.inbox as author_inbox,
     a.shared_inbox as author_shared_inbox, a.followers as author_followers
 from posts p join doctors a on a.uri = p.author
@@ -20,21 +20,23 @@ where p.slug = :slug and {{visible}};
 
 -- name: add
 insert into posts (uri, slug, origin, local, author, kind, title, content, source, language, specialties, audience,
-    role_then, context, published_at, received_at, sort_at)
+    role_then, context, facts, interests, event_from, published_at, received_at, sort_at)
 values (:uri, :slug, :origin, 1, :author, :kind, :title, :content, :source, :language, :specialties, :audience,
-    :role_then, :context, :now, :now, :now);
+    :role_then, :context, :facts, :interests, :event_from, :now, :now, :now);
 
 -- name: change
 -- Of two versions made from the same one, the second finds another and changes nothing.
 update posts set kind = :kind, title = :title, content = :content, source = :source, language = :language,
-    specialties = :specialties, audience = :audience, updated_at = :now
+    specialties = :specialties, audience = :audience, facts = :facts, interests = :interests, event_from = :event_from,
+    updated_at = :now
 where uri = :uri and local = 1 and audience = :audience_before and coalesce(updated_at, 0) = :seen;
 
 -- name: remove
 delete from posts where uri = :uri and local = 1;
 
 -- name: add_specialty
-insert into post_specialties (specialty, post, sort_at) values (:specialty, :post, :sort_at) on conflict do nothing;
+insert into post_specialties (specialty, post, sort_at, bulletin) values (:specialty, :post, :sort_at, :bulletin)
+on conflict do nothing;
 
 -- name: drop_specialties
 delete from post_specialties where post = :post;
@@ -52,6 +54,12 @@ from mentions m join doctors d on d.uri = m.doctor where m.object = :object orde
 -- name: add_revision
 insert into revisions (id, object, title, content, language, at)
 values (:id, :object, :title, :content, :language, :at);
+
+-- name: add_version
+-- A post as it is before it is changed.
+insert into revisions (id, object, kind, title, content, language, facts, at)
+select :id, uri, kind, title, content, language, facts, coalesce(updated_at, published_at) from posts
+where uri = :object;
 
 -- name: drop_revisions
 delete from revisions where object = :object;

@@ -2,7 +2,7 @@
 
 -- name: post
 select p.uri, p.slug, p.kind, p.title, p.content, p.source, p.language, p.specialties, p.audience, p.local,
-    p.role_then, p.published_at, p.updated_at, p.author, p.asked_country,
+    p.role_then, p.facts, p.published_at, p.updated_at, p.author, p.asked_country,
     {{first_answer_seen}} as first_answer_at, p.solved_at,
     a.address, a.name, a.country, a.specialties as author_specialties, {{shown_author}}, a.valid_until, a.gone_at,
     case when p.author = :reader then 1 else 0 end as own,
@@ -37,7 +37,7 @@ from comments c join posts p on p.uri = c.post
 where c.slug = :slug and {{visible}} and {{comment_unblocked}};
 
 -- name: revisions
-select title, content, language, at from revisions where object = :object order by id;
+select kind, title, content, language, facts, at from revisions where object = :object order by id;
 
 -- name: doctor
 select d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,

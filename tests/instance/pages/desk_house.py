@@ -20,7 +20,7 @@ from verification.countries import Proof
 from verification.people import Actor
 
 #: Every role of staff, and one page of the desk each of them would like to see.
-ROLES = ("reviewer", "lead", "moderator", "administrator", "governor", "dpo")
+ROLES = ("reviewer", "lead", "moderator", "administrator", "governor", "dpo", "editor")
 
 
 @dataclass

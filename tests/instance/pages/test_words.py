@@ -28,6 +28,7 @@ from instance.services import (
     follows,
     joining,
     lists,
+    newsroom,
     own_refusals,
     pairing,
     people,
@@ -75,6 +76,7 @@ from instance.views import (
     feed,
     feed_page,
     messages,
+    news,
 )
 from instance.views import pairing as pairing_view
 from instance.views import search as search_view
@@ -123,6 +125,7 @@ FAMILIES: dict[str, Iterable[str]] = {
         "policy",
         "suspend",
         "audit",
+        "newsroom",
     ],
     "kind.": [kind.value for kind in PostKind],
     "role.": [role.value for role in Role],
@@ -133,6 +136,8 @@ FAMILIES: dict[str, Iterable[str]] = {
     "feed.none.": feed.TABS,
     "feed.solved.": feed_page.SOLVED,
     "report.reason.": REASONS,
+    "news.only_conflict.": news.INTERESTS,
+    "news.when.": news.WHEN,
     "report.title.": ["post", "comment"],
     "withdraw.title.": ["post", "comment"],
     "withdraw.text.": ["post", "comment"],
@@ -295,6 +300,7 @@ CODES = {
     *messages.CODES,
     *delivery_orders.CODES,
     *what_if.CODES,
+    *newsroom.CODES,
     *own_refusals.CODES,
     *("number_odd", "proof_missing", "document_missing", "application_changed", "leave_unsure"),
     *("contact_unknown", "bad_birth_date", "bad_wish", "retire_unconfirmed", "retire_not_yet", "retired_already"),
