@@ -27,12 +27,15 @@ from federation.vocabulary import (
     Mention,
     Move,
     Multikey,
+    Poll,
+    PollOption,
     Post,
     PostKind,
     Reject,
     Tombstone,
     Undo,
     Update,
+    Vote,
 )
 
 FR = "https://fr.esanum.example"
@@ -76,7 +79,30 @@ def a_comment(**changes: object) -> Comment:
     return Comment(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def a_create(thing: Post | Comment | None = None) -> Create:
+def a_poll(**changes: object) -> Poll:
+    """What Anna asks in it."""
+    fields: dict[str, object] = {
+        "id": Uri.parse(f"{DE}/posts/01POST/poll"),
+        "options": (PollOption(name="Myokarditis"), PollOption(name="Sarkoidose", votes=2)),
+        "updated": NOON,
+    }
+    return Poll(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def a_vote(**changes: object) -> Vote:
+    """What Marie chooses."""
+    fields: dict[str, object] = {
+        "id": Uri.parse(f"{FR}/votes/01VOTE"),
+        "author": MARIE,
+        "choice": "Sarkoidose",
+        "in_reply_to": Uri.parse(f"{DE}/posts/01POST/poll"),
+        "to": (ANNA,),
+        "published": NOON,
+    }
+    return Vote(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def a_create(thing: Post | Comment | Vote | None = None) -> Create:
     """The news of a post or comment."""
     thing = thing or a_post()
     return Create(
@@ -155,9 +181,24 @@ _plain_json = st.recursive(
 )
 opaques = st.none() | st.dictionaries(_TEXT, _plain_json, max_size=4)
 _mentions = st.lists(st.builds(Mention, href=uris, name=lines), max_size=3).map(tuple)
-posts = st.builds(
+_options = st.lists(
+    st.builds(PollOption, name=titles, votes=st.integers(0, 1_000_000)), min_size=2, max_size=8,
+    unique_by=lambda option: option.name,
+).map(tuple)  # fmt: skip
+
+
+def _polls(post: Uri) -> SearchStrategy[Poll | None]:
+    return st.none() | st.builds(
+        Poll, id=st.just(Uri.parse(f"{post}/poll")), options=_options, closes=st.none() | times,
+        closed=st.none() | times, updated=times, by_specialty=opaques,
+    )  # fmt: skip
+
+
+posts = uris.flatmap(lambda uri: st.builds(
     Post,
-    id=uris,
+    id=st.just(uri),
+    poll=_polls(uri),
+    resolution=opaques,
     author=uris,
     kind=st.sampled_from(PostKind),
     title=titles,
@@ -176,7 +217,7 @@ posts = st.builds(
     source=lines,
     doi=lines,
     event=lines,
-)
+))  # fmt: skip
 comments = st.builds(
     Comment,
     id=uris,
@@ -190,6 +231,10 @@ comments = st.builds(
     mentions=_mentions,
     published=times,
     updated=st.none() | times,
+    note_kind=st.sampled_from(("", "update")),
+)
+votes = st.builds(
+    Vote, id=uris, author=uris, choice=titles, in_reply_to=uris, to=recipients, cc=recipients, published=times
 )
 
 
@@ -299,6 +344,12 @@ _alike = (posts | comments).flatmap(
 _updates = st.builds(
     Update, id=uris, actor=uris, to=recipients, published=st.none() | times, object=doctors | instances | uris
 )
-activities = _about | _moves | _flags | _alike | _updates
+_voting = votes.flatmap(
+    lambda vote: st.builds(
+        Create, id=uris, actor=uris, to=st.just(vote.to), cc=st.just(vote.cc), published=st.none() | times,
+        object=st.just(vote),
+    )
+)  # fmt: skip
+activities = _about | _moves | _flags | _alike | _voting | _updates
 things = posts | comments | doctors | instances | tombstones | collections
 public_spellings = st.sampled_from(sorted(PUBLIC))
