@@ -18,22 +18,40 @@ from federation.delivery import Priority
 from federation.uri import Uri
 from federation.vocabulary import Audience, Create, Delete, Post, PostKind, Update
 from instance.ids import new_ulid
-from instance.services import acting, drafts, effects, naming, notices, reactions, sending, standings
+from instance.services import (
+    acting,
+    case_parts,
+    drafts,
+    effects,
+    endings,
+    marks,
+    naming,
+    notices,
+    polls,
+    reactions,
+    sending,
+    standings,
+)
 from instance.services.circles import Circles
 from instance.services.comments import Comments
 from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
+from instance.services.endings import Endings, ResolutionDraft
 from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.marks import Marks
+from instance.services.poll_drafts import PollDraft
+from instance.services.polls import Polls
 from instance.services.reactions import Reactions
 from instance.services.sending import Message
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
+from verification import clinical
 from verification.standing import Action
 
-__all__ = ["CODES", "CommentDraft", "PostDraft", "Publishing"]
+__all__ = ["CODES", "CommentDraft", "PollDraft", "PostDraft", "Publishing", "ResolutionDraft"]
 
 CODES: Final = (
     *drafts.CODES, *acting.CODES, *reactions.CODES, *standings.CODES, *sending.CODES, "not_found", "not_the_owner",
-    "changed_meanwhile",
+    "changed_meanwhile", *polls.CODES, *endings.CODES, *marks.CODES,
 )  # fmt: skip
 
 
@@ -50,7 +68,7 @@ class _Mended:
     dropped: Sequence[Target]
 
 
-class Publishing(Comments, Reactions):
+class Publishing(Comments, Reactions, Polls, Endings, Marks):
     """Everything a doctor says."""
 
     async def publish(self, doctor_uri: str, draft: PostDraft) -> str:
@@ -69,7 +87,8 @@ class Publishing(Comments, Reactions):
                 return done
             await self._keep(tx, author, slug, checked, to_ms(post.published))
             if checked.audience is not Audience.NATIONAL:
-                await sending.send(self._node, tx, self._said(Create, author, post, checked), targets)
+                told = await case_parts.beside(tx, post, _to_all)
+                await sending.send(self._node, tx, self._said(Create, author, told, checked), targets)
             return slug
 
         made = await self._node.store.write(work)
@@ -86,7 +105,9 @@ class Publishing(Comments, Reactions):
         before = await self._own_post(doctor_uri, slug)
         already = await self._named_in(before)
         after = drafts.check_post(draft, await naming.named(self._node, draft, author, already), self._opened())
-        if _is_the_same(before, after, already):
+        facts = await self._node.store.one("cases.facts", post=before["uri"])
+        same = facts is not None and case_parts.summary_in(facts["facts"]) == after.summary
+        if same and _is_the_same(before, after, already):
             return
         acting.require_seen(before, seen)
         _require_narrower(before, after, already)
@@ -96,7 +117,8 @@ class Publishing(Comments, Reactions):
         async def work(tx: Transaction) -> None:
             await self._keep_version(tx, mended)
             if mended.post is not None:
-                await sending.send(self._node, tx, self._said(Update, author, mended.post, after), mended.told)
+                told = await case_parts.beside(tx, mended.post, self._to_each(mended.told))
+                await sending.send(self._node, tx, self._said(Update, author, told, after), mended.told)
             if mended.post is not None and after.audience is Audience.COLLEAGUES:
                 for target in mended.told:  # where it comes for the first time, its thread goes after it
                     await Circles(self._node).regained(tx, author["uri"], target.origin)
@@ -132,6 +154,7 @@ class Publishing(Comments, Reactions):
             id=uri, author=Uri.parse(author["uri"]), kind=checked.kind, title=checked.title, content=checked.content,
             language=checked.language, specialties=checked.specialties, to=to, cc=cc, mentions=checked.mentions,
             published=published, context=Uri.parse(f"{uri}/context"),
+            clinical_summary=clinical.write(checked.summary),
         )  # fmt: skip
 
     def _addressing(self, author: Row, checked: CheckedPost) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
@@ -186,6 +209,10 @@ class Publishing(Comments, Reactions):
             case _:
                 return []
 
+    def _to_each(self, told: Sequence[Target]) -> case_parts.Lets:
+        """Whether everybody who is told may know of what lies there."""
+        return lambda homes: all(self._node.sets.lets(homes, target.origin) for target in told)
+
     async def _named_in(self, before: Row) -> frozenset[str]:
         return frozenset(row["uri"] for row in await self._node.store.all("posts.named", object=before["uri"]))
 
@@ -220,6 +247,9 @@ class Publishing(Comments, Reactions):
             context=f"{uri}/context", now=now, **_columns(checked),
         )  # fmt: skip
         await self._keep_lists(tx, uri, now, checked)
+        await self._keep_summary(tx, uri, checked)
+        if checked.poll is not None:
+            await polls.keep_poll(node, tx, uri, checked.poll, from_ms(now))
         for row in checked.named:
             await notices.tell(self._node, tx, row["uri"], effects.NAMED, author["uri"], post=slug, about=uri)
 
@@ -239,6 +269,15 @@ class Publishing(Comments, Reactions):
         await tx.run("posts.drop_specialties", post=uri)
         await tx.run("posts.drop_mentions", object=uri)
         await self._keep_lists(tx, uri, before["published_at"], mended.after)
+        await self._keep_summary(tx, uri, mended.after)
+        if mended.dropped or before["audience"] != mended.after.audience.value:
+            await polls.drop_outsiders(tx, before["slug"], uri, mended.at)
+
+    async def _keep_summary(self, tx: Transaction, uri: str, checked: CheckedPost) -> None:
+        before = await tx.one("cases.facts", post=uri)
+        facts = before["facts"] if before is not None else "{}"
+        if (after := case_parts.facts_with(facts, checked.summary)) != facts:
+            await tx.run("cases.set_facts", post=uri, facts=after)
 
     async def _keep_lists(self, tx: Transaction, uri: str, sort_at: int, checked: CheckedPost) -> None:
         for slug in checked.specialties:
@@ -283,6 +322,10 @@ def _columns(checked: CheckedPost) -> dict[str, Any]:
         "language": checked.language, "specialties": json.dumps(list(checked.specialties)),
         "audience": checked.audience.value,
     }  # fmt: skip
+
+
+def _to_all(_homes: Sequence[str]) -> bool:
+    return True
 
 
 def _updated(post: Post, at: datetime) -> Post:

@@ -64,9 +64,9 @@ insert into revisions (id, object, title, content, language, at)
 values (:id, :object, :title, :content, :language, :at);
 
 -- name: add_comment
-insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, published_at,
-    updated_at, received_at, document, outside)
-values (:uri, :slug, :origin, 0, :post, :parent, :author, :content, :language, :role_then, :published_at,
+insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, kind,
+    published_at, updated_at, received_at, document, outside)
+values (:uri, :slug, :origin, 0, :post, :parent, :author, :content, :language, :role_then, :kind, :published_at,
     :updated_at, :now, :document, :outside)
 on conflict do nothing;
 
@@ -186,6 +186,7 @@ select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), cast
 from doctors d
 where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
   and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
+  and (cast(:kind as text) = 'reported' or not {{muted}})
 on conflict do nothing;
 
 -- name: drop_notice
