@@ -52,10 +52,11 @@ async def keep_parts(tx: Transaction, post: Post) -> tuple[bool, bool]:
 
 async def tell_parts(tx: Transaction, into: Incoming, post: Post, ended: tuple[bool, bool]) -> None:
     """Tell our own doctors who hear of a post what has just ended in it."""
-    for happened, kind in zip(ended, (POLL_CLOSED, RESOLVED), strict=True):
-        if happened:
-            voters = kind == POLL_CLOSED
-            await hearing.tell(tx, into.now, post.id, kind, post.author, about=post.id, voters=voters)
+    poll, case = ended
+    if poll:
+        await hearing.tell(tx, into.now, post.id, POLL_CLOSED, into.instance, about=post.id, voters=True)
+    if case:
+        await hearing.tell(tx, into.now, post.id, RESOLVED, post.author, about=post.id)
 
 
 async def _keep_poll(tx: Transaction, post: Post) -> bool:

@@ -17,13 +17,23 @@ if TYPE_CHECKING:
 
 
 async def tell(
-    tx: Transaction, now: datetime, post: str, kind: str, actor: str, *, about: str, voters: bool = False
+    tx: Transaction,
+    now: datetime,
+    post: str,
+    kind: str,
+    actor: str,
+    *,
+    about: str,
+    voters: bool = False,
+    but: str = "",
 ) -> None:
     """Tell every own doctor who hears of this post, but whoever did it and whoever may not see the post any more.
 
-    `voters` has those told, too, who have voted and do nothing else.
+    `voters` has those told, too, who have voted and do nothing else; `but` is somebody who knows.
     """
     for row in await tx.all("cases.hearers", post=post, voters=int(voters)):
+        if row["uri"] == but:
+            continue
         await tell_one(tx, now, row["uri"], post, kind, actor, about=about)
 
 

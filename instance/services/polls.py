@@ -63,7 +63,7 @@ class Polls:
         post = await self._own_post(doctor_uri, slug)
 
         async def work(tx: Transaction) -> None:
-            if await close(self._node, tx, post["uri"], post["author"]):
+            if await close(self._node, tx, post["uri"], by=doctor_uri):
                 await tell_numbers(self._node, tx, post["uri"])
 
         await self._write(work)
@@ -185,13 +185,13 @@ async def forget_votes_of(tx: Transaction, voter: str, now: int) -> None:
 # ── numbers ──
 
 
-async def close(node: Node, tx: Transaction, uri: str, actor: str) -> bool:
-    """End a poll; return whether it was open."""
+async def close(node: Node, tx: Transaction, uri: str, *, by: str = "") -> bool:
+    """End a poll; return whether it was open. Whoever ended it knows; the others hear it of the instance."""
     await tx.take_turn(f"poll of {uri}")
     now = node.clock()
     if not await tx.run("cases.close_poll", post=uri, now=to_ms(now)):
         return False
-    await hearing.tell(tx, now, uri, effects.POLL_CLOSED, actor, about=uri, voters=True)
+    await hearing.tell(tx, now, uri, effects.POLL_CLOSED, node.actor, about=uri, voters=True, but=by)
     return True
 
 
@@ -213,9 +213,7 @@ async def tick(node: Node) -> int:
     for row in await node.store.all("cases.polls_to_close", now=to_ms(now), most=_AT_ONCE):
 
         async def end(tx: Transaction, uri: str = row["post"]) -> None:
-            found = await tx.one("posts.by_uri", uri=uri)
-            if found is not None:
-                await close(node, tx, uri, node.actor)
+            await close(node, tx, uri)
 
         await node.store.write(end)
     due = await node.store.all("cases.polls_to_tell", before=to_ms(now - TOLD_EVERY), most=_AT_ONCE)

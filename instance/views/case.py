@@ -149,7 +149,7 @@ async def beside(rows: Reader, reader: str, shown: Thread, language: str, now: i
         facts=_facts(said, language) if is_clinical else [],
         facts_language=said.language,
         poll=await _poll(rows, reader, post, now) if is_clinical else None,
-        end=await _end(rows, post) if is_clinical else None,
+        end=await end_of(rows, post) if is_clinical else None,
         clinical=is_clinical,
         mentioned={each["uri"]: each for each in named},
     )
@@ -223,7 +223,8 @@ def _parts(tally: Tally) -> list[Part]:
     return [Part("" if slug == OTHERS else slug, sum(votes), votes) for slug, votes in tally.by_specialty.items()]
 
 
-async def _end(rows: Reader, post: PostRow) -> EndView | None:
+async def end_of(rows: Reader, post: PostRow) -> EndView | None:
+    """Return how a case ended; None while it is open."""
     row = await rows.one("cases.resolution", post=post.uri)
     if row is None or row["resolved_at"] is None:
         return None

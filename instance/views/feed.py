@@ -23,6 +23,7 @@ _cards: OrderedDict[tuple[Any, ...], Card] = OrderedDict()
 #: What a list says of a post, in its order (`feeds.listed`).
 _LISTED: Final = (
     "uri", "slug", "sort_at", "updated_at", "answers", "standing", "valid_until", "gone_at", "author_updated_at",
+    "solved_at",
 )  # fmt: skip
 _CURSOR: Final = re.compile(r"([0-9]{1,15})-([0-9A-Za-z]{1,64})\Z")
 
@@ -51,6 +52,7 @@ class Card(Struct, frozen=True, kw_only=True):
     valid_until: int | None
     gone_at: int | None
     author_updated_at: int
+    solved_at: int | None
 
     def mark(self, at: Moment) -> Mark:
         """Return the author's mark at this moment."""
@@ -62,7 +64,15 @@ class Card(Struct, frozen=True, kw_only=True):
 
         It holds the address here, since a copy that was dropped and read again has another.
         """
-        return (self.uri, self.slug, self.updated_at, self.author_updated_at, self.gone_at, self.answers)
+        return (
+            self.uri,
+            self.slug,
+            self.updated_at,
+            self.author_updated_at,
+            self.gone_at,
+            self.answers,
+            self.solved_at,
+        )
 
 
 class Filters(Struct, frozen=True, kw_only=True):

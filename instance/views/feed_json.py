@@ -48,6 +48,7 @@ def _document(card: Card, verified: bool) -> dict[str, object]:
         "published": rfc3339(from_ms(card.published_at)),
         "updated": rfc3339(from_ms(card.updated_at)) if card.updated_at else None,
         "answers": card.answers,
+        "solved": card.solved_at is not None,
         "author": {
             "address": None if gone else card.address,
             "name": None if gone else card.name,

@@ -214,6 +214,12 @@ async def page_of(store: Store, reader: str, slug: str, comment_slug: str) -> in
     return next(places, 0) // PAGE_SIZE + 1
 
 
+async def others(rows: Reader, reader: str, slug: str) -> list[CommentRow]:
+    """Return every answer by somebody else that this reader sees, oldest first."""
+    found = [CommentRow(**row) for row in await rows.all("views.comments", reader=reader, slug=slug)]
+    return [answer for answer in found if not answer.own]
+
+
 async def _answers(rows: Reader, reader: str, slug: str) -> list[Answer]:
     return in_order([CommentRow(**row) for row in await rows.all("views.comments", reader=reader, slug=slug)])
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from federation import delivery, errors, jsonld, pairing, reader, strict
+from federation import delivery, errors, jsonld, nodes, pairing, reader, strict
 from federation.signatures import Profile
 from instance import config
 from instance.cli import esanum

@@ -7,7 +7,7 @@ case when a.moved_to <> '' then 'moved' else a.standing end as standing
 
 -- fragment: listed
 p.uri, p.slug, p.sort_at, p.updated_at, {{answers_seen}} as answers, {{shown_author}}, a.valid_until, a.gone_at,
-a.updated_at as author_updated_at
+a.updated_at as author_updated_at, p.solved_at
 
 -- fragment: card
 {{listed}}, p.kind, p.title, substr(p.content, 1, 900) as opening, p.language, p.specialties, p.audience, p.role_then,
