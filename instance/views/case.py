@@ -28,6 +28,7 @@ _ORDER: Final = ("ageBand", "sex", "setting", "history", "findings", "question")
 _FROM_THE_TOP: Final = (2**62, "~")
 _CURSOR: Final = re.compile(r"([0-9]{1,15})-(https?://[!-~]{1,500})\Z")
 _LINK: Final = re.compile(r"<a\b([^>]*)>([^<]*)</a>")
+_DOCTOR: Final = re.compile(r"https?://([a-z0-9.-]+(?::[0-9]{1,5})?)/doctors/([a-z0-9][a-z0-9._-]{0,63})\Z")
 _HREF: Final = re.compile(r'\bhref="([^"]*)"')
 
 
@@ -165,16 +166,23 @@ async def saved(rows: Reader, reader: str, before: str = "", count: int = PAGE_S
 
 
 def linked(content: str, known: Mapping[str, Row]) -> str:
-    """Sanitised HTML in which mentions of doctors known here lead to their pages here, under their names."""
+    """Sanitised HTML in which mentions of doctors known here lead to their pages here, under their names.
+
+    Others are looked for; what leads to no doctor is no link.
+    """
 
     def replaced(found: re.Match[str]) -> str:
         target = _HREF.search(found[1])
-        who = known.get(target[1]) if target is not None and 'class="mention"' in found[1] else None
-        if who is None or not who["name"]:
+        if target is None or 'class="mention"' not in found[1]:
             return found[0]
+        who = known.get(target[1])
+        if who is None or not who["name"]:
+            there = _DOCTOR.match(target[1])  # nobody here has met them: they are looked for by their address
+            asked = quote(f"{there[2]}@{there[1]}", safe="@:") if there is not None else ""
+            return f'<a class="mention" href="/colleagues?q={asked}">{found[2]}</a>' if asked else found[2]
         return f'<a class="mention" href="/doctors/{quote(who["address"], safe="@:")}">@{escape(who["name"])}</a>'
 
-    return _LINK.sub(replaced, content) if known else content
+    return _LINK.sub(replaced, content) if 'class="mention"' in content else content
 
 
 def _facts(said: clinical.Summary, language: str) -> list[Fact]:
