@@ -26,12 +26,16 @@ _SELDOM: Final = 60_000
 @routes.get("/posts/<slug>")
 @guard.doctor_required
 async def show(reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Show a post and its thread; `quote` opens the form of an answer with the words of what is answered."""
+    """Show a post and its thread.
+
+    `quote` opens the form of an answer with the words of what is answered, `update` that of an update.
+    """
     page, quote = _page(request.args.get("page", "")), request.args.get("quote", "")
     if quote and guard.allows(Action.COMMENT):
         words = await _quoted(reader, slug, quote)
         return await post_page(reader, slug, typed=words, answering=quote if quote != slug else "", visits=_is_read())
-    return await post_page(reader, slug, page=page, visits=_is_read())
+    as_update = request.args.get("update", "") == "1"
+    return await post_page(reader, slug, page=page, as_update=as_update, visits=_is_read())
 
 
 def _is_read() -> bool:

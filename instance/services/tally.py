@@ -22,6 +22,11 @@ class Tally:
     totals: tuple[int, ...]
     by_specialty: Mapping[str, tuple[int, ...]]
 
+    def with_one(self, place: int) -> Tally:
+        """The same with one more vote in this place."""
+        totals = tuple(number + (at == place) for at, number in enumerate(self.totals))
+        return Tally(totals, self.by_specialty)
+
     @property
     def number(self) -> int:
         """How many have voted."""

@@ -69,6 +69,8 @@ class PollView(Struct, frozen=True, kw_only=True):
     voted: bool
     #: Whether the numbers are shown: to whoever has voted, to the author, and to all once it has ended.
     results: bool
+    #: When the home counted last; None where this is the home.
+    counted_at: int | None
     closes_at: int | None
     closed_at: int | None
 
@@ -205,6 +207,8 @@ async def _poll(rows: Reader, reader: str, post: PostRow, now: int) -> PollView 
     is_open = polls.is_open(row, from_ms(now))
     results = bool(own is not None or post.own or not is_open)
     tally = await case_parts.counted(rows, row, local=bool(post.local)) if results else None
+    if tally is not None and own is not None and not post.local and own["at"] > row["updated_at"]:
+        tally = tally.with_one(own["choice"])  # the home has not told of it yet; whoever has voted misses it
     names = case_parts.options_of(row)
     return PollView(
         options=_options(names, tally, own["choice"] if own is not None else None),
@@ -213,6 +217,7 @@ async def _poll(rows: Reader, reader: str, post: PostRow, now: int) -> PollView 
         open=is_open,
         voted=own is not None,
         results=results,
+        counted_at=None if post.local else row["updated_at"],
         closes_at=row["closes_at"],
         closed_at=row["closed_at"] or (row["closes_at"] if not is_open else None),
     )

@@ -434,7 +434,7 @@ async def test_an_update_is_the_authors_alone(town, people):
     }
 
     assert {"anna": "update", "luca": ""} == kinds
-    assert 1 == page.count("Update by the author")
+    assert 1 == page.count("Update of the case")
     assert "Updates:" in page
 
 
