@@ -278,8 +278,10 @@ class Comments:
         await tx.run(
             "comments.add", uri=word.id, slug=slug, origin=self._node.origin, post=post["uri"], parent=parent["uri"],
             author=author["uri"], content=word.content, source=source, language=word.language,
-            role_then=author["role"], kind=word.note_kind, now=to_ms(word.published),
+            role_then=author["role"], now=to_ms(word.published),
         )  # fmt: skip
+        if word.note_kind:
+            await tx.run("cases.goes_on", uri=word.id)
         await tx.run("comments.recount", post=post["uri"])
         # Each hears once: as the one answered, else as the author of the post.
         answered = parent["author"] if parent["uri"] != post["uri"] else None

@@ -152,9 +152,11 @@ class PostEffects:
             "apply.add_comment", uri=comment.id, slug=new_ulid(into.now), origin=into.origin, post=comment.context,
             parent=comment.in_reply_to, author=comment.author, content=comment.content, language=comment.language,
             role_then=into.author.role if into.author else "", published_at=to_ms(comment.published),
-            kind=_kind_of(comment, post), updated_at=milliseconds(comment.updated), now=into.now_ms,
+            updated_at=milliseconds(comment.updated), now=into.now_ms,
             document=self._document(into, post), outside=int(outside),
         )  # fmt: skip
+        if _kind_of(comment, post):
+            await tx.run("cases.goes_on", uri=comment.id)
         for doctor in _mentioned(comment):
             await tx.run("apply.add_mention", object=comment.id, doctor=doctor)
         if post is None:

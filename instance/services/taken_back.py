@@ -238,8 +238,10 @@ class TakenBack:
             "comments.add", uri=comment.id, slug=comment.id.rpartition("/")[2], origin=self._node.origin,
             post=comment.context, parent=comment.in_reply_to, author=comment.author, content=comment.content,
             source=html.plain(comment.content), language=comment.language, role_then=author["role"],
-            kind=comment.note_kind, now=to_ms(comment.published),
+            now=to_ms(comment.published),
         )  # fmt: skip
+        if comment.note_kind:
+            await tx.run("cases.goes_on", uri=comment.id)
         for person in comment.mentions:
             await tx.run("posts.add_mention", object=comment.id, doctor=person.href)
         await tx.run("comments.recount", post=comment.context)

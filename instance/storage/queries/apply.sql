@@ -64,9 +64,9 @@ insert into revisions (id, object, title, content, language, at)
 values (:id, :object, :title, :content, :language, :at);
 
 -- name: add_comment
-insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, kind,
-    published_at, updated_at, received_at, document, outside)
-values (:uri, :slug, :origin, 0, :post, :parent, :author, :content, :language, :role_then, :kind, :published_at,
+insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then, published_at,
+    updated_at, received_at, document, outside)
+values (:uri, :slug, :origin, 0, :post, :parent, :author, :content, :language, :role_then, :published_at,
     :updated_at, :now, :document, :outside)
 on conflict do nothing;
 

@@ -126,6 +126,10 @@ where p.uri = :post and d.local = 1 and d.gone_at is null and d.uri <> cast(:act
         and cast(:kind as text) in ('case_answer', 'mention'))
 on conflict do nothing;
 
+-- name: goes_on
+-- The author of the case goes on telling in this answer.
+update comments set kind = 'update' where uri = :uri;
+
 -- ── marks ──
 
 -- name: marks

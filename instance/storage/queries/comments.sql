@@ -24,9 +24,9 @@ select p.uri, p.slug, p.origin, p.local, p.author, p.kind, p.audience, a.followe
 from posts p join doctors a on a.uri = p.author where p.uri = :uri;
 
 -- name: add
-insert into comments (uri, slug, origin, local, post, parent, author, content, source, language, role_then, kind,
+insert into comments (uri, slug, origin, local, post, parent, author, content, source, language, role_then,
     published_at, received_at)
-values (:uri, :slug, :origin, 1, :post, :parent, :author, :content, :source, :language, :role_then, :kind, :now, :now);
+values (:uri, :slug, :origin, 1, :post, :parent, :author, :content, :source, :language, :role_then, :now, :now);
 
 -- name: change
 update comments set content = :content, source = :source, language = :language, updated_at = :now
