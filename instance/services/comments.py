@@ -71,6 +71,7 @@ class Comments:
             own = f"{self._node.origin}/comments/{made}"
             return acting.same(made, await self._node.store.one("comments.by_uri", uri=own), draft.text)
         drafts.check_text(draft.text)
+        drafts.check_language(draft.language)
         thread = await self._thread(author, await self._visible_post(doctor_uri, slug))
         parent = await self._parent(doctor_uri, thread, draft.parent_slug)
         if draft.as_update and (thread.post["author"] != doctor_uri or parent is not thread.post):

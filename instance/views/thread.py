@@ -64,10 +64,10 @@ class CommentRow(Struct, frozen=True, kw_only=True):
     language: str
     role_then: str
     #: `update` where the author of the case goes on telling.
-    kind: str
+    kind: str = ""
     published_at: int
     updated_at: int | None
-    received_at: int
+    received_at: int = 0
     author: str
     local: int
     address: str

@@ -27,7 +27,16 @@ INNER = (
         "/doctors/giulia@it.localhost:8003",
     ),
     *("/federation", "/posts/nope"),
-    *("/me/security", "/me/profile", "/me/posts", "/me/answers", "/me/move", "/me/export", "/colleagues/blocked"),
+    *(
+        "/me/security",
+        "/me/profile",
+        "/me/posts",
+        "/me/answers",
+        "/me/move",
+        "/me/export",
+        "/me/saved",
+        "/colleagues/blocked",
+    ),
 )
 #: What browsers say of the two pages that are missing on purpose.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (404|403|422)")
@@ -82,7 +91,17 @@ async def posts(visit) -> list[str]:
     case = next(path for title, path in links if title.startswith("Syncope"))
     own = next(path for title, path in links if title.startswith("Quelle"))
     named = next(path for title, path in links if title.startswith("Second"))
-    return [case, case + "/report", case + "/history", own, own + "/edit", own + "/withdraw", named]
+    return [
+        case,
+        case + "/report",
+        case + "/history",
+        own,
+        own + "/edit",
+        own + "/withdraw",
+        own + "/poll",
+        own + "/resolution",
+        named,
+    ]
 
 
 async def check(visit, axe, paths) -> list[str]:
