@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from federation import render
 from federation.uri import Uri
-from federation.vocabulary import Create, Follow, Poll, PollOption, Update, Vote
+from federation.vocabulary import Create, Delete, Follow, Poll, PollOption, Update, Vote
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.publishing import PollDraft, PostDraft
 from tests.doorway import a_post, an_act, new_id, reads, says
@@ -384,3 +384,49 @@ async def test_a_vote_without_a_poll_is_missing(town, people):
 
     assert answer.status in (202, 403), refused(answer)
     assert [] == await kept(town)
+
+
+async def test_a_vote_that_was_lost_is_caught_up_with(town, people, asked):
+    """The message vanished on its way; Germany reads it in the log of France, and counts it once."""
+    town.swallows = lambda method, url, body: method == "POST" and b"Sarkoidose" in body
+    await vote(people["marie"], asked, 1)
+    await town.settle()
+    lost = await kept(town)
+    town.swallows = lambda method, url, body: False
+    await people["marie"].posts("T-2")
+    await town.settle()
+    await town.catch_up()
+
+    assert [] == lost
+    assert [("marie", 1)] == await kept(town)
+
+
+async def test_who_is_gone_is_not_counted_any_more(town, people, asked):
+    """Luca's instance takes him away: his vote goes with him, and the numbers are told anew."""
+    for name, choice in (("marie", 0), ("luca", 1)):
+        await vote(people[name], asked, choice)
+    await town.settle()
+    await numbers_travel(town)
+    before = (await told(town, "fr"))["totals"]
+    await says(people["luca"], town["de"], an_act(people["luca"], Delete, object=people["luca"].uri))
+    await town.settle()
+    await numbers_travel(town)
+
+    assert [1, 1, 0] == before
+    assert [("marie", 0)] == await kept(town)
+    assert [1, 0, 0] == (await told(town, "fr"))["totals"]
+
+
+async def test_a_national_poll_stays_at_home(town, people):
+    """Doctors of the same country vote; nothing of it is sent to anybody."""
+    berta = await town["de"].doctor("berta")
+    slug = await people["anna"].posts("T-3", audience="national", poll=POLL)
+    await town["de"].node.publishing.vote(berta.uri, slug, "0")
+    await numbers_travel(town)
+    await town["de"].node.publishing.close_poll(people["anna"].uri, slug)
+    await town.settle()
+
+    assert [("berta", 0)] == await kept(town)
+    uri = home_uri(town["de"], slug)
+    assert [] == await rows(town["de"].node, f"select * from activities where object = '{uri}'")
+    assert [] == [*await rows(town["fr"].node, "select * from polls"), *await town["it"].titles()]
