@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from quart import Blueprint, redirect, request
@@ -14,6 +15,7 @@ from instance.routes.forms import Mistake, languages_offered, mistake, text_of, 
 from instance.services import acting
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
+from instance.storage.errors import StorageError
 from instance.text import quoted
 from instance.views import arrivals, case, own, thread
 from verification.standing import Action
@@ -117,7 +119,8 @@ async def post_page(
         mistakes=mistakes,
     )
     if visits and (kept.visited_at is None or shown.fresh or now - kept.visited_at > _SELDOM):
-        await node.publishing.visited(reader.uri, shown.post.uri, min(now, shown.seen_until))
+        with suppress(StorageError):  # who reads must not be kept from it by a disk that is full
+            await node.publishing.visited(reader.uri, shown.post.uri, min(now, shown.seen_until))
     return answer
 
 

@@ -14,10 +14,13 @@ from federation import render
 from federation.uri import Uri
 from federation.vocabulary import Create, Delete, Follow, Poll, PollOption, Update, Vote
 from instance.services.errors import Forbidden, Missing, Rejected
-from instance.services.publishing import PollDraft, PostDraft
+from instance.services.publishing import PollDraft, PostDraft, ResolutionDraft
 from tests.doorway import a_post, an_act, new_id, reads, says
 from tests.instance.students import administrators, lets, student
 from tests.network.scene import Visitor, befriend, home_uri, without_trace
+from tests.network.test_catching_up import converge
+from tests.network.test_restoring import put_back
+from tests.network.test_taking_back import back_up
 from tests.town import Network, Person, refused, rows
 from verification.overlay import StudentRight
 
@@ -430,3 +433,37 @@ async def test_a_national_poll_stays_at_home(town, people):
     uri = home_uri(town["de"], slug)
     assert [] == await rows(town["de"].node, f"select * from activities where object = '{uri}'")
     assert [] == [*await rows(town["fr"].node, "select * from polls"), *await town["it"].titles()]
+
+
+async def test_what_was_lost_with_older_rows_is_taken_back(town, people, tmp_path):
+    """Germany puts an older back-up back: the poll, its end, and the votes from abroad are there again; Marie's, too."""
+    slug = await people["anna"].posts("T-1")
+    await town.settle()
+    uri, kept_rows = home_uri(town["de"], slug), await back_up(town["de"], tmp_path)
+    town.clock.move(hours=1)
+    await town["de"].node.publishing.attach_poll(people["anna"].uri, slug, POLL)
+    await town.settle()
+    await vote(people["marie"], uri, 1)
+    await town["de"].node.publishing.resolve(
+        people["anna"].uri, slug, ResolutionDraft(diagnosis="Sarkoidose", outcome="", language="de")
+    )
+    await town.settle()
+    french = await back_up_at(town["fr"], tmp_path)
+    await vote(people["marie"], uri, 2)
+    await town.settle()
+    await put_back(town["de"], kept_rows)
+    await converge(town)
+    await put_back(town["fr"], french)
+    await converge(town)
+
+    assert [("marie", 2)] == await kept(town)
+    assert [("marie", 2)] == await kept(town, "fr")
+    assert ["Sarkoidose"] == [
+        row["diagnosis"] for row in await rows(town["de"].node, "select diagnosis from resolutions")
+    ]
+
+
+async def back_up_at(place: Any, folder: Any) -> Any:
+    """A back-up under a name of its own."""
+    (folder / place.name).mkdir(exist_ok=True)
+    return await back_up(place, folder / place.name)

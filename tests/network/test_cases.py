@@ -12,6 +12,7 @@ from federation.uri import Uri
 from federation.vocabulary import Mention, Update
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.publishing import CommentDraft, ResolutionDraft
+from instance.storage.errors import StorageUnavailable
 from tests.doorway import a_comment, a_create, a_post, an_act, says
 from tests.network.scene import Visitor, befriend, home_uri
 from tests.town import Network, Person, rows
@@ -448,3 +449,16 @@ async def test_a_case_that_is_closed_to_its_reader_has_none_of_its_acts(town, pe
         nowhere = await otto.post(f"/posts/01M844DZG0FPCXFGMWRD2KGRAK/{act}", choice="0", diagnosis="x", language="de")
         assert (404, there.body) == (nowhere.status, nowhere.body), act
         assert 404 == there.status
+
+
+async def test_a_case_is_read_where_nothing_can_be_written(town, people, monkeypatch):
+    """That somebody was here is not worth a page that does not come."""
+    slug = await people["anna"].posts("T-1")
+    anna = await Visitor.of(people["anna"])
+
+    async def full(*_: Any) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    monkeypatch.setattr(town["de"].node.publishing, "visited", full)
+
+    assert "T-1" in await anna.text(f"/posts/{slug}")
