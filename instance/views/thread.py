@@ -118,6 +118,8 @@ class Thread(Struct, frozen=True, kw_only=True):
     #: What of the whole thread came since a moment, and what the author went on telling: slug and page of each.
     fresh: list[Place]
     updates: list[Place]
+    #: Whether the reader has answered, on whichever page.
+    answered: bool
     #: Until when a reader who has seen this page has seen everything.
     seen_until: int
     #: How many answers there are on all pages, which page this is, and how many there are.
@@ -178,6 +180,7 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1, *, since: 
             post=found,
             answers=shown,
             fresh=fresh,
+            answered=any(each.comment.own for each in answers),
             updates=_places(answers, lambda c: c.kind == "update"),
             seen_until=_seen_until(answers, shown, since or 0),
             total=len(answers),

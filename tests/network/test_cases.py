@@ -257,6 +257,24 @@ async def test_a_followed_case_tells_everything_and_a_muted_one_nothing(town, pe
     assert [] == await notices(town, "fr", eva)
 
 
+async def test_whoever_answered_hears_without_asking_and_is_told_so(town, people):
+    """The page offers to follow before the answer, and says afterwards that notices come; muted, it says so."""
+    slug = await people["anna"].posts("T-1")
+    await town.settle()
+    uri, marie = home_uri(town["de"], slug), await Visitor.of(people["marie"])
+    path = f"/posts/{await people['marie'].slug_of(uri)}"
+    before = await marie.text(path)
+    await answers(people["marie"], uri, "MRI first.")
+    after = await marie.text(path)
+    await marie.post(path + "/mute")
+    muted = await marie.text(path)
+
+    assert "Follow the case" in before
+    assert "You hear of this case" in after
+    assert "Follow the case" not in after
+    assert "You hear nothing of this case" in muted
+
+
 async def test_muting_ends_answers_thanks_and_mentions_too(town, people):
     """Anna mutes her own case: nobody's answer, thanks or mention is a notice, until she hears of it again."""
     slug = await people["anna"].posts("T-1")
@@ -328,6 +346,7 @@ async def test_an_end_travels_is_corrected_and_taken_back(town, people):
     await publishing.resolve(people["anna"].uri, slug, replace_draft(END, thanked=(there["slug"],)))
     await town.settle()
     solved, card = await marie.text(f"/posts/{here}"), await marie.text("/feed?tab=all")
+    as_json = [item["solved"] for item in await marie.feed_json()]
     town.clock.move(minutes=1)
     await publishing.resolve(people["anna"].uri, slug, replace_draft(END, diagnosis="Riesenzellmyokarditis"))
     await town.settle()
@@ -340,10 +359,12 @@ async def test_an_end_travels_is_corrected_and_taken_back(town, people):
     assert "Sarkoidose des Herzens" in solved
     assert re.search(rf'id="{helped}".*?Helped', solved, re.DOTALL)
     assert "Solved" in card
+    assert [True] == as_json
     assert "Riesenzellmyokarditis" in corrected
     assert "Sarkoidose" not in corrected
     assert "Riesenzellmyokarditis" not in reopened
     assert "Solved" not in await marie.text("/feed?tab=all")
+    assert [False] == [item["solved"] for item in await marie.feed_json()]
     assert [] == await notices(town, "fr")
     assert [(None,)] == [tuple(row) for row in await rows(town["fr"].node, "select solved_at from posts")]
 
