@@ -10,6 +10,7 @@
     ├── the claim          ActorMismatch ForeignOrigin UnlistedHost NotTheOwner NoSuchRelation PublicAudience
     │                      NotVisible
     │                      KindNotFederated AudienceWidened AuthorAway StillTakingBack (503)
+    ├── a vote             PollClosed (409) NoSuchOption (422)
     ├── a move             MoveUnclaimed MoveNotVerified MoveOtherName MoveTooLate MovedElsewhere
     ├── a pairing          PairingOver NoSuchPairing OtherFingerprint SiblingAlready PairingNotYet (409, 404)
     ├── the standing       StandingRefused (403, a credential reason), StandingDeferred (503)
@@ -243,6 +244,18 @@ class AudienceWidened(Refused):
     """The activity would show an object to more people than its author chose."""
 
     status, code = 403, "audience_widened"
+
+
+class PollClosed(Refused):
+    """The poll has ended; a vote that comes afterwards is not counted."""
+
+    status, code = 409, "poll_closed"
+
+
+class NoSuchOption(Refused):
+    """The vote names nothing that the poll offers."""
+
+    status, code = 422, "no_such_option"
 
 
 class MoveUnclaimed(Refused):

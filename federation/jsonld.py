@@ -103,12 +103,13 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
             _ADDRESS,
             _AS,
             "actor object attributedTo to cc bto bcc audience inReplyTo context tag attachment href url outbox"
-            " followers following endpoints sharedInbox first next partOf items alsoKnownAs movedTo oneOf anyOf target",
+            " followers following endpoints sharedInbox first next partOf items alsoKnownAs movedTo oneOf anyOf replies"
+            " target",
             **{"@type": "@id"},
         ),
         *_terms(_ADDRESS, "http://www.w3.org/ns/ldp#", "inbox", **{"@type": "@id"}),
         *_terms(_ADDRESS, _SEC, "publicKey owner assertionMethod controller", **{"@type": "@id"}),
-        *_terms(_ADDRESS, _NS, "issuerKey", **{"@type": "@id"}),
+        *_terms(_ADDRESS, _NS, "issuerKey poll", **{"@type": "@id"}),
         ("orderedItems", (_ADDRESS, {"@id": _AS + "items", "@type": "@id", "@container": "@list"})),
         (
             "implements",
@@ -121,10 +122,10 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
         *_terms(
             _TEXT,
             _NS,
-            "postKind specialty askedCountry sourceLink doi event eventPlace eventFrom eventUntil language country contact"
-            " software reason",
+            "postKind noteKind specialty askedCountry sourceLink doi event eventPlace eventFrom eventUntil language country"
+            " contact software reason",
         ),
-        *_terms(_TIME, _AS, "published updated deleted", **{"@type": _XSD + "dateTime"}),
+        *_terms(_TIME, _AS, "published updated deleted endTime closed", **{"@type": _XSD + "dateTime"}),
         *_terms(_COUNT, _AS, "totalItems", **{"@type": _XSD + "nonNegativeInteger"}),
         *(
             (f"{name}Map", (_BY_LANGUAGE, {"@id": _AS + name, "@container": "@language"}))
@@ -133,7 +134,7 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
         *_terms(
             _OPAQUE,
             _NS,
-            "doctorCredential clinicalSummary consent screening citation conflictOfInterest",
+            "doctorCredential clinicalSummary consent screening citation conflictOfInterest resolution votesBySpecialty",
             **{"@type": "@json"},
         ),
         ("formerType", (_TYPE, {"@id": _AS + "formerType", "@type": "@id"})),

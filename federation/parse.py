@@ -19,15 +19,21 @@ from msgspec import Struct
 from federation.errors import KindNotFederated, Malformed, PublicAudience, Refused
 from federation.integrity import Json
 from federation.jsonld import ACTIVITY_TYPES, as_list, meaning, one, words
-from federation.reader import (
-    READERS,
+from federation.nodes import (
     RECIPIENT_FIELDS,
     Node,
-    Thing,
     address,
     addresses,
     instant_or_none,
     is_public,
+    require_few,
+    text,
+    to_uri,
+    type_of,
+)
+from federation.reader import (
+    READERS,
+    Thing,
     read_collection,
     read_comment,
     read_doctor,
@@ -35,10 +41,6 @@ from federation.reader import (
     read_object,
     read_post,
     read_tombstone,
-    require_few,
-    text,
-    to_uri,
-    type_of,
 )
 from federation.render import to_node
 from federation.strict import strict_json
@@ -64,6 +66,7 @@ from federation.vocabulary import (
     Tombstone,
     Undo,
     Update,
+    Vote,
 )
 
 if TYPE_CHECKING:
@@ -243,10 +246,16 @@ def _update(node: Node, head: dict[str, Any]) -> Update:
         case "Application":
             return Update(object=read_instance(inner), **head)
         case _:
-            return Update(object=_addressed_alike(read_object(inner), head), **head)
+            found = read_object(inner)
+            if isinstance(found, Vote):
+                raise KindNotFederated("a vote is given anew, not changed")
+            return Update(object=_addressed_alike(found, head), **head)
 
 
-def _addressed_alike(found: Post | Comment, head: dict[str, Any]) -> Post | Comment:
+_O = TypeVar("_O", bound=Post | Comment | Vote)
+
+
+def _addressed_alike(found: _O, head: dict[str, Any]) -> _O:
     """C8: an activity and its object go to the same people; a difference would let one of them speak for the other."""
     if (found.to, found.cc) != (head["to"], head["cc"]) and (
         set(found.to) != set(head["to"]) or set(found.cc) != set(head["cc"])
@@ -309,7 +318,7 @@ _BUILDERS: Final[Mapping[str, Callable[[Node, dict[str, Any]], AnyActivity]]] = 
 #: Fields whose addresses must lie on listed origins (step 16 at the door); links inside text are not among them.
 _PROTOCOL_FIELDS: Final = words(
     "id actor object attributedTo inReplyTo context tag attachment href url inbox outbox followers following"
-    " endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs movedTo target"
+    " endpoints sharedInbox publicKey owner assertionMethod controller issuerKey alsoKnownAs movedTo target poll"
 )
 #: Recipients that are no place: the public address, refused by its own rule, and our collection of all doctors.
 _NOBODY: Final = PUBLIC | {VERIFIED_DOCTORS}

@@ -7,17 +7,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from functools import lru_cache
 from typing import Final, TypeAlias
 
 from federation import bulletins, html
-from federation.errors import ForeignOrigin, KindNotFederated, Malformed, TooMany
-from federation.integrity import Json, read_instant
+from federation.errors import KindNotFederated, Malformed, TooMany
+from federation.integrity import Json
 from federation.jsonld import as_list, one
-from federation.uri import BadUri, Uri
+from federation.nodes import (
+    MAX_ALIASES,
+    Node,
+    address,
+    address_or_none,
+    addresses,
+    instant,
+    instant_or_none,
+    line,
+    matching,
+    opaque,
+    own,
+    require_few,
+    text,
+    to_uri,
+    type_of,
+)
+from federation.poll_reader import is_vote, read_poll, read_vote
+from federation.uri import Uri
 from federation.vocabulary import (
-    PUBLIC,
     Collection,
     Comment,
     Doctor,
@@ -28,163 +43,35 @@ from federation.vocabulary import (
     Post,
     PostKind,
     Tombstone,
+    Vote,
 )
 
-MAX_NAME: Final = 200
 MAX_CONTENT: Final = 65_536
-MAX_RECIPIENTS: Final = 256
 MAX_MENTIONS: Final = 50
-MAX_TAGS: Final = 64
-MAX_ATTACHMENTS: Final = 16
-MAX_POLL_OPTIONS: Final = 20
-MAX_ALIASES: Final = 16
 MAX_KEYS: Final = 16
 MAX_ITEMS: Final = 1_000
-#: Rows count from the first; pages show the last in every zone.
-_FIRST_YEAR: Final = 1970
-_LAST_YEAR: Final = 9998
 #: FEP-844e names what an actor can do by the address of its specification.
 RFC_9421: Final = "https://datatracker.ietf.org/doc/html/rfc9421"
 
-Node: TypeAlias = Mapping[str, Json]
-Object: TypeAlias = Post | Comment
+Object: TypeAlias = Post | Comment | Vote
 Thing: TypeAlias = Post | Comment | Doctor | Instance | Tombstone | Collection
 
 _LANGUAGE: Final = re.compile(r"[a-z]{2}\Z")
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*\Z")
 _HANDLE: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?\Z")
 _COUNTRY: Final = re.compile(r"[A-Z]{2}\Z")
-RECIPIENT_FIELDS: Final = ("to", "cc", "bto", "bcc", "audience")
-_COUNTED: Final = (
-    *((key, MAX_RECIPIENTS) for key in RECIPIENT_FIELDS),
-    ("tag", MAX_TAGS),
-    ("attachment", MAX_ATTACHMENTS),
-    ("oneOf", MAX_POLL_OPTIONS),
-    ("anyOf", MAX_POLL_OPTIONS),
-    ("alsoKnownAs", MAX_ALIASES),
-)
-
-
-# ── values ──
-
-
-def type_of(node: Node) -> str:
-    """Return the one type of a node, or an empty text; raise Malformed where it has several."""
-    value = one(node.get("type"))
-    return value if isinstance(value, str) else ""
-
-
-def to_uri(value: Json) -> Uri:
-    """Return the address that a text is, or that an embedded node has; raise Malformed."""
-    try:
-        return Uri.parse(value["id"] if isinstance(value, dict) else value)
-    except (BadUri, KeyError):
-        raise Malformed("not an address") from None
-
-
-def address(node: Node, key: str) -> Uri:
-    """Return the one address under a key; raise Malformed where it is missing."""
-    return to_uri(one(node.get(key)))
-
-
-def address_or_none(node: Node, key: str) -> Uri | None:
-    """Return the one address under a key, if there is any."""
-    value = one(node.get(key))
-    return None if value is None else to_uri(value)
-
-
-def addresses(node: Node, key: str) -> tuple[Uri, ...]:
-    """Return the addresses under a key, each once, without the public one (whose presence is refused apart)."""
-    values = node.get(key)
-    if values is None:
-        return ()
-    return tuple(dict.fromkeys([to_uri(value) for value in as_list(values) if _id_of(value) not in PUBLIC]))
-
-
-def text(node: Node, key: str, limit: int = MAX_NAME) -> str:
-    """Return the one text under a key as it was sent, or an empty one."""
-    value = one(node.get(key))
-    if value is None:
-        return ""
-    if not isinstance(value, str) or len(value) > limit:
-        raise Malformed(f"{key} is no text of at most {limit} characters")
-    return value
-
-
-def instant(node: Node, key: str) -> datetime:
-    """Return the time under a key, to the millisecond; raise Malformed where it is missing."""
-    value = one(node.get(key))
-    try:
-        return _read_instant(value if isinstance(value, str) else "")
-    except ValueError:
-        raise Malformed(f"{key} is no RFC 3339 time") from None
-
-
-# An activity and its object carry the same time.
-@lru_cache(maxsize=1024)
-def _read_instant(value: str) -> datetime:
-    at = read_instant(value)
-    if not _FIRST_YEAR <= at.year <= _LAST_YEAR:
-        raise ValueError("outside the calendar on some reader's clock")
-    return at.replace(microsecond=at.microsecond // 1000 * 1000)
-
-
-def instant_or_none(node: Node, key: str) -> datetime | None:
-    """Return the time under a key, if there is any."""
-    return None if one(node.get(key)) is None else instant(node, key)
-
-
-def require_few(node: Node) -> None:
-    """Raise TooMany where a node names more recipients, tags, … than one message may."""
-    recipients = 0
-    for key, limit in _COUNTED:
-        if key not in node:
-            continue
-        value = node[key]
-        if isinstance(value, list):
-            if len(value) > limit:
-                raise TooMany(key)
-            recipients += len(value) if limit == MAX_RECIPIENTS else 0
-    if recipients > MAX_RECIPIENTS:
-        raise TooMany("recipients")
-
-
-def is_public(node: Node) -> bool:
-    """Whether the public address stands among the recipients, in any spelling and any field (N42)."""
-    for key in RECIPIENT_FIELDS:
-        if key not in node:
-            continue
-        if not PUBLIC.isdisjoint(map(_id_of, as_list(node[key]))):
-            return True
-    return False
-
-
-def _id_of(value: Json) -> Json:
-    found = value.get("id") if isinstance(value, dict) else value
-    return found if isinstance(found, str) else None
-
-
-def _matching(node: Node, key: str, pattern: re.Pattern[str]) -> str:
-    value = text(node, key)
-    if not pattern.match(value):
-        raise Malformed(f"{key} has not the form it must have")
-    return value
-
-
-def _line(node: Node, key: str) -> str:
-    return html.line(text(node, key))
 
 
 # ── objects ──
 
 
 def read_object(node: Node) -> Object:
-    """Return the post or comment; raise KindNotFederated for every other type."""
+    """Return the post, comment or vote; raise KindNotFederated for every other type."""
     match type_of(node):
         case "Article":
             return read_post(node)
         case "Note":
-            return read_comment(node)
+            return read_vote(node) if is_vote(node) else read_comment(node)
         case _:
             raise KindNotFederated("neither a post nor a comment")
 
@@ -193,7 +80,7 @@ def read_post(node: Node) -> Post:
     """Return the post of an Article."""
     require_few(node)
     content, language = _content(node)
-    title = _line(node, "name")
+    title = line(node, "name")
     if not title:
         raise Malformed("a post without a title")
     return Post(
@@ -210,10 +97,12 @@ def read_post(node: Node) -> Post:
         published=instant(node, "published"),
         updated=instant_or_none(node, "updated"),
         context=address_or_none(node, "context"),
-        clinical_summary=_opaque(node, "clinicalSummary"),
-        consent=_opaque(node, "consent"),
-        screening=_opaque(node, "screening"),
-        asked_country=_matching(node, "askedCountry", _COUNTRY) if one(node.get("askedCountry")) else "",
+        clinical_summary=opaque(node, "clinicalSummary"),
+        consent=opaque(node, "consent"),
+        screening=opaque(node, "screening"),
+        poll=read_poll(node),
+        resolution=opaque(node, "resolution"),
+        asked_country=matching(node, "askedCountry", _COUNTRY) if one(node.get("askedCountry")) else "",
         **bulletins.read(node),
     )
 
@@ -234,6 +123,7 @@ def read_comment(node: Node) -> Comment:
         mentions=_mentions(node),
         published=instant(node, "published"),
         updated=instant_or_none(node, "updated"),
+        note_kind="update" if text(node, "noteKind") == "update" else "",
     )
 
 
@@ -291,14 +181,7 @@ def _mentions(node: Node) -> tuple[Mention, ...]:
     tags = [tag for tag in as_list(node.get("tag")) if isinstance(tag, dict) and type_of(tag) == "Mention"]
     if len(tags) > MAX_MENTIONS:
         raise TooMany("mentions")
-    return tuple([Mention(href=address(tag, "href"), name=_line(tag, "name")) for tag in tags])
-
-
-def _opaque(node: Node, key: str) -> Json:
-    value = node.get(key)
-    if value is not None and not isinstance(value, dict):
-        raise Malformed(f"{key} is no object")
-    return value
+    return tuple([Mention(href=address(tag, "href"), name=line(tag, "name")) for tag in tags])
 
 
 # ── actors ──
@@ -313,19 +196,19 @@ def read_doctor(node: Node) -> Doctor:
         raise Malformed("a doctor without a name")
     return Doctor(
         id=at,
-        handle=_matching(node, "preferredUsername", _HANDLE),
+        handle=matching(node, "preferredUsername", _HANDLE),
         name=name,
-        inbox=_own(at, address(node, "inbox")),
-        outbox=_own(at, address(node, "outbox")),
-        followers=_own(at, address(node, "followers")),
-        following=_own(at, address(node, "following")),
+        inbox=own(at, address(node, "inbox")),
+        outbox=own(at, address(node, "outbox")),
+        followers=own(at, address(node, "followers")),
+        following=own(at, address(node, "following")),
         shared_inbox=_shared_inbox(at, node),
         public_keys=_public_keys(node),
         assertion_methods=_multikeys(node, "assertionMethod"),
-        webfinger=_line(node, "webfinger"),
+        webfinger=line(node, "webfinger"),
         summary=html.sanitise(text(node, "summary", MAX_CONTENT // 16)),
         languages=_languages(node),
-        credential=_opaque(node, "doctorCredential"),
+        credential=opaque(node, "doctorCredential"),
         also_known_as=addresses(node, "alsoKnownAs"),
         moved_to=address_or_none(node, "movedTo"),
         published=instant_or_none(node, "published"),
@@ -340,28 +223,22 @@ def read_instance(node: Node) -> Instance:
     return Instance(
         id=at,
         name=html.name(text(node, "name")),
-        inbox=_own(at, address(node, "inbox")),
-        outbox=_own(at, address(node, "outbox")),
+        inbox=own(at, address(node, "inbox")),
+        outbox=own(at, address(node, "outbox")),
         public_keys=_public_keys(node),
         assertion_methods=_multikeys(node, "assertionMethod"),
         issuer_keys=_multikeys(node, "issuerKey"),
-        country=_matching(node, "country", _COUNTRY) if one(node.get("country")) else "",
-        contact=_line(node, "contact"),
-        software=_line(node, "software"),
+        country=matching(node, "country", _COUNTRY) if one(node.get("country")) else "",
+        contact=line(node, "contact"),
+        software=line(node, "software"),
         speaks_rfc9421=any(_announces(item, RFC_9421) for item in as_list(node.get("implements"))),
     )
-
-
-def _own(actor: Uri, place: Uri) -> Uri:
-    if not place.same_origin(actor):
-        raise ForeignOrigin("a box or collection on another server")
-    return place
 
 
 def _shared_inbox(actor: Uri, node: Node) -> Uri | None:
     endpoints = one(node.get("endpoints"))
     shared = address_or_none(endpoints, "sharedInbox") if isinstance(endpoints, dict) else None
-    return None if shared is None else _own(actor, shared)
+    return None if shared is None else own(actor, shared)
 
 
 def _embedded(node: Node, key: str) -> list[Node]:
@@ -445,7 +322,7 @@ def read_collection(node: Node) -> Collection:
 
 def _own_or_none(at: Uri, node: Node, key: str) -> Uri | None:
     place = address_or_none(node, key)
-    return None if place is None else _own(at, place)
+    return None if place is None else own(at, place)
 
 
 READERS: Final[Mapping[str, Callable[[Node], Thing]]] = {

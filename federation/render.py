@@ -42,17 +42,20 @@ from federation.vocabulary import (
     Mention,
     Move,
     Multikey,
+    Poll,
+    PollOption,
     Post,
     Reject,
     Tombstone,
     Undo,
     Update,
+    Vote,
 )
 
 ACTIVITY_JSON: Final = "application/activity+json"
 LD_JSON: Final = f'application/ld+json; profile="{ACTIVITYSTREAMS}"'
 
-Word: TypeAlias = AnyActivity | Doctor | Instance | Post | Comment | Tombstone | Collection
+Word: TypeAlias = AnyActivity | Doctor | Instance | Post | Comment | Vote | Tombstone | Collection
 _Node: TypeAlias = dict[str, Json]
 
 
@@ -139,6 +142,8 @@ def _post(word: Post) -> _Node:
             "clinicalSummary": word.clinical_summary,
             "consent": word.consent,
             "screening": word.screening,
+            "poll": None if word.poll is None else _poll(word.poll),
+            "resolution": word.resolution,
             "askedCountry": word.asked_country or None,
             **bulletins.write(word),
             "context": word.context,
@@ -157,9 +162,42 @@ def _comment(word: Comment) -> _Node:
             "contentMap": {word.language: word.content},
             "inReplyTo": word.in_reply_to,
             "context": word.context,
+            "noteKind": word.note_kind or None,
             **_circulation(word),
         }
     )
+
+
+def _vote(word: Vote) -> _Node:
+    return _without_none(
+        {
+            "id": word.id,
+            "type": "Note",
+            "attributedTo": word.author,
+            "name": word.choice,
+            "inReplyTo": word.in_reply_to,
+            **_recipients(word),
+            "published": write_time(word.published),
+        }
+    )
+
+
+def _poll(word: Poll) -> _Node:
+    return _without_none(
+        {
+            "id": word.id,
+            "type": "Question",
+            "oneOf": [_option(option) for option in word.options],
+            "endTime": _time_or_none(word.closes),
+            "closed": _time_or_none(word.closed),
+            "updated": write_time(word.updated),
+            "votesBySpecialty": word.by_specialty,
+        }
+    )
+
+
+def _option(word: PollOption) -> _Node:
+    return {"type": "Note", "name": word.name, "replies": {"type": "Collection", "totalItems": word.votes}}
 
 
 def _circulation(word: Post | Comment) -> _Node:
@@ -172,7 +210,7 @@ def _circulation(word: Post | Comment) -> _Node:
     }
 
 
-def _recipients(word: Post | Comment | Activity) -> _Node:
+def _recipients(word: Post | Comment | Vote | Activity) -> _Node:
     if not PUBLIC.isdisjoint((*word.to, *word.cc)):
         raise ValueError("nothing is ever addressed to the public")
     return {"to": [*word.to] or None, "cc": [*word.cc] or None}
@@ -314,6 +352,7 @@ def _ignored(word: Ignored) -> _Node:
 _WRITERS: Final[Mapping[type, Callable[[Any], _Node]]] = {
     Post: _post,
     Comment: _comment,
+    Vote: _vote,
     Tombstone: _tombstone,
     Collection: _collection,
     Doctor: _doctor,

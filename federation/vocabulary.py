@@ -3,7 +3,9 @@
 Instance   one country's server, an Application; housekeeping only
 Doctor     somebody a sibling has verified, a Person
 Post       a case, an observation, a question (or, where policy opens it, news and reports), an Article
+Poll       the question a post puts to its readers, with what may be answered, a Question
 Comment    an answer in a post's thread, a Note
+Vote       one doctor's choice in a poll, a Note with a name and no content
 Tombstone  what stays of something withdrawn
 Collection a list somebody keeps, or a page of it
 
@@ -142,6 +144,26 @@ class Conflict(Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
+class PollOption(Struct, frozen=True, kw_only=True):
+    """One thing that may be answered, and how many have said so."""
+
+    name: str
+    votes: int = 0
+
+
+class Poll(Thing, frozen=True, kw_only=True):
+    """What a post asks: each doctor chooses one of the options (FEP-9967). Only its home counts."""
+
+    options: tuple[PollOption, ...]
+    #: When it ends by itself, and when it has ended.
+    closes: datetime | None = None
+    closed: datetime | None = None
+    #: The version of what is counted here: the post around it may be as old as it likes.
+    updated: datetime
+    #: Specialty to numbers, one for each option: opaque here.
+    by_specialty: Json = None
+
+
 class Post(Thing, frozen=True, kw_only=True):
     """A case or one of its neighbours."""
 
@@ -165,6 +187,9 @@ class Post(Thing, frozen=True, kw_only=True):
     clinical_summary: Json = None
     consent: Json = None
     screening: Json = None
+    poll: Poll | None = None
+    #: The final diagnosis, the outcome and whom the author thanks, with a version of its own: opaque here.
+    resolution: Json = None
     #: Of a question: the country whose doctors it asks (ISO 3166-1, two letters); none: those of its specialties.
     asked_country: str = ""
     #: Of news and reports: the publisher, and where it is to be read there (https).
@@ -195,6 +220,21 @@ class Comment(Thing, frozen=True, kw_only=True):
     mentions: tuple[Mention, ...] = ()
     published: datetime
     updated: datetime | None = None
+    #: `update` where the author of the post goes on telling; empty for every other answer.
+    note_kind: str = ""
+
+
+class Vote(Thing, frozen=True, kw_only=True):
+    """What one doctor chose in a poll; for the poll's author and their home, and for nobody else."""
+
+    author: Uri
+    #: The name of an option, letter by letter.
+    choice: str
+    #: The poll.
+    in_reply_to: Uri
+    to: tuple[Uri, ...]
+    cc: tuple[Uri, ...] = ()
+    published: datetime
 
 
 class Tombstone(Thing, frozen=True, kw_only=True):
@@ -229,9 +269,9 @@ class Activity(Thing, frozen=True, kw_only=True):
 
 
 class Create(Activity, frozen=True, kw_only=True):
-    """A new post or comment."""
+    """A new post, comment or vote."""
 
-    object: Post | Comment
+    object: Post | Comment | Vote
 
 
 class Update(Activity, frozen=True, kw_only=True):
@@ -303,7 +343,7 @@ class Ignored(Activity, frozen=True, kw_only=True):
     type_name: str
 
 
-Object: TypeAlias = Post | Comment
+Object: TypeAlias = Post | Comment | Vote
 AnyActivity: TypeAlias = (
     Create | Update | Delete | Follow | Accept | Reject | Undo | Like | Announce | Flag | Move | Ignored
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from federation import html
 
@@ -14,12 +16,95 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 
-def to_html(text: str) -> str:
-    """Return sanitised HTML; whatever is typed, nothing executable and nothing loaded from elsewhere is left."""
+class Mentioned(NamedTuple):
+    """A colleague mentioned in a text: their actor, and how they are written down."""
+
+    uri: str
+    shown: str
+
+
+#: A colleague's address in a text: `@handle`, or `@handle@instance`.
+_MENTION: Final = re.compile(
+    r"(?<![\w@/.&])@([a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?(?:@[a-z0-9.-]{1,250}(?::\d{1,5})?)?)", re.IGNORECASE
+)
+
+
+def to_html(text: str, mentions: Mapping[str, Mentioned] = MappingProxyType({})) -> str:
+    """Return sanitised HTML; whatever is typed, nothing executable and nothing loaded from elsewhere is left.
+
+    `mentions` are addresses as `mentioned` finds them, with the actor each leads to; every other stays text.
+    """
     markdown = _markdown()
     tokens = markdown.parse(_clean(text))
     _lower_headings(tokens)
+    if mentions:
+        for token in tokens:
+            token.children = _linked(token.children or [], mentions) if token.type == "inline" else token.children
     return html.sanitise(markdown.renderer.render(tokens, markdown.options, {})).strip()
+
+
+def mentioned(text: str) -> tuple[str, ...]:
+    """The colleagues' addresses in a text, in lower case, each once; not those in code or in a link."""
+    if "@" not in text:
+        return ()
+    found: dict[str, None] = {}
+    for token in _markdown().parse(_clean(text)):
+        for child, linked in _in_links(token.children or [] if token.type == "inline" else []):
+            if child.type == "text" and not linked:
+                found.update(dict.fromkeys(_address(hit) for hit in _MENTION.finditer(child.content)))
+    return tuple(found)
+
+
+def quoted(content: str, limit: int = 1_500) -> str:
+    """Sanitised HTML as a Markdown quotation to begin an answer with, cut at a word where it is long."""
+    words = html.plain(content)
+    if len(words) > limit:
+        words = words[:limit].rsplit(" ", 1)[0] + " …"
+    lines = [_BLOCK.sub(r"\1\\\2", _SIGNS.sub(r"\\\1", line)) for line in words.splitlines()]
+    return "\n>\n".join(f"> {line}" for line in lines) + "\n\n" if lines else ""
+
+
+#: What Markdown would take for markup: inside a line, and at its beginning.
+_SIGNS: Final = re.compile(r"([\\*_`\[\]])")
+_BLOCK: Final = re.compile(r"\A(\d{0,9})([#>+.)~-])")
+
+
+def _in_links(children: Sequence[Token]) -> Iterator[tuple[Token, bool]]:
+    depth = 0
+    for child in children:
+        depth += child.nesting if child.type in ("link_open", "link_close") else 0
+        yield child, depth > 0
+
+
+def _address(hit: re.Match[str]) -> str:
+    return hit[1].lower().rstrip(".-")
+
+
+def _linked(children: Sequence[Token], mentions: Mapping[str, Mentioned]) -> list[Token]:
+    made: list[Token] = []
+    for child, linked in _in_links(children):
+        if child.type != "text" or linked:
+            made.append(child)
+            continue
+        place = 0
+        for hit in _MENTION.finditer(child.content):
+            address = _address(hit)
+            if address not in mentions:
+                continue
+            end = hit.start() + 1 + len(address)
+            made += [_text(child, child.content[place : hit.start()]), *_link(child, mentions[address])]
+            place = end
+        made.append(_text(child, child.content[place:]))
+    return made
+
+
+def _text(like: Token, content: str) -> Token:
+    return like.copy(content=content)
+
+
+def _link(like: Token, who: Mentioned) -> list[Token]:
+    opened = like.copy(type="link_open", tag="a", nesting=1, content="", attrs={"href": who.uri, "class": "mention"})
+    return [opened, _text(like, who.shown), like.copy(type="link_close", tag="a", nesting=-1, content="")]
 
 
 def one_line(text: str) -> str:

@@ -16,7 +16,7 @@ from federation.errors import Refused
 from federation.lanes import Lanes
 from federation.ports import Delivery
 from federation.uri import Uri
-from instance.services import circles, departed, health_days, sibling_days, standings
+from instance.services import circles, departed, health_days, polls, sibling_days, standings
 from instance.services.dossiers import segments
 from instance.services.fetching import Fetcher
 from instance.storage.errors import StorageError
@@ -291,6 +291,7 @@ class Workers:
             ("logs", timedelta(hours=1), node.logs.sweep),
             ("threads", timedelta(hours=1), node.threads.sweep),
             ("imported news", timedelta(hours=1), node.newsroom.sweep),
+            ("polls", timedelta(minutes=1), partial(polls.tick, node)),
             ("circles", timedelta(hours=1), partial(circles.sweep, node)),
             ("sibling sets", timedelta(hours=1), node.sets.sweep),
             ("health by day", health_days.EVERY, self._keep_health),

@@ -40,7 +40,7 @@ Own = TypeVar("Own", bound="OwnThing")
 #: A form from elsewhere says so; one that says nothing is not let in (security: closed until opened).
 _OWN_PAGES: Final = frozenset({"same-origin", "none"})
 #: Fields in which people write at length.
-WRITTEN: Final = ("title", "text", "summary", "named", "conflict_text")
+WRITTEN: Final = ("title", "text", "summary", "named", "conflict_text", "poll_options", "diagnosis", "outcome")
 #: What `access` of a route may be.
 MARKS: Final = ("public", "account", "doctor", "staff", "enrolling", "second step", "factors in question")
 SIGN_IN: Final = "account.sign_in"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from typing import Final
+
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
@@ -12,17 +15,46 @@ from instance.routes.forms import Mistake, languages_offered, mistake, text_of, 
 from instance.services import acting
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
-from instance.views import arrivals, own, thread
+from instance.storage.errors import StorageError
+from instance.text import quoted
+from instance.views import arrivals, case, own, thread
 from verification.standing import Action
 
 routes = Blueprint("posts", __name__)
+#: Without anything new, a visit is noted this seldom, in milliseconds.
+_SELDOM: Final = 60_000
 
 
 @routes.get("/posts/<slug>")
 @guard.doctor_required
 async def show(reader: guard.Reader, slug: str) -> ResponseReturnValue:
-    """Show a post and its thread."""
-    return await post_page(reader, slug, page=_page(request.args.get("page", "")))
+    """Show a post and its thread.
+
+    `quote` opens the form of an answer with the words of what is answered, `update` that of an update.
+    """
+    page, quote = _page(request.args.get("page", "")), request.args.get("quote", "")
+    if quote and guard.allows(Action.COMMENT):
+        words = await _quoted(reader, slug, quote)
+        return await post_page(reader, slug, typed=words, answering=quote if quote != slug else "", visits=_is_read())
+    as_update = request.args.get("update", "") == "1"
+    return await post_page(reader, slug, page=page, as_update=as_update, visits=_is_read())
+
+
+def _is_read() -> bool:
+    """Whether somebody looks at the page now: what a browser fetches ahead was not seen by anybody."""
+    ahead = (request.headers.get(name, "").lower() for name in ("Sec-Purpose", "Purpose", "X-Moz"))
+    return request.method == "GET" and not any("prefetch" in purpose or "prerender" in purpose for purpose in ahead)
+
+
+async def _quoted(reader: guard.Reader, slug: str, quote: str) -> str:
+    """The words of the post, or of an answer to it, as a quotation; nothing for what is not in this thread."""
+    if quote == slug:
+        return quoted((await thread.post(guard.node().store, reader.uri, slug)).content)
+    try:
+        found = await thread.comment(guard.node().store, reader.uri, quote)
+    except Missing:
+        return ""
+    return quoted(found.content) if found.post == slug else ""
 
 
 def _page(text: str) -> int:
@@ -44,22 +76,35 @@ async def post_page(
     language: str = "",
     answering: str = "",
     mistakes: tuple[Mistake, ...] = (),
+    poll_mistakes: tuple[Mistake, ...] = (),
+    as_update: bool = False,
     status: int = 200,
+    visits: bool = False,
 ) -> ResponseReturnValue:
-    """Answer with the post's page, with what was typed where an answer could not be kept."""
-    node = guard.node()
+    """Answer with the post's page, with what was typed where an answer could not be kept.
+
+    `visits` says that the reader looks at it: from the next time on, what was here is not new.
+    """
+    node, now = guard.node(), shell.now_ms()
+    kept = await case.kept(node.store, reader.uri, slug)
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
-    shown = await thread.thread(node.store, reader.uri, slug, page)
+    shown = await thread.thread(node.store, reader.uri, slug, page, since=kept.visited_at)
     if not shown.post.local:
         node.threads.wanted(shown.post.uri)
     if answering not in {answer.comment.slug for answer in shown.answers}:
         answering = ""  # what was answered is gone: the text comes back in the form for the post
     usual = _answer_language(reader, shown.post.language)
-    return await shell.page(
+    answer = await shell.page(
         "post.html",
         status=status,
         here="post",
+        kept=kept,
+        beside=await case.beside(node.store, reader.uri, shown, guard.language(), now),
+        fresh={place.slug for place in shown.fresh},
+        may_vote=guard.allows(Action.VOTE) and not shown.post.own,
+        poll_mistakes=poll_mistakes,
+        as_update=as_update,
         thread=shown,
         post=shown.post,
         feed_left=node.visits.left(reader.uri),
@@ -74,6 +119,10 @@ async def post_page(
         answering=answering,
         mistakes=mistakes,
     )
+    if visits and (kept.visited_at is None or shown.fresh or now - kept.visited_at > _SELDOM):
+        with suppress(StorageError):  # who reads must not be kept from it by a disk that is full
+            await node.publishing.visited(reader.uri, shown.post.uri, min(now, shown.seen_until))
+    return answer
 
 
 @routes.post("/posts/<slug>/answers")
@@ -82,7 +131,10 @@ async def answer(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Keep an answer; what was typed comes back where it cannot be kept."""
     reader, text, parent = guard.require(Action.COMMENT), await text_of("text"), await text_of("parent")
     language = await text_of("language") or guard.language()
-    draft = CommentDraft(text=text, language=language, parent_slug=parent or None, form_key=await text_of("form_key"))
+    as_update, form_key = bool(await text_of("as_update")), await text_of("form_key")
+    draft = CommentDraft(
+        text=text, language=language, parent_slug=parent or None, form_key=form_key, as_update=as_update
+    )
     try:
         made = await guard.node().publishing.comment(reader.uri, slug, draft)
     except Missing:
@@ -95,6 +147,7 @@ async def answer(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
             language=language,
             answering=parent,
             mistakes=(mistake(error),),
+            as_update=as_update,
             status=error.status,
         )
     return shell.done("answered", await answer_path(reader, slug, made), at=made)

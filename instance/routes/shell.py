@@ -29,6 +29,8 @@ from instance.views import application
 #: What can be said once on the page after an act (`done.CODE` in the catalogues); nothing else is.
 DONE: Final = (
     "published", "answered", "edited", "post_withdrawn", "answer_withdrawn", "follow_accepted", "follow_pending",
+    "followed", "unfollowed", "muted", "unmuted", "saved", "unsaved", "voted", "poll_added", "poll_closed", "resolved",
+    "reopened",
     "unfollow", "accept", "reject", "block", "unblock", "profile",
     "mute", "unmute", "remove", "list", "unlist", "list_made", "list_renamed", "list_deleted", "contact",
     "application_said", "application_withdrawn", "application_left", "annex_handed_in", "annex_taken_back", "retired",

@@ -13,6 +13,7 @@ from federation.allowlist import Direction
 from federation.vocabulary import FEDERATING_KINDS, Audience, PostKind
 from instance.ids import new_ulid
 from instance.routes import guard, shell
+from instance.routes.case_form import CaseForm, case_form, choices, of_summary
 from instance.routes.forms import (
     Mistake,
     PostForm,
@@ -21,7 +22,7 @@ from instance.routes.forms import (
     post_form,
     version_seen,
 )
-from instance.services import asking, bulletins
+from instance.services import asking, bulletins, case_parts
 from instance.services.drafts import PostDraft, narrows
 from instance.services.errors import Missing, Rejected
 from instance.views import thread
@@ -43,7 +44,7 @@ async def form(_reader: guard.Reader) -> ResponseReturnValue:
         specialties=own[:1], language=guard.language(), form_key=new_ulid(node.clock()),
         bulletin=await _about(request.args.get("item", "")),
     )  # fmt: skip
-    return await _page("write.html", _begun(empty, request.args.get("kind", "")), ())
+    return await _page("write.html", _begun(empty, request.args.get("kind", "")), CaseForm(), ())
 
 
 async def _about(item: str) -> bulletins.BulletinDraft:
@@ -64,17 +65,17 @@ def _begun(empty: PostForm, kind: str) -> PostForm:
 @guard.doctor_required
 async def publish(_reader: guard.Reader) -> ResponseReturnValue:
     """Publish a post; the same form sent twice is one post. What calls on colleagues is offered to be a question."""
-    reader, typed = guard.require(Action.POST), await post_form()
+    reader, typed, case = guard.require(Action.POST), await post_form(), await case_form()
     if typed.offered == PostKind.QUESTION:
         typed = replace(typed, kind=PostKind.QUESTION.value)
     elif not typed.offered and typed.kind != PostKind.QUESTION and asking.calls(typed.title, typed.text):
-        return await _page("write.html", typed, (), offer=True)
+        return await _page("write.html", typed, case, (), offer=True)
     try:
-        slug = await guard.node().publishing.publish(reader.uri, draft_of(typed))
+        slug = await guard.node().publishing.publish(reader.uri, draft_of(typed, case))
     except Rejected as error:
         if error.code == "form_used":
             typed = replace(typed, form_key=new_ulid(guard.node().clock()))
-        return await _page("write.html", typed, (mistake(error),), error.status)
+        return await _page("write.html", typed, case, (mistake(error),), error.status)
     return shell.done("published", f"/posts/{slug}")
 
 
@@ -96,35 +97,37 @@ async def edit_form(reader: guard.Reader, slug: str) -> ResponseReturnValue:
         bulletin=bulletins.typed(post.facts),
         seen=str(post.updated_at or 0),
     )
-    return await _edit_page(post, typed)
+    facts = await guard.node().store.one("cases.facts", post=post.uri)
+    said = of_summary(case_parts.summary_in(facts["facts"])) if facts is not None else CaseForm()
+    return await _edit_page(post, typed, said)
 
 
 async def _edit_page(
-    post: thread.PostRow, typed: PostForm, mistakes: tuple[Mistake, ...] = (), status: int = 200
+    post: thread.PostRow, typed: PostForm, case: CaseForm, mistakes: tuple[Mistake, ...] = (), status: int = 200
 ) -> ResponseReturnValue:
     audiences = _narrower(post.audience)
-    return await _page("edit.html", typed, mistakes, status, slug=post.slug, audiences=audiences, present=post)
+    return await _page("edit.html", typed, case, mistakes, status, slug=post.slug, audiences=audiences, present=post)
 
 
 @routes.post("/posts/<slug>/edit")
 @guard.doctor_required
 async def edit(_reader: guard.Reader, slug: str) -> ResponseReturnValue:
     """Keep the new version of a post."""
-    reader, typed = guard.require(Action.EDIT), await post_form()
+    reader, typed, case = guard.require(Action.EDIT), await post_form(), await case_form()
     post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
     try:
-        await guard.node().publishing.edit(reader.uri, slug, draft_of(typed), seen=version_seen(typed.seen))
+        await guard.node().publishing.edit(reader.uri, slug, draft_of(typed, case), seen=version_seen(typed.seen))
     except Missing:
         raise
     except Rejected as error:
         if error.code == "changed_meanwhile":  # the other version is shown beside this one, which may follow it now
             post = guard.own(await thread.post(guard.node().store, reader.uri, slug))
             typed = replace(typed, seen=str(post.updated_at or 0))
-        return await _edit_page(post, typed, (mistake(error),), error.status)
+        return await _edit_page(post, typed, case, (mistake(error),), error.status)
     return shell.done("edited", f"/posts/{slug}")
 
 
-def draft_of(typed: PostForm) -> PostDraft:
+def draft_of(typed: PostForm, case: CaseForm) -> PostDraft:
     """What the service is asked to publish."""
     return PostDraft(
         kind=typed.kind,
@@ -136,6 +139,8 @@ def draft_of(typed: PostForm) -> PostDraft:
         named=tuple(typed.addresses()),
         asked_country=typed.asked_country,
         bulletin=typed.bulletin,
+        summary=case.summary(typed.language),
+        poll=case.poll(),
         form_key=typed.form_key,
     )
 
@@ -148,6 +153,7 @@ def _narrower(audience: str) -> list[str]:
 async def _page(
     template: str,
     typed: PostForm,
+    case: CaseForm,
     mistakes: tuple[Mistake, ...],
     status: int = 200,
     audiences: Sequence[str] = tuple(Audience),
@@ -172,5 +178,7 @@ async def _page(
         specialty_fields=SPECIALTY_FIELDS,
         specialty_choices=specialty_choices(guard.language()),
         content_languages=languages_offered(typed.language),
+        case=case,
+        **choices(guard.language()),
         **values,
     )

@@ -15,12 +15,12 @@ from verification.standing import Action
 if TYPE_CHECKING:
     from instance.wiring import Node
 
-CODES: Final = ("too_many_posts", "too_many_comments", "form_used")
+CODES: Final = ("too_many_posts", "too_many_comments", "too_many_votes", "form_used")
 
 HOUR: Final = timedelta(hours=1)
 #: In an hour, per doctor (security: limits).
-MOST: Final = {"post": 30, "comment": 120}
-_REFUSED: Final = {"post": "too_many_posts", "comment": "too_many_comments"}
+MOST: Final = {"post": 30, "comment": 120, "vote": 120}
+_REFUSED: Final = {"post": "too_many_posts", "comment": "too_many_comments", "vote": "too_many_votes"}
 #: How long a form that was carried out is remembered.
 _REMEMBERED: Final = timedelta(days=2)
 _MAX_KEY: Final = 100

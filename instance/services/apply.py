@@ -42,8 +42,9 @@ from federation.vocabulary import (
     Reject,
     Undo,
     Update,
+    Vote,
 )
-from instance.services import rights
+from instance.services import effects_cases, rights
 from instance.services.circles import Circles
 from instance.services.dossiers.heads import is_head
 from instance.services.effects import Effects, Incoming
@@ -164,9 +165,11 @@ class Apply:
 
     # ── Create, Update and Delete ──
 
-    async def _create(self, tx: Transaction, into: Incoming, thing: Post | Comment, effects: Effects) -> None:
+    async def _create(self, tx: Transaction, into: Incoming, thing: Post | Comment | Vote, effects: Effects) -> None:
         if isinstance(thing, Post):
             await self._posts.keep_post(tx, into, thing)
+        elif isinstance(thing, Vote):
+            await effects_cases.keep_vote(tx, into, thing)
         else:
             await self._posts.keep_comment(tx, into, thing, effects)
 

@@ -10,7 +10,7 @@ Every activity about a comment carries its author's object proof (FEP-8b32), so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -21,11 +21,12 @@ from federation.keys import PrivateKey
 from federation.uri import Uri
 from federation.vocabulary import Audience, Comment, Create, Delete, Mention, PostKind, Update
 from instance.ids import new_ulid
-from instance.services import acting, drafts, effects, notices, sending
+from instance.services import acting, drafts, effects, hearing, mentions, notices, sending
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Forbidden, Missing, Rejected
 from instance.services.sending import Message
 from instance.storage.store import Row, Transaction
+from instance.text import Mentioned
 from instance.times import from_ms, to_ms
 from verification.standing import Action
 
@@ -47,6 +48,16 @@ class _Thread:
         return bool(self.post["audience"] != Audience.NATIONAL)
 
 
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What an answer says: its text as HTML, in which language, whom it mentions, and whether it goes on telling."""
+
+    content: str
+    language: str
+    mentioned: tuple[Mentioned, ...]
+    kind: str
+
+
 class Comments:
     """Answering, mending and withdrawing answers."""
 
@@ -59,18 +70,22 @@ class Comments:
         if (made := await acting.earlier(self._node, doctor_uri, draft.form_key)) is not None:
             own = f"{self._node.origin}/comments/{made}"
             return acting.same(made, await self._node.store.one("comments.by_uri", uri=own), draft.text)
-        content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
+        drafts.check_text(draft.text)
+        drafts.check_language(draft.language)
         thread = await self._thread(author, await self._visible_post(doctor_uri, slug))
         parent = await self._parent(doctor_uri, thread, draft.parent_slug)
+        if draft.as_update and (thread.post["author"] != doctor_uri or parent is not thread.post):
+            raise Forbidden("not_the_owner")
         made = new_ulid(self._node.clock())
-        word = self._comment(author, made, thread, content, language, parent, self._node.clock())
+        said = await self._said_in(author, thread, draft)
+        word = self._comment(author, made, thread, said, parent, self._node.clock())
         key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
 
         async def work(tx: Transaction) -> str:
             done = await acting.once(self._node, tx, doctor_uri, "comment", draft.form_key, made)
             if done is not None:
                 return done
-            await self._keep_comment(tx, author, made, word, draft.text, thread, parent)
+            await self._keep_comment(tx, author, made, word, draft.text, thread, parent, said)
             await self._tell(tx, Create, author, word, thread, key)
             return made
 
@@ -86,14 +101,16 @@ class Comments:
         """
         author = await acting.doctor(self._node, doctor_uri, Action.EDIT)
         before = await self._own_comment(doctor_uri, slug)
-        content, language = drafts.check_text(draft.text), drafts.check_language(draft.language)
+        drafts.check_text(draft.text)
+        language = drafts.check_language(draft.language)
         if (draft.text, language) == (before["source"], before["language"]):
             return
         acting.require_seen(before, seen)
         thread = await self._thread(author, await self._visible_post(doctor_uri, before["post_slug"]))
         parent = await self._parent_row(doctor_uri, thread, before["parent"])
         published, now = from_ms(before["published_at"]), acting.after(before, self._node.clock())
-        word = self._comment(author, slug, thread, content, language, parent, published, updated=now)
+        said = await self._said_in(author, thread, replace(draft, as_update=bool(before["kind"])))
+        word = self._comment(author, slug, thread, said, parent, published, updated=now)
         key = await self._node.keys.proof_key(Uri.parse(doctor_uri))
 
         async def work(tx: Transaction) -> None:
@@ -102,12 +119,14 @@ class Comments:
                 language=before["language"], at=before["updated_at"] or before["published_at"],
             )  # fmt: skip
             changed = await tx.run(
-                "comments.change", uri=word.id, content=content, source=draft.text, language=language, now=to_ms(now),
-                seen=before["updated_at"] or 0,
+                "comments.change", uri=word.id, content=said.content, source=draft.text, language=language,
+                now=to_ms(now), seen=before["updated_at"] or 0,
             )  # fmt: skip
             if not changed:
                 raise Rejected("changed_meanwhile", status=409)
             await self._require_same_circle(tx, author, thread)
+            await tx.run("posts.drop_mentions", object=word.id)
+            await self._keep_mentions(tx, author, word, thread, said)
             await self._tell(tx, Update, author, word, thread, key)
 
         await self._node.store.write(work)
@@ -211,14 +230,26 @@ class Comments:
 
     # ── what is said ──
 
+    async def _said_in(self, author: Row, thread: _Thread, draft: CommentDraft) -> _Said:
+        """The text as HTML, with whom it mentions: those who may see the post, and whom the answer reaches."""
+        reached = {target.origin for target in thread.targets}
+        known = await mentions.found(self._node, author["uri"], thread.post, draft.text, reached)
+        content = drafts.check_text(draft.text, known)
+        kind = "update" if draft.as_update else ""
+        return _Said(content, drafts.check_language(draft.language), tuple(known.values()), kind)
+
     def _comment(
-        self, author: Row, slug: str, thread: _Thread, content: str, language: str, parent: Row, published: datetime,
+        self, author: Row, slug: str, thread: _Thread, said: _Said, parent: Row, published: datetime,
         *, updated: datetime | None = None,
     ) -> Comment:  # fmt: skip
+        answered = _mentions(author, thread.post, parent)
+        there = {mention.href for mention in answered}
+        more = tuple(tag for tag in mentions.tags(said.mentioned) if tag.href not in there)
         return Comment(
-            id=Uri.parse(f"{self._node.origin}/comments/{slug}"), author=Uri.parse(author["uri"]), content=content,
-            language=language, in_reply_to=Uri.parse(parent["uri"]), context=Uri.parse(thread.post["uri"]),
-            to=thread.to, mentions=_mentions(author, thread.post, parent), published=published, updated=updated,
+            id=Uri.parse(f"{self._node.origin}/comments/{slug}"), author=Uri.parse(author["uri"]),
+            content=said.content, language=said.language, in_reply_to=Uri.parse(parent["uri"]),
+            context=Uri.parse(thread.post["uri"]), to=thread.to, mentions=(*answered, *more), published=published,
+            updated=updated, note_kind=said.kind,
         )  # fmt: skip
 
     async def _tell(
@@ -240,8 +271,9 @@ class Comments:
     # ── rows ──
 
     async def _keep_comment(
-        self, tx: Transaction, author: Row, slug: str, word: Comment, source: str, thread: _Thread, parent: Row
-    ) -> None:
+        self, tx: Transaction, author: Row, slug: str, word: Comment, source: str, thread: _Thread, parent: Row,
+        said: _Said,
+    ) -> None:  # fmt: skip
         post = thread.post
         await self._require_same_circle(tx, author, thread)
         await tx.run(
@@ -249,8 +281,8 @@ class Comments:
             author=author["uri"], content=word.content, source=source, language=word.language,
             role_then=author["role"], now=to_ms(word.published),
         )  # fmt: skip
-        for person in word.mentions:
-            await tx.run("posts.add_mention", object=word.id, doctor=person.href)
+        if word.note_kind:
+            await tx.run("cases.goes_on", uri=word.id)
         await tx.run("comments.recount", post=post["uri"])
         # Each hears once: as the one answered, else as the author of the post.
         answered = parent["author"] if parent["uri"] != post["uri"] else None
@@ -260,6 +292,17 @@ class Comments:
             await notices.tell(
                 self._node, tx, post["author"], effects.ANSWER, author["uri"], post=post["slug"], about=word.id
             )
+        await self._keep_mentions(tx, author, word, thread, said)
+        kind = effects.CASE_UPDATE if word.note_kind else effects.CASE_ANSWER
+        await hearing.tell(tx, self._node.clock(), post["uri"], kind, author["uri"], about=word.id)
+
+    async def _keep_mentions(self, tx: Transaction, author: Row, word: Comment, thread: _Thread, said: _Said) -> None:
+        """Keep whom an answer names, and tell those of ours whom its text mentions."""
+        for person in word.mentions:
+            await tx.run("posts.add_mention", object=word.id, doctor=person.href)
+        for each in said.mentioned:
+            now, post = self._node.clock(), thread.post["uri"]
+            await hearing.tell_one(tx, now, each.uri, post, effects.MENTION, author["uri"], about=word.id)
 
     async def _remove_comment(self, tx: Transaction, before: Row) -> None:
         uri, now = before["uri"], to_ms(self._node.clock())

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from federation.uri import Uri
 from federation.vocabulary import FEDERATING_KINDS, Audience, Mention, PostKind
 from instance.services import bulletins
 from instance.services.bulletins import Bulletin, BulletinDraft
+from instance.services.case_parts import CLINICAL
 from instance.services.doctors import check_specialties
 from instance.services.errors import Rejected
+from instance.services.poll_drafts import CheckedPoll, PollDraft, check_poll
 from instance.storage.store import Row
-from instance.text import is_empty, one_line, to_html
+from instance.text import Mentioned, is_empty, one_line, to_html
+from verification.clinical import NOTHING, Summary
 
 CODES: Final = (
     "bad_kind", "title_missing", "title_too_long", "text_missing", "text_too_long", "bad_specialties",
@@ -47,6 +51,10 @@ class PostDraft:
     asked_country: str = ""
     #: Of news and reports alone.
     bulletin: BulletinDraft = bulletins.UNTYPED
+    #: What a case is about, in codes; nothing for other kinds.
+    summary: Summary = NOTHING
+    #: What is asked of the readers; of a new post only.
+    poll: PollDraft | None = None
     #: A form sent twice carries the same key and is carried out once.
     form_key: str = ""
 
@@ -59,6 +67,8 @@ class CommentDraft:
     language: str
     parent_slug: str | None = None
     form_key: str = ""
+    #: Whether the author of the case goes on telling.
+    as_update: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +86,8 @@ class CheckedPost:
     named: tuple[Row, ...]
     asked_country: str = ""
     bulletin: Bulletin = bulletins.NOTHING
+    summary: Summary = NOTHING
+    poll: CheckedPoll | None = None
 
     @property
     def named_uris(self) -> tuple[Uri, ...]:
@@ -109,14 +121,15 @@ def check_post(draft: PostDraft, named: Iterable[Row], opened: Collection[PostKi
         kind=kind, title=title, source=draft.text, content=content, specialties=draft.specialties, audience=audience,
         language=check_language(draft.language), named=people, bulletin=bulletin,
         asked_country=_country(draft.asked_country) if asks and audience is not Audience.NAMED else "",
+        summary=draft.summary if kind in CLINICAL else NOTHING, poll=check_poll(draft.poll, kind),
     )  # fmt: skip
 
 
-def check_text(text: str) -> str:
+def check_text(text: str, mentions: Mapping[str, Mentioned] = MappingProxyType({})) -> str:
     """Return the HTML of a text; raise Rejected for one that is empty or too long to travel."""
     if len(text) > MAX_CONTENT:
         raise Rejected("text_too_long", "text")
-    content = to_html(text)
+    content = to_html(text, mentions)
     if is_empty(content):
         raise Rejected("text_missing", "text")
     # Twice in a message of at most 256 KiB (content, contentMap), where a quotation mark takes two bytes.

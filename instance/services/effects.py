@@ -32,6 +32,10 @@ LIKE: Final = "like"
 RECOMMENDED: Final = "recommended"
 REPORTED: Final = "reported"
 MOVED: Final = "moved"
+CASE_ANSWER: Final = "case_answer"
+CASE_UPDATE: Final = "case_update"
+RESOLVED: Final = "resolved"
+POLL_CLOSED: Final = "poll_closed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,11 +11,13 @@ from federation.errors import AudienceWidened, KindNotFederated, Malformed, NotT
 from federation.uri import Uri
 from federation.vocabulary import Audience, Comment, Post, PostKind
 from instance.ids import new_ulid
-from instance.services import asking, bulletins, circles, sending
+from instance.services import asking, bulletins, circles, effects_cases, hearing, polls, sending
 from instance.services.asking import Asking
 from instance.services.effects import (
     ANSWER,
     ASKED,
+    CASE_ANSWER,
+    CASE_UPDATE,
     MENTION,
     NAMED,
     REPLY,
@@ -58,6 +60,7 @@ class PostEffects:
         )  # fmt: skip
         if values["audience"] != Audience.FEDERATION:
             await tx.run("apply.drop_recommendations_outside", post=post.id)
+        await effects_cases.keep_parts(tx, post)
         await self._index_post(tx, into, post, values["audience"])
         if post.kind is PostKind.QUESTION:
             await self._ask(tx, into, post, values["audience"])
@@ -88,6 +91,8 @@ class PostEffects:
         values = self._post_values(into, post)
         if _WIDTH[values["audience"]] > _WIDTH.get(before["audience"], 0):
             raise AudienceWidened(post.id)
+        if values["audience"] == before["audience"] or _is_newer(post, before):
+            await effects_cases.tell_parts(tx, into, post, await effects_cases.keep_parts(tx, post))
         if not _is_newer(post, before):
             return
         del values["updated_at"]
@@ -157,6 +162,8 @@ class PostEffects:
             updated_at=milliseconds(comment.updated), now=into.now_ms,
             document=self._document(into, post), outside=int(outside),
         )  # fmt: skip
+        if _kind_of(comment, post):
+            await tx.run("cases.goes_on", uri=comment.id)
         for doctor in _mentioned(comment):
             await tx.run("apply.add_mention", object=comment.id, doctor=doctor)
         if post is None:
@@ -183,7 +190,13 @@ class PostEffects:
         if not changed:
             return
         await self._remember_version(tx, into, before)
+        await tx.run("apply.drop_mentions", object=comment.id)
+        for doctor in _mentioned(comment):
+            await tx.run("apply.add_mention", object=comment.id, doctor=doctor)
         if post is not None:
+            for ours in self._ours(_mentioned(comment)):
+                if ours != post["author"]:
+                    await hearing.tell_one(tx, into.now, ours, post["uri"], MENTION, comment.author, about=comment.id)
             await self._forwarding.pass_on(tx, into, post, effects)
 
     async def _open_thread(self, tx: Transaction, into: Incoming, comment: Comment) -> Row | None:
@@ -209,7 +222,10 @@ class PostEffects:
             told.append(post["author"])
             await notify(tx, into, self._ours([post["author"]]), ANSWER, post=post["slug"], about=comment.id)
         named = [doctor for doctor in _mentioned(comment) if doctor not in told]
-        await notify(tx, into, self._ours(named), MENTION, post=post["slug"], about=comment.id)
+        for doctor in self._ours(named):
+            await hearing.tell_one(tx, into.now, doctor, post["uri"], MENTION, comment.author, about=comment.id)
+        kind = CASE_UPDATE if _kind_of(comment, post) else CASE_ANSWER
+        await hearing.tell(tx, into.now, post["uri"], kind, comment.author, about=comment.id)
 
     def _document(self, into: Incoming, post: Row | None) -> str:
         """The signed activity, kept where we are the home that has to pass it on."""
@@ -245,6 +261,7 @@ class PostEffects:
             await tx.run("apply.recount", post=row["post"])
         await withdraw(tx, into, uri, "Person")
         await tx.run("logs.forget_words", object=uri, nothing=b"")
+        await polls.forget_votes_of(tx, uri, into.now_ms)
         await tx.run("apply.drop_likes_by", actor=uri)
         await tx.run("apply.drop_recommendations_by", actor=uri)
         await tx.run("apply.drop_follows_of", doctor=uri)
@@ -288,6 +305,12 @@ class PostEffects:
     def _ours(self, doctors: Sequence[str]) -> list[str]:
         mark = self._origin + "/"
         return [doctor for doctor in doctors if doctor.startswith(mark)]
+
+
+def _kind_of(comment: Comment, post: Row | None) -> str:
+    """Only the author of a post goes on telling, below the post itself; anybody else's is an answer."""
+    theirs = comment.note_kind == "update" and comment.in_reply_to == comment.context
+    return "update" if theirs and (post is None or post["author"] == comment.author) else ""
 
 
 def _named(post: Post) -> tuple[Uri, ...]:

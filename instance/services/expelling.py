@@ -51,7 +51,8 @@ _PURGED_WITH: Final = (
     "farewells.purge_revisions_of",
 )  # fmt: skip
 _PURGED_AT_LAST: Final = (
-    "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.purge_notices_by",
+    "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.purge_votes_by",
+    "farewells.purge_notices_by",
     "farewells.purge_doctors",
 )  # fmt: skip
 

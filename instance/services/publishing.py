@@ -22,10 +22,14 @@ from instance.services import (
     acting,
     asking,
     bulletins,
+    case_parts,
     drafts,
     effects,
+    endings,
+    marks,
     naming,
     notices,
+    polls,
     reactions,
     sending,
     standings,
@@ -34,18 +38,23 @@ from instance.services.asking import Asking
 from instance.services.circles import Circles
 from instance.services.comments import Comments
 from instance.services.drafts import CheckedPost, CommentDraft, PostDraft
+from instance.services.endings import Endings, ResolutionDraft
 from instance.services.errors import Forbidden, Missing, Rejected
+from instance.services.marks import Marks
+from instance.services.poll_drafts import PollDraft
+from instance.services.polls import Polls
 from instance.services.reactions import Reactions
 from instance.services.sending import Message
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
+from verification import clinical
 from verification.standing import Action
 
-__all__ = ["CODES", "CommentDraft", "PostDraft", "Publishing"]
+__all__ = ["CODES", "CommentDraft", "PollDraft", "PostDraft", "Publishing", "ResolutionDraft"]
 
 CODES: Final = (
     *drafts.CODES, *acting.CODES, *reactions.CODES, *standings.CODES, *sending.CODES, "not_found", "not_the_owner",
-    "changed_meanwhile",
+    "changed_meanwhile", *polls.CODES, *endings.CODES, *marks.CODES,
 )  # fmt: skip
 
 
@@ -62,7 +71,7 @@ class _Mended:
     dropped: Sequence[Target]
 
 
-class Publishing(Comments, Reactions):
+class Publishing(Comments, Reactions, Polls, Endings, Marks):
     """Everything a doctor says."""
 
     async def publish(self, doctor_uri: str, draft: PostDraft) -> str:
@@ -82,7 +91,8 @@ class Publishing(Comments, Reactions):
                 return done
             await self._keep(tx, author, slug, checked, to_ms(post.published))
             if checked.audience is not Audience.NATIONAL:
-                await sending.send(self._node, tx, self._said(Create, author, post, checked), targets)
+                told = await case_parts.beside(tx, post, _to_all)
+                await sending.send(self._node, tx, self._said(Create, author, told, checked), targets)
             return slug
 
         made = await self._node.store.write(work)
@@ -100,7 +110,9 @@ class Publishing(Comments, Reactions):
         already = await self._named_in(before)
         after = drafts.check_post(draft, await naming.named(self._node, draft, author, already), self._opened())
         self._require_readers(after)
-        if _is_the_same(before, after, already):
+        facts = await self._node.store.one("cases.facts", post=before["uri"])
+        same = facts is not None and case_parts.summary_in(facts["facts"]) == after.summary
+        if same and _is_the_same(before, after, already):
             return
         acting.require_seen(before, seen)
         _require_narrower(before, after, already)
@@ -110,7 +122,8 @@ class Publishing(Comments, Reactions):
         async def work(tx: Transaction) -> None:
             await self._keep_version(tx, mended)
             if mended.post is not None:
-                await sending.send(self._node, tx, self._said(Update, author, mended.post, after), mended.told)
+                told = await case_parts.beside(tx, mended.post, self._to_each(mended.told))
+                await sending.send(self._node, tx, self._said(Update, author, told, after), mended.told)
             if mended.post is not None and after.audience is Audience.COLLEAGUES:
                 for target in mended.told:  # where it comes for the first time, its thread goes after it
                     await Circles(self._node).regained(tx, author["uri"], target.origin)
@@ -146,7 +159,7 @@ class Publishing(Comments, Reactions):
             id=uri, author=Uri.parse(author["uri"]), kind=checked.kind, title=checked.title, content=checked.content,
             language=checked.language, specialties=checked.specialties, to=to, cc=cc, mentions=checked.mentions,
             published=published, context=Uri.parse(f"{uri}/context"), asked_country=checked.asked_country,
-            **checked.bulletin.words(),
+            clinical_summary=clinical.write(checked.summary), **checked.bulletin.words(),
         )  # fmt: skip
 
     def _addressing(self, author: Row, checked: CheckedPost) -> tuple[tuple[Uri, ...], tuple[Uri, ...]]:
@@ -207,6 +220,10 @@ class Publishing(Comments, Reactions):
             case _:
                 return []
 
+    def _to_each(self, told: Sequence[Target]) -> case_parts.Lets:
+        """Whether everybody who is told may know of what lies there."""
+        return lambda homes: all(self._node.sets.lets(homes, target.origin) for target in told)
+
     async def _named_in(self, before: Row) -> frozenset[str]:
         return frozenset(row["uri"] for row in await self._node.store.all("posts.named", object=before["uri"]))
 
@@ -242,6 +259,9 @@ class Publishing(Comments, Reactions):
             context=f"{uri}/context", now=now, **_columns(checked),
         )  # fmt: skip
         await self._keep_lists(tx, uri, now, checked)
+        await self._keep_summary(tx, uri, checked)
+        if checked.poll is not None:
+            await polls.keep_poll(node, tx, uri, checked.poll, from_ms(now))
         await self._tell_named(tx, author, uri, checked)
         if checked.kind is PostKind.QUESTION:
             await self._ask(tx, uri, checked, now)
@@ -262,6 +282,9 @@ class Publishing(Comments, Reactions):
         if mended.after.audience is not Audience.NAMED:
             await self._tell_named(tx, mended.author, uri, mended.after)
         await self._ask(tx, uri, mended.after, before["published_at"])
+        await self._keep_summary(tx, uri, mended.after)
+        if mended.dropped or before["audience"] != mended.after.audience.value:
+            await polls.drop_outsiders(tx, before["slug"], uri, mended.at)
 
     async def _tell_named(self, tx: Transaction, author: Row, uri: str, checked: CheckedPost) -> None:
         """Tell those a post names, each once."""
@@ -275,6 +298,12 @@ class Publishing(Comments, Reactions):
             country=checked.asked_country, published=from_ms(published),
         )  # fmt: skip
         await asking.ask(tx, asked, self._node.clock())
+
+    async def _keep_summary(self, tx: Transaction, uri: str, checked: CheckedPost) -> None:
+        before = await tx.one("cases.facts", post=uri)
+        facts = before["facts"] if before is not None else "{}"
+        if (after := case_parts.facts_with(facts, checked.summary)) != facts:
+            await tx.run("cases.set_facts", post=uri, facts=after)
 
     async def _keep_lists(self, tx: Transaction, uri: str, sort_at: int, checked: CheckedPost) -> None:
         for slug in checked.specialties:
@@ -321,6 +350,10 @@ def _columns(checked: CheckedPost) -> dict[str, Any]:
         "language": checked.language, "specialties": json.dumps(list(checked.specialties)),
         "audience": checked.audience.value, **bulletins.columns(checked.bulletin),
     }  # fmt: skip
+
+
+def _to_all(_homes: Sequence[str]) -> bool:
+    return True
 
 
 def _updated(post: Post, at: datetime) -> Post:

@@ -6,7 +6,7 @@ Taking back asks for nothing: whoever may no longer speak still withdraws, unfol
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Final, assert_never
 
 from federation.errors import StandingRefused
 from federation.vocabulary import (
@@ -25,6 +25,7 @@ from federation.vocabulary import (
     Reject,
     Undo,
     Update,
+    Vote,
 )
 from instance.services import standings
 from verification.standing import Action, Policy, why_not
@@ -43,10 +44,14 @@ def require(
         raise StandingRefused(reason.value)
 
 
+#: What a Create asks for, by what it brings.
+_CREATING: Final = {Post: Action.POST, Comment: Action.COMMENT, Vote: Action.VOTE}
+
+
 def _asked(activity: AnyActivity, fetched: Post | Comment | None) -> Action | None:
     match activity:
         case Create(object=thing):
-            return Action.POST if isinstance(thing, Post) else Action.COMMENT
+            return _CREATING[type(thing)]
         case Update(object=thing):
             # A doctor's own new version is judged by itself, and an address by what is read there.
             return Action.EDIT if isinstance(fetched or thing, Post | Comment) else None

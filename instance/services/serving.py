@@ -32,7 +32,7 @@ from federation.vocabulary import (
     PostKind,
     Tombstone,
 )
-from instance.services import bulletins
+from instance.services import bulletins, case_parts
 from instance.services.errors import Missing
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -128,7 +128,11 @@ class Serving:
         names = await self._node.store.all("serving.mentions", object=uri)
         self._require_passage([name["uri"] for name in names], reader)
         await self._hand_out(uri, reader)
-        return render.post(_post(row, names))
+        # Whose things are thanked for is told as far as they speak with the reader (N3).
+        shown = await case_parts.beside(
+            self._node.store, post_of(row, names), lambda homes: self._node.sets.lets(homes, reader.origin)
+        )
+        return render.post(shown)
 
     async def context(self, slug: str, reader: Sibling) -> bytes:
         """Return the thread of a post inside its audience: addresses, oldest first (FEP-7888).
@@ -314,7 +318,8 @@ def _may_read(row: Row, reader: Sibling) -> bool:
     return audience.may_read_at_sibling(Audience(row["audience"]), PostKind(row["kind"]), reader, found, found)
 
 
-def _post(row: Row, names: list[Row]) -> Post:
+def post_of(row: Row, names: list[Row]) -> Post:
+    """Return an own post as siblings know it, by its row and those it names; what stands beside its text is apart."""
     to, cc = audience.addressing(
         Audience(row["audience"]), Uri.parse(row["followers"]), [Uri.parse(name["uri"]) for name in names]
     )
@@ -333,6 +338,7 @@ def _comment(row: Row, names: list[Row], named: tuple[Uri, ...]) -> Comment:
         id=Uri.parse(row["uri"]), author=Uri.parse(row["author"]), content=row["content"], language=row["language"],
         in_reply_to=Uri.parse(row["parent"]), context=Uri.parse(row["post"]), to=to, cc=cc,
         mentions=_mentions(names), published=from_ms(row["published_at"]), updated=_time(row["updated_at"]),
+        note_kind=row["note_kind"],
     )  # fmt: skip
 
 

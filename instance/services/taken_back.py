@@ -37,12 +37,14 @@ from federation.vocabulary import (
     Reject,
     Undo,
     Update,
+    Vote,
 )
 from instance.ids import new_ulid
 from instance.outbox import Repeat
-from instance.services import bulletins, sending
+from instance.services import bulletins, case_parts, effects_cases, polls, sending
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
+from verification import clinical
 
 if TYPE_CHECKING:
     from instance.wiring import Node
@@ -110,6 +112,8 @@ class TakenBack:
         """Write it; return whom it is for beside the holders of copies, and None for what is not taken back."""
         match activity:
             case Create(object=thing):
+                if isinstance(thing, Vote):
+                    return await self._vote(tx, thing)
                 return await (self._post(tx, thing) if isinstance(thing, Post) else self._comment(tx, thing))
             case Update(object=thing):
                 return await self._changed(tx, thing)
@@ -155,7 +159,17 @@ class TakenBack:
             **_columns(post, author),
         )  # fmt: skip
         await self._lists(tx, post, author, now)
+        await self._beside(tx, post)
         return await self._circle(tx, post, author)
+
+    async def _beside(self, tx: Transaction, post: Post) -> None:
+        """What stands beside its text: the coded summary, the poll, the end of the case."""
+        before = await tx.one("cases.facts", post=post.id)
+        facts = case_parts.facts_with(
+            before["facts"] if before is not None else "{}", clinical.read(post.clinical_summary)
+        )
+        await tx.run("cases.set_facts", post=post.id, facts=facts)
+        await effects_cases.keep_parts(tx, post)
 
     async def _post_changed(self, tx: Transaction, post: Post) -> Sequence[Target] | None:
         author, before = await tx.one("people.standing", uri=post.author), await tx.one("posts.by_uri", uri=post.id)
@@ -169,6 +183,7 @@ class TakenBack:
                 await tx.run("posts.change", uri=post.id, now=at, audience_before=values["audience"], seen=0, **values)
             return added
         if at <= (before["updated_at"] or before["published_at"]):
+            await effects_cases.keep_parts(tx, post)
             return None
         await tx.run("posts.add_version", id=new_ulid(self._node.clock()), object=post.id)
         await tx.run(
@@ -178,6 +193,7 @@ class TakenBack:
         await tx.run("posts.drop_specialties", post=post.id)
         await tx.run("posts.drop_mentions", object=post.id)
         await self._lists(tx, post, author, before["published_at"])
+        await self._beside(tx, post)
         return await self._circle(tx, post, author)
 
     async def _lists(self, tx: Transaction, post: Post, author: Row, sort_at: int) -> None:
@@ -203,6 +219,18 @@ class TakenBack:
                 followers = await tx.all("posts.followers", doctor=post.author)
                 return sending.of_doctors(self._node, followers, post.kind)
 
+    async def _vote(self, tx: Transaction, vote: Vote) -> Sequence[Target] | None:
+        """What our doctor chose in a poll that is here; its home has it, or gets it again."""
+        voter, poll = await tx.one("people.standing", uri=vote.author), await tx.one(
+            "cases.poll_by_uri", uri=vote.in_reply_to
+        )  # fmt: skip
+        post = None if poll is None else await tx.one("posts.by_uri", uri=poll["post"])
+        if voter is None or poll is None or post is None or vote.choice not in case_parts.options_of(poll):
+            return None
+        place = case_parts.options_of(poll).index(vote.choice)
+        await polls.keep_vote(tx, post, voter, place, to_ms(vote.published), self._node.clock())
+        return await self._personal(tx, Uri.parse(post["author"]))
+
     async def _comment(self, tx: Transaction, comment: Comment) -> Sequence[Target] | None:
         author = await tx.one("people.standing", uri=comment.author)
         if author is None or await self._is_withdrawn(tx, comment.id):
@@ -215,6 +243,8 @@ class TakenBack:
             source=html.plain(comment.content), language=comment.language, role_then=author["role"],
             now=to_ms(comment.published),
         )  # fmt: skip
+        if comment.note_kind:
+            await tx.run("cases.goes_on", uri=comment.id)
         for person in comment.mentions:
             await tx.run("posts.add_mention", object=comment.id, doctor=person.href)
         await tx.run("comments.recount", post=comment.context)

@@ -29,13 +29,14 @@ _TIMES: Final = frozenset(
         "password_at", "factor_at", "confirmed_at", "used_at", "ended_at", "moved_at", "updated_at", "gone_at",
         "allotted_at", "submitted_at", "approved_at", "verified_at", "appealed_at", "decided_at", "stored_at",
         "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at", "mark_at", "seen_at",
-        "changed_at",
+        "changed_at", "followed_at", "muted_at", "saved_at", "visited_at", "closes_at", "closed_at", "made_at",
+        "resolved_at",
     }
 )  # fmt: skip
 _JSON: Final = frozenset(
     {
         "roles", "languages", "specialties", "transports", "countries", "sites", "credential", "also_known_as",
-        "grounds", "facts", "claim", "reading",
+        "grounds", "facts", "claim", "reading", "options", "thanked",
     }
 )  # fmt: skip
 _TRUTHS: Final = frozenset({"approves_followers", "revoked", "suspended"})
@@ -82,6 +83,8 @@ SECTIONS: Final = (
     Section("told", "account", paged=True), Section("log", "account"), Section("mails", "account", paged=True),
     Section("posts", "doctor"), Section("comments", "doctor"), Section("withdrawn", "doctor", paged=True),
     Section("thanks", "doctor", paged=True), Section("recommendations", "doctor", paged=True),
+    Section("polls", "doctor", paged=True), Section("voted", "doctor", paged=True),
+    Section("endings", "doctor", paged=True), Section("kept", "doctor", paged=True),
     Section("following", "doctor", paged=True), Section("followers", "doctor", paged=True),
     Section("blocks", "doctor", paged=True),
     Section("mutes", "doctor", paged=True), Section("contact_rules", "doctor"), Section("lists", "doctor"),
@@ -293,6 +296,8 @@ LEFT_OUT: Final[dict[str, str]] = {
             "doctors.origin",
             "posts.received_at",
             "posts.origin",
+            "polls.voted_at",
+            "polls.told_at",
             "comments.received_at",
             "comments.origin",
             "comments.outside",
@@ -341,6 +346,10 @@ LEFT_OUT: Final[dict[str, str]] = {
             "keys.spki",
             "posts.document",
             "posts.answers",
+            "posts.solved_at",
+            "posts.first_answer_at",
+            "polls.totals",
+            "polls.by_specialty",
             "posts.last_answer_at",
             "posts.interests",
             "posts.event_from",

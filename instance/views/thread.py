@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from instance.services.errors import Missing
@@ -13,6 +15,7 @@ from instance.views.marks import Mark, Moment, mark
 PAGE_SIZE = 50
 #: Replies deeper than this stand at this depth, with the name of whom they answer.
 MAX_DEPTH = 2
+_EVER = 2**53
 
 
 class PostRow(Struct, frozen=True, kw_only=True):
@@ -70,8 +73,11 @@ class CommentRow(Struct, frozen=True, kw_only=True):
     source: str
     language: str
     role_then: str
+    #: `update` where the author of the case goes on telling.
+    kind: str = ""
     published_at: int
     updated_at: int | None
+    received_at: int = 0
     author: str
     local: int
     address: str
@@ -99,6 +105,14 @@ class Answer(Struct, frozen=True):
     answers_to: CommentRow | None
 
 
+class Place(Struct, frozen=True, kw_only=True):
+    """Where an answer stands in its thread, and since when."""
+
+    slug: str
+    page: int
+    at: int
+
+
 class NamedRow(Struct, frozen=True, kw_only=True):
     """A doctor named by a post, or asked by a question."""
 
@@ -111,6 +125,13 @@ class Thread(Struct, frozen=True, kw_only=True):
 
     post: PostRow
     answers: list[Answer]
+    #: What of the whole thread came since a moment, and what the author went on telling: slug and page of each.
+    fresh: list[Place]
+    updates: list[Place]
+    #: Whether the reader has answered, on whichever page.
+    answered: bool
+    #: Until when a reader who has seen this page has seen everything.
+    seen_until: int
     #: How many answers there are on all pages, which page this is, and how many there are.
     total: int
     page: int
@@ -157,10 +178,11 @@ class OneComment(Struct, frozen=True, kw_only=True):
     own: int
 
 
-async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
+async def thread(store: Store, reader: str, slug: str, page: int = 1, *, since: int | None = None) -> Thread:
     """Return the post and a page of what this reader may see of its thread; raise Missing where there is nothing.
 
-    A page that is not there is the nearest that is.
+    A page that is not there is the nearest that is. `since` is when the reader looked last: what came later is fresh,
+    and nothing is to somebody who was never here.
     """
 
     async def look(rows: Reader) -> Thread:
@@ -168,12 +190,18 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
         answers = await _answers(rows, reader, slug)
         pages = max(1, -(-len(answers) // PAGE_SIZE))
         here = min(max(page, 1), pages)
+        shown = answers[(here - 1) * PAGE_SIZE : here * PAGE_SIZE]
+        fresh = [] if since is None else _places(answers, lambda c: c.received_at > since and not c.own)
         names = found.audience == "named" or found.kind == "question"
         named = await rows.all("views.named", object=found.uri) if names else []
         missing = None if found.local else await rows.one("threads.missing", post=found.uri)
         return Thread(
             post=found,
-            answers=answers[(here - 1) * PAGE_SIZE : here * PAGE_SIZE],
+            answers=shown,
+            fresh=fresh,
+            answered=any(each.comment.own for each in answers),
+            updates=_places(answers, lambda c: c.kind == "update"),
+            seen_until=_seen_until(answers, shown, since or 0),
             total=len(answers),
             page=here,
             pages=pages,
@@ -185,11 +213,33 @@ async def thread(store: Store, reader: str, slug: str, page: int = 1) -> Thread:
     return await store.read(look)
 
 
+def _places(answers: list[Answer], wanted: Callable[[CommentRow], bool]) -> list[Place]:
+    return [
+        Place(slug=each.comment.slug, page=number // PAGE_SIZE + 1, at=each.comment.published_at)
+        for number, each in enumerate(answers)
+        if wanted(each.comment)
+    ]
+
+
+def _seen_until(answers: list[Answer], shown: list[Answer], since: int) -> int:
+    """The moment before the first new answer on another page came; the far future where all are on this one."""
+    here = {each.comment.uri for each in shown}
+    came = [each.comment.received_at for each in answers if each.comment.uri not in here and not each.comment.own]
+    elsewhere = [at for at in came if at > since]
+    return min(elsewhere) - 1 if elsewhere else _EVER
+
+
 async def page_of(store: Store, reader: str, slug: str, comment_slug: str) -> int:
     """Return the page of the thread on which this answer stands; the first where it is not to be seen."""
     answers = await _answers(store, reader, slug)
     places = (place for place, answer in enumerate(answers) if answer.comment.slug == comment_slug)
     return next(places, 0) // PAGE_SIZE + 1
+
+
+async def others(rows: Reader, reader: str, slug: str) -> list[CommentRow]:
+    """Return every answer by somebody else that this reader sees, oldest first."""
+    found = [CommentRow(**row) for row in await rows.all("views.comments", reader=reader, slug=slug)]
+    return [answer for answer in found if not answer.own]
 
 
 async def _answers(rows: Reader, reader: str, slug: str) -> list[Answer]:

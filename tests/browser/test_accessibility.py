@@ -35,6 +35,16 @@ INNER = (
     *("/me/appearance", "/me/password", "/me/sessions"),
     *("/colleagues?language=de&role=specialist", "/colleagues/followers?q=zz", "/colleagues/muted", "/lists"),
     *("/me/card", "/me/contact", "/contact", "/contact?who=nobody"),
+    *(
+        "/me/security",
+        "/me/profile",
+        "/me/posts",
+        "/me/answers",
+        "/me/move",
+        "/me/export",
+        "/me/saved",
+        "/colleagues/blocked",
+    ),
 )
 #: What browsers say of the two pages that are missing on purpose.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (404|403|422)")
@@ -92,7 +102,17 @@ async def posts(visit) -> list[str]:
     case = next(path for title, path in links if title.startswith("Syncope"))
     own = next(path for title, path in links if title.startswith("Quelle"))
     named = next(path for title, path in links if title.startswith("Second"))
-    return [case, case + "/report", case + "/history", own, own + "/edit", own + "/withdraw", named]
+    return [
+        case,
+        case + "/report",
+        case + "/history",
+        own,
+        own + "/edit",
+        own + "/withdraw",
+        own + "/poll",
+        own + "/resolution",
+        named,
+    ]
 
 
 async def check(visit, axe, paths) -> list[str]:

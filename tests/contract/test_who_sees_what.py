@@ -15,6 +15,7 @@ from federation.vocabulary import BULLETINS, PostKind
 from instance.services.errors import Missing
 from instance.storage import open_store
 from instance.storage.store import Store, Transaction
+from instance.views import case as case_view
 from instance.views import feed, news, thread
 from tests.contract.conftest import ENGINES
 from tests.contract.databases import fresh_postgres
@@ -215,6 +216,7 @@ async def fill(tx: Transaction) -> None:
         await add_author(tx, author)
     for case in cases():
         await add_case(tx, case)
+        await tx.run("cases.save", doctor=READER, post=case.uri, now=case.at)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module", params=ENGINES)
@@ -352,6 +354,35 @@ async def test_a_card_is_read_for_nobody_else(store: Store) -> None:
     found = await store.all("feeds.cards", reader=READER, uris=uris)
 
     assert {case.uri for case in cases() if case.seen} == {row["uri"] for row in found}
+
+
+async def test_a_saved_post_is_shown_under_the_rule_and_else_says_nothing(store: Store) -> None:
+    """Everything was saved: what is seen has its title and answers, of the rest there is not a word, page by page."""
+    seen = {case.uri: sum(ANSWERS.values()) for case in cases() if case.seen}
+    found: list[case_view.Saved] = []
+    before = ""
+    while not found or before:
+        page = await case_view.saved(store, READER, before, 50)
+        found, before = [*found, *page.posts], page.next
+
+    assert sorted(case.uri for case in cases()) == sorted(each.uri for each in found)
+    assert seen == {each.uri: each.answers for each in found if each.title is not None}
+    nothing = [each for each in found if each.uri not in seen]
+    assert {None} == {value for each in nothing for value in (each.slug, each.name, each.kind, each.published_at)}
+
+
+async def test_nobody_is_told_of_what_they_may_not_see(store: Store) -> None:
+    """A notice of a case that the reader follows is written where they may see it, and nowhere else."""
+    seen = {case.slug for case in cases() if case.seen}
+    for case in cases():
+        told = {
+            "id": f"told-{case.slug}", "reader": READER, "post": case.uri, "kind": "resolved", "actor": HERE,
+            "object": case.uri, "now": 1,
+        }  # fmt: skip
+        await store.write(lambda tx, told=told: tx.run("cases.tell", **told))  # type: ignore[misc]
+    rows = await store.all("export.notices", owner=READER, after="", most=10_000)
+
+    assert seen == {row["post"] for row in rows if row["kind"] == "resolved"}
 
 
 async def opened(store: Store, slug: str) -> list[str] | None:

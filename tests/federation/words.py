@@ -30,12 +30,15 @@ from federation.vocabulary import (
     Mention,
     Move,
     Multikey,
+    Poll,
+    PollOption,
     Post,
     PostKind,
     Reject,
     Tombstone,
     Undo,
     Update,
+    Vote,
 )
 
 FR = "https://fr.esanum.example"
@@ -79,7 +82,30 @@ def a_comment(**changes: object) -> Comment:
     return Comment(**{**fields, **changes})  # type: ignore[arg-type]
 
 
-def a_create(thing: Post | Comment | None = None) -> Create:
+def a_poll(**changes: object) -> Poll:
+    """What Anna asks in it."""
+    fields: dict[str, object] = {
+        "id": Uri.parse(f"{DE}/posts/01POST/poll"),
+        "options": (PollOption(name="Myokarditis"), PollOption(name="Sarkoidose", votes=2)),
+        "updated": NOON,
+    }
+    return Poll(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def a_vote(**changes: object) -> Vote:
+    """What Marie chooses."""
+    fields: dict[str, object] = {
+        "id": Uri.parse(f"{FR}/votes/01VOTE"),
+        "author": MARIE,
+        "choice": "Sarkoidose",
+        "in_reply_to": Uri.parse(f"{DE}/posts/01POST/poll"),
+        "to": (ANNA,),
+        "published": NOON,
+    }
+    return Vote(**{**fields, **changes})  # type: ignore[arg-type]
+
+
+def a_create(thing: Post | Comment | Vote | None = None) -> Create:
     """The news of a post or comment."""
     thing = thing or a_post()
     return Create(
@@ -164,9 +190,24 @@ _links = uris.map(str)
 _dois = st.just("") | st.from_regex(r"10\.[0-9]{4,9}/[!-~]{1,40}", fullmatch=True)
 _citations = st.none() | st.builds(Citation, authors=_long, title=_long, journal=_long, year=st.integers(1800, 9998))
 _event_days = st.lists(_days, max_size=2).map(lambda days: (*sorted(days), None, None)[:2])
-_plain_posts = st.builds(
+_options = st.lists(
+    st.builds(PollOption, name=titles, votes=st.integers(0, 1_000_000)), min_size=2, max_size=8,
+    unique_by=lambda option: option.name,
+).map(tuple)  # fmt: skip
+
+
+def _polls(post: Uri) -> SearchStrategy[Poll | None]:
+    return st.none() | st.builds(
+        Poll, id=st.just(Uri.parse(f"{post}/poll")), options=_options, closes=st.none() | times,
+        closed=st.none() | times, updated=times, by_specialty=opaques,
+    )  # fmt: skip
+
+
+_plain_posts = uris.flatmap(lambda uri: st.builds(
     Post,
-    id=uris,
+    id=st.just(uri),
+    poll=_polls(uri),
+    resolution=opaques,
     author=uris,
     kind=st.sampled_from(PostKind),
     title=titles,
@@ -190,7 +231,7 @@ _plain_posts = st.builds(
     event=lines,
     event_place=lines,
     conflict=st.none() | st.builds(Conflict, text=lines),
-)
+))  # fmt: skip
 posts = st.builds(lambda post, days: replace(post, event_from=days[0], event_until=days[1]), _plain_posts, _event_days)
 comments = st.builds(
     Comment,
@@ -205,6 +246,10 @@ comments = st.builds(
     mentions=_mentions,
     published=times,
     updated=st.none() | times,
+    note_kind=st.sampled_from(("", "update")),
+)
+votes = st.builds(
+    Vote, id=uris, author=uris, choice=titles, in_reply_to=uris, to=recipients, cc=recipients, published=times
 )
 
 
@@ -314,6 +359,12 @@ _alike = (posts | comments).flatmap(
 _updates = st.builds(
     Update, id=uris, actor=uris, to=recipients, published=st.none() | times, object=doctors | instances | uris
 )
-activities = _about | _moves | _flags | _alike | _updates
+_voting = votes.flatmap(
+    lambda vote: st.builds(
+        Create, id=uris, actor=uris, to=st.just(vote.to), cc=st.just(vote.cc), published=st.none() | times,
+        object=st.just(vote),
+    )
+)  # fmt: skip
+activities = _about | _moves | _flags | _alike | _voting | _updates
 things = posts | comments | doctors | instances | tombstones | collections
 public_spellings = st.sampled_from(sorted(PUBLIC))

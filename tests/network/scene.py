@@ -18,6 +18,7 @@ from tests.town import PASSWORD, Network, Person, Place, refused, rows
 CONTENT = (
     "inbound", "posts", "post_specialties", "comments", "mentions", "revisions", "tombstones", "follows", "likes",
     "recommendations", "notifications", "reports", "activities", "deliveries", "copies", "blocks", "siblings",
+    "polls", "poll_votes", "resolutions",
 )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import click
 
-from federation import delivery, errors, jsonld, pairing, reader, strict
+from federation import delivery, errors, jsonld, nodes, pairing, reader, strict
 from federation.signatures import Profile
 from instance import config
 from instance.cli import esanum
@@ -129,12 +129,12 @@ def limits() -> str:
         ("body", f"{strict.MAX_BODY // 1024} KiB"),
         ("depth of the JSON", f"{strict.MAX_DEPTH}"),
         ("values in the JSON", f"{strict.MAX_VALUES:,}"),
-        ("name, title", f"{reader.MAX_NAME} characters"),
+        ("name, title", f"{nodes.MAX_NAME} characters"),
         ("content", f"{reader.MAX_CONTENT // 1024} KiB"),
-        ("recipients", f"{reader.MAX_RECIPIENTS}"),
+        ("recipients", f"{nodes.MAX_RECIPIENTS}"),
         ("mentions", f"{reader.MAX_MENTIONS}"),
-        ("tags", f"{reader.MAX_TAGS}"),
-        ("attachments", f"{reader.MAX_ATTACHMENTS}"),
+        ("tags", f"{nodes.MAX_TAGS}"),
+        ("attachments", f"{nodes.MAX_ATTACHMENTS}"),
         ("keys of one actor", f"{reader.MAX_KEYS}"),
         ("items of one page of a collection", f"{reader.MAX_ITEMS:,}"),
     ]

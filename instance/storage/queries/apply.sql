@@ -197,6 +197,7 @@ from doctors d
 where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
   and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
   and {{heard}}
+  and (cast(:kind as text) = 'reported' or not {{muted}})
 on conflict do nothing;
 
 -- name: drop_notice

@@ -1,13 +1,13 @@
 -- Comments as their authors and readers act on them.
 
 -- name: by_uri
-select uri, slug, origin, local, post, parent, author, content, source, language, published_at, updated_at
+select uri, slug, origin, local, post, parent, author, content, source, language, kind, published_at, updated_at
 from comments where uri = :uri;
 
 -- name: visible
 -- A comment inherits the visibility of its post.
-select c.uri, c.slug, c.origin, c.local, c.post, c.parent, c.author, c.content, c.source, c.language, c.published_at,
-    c.updated_at, p.slug as post_slug,
+select c.uri, c.slug, c.origin, c.local, c.post, c.parent, c.author, c.content, c.source, c.language, c.kind,
+    c.published_at, c.updated_at, p.slug as post_slug,
     a.handle as author_handle, a.origin as author_origin, a.address as author_address, a.inbox as author_inbox,
     a.shared_inbox as author_shared_inbox
 from comments c join posts p on p.uri = c.post join doctors a on a.uri = c.author

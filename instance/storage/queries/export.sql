@@ -108,7 +108,7 @@ select y.object, y.origin, y.sent_at, y.delivered_at, y.released_at from posts p
 where y.object = p.uri and {{between}} order by y.object, y.origin;
 
 -- name: comments
-select c.slug, c.published_at as sort_at, c.uri, c.post, c.parent, c.source, c.content, c.language, c.role_then,
+select c.slug, c.published_at as sort_at, c.uri, c.post, c.parent, c.source, c.content, c.language, c.role_then, c.kind,
     c.published_at, c.updated_at
 from comments c where c.author = :owner and c.local = 1 and (c.published_at, c.slug) < (:before_at, :before_slug)
 order by c.published_at desc, c.slug desc limit :most;
@@ -138,6 +138,24 @@ select id as key, object, at from likes where actor = :owner and id > :after ord
 
 -- name: recommendations
 select post as key, post, at from recommendations where actor = :owner and post > :after order by post limit :most;
+
+-- name: polls
+select q.post as key, q.post, q.uri, q.options, q.closes_at, q.closed_at, q.made_at, q.updated_at
+from posts p join polls q on q.post = p.uri
+where p.author = :owner and p.local = 1 and q.post > :after order by q.post limit :most;
+
+-- name: voted
+select post as key, post, choice, specialty, at from poll_votes
+where voter = :owner and post > :after order by post limit :most;
+
+-- name: endings
+select r.post as key, r.post, r.diagnosis, r.outcome, r.language, r.thanked, r.resolved_at, r.updated_at
+from posts p join resolutions r on r.post = p.uri
+where p.author = :owner and p.local = 1 and r.post > :after order by r.post limit :most;
+
+-- name: kept
+select post as key, post, followed_at, muted_at, saved_at, visited_at from post_marks
+where doctor = :owner and post > :after order by post limit :most;
 
 -- name: following
 select followee as key, followee as doctor, state, asked_at, answered_at from follows

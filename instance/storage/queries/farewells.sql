@@ -212,6 +212,9 @@ delete from likes where actor in (select uri from doctors where origin = :origin
 -- name: purge_recommendations_by
 delete from recommendations where actor in (select uri from doctors where origin = :origin);
 
+-- name: purge_votes_by
+delete from poll_votes where voter in (select uri from doctors where origin = :origin);
+
 -- name: purge_notices_by
 delete from notifications where actor in (select uri from doctors where origin = :origin);
 

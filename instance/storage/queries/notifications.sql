@@ -1,3 +1,9 @@
+-- fragment: muted
+-- Whoever has muted a case hears nothing of it, whatever happens there.
+exists (
+    select 1 from posts mp join post_marks mk on mk.post = mp.uri
+    where mp.slug = cast(:post as text) and mk.doctor = d.uri and mk.muted_at is not null)
+
 -- name: add
 -- Only our own doctors are told, never of themselves, never of somebody they have blocked or muted, and by name only
 -- inside their contact rule.
@@ -8,6 +14,7 @@ from doctors d
 where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
   and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
   and {{heard}}
+  and (cast(:kind as text) = 'reported' or not {{muted}})
 on conflict do nothing;
 
 -- name: drop

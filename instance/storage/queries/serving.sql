@@ -25,7 +25,7 @@ where p.uri = :uri and p.local = 1 and {{reaches}};
 
 -- name: comment
 -- The post may be another instance's: then its author's address is all that is needed.
-select c.uri, c.author, c.content, c.language, c.parent, c.post, c.published_at, c.updated_at,
+select c.uri, c.author, c.content, c.language, c.kind as note_kind, c.parent, c.post, c.published_at, c.updated_at,
     p.kind, p.audience, p.origin as post_origin, p.author as post_author, p.local as post_local, a.followers
 from comments c join posts p on p.uri = c.post join doctors a on a.uri = p.author
 where c.uri = :uri and c.local = 1 and {{reaches}};

@@ -19,8 +19,8 @@ select d.name, d.address from mentions m join doctors d on d.uri = m.doctor
 where m.object = :object order by d.folded;
 
 -- name: comments
-select c.uri, c.slug, c.parent, c.content, c.source, c.language, c.role_then, c.published_at, c.updated_at, c.author,
-    c.local, a.address, a.name, a.country, a.specialties as author_specialties, {{shown_author}}, a.valid_until, a.gone_at,
+select c.uri, c.slug, c.parent, c.content, c.source, c.language, c.role_then, c.kind, c.published_at, c.updated_at,
+    c.received_at, c.author, c.local, a.address, a.name, a.country, a.specialties as author_specialties, {{shown_author}}, a.valid_until, a.gone_at,
     case when c.author = :reader then 1 else 0 end as own,
     (select count(*) from likes x where x.object = c.uri and {{actor_unblocked}}) as thanks,
     exists (select 1 from likes l where l.object = c.uri and l.actor = :reader) as thanked,

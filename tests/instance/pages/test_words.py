@@ -49,6 +49,8 @@ from instance.services.dossiers.reminders import OVERDUE, WAITING
 from instance.services.effects import (
     ANSWER,
     ASKED,
+    CASE_ANSWER,
+    CASE_UPDATE,
     FOLLOW_ACCEPTED,
     FOLLOW_ASKED,
     FOLLOWED,
@@ -56,9 +58,11 @@ from instance.services.effects import (
     MENTION,
     MOVED,
     NAMED,
+    POLL_CLOSED,
     RECOMMENDED,
     REPLY,
     REPORTED,
+    RESOLVED,
 )
 from instance.services.farewells import FOLLOWS_CUT, Cause
 from instance.services.federation_list_holders import Holds
@@ -81,7 +85,7 @@ from instance.views import (
 from instance.views import pairing as pairing_view
 from instance.views import search as search_view
 from instance.views import siblings as siblings_view
-from verification import audit
+from verification import audit, clinical
 from verification.acts import Notice
 from verification.audit import STAFF_ACTS
 from verification.countries import ProfileFault, Proof
@@ -264,10 +268,14 @@ FAMILIES: dict[str, Iterable[str]] = {
     "export.not_in.": ["evidence", "others", "secrets"],
     "export.section.": [section.name for section in export.SECTIONS],
     "own.none.": ["posts", "answers", "withdrawn"],
+    "case.": clinical.FIELDS,
+    "case.text.": clinical.TEXTS,
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, ASKED, LIKE, RECOMMENDED, REPORTED, MOVED),
+        *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
+        *(CASE_ANSWER, CASE_UPDATE, RESOLVED, POLL_CLOSED),
         *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", FOLLOWS_CUT, "other"),
     ],
     **{f"{page}.{part}.": "1234" for page in ("help", "privacy", "accessibility") for part in ("heading", "text")},
@@ -309,6 +317,7 @@ CODES = {
     *("unknown", "fault", "method_not_allowed", "form_too_large", "too_slow", "bad_text", "foreign_form"),
     *("stale_form", "not_signed_in", "passwords_differ", "reason_missing", "already_signed_in"),
     *("dossier_changed", "bad_day", "bad_ground", "bad_period", "handle_unknown"),
+    "case_text_too_long",
     *("bad_change", "bad_months", "reading_missing", "policy_reason_missing", "proposal_gone"),
 }
 
