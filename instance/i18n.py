@@ -50,6 +50,11 @@ _ZONES: Final[Mapping[str, str]] = {
 }
 
 
+def zone_of(country: str) -> str:
+    """The zone on whose clock a country's doctors look."""
+    return _ZONES.get(country, "UTC")
+
+
 class Catalogue:
     """One language's texts."""
 
@@ -73,6 +78,10 @@ class Catalogue:
             raise KeyError(key)
         form = forms[0 if self._plural(number) == "one" else 1]
         return form.format(number=number, **values)
+
+    def form(self, which: int, key: str) -> str:
+        """One of the forms of `count` (0: of one, 1: the other), with `#` in the place of the number, for scripts."""
+        return self.texts[key][which].format(number="#")
 
     def has(self, key: str) -> bool:
         """Whether there is such a text."""
@@ -154,7 +163,7 @@ class Clock:
         self._locale = _LOCALES[language]
         self._day = _DAYS[language]
         self._zone_names = _GERMAN_ZONES if language == "de" else {}
-        self._zone = ZoneInfo(_ZONES.get(country, "UTC"))
+        self._zone = ZoneInfo(zone_of(country))
 
     def date(self, ms: int) -> str:
         """`23 November 2026`."""

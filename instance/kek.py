@@ -162,7 +162,7 @@ class KekRotation(KekFiles):
         return sum([await self._reseal(sealed, most) for sealed in self._others()])
 
     def _others(self) -> tuple[Reseal, ...]:
-        return (self._node.factors.reseal, self._node.dossiers.numbers.reseal)
+        return (self._node.factors.reseal, self._node.dossiers.numbers.reseal, self._node.push.reseal)
 
     async def _reseal(self, sealed: Reseal, most: int) -> int:
         done, kek = 0, self._in_force()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ _NEXT_ITEM: Final = re.compile(r"</li>\s*<li\b[^>]*>")
 _OPEN_TAG: Final = re.compile(r"<[^>]*\Z")
 _OPENING_LENGTH: Final = 300
 #: What depends on nothing but its arguments and the environment's language: asked once, while a template is compiled.
-_SETTLED: Final = frozenset({"t", "asset", "icon"})
+_SETTLED: Final = frozenset({"t", "asset", "icon", "one", "other"})
 _SAID_BY_ROLE: Final = ("generalist", "general-practice")
 
 
@@ -67,6 +67,8 @@ def environment(language: str, country: str) -> Environment:
     made.globals.update(
         t=words.text,
         n=words.count,
+        one=partial(words.form, 0),
+        other=partial(words.form, 1),
         language=language,
         country=country,
         languages=[(code, i18n.OWN_NAMES[code]) for code in i18n.LANGUAGES],
@@ -186,9 +188,11 @@ class Phrases:
         key = f"kind.{kind}"
         return self._words.text(key) if self._words.has(key) else kind
 
-    def notice(self, kind: str) -> str:
-        """What somebody did, as the rest of a sentence that begins with their name."""
+    def notice(self, kind: str, many: bool = False) -> str:
+        """What somebody did, or several, as the rest of a sentence that begins with who it was."""
         key = f"notice.{kind}"
+        if many and self._words.has(f"{key}.many"):
+            return self._words.text(f"{key}.many")
         return self._words.text(key if self._words.has(key) else "notice.other")
 
     def audience_line(self, audience: str, country: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
@@ -9,9 +11,10 @@ from instance.ids import new_ulid
 from instance.rendering import opening
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, languages_offered, mistake, text_of, version_seen
-from instance.services import acting
+from instance.services import acting, notices
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
+from instance.storage.errors import StorageUnavailable
 from instance.views import arrivals, own, thread
 from verification.standing import Action
 
@@ -51,6 +54,9 @@ async def post_page(
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
     shown = await thread.thread(node.store, reader.uri, slug, page)
+    if request.method == "GET":
+        with suppress(StorageUnavailable):  # reading goes on where nothing can be written
+            await notices.opened(node.store, reader.uri, slug, node.clock())
     if not shown.post.local:
         node.threads.wanted(shown.post.uri)
     if answering not in {answer.comment.slug for answer in shown.answers}:

@@ -29,6 +29,7 @@ _TIMES: Final = frozenset(
         "password_at", "factor_at", "confirmed_at", "used_at", "ended_at", "moved_at", "updated_at", "gone_at",
         "allotted_at", "submitted_at", "approved_at", "verified_at", "appealed_at", "decided_at", "stored_at",
         "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at",
+        "next_digest_at", "last_digest_at", "mailed_at", "pushed_at",
     }
 )  # fmt: skip
 _JSON: Final = frozenset(
@@ -83,7 +84,8 @@ SECTIONS: Final = (
     Section("thanks", "doctor", paged=True), Section("recommendations", "doctor", paged=True),
     Section("following", "doctor", paged=True), Section("followers", "doctor", paged=True),
     Section("blocks", "doctor", paged=True), Section("named_by_others", "doctor", paged=True),
-    Section("notices", "doctor", paged=True), Section("reports", "doctor", paged=True),
+    Section("notices", "doctor", paged=True), Section("notice_ways", "doctor"),
+    Section("notice_wishes", "doctor"), Section("push_devices", "doctor"), Section("reports", "doctor", paged=True),
 )  # fmt: skip
 WRITTEN: Final = frozenset({"posts", "comments"})
 
@@ -236,9 +238,11 @@ LEFT_OUT: Final[dict[str, str]] = {
     **dict.fromkeys(
         ("inbound", "received", "activities", "deliveries", "sibling_last_words", "ended_follows"), _CARRIED
     ),
-    **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
+    **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups", "push_keys"), _SEALED),
     **dict.fromkeys(("doctor_specialties", "doctor_words", "post_specialties"), _DERIVED),
-    **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
+    **dict.fromkeys(
+        ("submissions", "reverifications", "sign_in_failures", "campaign_members", "notice_due", "notice_marks"), _INNER
+    ),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),
     "doctor_places": "where doctors of siblings stand in the lists of their own instance",
     **dict.fromkeys(
@@ -255,6 +259,10 @@ LEFT_OUT: Final[dict[str, str]] = {
             "totp.last_step",
             "keys.private",
             "mails.sealed",
+            "notice_wishes.off_token",
+            "push_devices.public_key",
+            "push_devices.secret",
+            "push_devices.session",
             "dossiers.identity",
             "evidence_pieces.number_index",
         ),

@@ -113,34 +113,54 @@ exists (
     select 1 from doctors hd join sibling_farewells vh on vh.origin = hd.origin
     where hd.uri = n.actor and vh.fate in ('hidden', 'purging') and vh.returned_at is null)
 
+-- fragment: notice_seen
+-- What may be told of a notice n to :reader, in whichever way: its post is visible to them, whoever acted is neither
+-- hidden, blocked (either way) nor muted, and the thread is not muted either.
+(n.post = '' or exists (
+    select 1 from posts p where p.slug = n.post and {{visible}}
+        and (n.kind not in ('answer', 'reply', 'case_answer', 'case_update') or not exists (
+            select 1 from post_marks pm where pm.doctor = :reader and pm.post = p.uri and pm.muted_at is not null))))
+and not {{of_hidden_actor}}
+and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
+and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader)
+and (n.kind = 'reported' or not exists (select 1 from mutes m where m.doctor = :reader and m.muted = n.actor))
+
 -- name: notices
+-- Of the next :walked rows by their order: however few of them are shown, the cost stays the same.
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,
     coalesce((select p.title from posts p where p.slug = n.post), '') as title,
     coalesce((select p.language from posts p where p.slug = n.post), '') as title_language,
     coalesce((select c.slug from comments c where c.uri = n.object), '') as comment
-from notifications n left join doctors a on a.uri = n.actor
-where n.doctor = :reader and n.id < :before
-  and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
-  and not {{of_hidden_actor}}
-  and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
-  and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader)
-order by n.id desc limit :count;
+from (select * from notifications where doctor = :reader and id < :before order by id desc limit :walked) n
+    left join doctors a on a.uri = n.actor
+where (cast(:kinds as text) = '' or cast(:kinds as text) like '% ' || n.kind || ' %') and {{notice_seen}}
+order by n.id desc;
+
+-- name: notices_end
+-- Where a walk of so many rows ends, and whether anything comes after it.
+select min(w.id) as last, count(*) as number
+from (select id from notifications where doctor = :reader and id < :before order by id desc limit :walked) w;
 
 -- name: unread
--- Of the last fifty only: the number is a hint, and its cost stays the same.
+-- Of the last fifty that are not read: the number is a hint, and its cost stays the same.
 select count(*) as unread from (
-    select * from notifications where doctor = :reader order by id desc limit 50) n
-where n.read_at is null
-  and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
-  and not {{of_hidden_actor}}
-  and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
-  and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader);
+    select * from notifications where doctor = :reader and read_at is null order by id desc limit 50) n
+where {{notice_seen}};
+
+-- name: unread_kinds
+select n.kind, count(*) as number from (
+    select * from notifications where doctor = :reader and read_at is null order by id desc limit 50) n
+where {{notice_seen}}
+group by n.kind;
 
 -- name: siblings
 select s.origin, s.name, s.country, s.policy, s.source, s.vouched_by, s.since, s.contact,
     c.last_in_at, c.last_out_at, c.last_fault_at
 from siblings s left join sibling_contacts c on c.origin = s.origin
 order by s.name, s.origin;
+
+-- name: account_mail
+select case when email <> '' then 1 else 0 end as reached from accounts where id = :account;
 
 -- name: account
 select login, roles, language, appearance, created_at from accounts where id = :account;
