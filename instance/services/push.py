@@ -122,14 +122,6 @@ class Push:
         # What the service cannot take (a message too large, a wrong signature) it will not take later either.
         return Outcome.LATER if answer.status in (0, 408, 429) or answer.status >= 500 else Outcome.SHOWN
 
-    async def reseal(self, tx: Transaction, kek: str, most: int) -> int:
-        """Seal the pair under this key-encryption key where it is sealed under another; return how many there were."""
-        rows = await tx.all("push.sealed_otherwise", head=head_under(kek), most=most)
-        for row in rows:
-            sealed = self._node.vault.reseal(bytes(row["private"]), _AAD, kek)
-            await tx.run("push.reseal", id=row["id"], private=sealed)
-        return len(rows)
-
     # ── parts ──
 
     def _endpoint(self, text: str) -> Uri | None:
@@ -191,6 +183,14 @@ class Push:
             # A newer message takes the place of one that has not been shown yet.
             "Topic": "notices",
         }  # fmt: skip
+
+
+async def reseal(node: Node, tx: Transaction, kek: str, most: int) -> int:
+    """Seal the pair under this key-encryption key where it is sealed under another; return how many there were."""
+    rows = await tx.all("push.sealed_otherwise", head=head_under(kek), most=most)
+    for row in rows:
+        await tx.run("push.reseal", id=row["id"], private=node.vault.reseal(bytes(row["private"]), _AAD, kek))
+    return len(rows)
 
 
 def _sealed(text: bytes, device: Row) -> bytes:

@@ -132,7 +132,8 @@ class Telling:
     async def _mail(self, tx: Transaction, who: Row, about: str, counts: dict[str, Any], now: datetime) -> None:
         await tx.run(
             "notifications.add_mail", id=new_ulid(now), whom=READER, account=who["account"], notice=about,
-            language=who["language"] or self._node.config.language, now=to_ms(now), counts=json.dumps(counts),
+            language=who["language"] or self._node.config.language, now=to_ms(now), country="", address="",
+            counts=json.dumps(counts),
         )  # fmt: skip
 
     def _language(self, who: Row) -> str:

@@ -158,8 +158,8 @@ where s.specialty = :specialty and s.sort_at > :since and p.uri = s.post and p.a
 order by s.sort_at desc limit 500;
 
 -- name: add_mail
-insert into mails (id, whom, account, country, notice, language, at, address, sealed, counts)
-values (:id, :whom, :account, '', :notice, '', :now, '', null, :counts);
+insert into mails (id, whom, account, country, notice, language, at, address, counts)
+values (:id, :whom, :account, :country, :notice, :language, :now, :address, :counts);
 
 -- name: forget_ways
 delete from notice_ways where doctor in (select doctor from accounts where id = :account);
