@@ -47,9 +47,8 @@ async def show(reader: guard.Reader) -> ResponseReturnValue:
 async def keep(reader: guard.Reader) -> ResponseReturnValue:
     """Keep what is wished."""
     form: Mapping[str, str] = await request.form
-    wishes = Wishes()
+    wishes = _wishes(form)
     try:
-        wishes = _wishes(form)
         await notice_wishes.keep(guard.node(), reader.uri, reader.row["country"], wishes)
     except Rejected as error:
         return await _page(wishes, reader, [mistake(error)], error.status)
@@ -127,7 +126,7 @@ def _line(wishes: Wishes, group: Group) -> Line:
 
 
 def _wishes(form: Mapping[str, str]) -> Wishes:
-    """What the form says; raise Rejected(bad_time) for what is no number."""
+    """What the form says."""
     ways: dict[Group, frozenset[Way]] = {}
     for group in GROUPS:
         mail = form.get(f"mail-{group}", "")
@@ -136,15 +135,14 @@ def _wishes(form: Mapping[str, str]) -> Wishes:
     begins, ends, day = (form.get(name, "") for name in ("quiet_from", "quiet_until", "digest_day"))
     return Wishes(
         ways, form.get("zone", ""),
-        (_number(begins, "quiet_from"), _number(ends, "quiet_until")) if begins or ends else None,
-        (_number(day, "digest_day"), _number(form.get("digest_hour", ""), "digest_hour")) if day else None,
+        (_number(begins), _number(ends)) if begins or ends else None,
+        (_number(day), _number(form.get("digest_hour", ""))) if day else None,
     )  # fmt: skip
 
 
-def _number(text: str, field: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) < 3):
-        raise Rejected("bad_time", field)
-    return int(text)
+def _number(text: str) -> int:
+    """What is no hour and no day is no such number either: it is refused with everything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 3 else -1
 
 
 def _days(language: str) -> list[str]:

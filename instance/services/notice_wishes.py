@@ -100,9 +100,10 @@ def turn_of(doctor: str) -> str:
 
 
 def _check(wishes: Wishes) -> None:
-    hours = [*(wishes.quiet or ()), *((wishes.digest[1],) if wishes.digest else ())]
-    days = [wishes.digest[0]] if wishes.digest else []
-    if not all(0 <= hour < 24 for hour in hours) or not all(0 <= day < 7 for day in days):
-        raise Rejected("bad_time")
+    day, hour = wishes.digest or (0, 0)
+    if not (0 <= day < 7 and 0 <= hour < 24):
+        raise Rejected("bad_time", "digest_day")
+    if not all(0 <= hour < 24 for hour in wishes.quiet or ()):
+        raise Rejected("bad_time", "quiet_from")
     if wishes.zone not in ("", *notice_hours.ZONES):
         raise Rejected("bad_time", "zone")
