@@ -49,12 +49,12 @@ async def read(store: Reader, doctor: str) -> Wishes:
     for row in await store.all("notifications.ways", doctor=doctor):
         group = Group(row["grp"])
         ways[group] = ways.get(group, frozenset()) | {Way(row["way"])}
-    row = await store.one("notifications.wishes", doctor=doctor)
-    if row is None:
+    kept = await store.one("notifications.wishes", doctor=doctor)
+    if kept is None:
         return Wishes(ways)
-    quiet = None if row["quiet_from"] is None else (row["quiet_from"], row["quiet_until"])
-    digest = None if row["digest_day"] is None else (row["digest_day"], row["digest_hour"])
-    return Wishes(ways, row["zone"], quiet, digest)
+    quiet = None if kept["quiet_from"] is None else (kept["quiet_from"], kept["quiet_until"])
+    digest = None if kept["digest_day"] is None else (kept["digest_day"], kept["digest_hour"])
+    return Wishes(ways, kept["zone"], quiet, digest)
 
 
 async def keep(node: Node, doctor: str, country: str, wishes: Wishes) -> None:

@@ -18,7 +18,8 @@ PUBLIC: Final = frozenset(
         "/", "/help", "/privacy", "/accessibility", "/federation", "/language", "/sign-in", "/sign-out",
         "/invitation/<token>", "/recover", "/recover/again", "/recover/confirm", "/recover/team", "/join", "/join/again",
         "/join/confirm",
-        "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest",
+        "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest", "/worker.js",
+        "/mail/off", "/mail/off/<token>",
     }
 )  # fmt: skip
 #: What opens before a session is whole: each shows nothing but the own account's factors and address. To add one is a decision.
