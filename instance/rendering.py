@@ -28,7 +28,7 @@ _NEXT_ITEM: Final = re.compile(r"</li>\s*<li\b[^>]*>")
 _OPEN_TAG: Final = re.compile(r"<[^>]*\Z")
 _OPENING_LENGTH: Final = 300
 #: What depends on nothing but its arguments and the environment's language: asked once, while a template is compiled.
-_SETTLED: Final = frozenset({"t", "asset", "icon", "one", "other"})
+_SETTLED: Final = frozenset({"t", "asset", "icon"})
 _SAID_BY_ROLE: Final = ("generalist", "general-practice")
 
 
