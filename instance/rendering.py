@@ -67,8 +67,8 @@ def environment(language: str, country: str) -> Environment:
     made.globals.update(
         t=words.text,
         n=words.count,
-        one=partial(words.form, 0),
-        other=partial(words.form, 1),
+        n_one=partial(words.form, 0),
+        n_other=partial(words.form, 1),
         language=language,
         country=country,
         languages=[(code, i18n.OWN_NAMES[code]) for code in i18n.LANGUAGES],
