@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from instance.services import notice_wishes, notices
+from instance.services import notice_wishes, notices, sending
 from instance.services.notice_kinds import Group, Way
 from instance.services.notice_wishes import Wishes
 from instance.services.telling import Telling
@@ -128,12 +128,13 @@ async def test_the_number_rises_with_everything_that_changes_it(place: Place) ->
         lambda: place.tells(),
         lambda: notices.opened(place.store, READER, POST.slug, place.now),
         lambda: notices.opened(place.store, READER, POST.slug, place.now),
+        lambda: place.store.write(lambda tx: sending.forget_object(tx, "1", to_ms(place.now))),
     ):
         await change()
         versions += [row["version"] for row in await place.store.all("live.marks", since=to_ms(place.now))]
     after = await place.store.all("live.marks", since=to_ms(place.now) + 1)
 
-    assert [1, 1, 2, 2] == versions
+    assert [1, 1, 2, 2, 3] == versions
     assert [] == after
 
 

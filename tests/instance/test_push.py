@@ -222,6 +222,15 @@ async def test_a_device_goes_with_its_session(fr, service, way):
     assert marie.uri
 
 
+async def test_a_device_stays_with_a_session_under_another_token(fr, service):
+    """Whoever shows a password or a factor goes on under a new token, on the same device."""
+    _, _, session = await on(fr, service)
+    renewed = {"token": session.key, "new": b"n" * 32, "now": int(fr.network.clock().timestamp() * 1000)}
+    await fr.node.store.write(lambda tx: tx.run("sessions.show_password", **renewed))
+
+    assert [b"n" * 32] == [bytes(row["session"]) for row in await rows(fr.node, "select session from push_devices")]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

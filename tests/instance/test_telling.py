@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
@@ -16,6 +19,7 @@ from instance.services.errors import Rejected
 from instance.services.notice_kinds import GROUPS, KINDS, Group, Way
 from instance.services.notice_wishes import Wishes
 from instance.services.owners import PASSWORD_CHANGED, tell_owner
+from tests.instance.served import ROOT
 from tests.town import Network, Person, Place, rows
 
 TITLE, WORDS = "Zebrafish fever of the third kind", "Quokka rash on both elbows."
@@ -329,6 +333,57 @@ async def test_a_digest_that_was_written_is_not_written_again(fr):
         await fr.node.telling._digest(marie.uri, at, fr.network.clock())
 
     assert 1 == len(await rows(fr.node, "select id from mails where notice = 'digest'"))
+
+
+#: Ends itself without goodbye, before what was told is on the disk or just after.
+ENDING = """
+import asyncio, os, signal, sys
+from datetime import datetime, UTC
+from pathlib import Path
+from instance.services.telling import Telling
+from instance.wiring import open_node
+from tests.town import describe
+
+async def main(folder, moment, when):
+    now = datetime.fromtimestamp(float(moment), UTC)
+    node = await open_node(describe(Path(folder), "fr", language="en"), clock=lambda: now)
+    end = lambda: os.kill(os.getpid(), signal.SIGKILL)
+    mail = Telling._mail
+    async def dying(self, *given):
+        await mail(self, *given)
+        end()
+    if when == "before":
+        Telling._mail = dying
+    await node.telling.tell_due()
+    end()
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_whoever_is_killed_tells_once(tmp_path, when):
+    """A process that ends between counting and the disk, or right after it: one digest and one mail, not two, not none."""
+    network = await Network.open(tmp_path)
+    fr = await network.add(tmp_path, "fr", language="en")
+    marie = await reached(fr, "marie", wishes=Wishes(EVERYTHING, digest=(0, 7)))
+    network.clock.move(minutes=1)
+    anna = await fr.doctor("anna")
+    await anna.posts(TITLE, text=WORDS)
+    await answered(fr, marie, anna)
+    network.clock.move(days=7)
+    await network.close()
+    child = [sys.executable, "-c", ENDING, str(tmp_path / "fr"), str(network.clock().timestamp()), when]
+    died = subprocess.run(child, check=False, capture_output=True, cwd=ROOT).returncode
+    again = await Place.open(network, "fr", fr.config)
+    found = await mails(again)
+    await again.node.close()
+
+    assert -signal.SIGKILL == died
+    assert ["Your week in numbers – Instance fr", "There is news for you – Instance fr"] == sorted(
+        (str(mail["Subject"]) for mail in found), reverse=True
+    )
 
 
 # ── hours ──

@@ -39,6 +39,12 @@ where doctor is not null and disabled_at is null and (roles like '%"moderator"%'
 insert into notice_marks (doctor, version, at) values (:doctor, 1, :now)
 on conflict (doctor) do update set version = notice_marks.version + 1, at = excluded.at;
 
+-- name: mark_about
+-- The same of everybody whose notice of this is about to go.
+insert into notice_marks (doctor, version, at)
+select distinct n.doctor, cast(1 as bigint), cast(:now as bigint) from notifications n where n.object = :object
+on conflict (doctor) do update set version = notice_marks.version + 1, at = excluded.at;
+
 -- name: queue
 -- In every way that is wished of this group, unless one waits already.
 insert into notice_due (doctor, way, at, since)
