@@ -3,8 +3,8 @@
 The first rule is the allowlist, by exact origin and direction. The second is the address that is connected: resolved
 once, checked, and connected as checked. Three exceptions to the first rule have methods of their own: what is read of a
 candidate before it is a sibling, and told it of a pairing; the federation list, which is read at its pinned host or at
-any entry's mirror; and feeds of publishers, which are no part of the federation and are read unsigned, each at the one
-address that people here have approved.
+any entry's mirror; messages for browsers, which go to a closed list of push services and carry no activity; and feeds of
+publishers, which are no part of the federation and are read unsigned, each at the one address that people here have approved.
 
 aiohttp is imported, and the authorities of TLS are read, when the first message goes out: together a tenth of a second
 that nobody's start waits for. It is spent in a thread, so that the loop serves others meanwhile.
@@ -118,9 +118,10 @@ class Wire:
         resolve: Resolve | None = None,
         hears: Hears = lambda origin, said: None,
         list_host: str = "",
+        push_hosts: Collection[str] = (),
     ) -> None:
         self._siblings, self._origin, self._clock, self._hears = siblings, origin, clock, hears
-        self._list_host = list_host
+        self._list_host, self._push_hosts = list_host, frozenset(push_hosts)
         self._user_agent, self._extra_ca, self._deadlines = user_agent, extra_ca, deadlines
         self._resolve = resolve or _by_dns
         self._loopback = Uri.parse(origin).is_loopback
@@ -194,6 +195,15 @@ class Wire:
     async def post_pairing(self, url: Uri, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Tell an origin that may be no sibling yet what an administrator here has done about their pairing."""
         self._require_candidate(url)
+        try:
+            return await self._post(url, body, headers)
+        except NotReached as fault:
+            return Answer(0, fault.code)
+
+    async def post_push(self, url: Uri, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """Hand a message for a browser to its push service; raise ForeignOrigin for a host that is not on the list."""
+        if not is_push_service(url, self._push_hosts):
+            raise ForeignOrigin("no push service of ours")
         try:
             return await self._post(url, body, headers)
         except NotReached as fault:
@@ -306,6 +316,13 @@ def instance_webfinger(origin: str) -> Uri:
     """Where the WebFinger of an origin's instance actor is (its address is `acct:AUTHORITY@AUTHORITY`)."""
     authority = Uri.parse(origin).authority
     return Uri.parse(f"{origin}/.well-known/webfinger?resource=acct:{authority}@{authority}")
+
+
+def is_push_service(url: Uri, hosts: Collection[str]) -> bool:
+    """Whether this is at one of these services, at its usual port (`*.` before a name: any name under it)."""
+    names = url.host.split(".")
+    under = {f"*.{'.'.join(names[number:])}" for number in range(1, len(names))}
+    return bool({url.host, *under} & set(hosts)) and (":" not in url.authority or url.is_loopback)
 
 
 def require_sendable(headers: Mapping[str, str]) -> None:

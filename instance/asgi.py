@@ -24,6 +24,7 @@ from instance.hot.feed import HomeFeed
 from instance.hot.guard import Guard, trail
 from instance.hot.limits import OPEN, STRANGERS, AddressLimit, ClientAddress
 from instance.hot.pairing_door import PairingDoor, host_of
+from instance.services.notice_wishes import mails_off
 from instance.services.own_refusals import refusals_of
 from instance.services.serving import Withdrawn
 from instance.storage.errors import StorageUnavailable
@@ -41,6 +42,8 @@ _FORMS: Final = ("application/x-www-form-urlencoded", "multipart/form-data")
 #: How often a sibling may ask at once what was refused to it; one more each second.
 ASKING_SPAN: Final = 20
 _MAX_QUERY: Final = 1_024
+#: Where a mail program switches mails off with one press (RFC 8058); people are asked on the page of the same address.
+MAIL_OFF: Final = "/mail/off/"
 _RETRY_LATER: Final = [(b"retry-after", b"5")]
 #: Faults of a moment in which there is no file, no memory or no buffer left; nothing is wrong with us.
 _SCARCE: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
@@ -126,6 +129,12 @@ class FederationApp:
             return
         elif target == "/outbox" or (target.startswith("/doctors/") and target.endswith("/outbox")):
             raise MethodNotAllowed("GET, HEAD")  # C1: our forms are the only door
+        elif target.startswith(MAIL_OFF):
+            # A mail program asks, from anywhere and without a session; it can switch mails off and learns nothing.
+            self._open.count(self._address(scope, message.headers))
+            await mails_off(self._node, target.removeprefix(MAIL_OFF))
+            await self._answers.document(scope, send, b"{}", JSON)
+            return
         elif message.headers.get("content-type", "").startswith(_FORMS):
             await self._page(scope, receive, send)
             return
@@ -144,6 +153,8 @@ class FederationApp:
         match first, rest:
             case "api", ["feed"]:
                 await self._feed.document(scope, send, query)
+            case "events", [] if not query:
+                await self._feed.events(scope, receive, send)
             case "feed", []:
                 if not await self._feed.page(scope, send, query, message.headers.get("accept-language", "")):
                     await self._page(scope, receive, send)

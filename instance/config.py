@@ -22,6 +22,10 @@ from federation.uri import BadUri, Uri, parse_origin
 
 LANGUAGES: Final = ("en", "de", "fr")
 SERVERS: Final = ("hypercorn", "uvicorn", "granian")
+#: The services of Chrome and its kin, Firefox, Safari, Edge.
+PUSH_HOSTS: Final = (
+    "fcm.googleapis.com", "updates.push.services.mozilla.com", "web.push.apple.com", "*.notify.windows.com",
+)  # fmt: skip
 _LOOPBACK: Final = ("127.0.0.1", "[::1]", "localhost")
 
 
@@ -98,6 +102,8 @@ class Config:
     mail_from: str = ""
     #: For how many days what was imported from publishers' feeds is shown.
     imported_days: int = 90
+    #: Push services of browsers that messages may go to; `*.` before a name: whatever is under it. Empty: none.
+    push_hosts: tuple[str, ...] = PUSH_HOSTS
     #: The federation list that says who may be a sibling at all: `url` where it is read, the `signers` who may sign the
     #: first one read, how many of them must (`threshold`), and the least sequence (`min_sequence`, by default 1). None:
     #: the allowlist kept here stands alone.
@@ -288,6 +294,15 @@ def _command(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _hosts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or len(value) > 50:
+        raise ValueError
+    for host in value:
+        if not re.fullmatch(r"(?:\*\.)?[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*", _text(host)) or host == "*":
+            raise ValueError
+    return tuple(value)
+
+
 def _federation_list(value: Any) -> ListAnchor:
     """A table of its own; whatever is missing or surplus in it is wrong."""
     if not set(value) <= {"url", "signers", "threshold", "min_sequence"}:
@@ -341,6 +356,7 @@ _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "smtp_port": _between(1, 65_535),
     "smtp_user": _text,
     "mail_from": _mail_address,
+    "push_hosts": _hosts,
     "federation_list": _federation_list,
 }
 
@@ -370,6 +386,7 @@ _EXPECTED: Final = {
     "smtp_port": "a port from 1 to 65535",
     "smtp_user": "a short text, or nothing",
     "mail_from": "an e-mail address such as no-reply@esanum.example, or nothing",
+    "push_hosts": 'a list of hosts, such as ["fcm.googleapis.com", "*.notify.windows.com"]',
     "federation_list": "a table with url (https), signers (a list of did:key ids), threshold (how many must sign) and"
     " min_sequence",
 }

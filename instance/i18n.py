@@ -49,6 +49,11 @@ _ZONES: Final[Mapping[str, str]] = {
 }
 
 
+def zone_of(country: str) -> str:
+    """The zone on whose clock a country's doctors look."""
+    return _ZONES.get(country, "UTC")
+
+
 class Catalogue:
     """One language's texts."""
 
@@ -74,6 +79,10 @@ class Catalogue:
         # Below a thousand nothing is grouped, and most of what is counted is.
         shown = str(number) if 0 <= number < 1_000 else format_decimal(number, locale=self.locale)
         return form.format(number=shown, **values)
+
+    def form(self, which: int, key: str) -> str:
+        """One of the forms of `count` (0: of one, 1: the other), with `#` in the place of the number, for scripts."""
+        return self.texts[key][which].format(number="#")
 
     def has(self, key: str) -> bool:
         """Whether there is such a text."""
@@ -172,7 +181,7 @@ class Clock:
         self._locale = locale_of(language)
         self._day = self._locale.date_formats["long"].pattern
         self._zone_names = _GERMAN_ZONES if language == "de" else {}
-        self._zone = ZoneInfo(_ZONES.get(country, "UTC"))
+        self._zone = ZoneInfo(zone_of(country))
 
     def date(self, ms: int) -> str:
         """`23 November 2026`."""

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from instance.config import Config, credentials_folder
+from instance.services import push
 from instance.storage.store import Transaction
 from instance.vault import (
     EVIDENCE_KEK_NEW,
@@ -162,7 +163,7 @@ class KekRotation(KekFiles):
         return sum([await self._reseal(sealed, most) for sealed in self._others()])
 
     def _others(self) -> tuple[Reseal, ...]:
-        return (self._node.factors.reseal, self._node.dossiers.numbers.reseal)
+        return (self._node.factors.reseal, self._node.dossiers.numbers.reseal, partial(push.reseal, self._node))
 
     async def _reseal(self, sealed: Reseal, most: int) -> int:
         done, kek = 0, self._in_force()

@@ -7,6 +7,7 @@ import os
 import ssl
 from email.message import EmailMessage
 from email.policy import SMTP
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,8 +20,22 @@ _TLS_FROM_THE_START: Final = 465
 _HERE: Final = ("127.0.0.1", "::1", "localhost")
 
 
+#: Lines as long as a server must take (RFC 5321): an address that was broken over two is an address to few programs.
+_ON_THE_WIRE: Final = SMTP.clone(max_line_length=998)
+
+
 class NotSent(Exception):
     """The mail did not leave; it may be tried again. The text names the kind of fault alone, never an address."""
+
+
+def in_bytes(message: EmailMessage) -> bytes:
+    """The mail as it leaves."""
+    return message.as_bytes(policy=_ON_THE_WIRE)
+
+
+def _only(header: str) -> str:
+    """The one address in a header."""
+    return parseaddr(header)[1]
 
 
 class Way(Protocol):
@@ -39,7 +54,7 @@ class Folder:
     async def send(self, id: str, message: EmailMessage) -> None:
         """Write `ID.eml`; a file that is there is written again."""
         try:
-            await asyncio.to_thread(self._write, f"{id}.eml", message.as_bytes(policy=SMTP))
+            await asyncio.to_thread(self._write, f"{id}.eml", in_bytes(message))
         except OSError as fault:
             raise NotSent(type(fault).__name__) from None
 
@@ -64,7 +79,8 @@ class Smtp:
         config, first = self._config, self._config.smtp_port == _TLS_FROM_THE_START
         try:
             await aiosmtplib.send(
-                message, hostname=config.smtp_host, port=config.smtp_port, username=config.smtp_user or None,
+                in_bytes(message), sender=_only(message["From"]), recipients=[_only(message["To"])],
+                hostname=config.smtp_host, port=config.smtp_port, username=config.smtp_user or None,
                 password=self._password(), use_tls=first, start_tls=not first and config.smtp_host not in _HERE,
                 tls_context=self._trust(), timeout=PATIENCE,
             )  # fmt: skip

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from importlib.resources import files
 from typing import Any, Final
 
@@ -67,6 +67,8 @@ def environment(language: str, country: str) -> Environment:
     made.globals.update(
         t=words.text,
         n=words.count,
+        n_one=partial(words.form, 0),
+        n_other=partial(words.form, 1),
         language=language,
         country=country,
         languages=[(code, i18n.own_name(code)) for code in i18n.LANGUAGES],
@@ -189,9 +191,11 @@ class Phrases:
         key = f"kind.{kind}"
         return self._words.text(key) if self._words.has(key) else kind
 
-    def notice(self, kind: str) -> str:
-        """What somebody did, as the rest of a sentence that begins with their name."""
+    def notice(self, kind: str, many: bool = False) -> str:
+        """What somebody did, or several, as the rest of a sentence that begins with who it was."""
         key = f"notice.{kind}"
+        if many and self._words.has(f"{key}.many"):
+            return self._words.text(f"{key}.many")
         return self._words.text(key if self._words.has(key) else "notice.other")
 
     def audience_line(self, audience: str, country: str) -> str:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from federation.inbox import Inbox
     from federation.wire import Wire
     from instance.evidence import EvidenceVault
+    from instance.hot.live import Live
     from instance.outbox import Outbox
     from instance.queue import Queue
     from instance.services.addresses import Addresses
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
+    from instance.services.push import Push
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
     from instance.services.search_index import SearchIndex
@@ -70,6 +72,7 @@ if TYPE_CHECKING:
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
     from instance.services.synchronising import Synchronising
+    from instance.services.telling import Telling
     from instance.services.threads import Threads
     from instance.workers import OwnStanding, Workers
 
@@ -132,6 +135,9 @@ class Node:
     synchronising: Synchronising
     directories: SiblingDirectories
     own_standing: OwnStanding
+    push: Push
+    telling: Telling
+    live: Live
     workers: Workers
 
     def __init__(
@@ -303,6 +309,7 @@ async def _compose(node: Node, make_wire: MakeWire | None) -> None:
 
 async def _compose_people(node: Node) -> None:
     """What people do here: who they are, and what they may."""
+    from instance.hot.live import Live
     from instance.services.addresses import Addresses
     from instance.services.contact import Contact
     from instance.services.dossiers import Dossiers
@@ -316,12 +323,14 @@ async def _compose_people(node: Node) -> None:
     from instance.services.people import People
     from instance.services.policies import Policies
     from instance.services.publishing import Publishing
+    from instance.services.push import Push
     from instance.services.recovery import Recovery
     from instance.services.relocation import Relocations
     from instance.services.search_index import SearchIndex
     from instance.services.second_factor import SecondFactors
     from instance.services.siblings import SiblingAdmin
     from instance.services.staff import Staff
+    from instance.services.telling import Telling
 
     node.policies = Policies(node)
     await node.policies.look()
@@ -336,6 +345,7 @@ async def _compose_people(node: Node) -> None:
     node.contact, node.lists = Contact(node), Lists(node)
     node.relocations, node.pairings = Relocations(node), Pairings(node)
     node.search = SearchIndex(node)
+    node.push, node.telling, node.live = Push(node), Telling(node), Live(node)
 
 
 def _wire(node: Node) -> Wire:
@@ -345,5 +355,5 @@ def _wire(node: Node) -> Wire:
     anchor = node.config.federation_list
     return Wire(
         node.allowlist, node.origin, clock=node.clock, extra_ca=extra, hears=node.clocks,
-        list_host=anchor.url.origin if anchor is not None else "",
+        list_host=anchor.url.origin if anchor is not None else "", push_hosts=node.config.push_hosts,
     )  # fmt: skip

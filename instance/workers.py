@@ -89,11 +89,13 @@ class Workers:
             ("mails", self._mails), ("catching up", self._catching_up), ("beat", self._beat),
             ("federation list", self._federation_list), ("pairings", self._pairings),
             ("sibling sets", self._sibling_sets), ("search", self._search), ("news", self._news),
+            ("telling", self._telling),
         )  # fmt: skip
         self._loops = [asyncio.create_task(self._forever(name, loop), name=name) for name, loop in loops]
 
     async def stop(self) -> None:
         """End within ten seconds: nothing new begins, what is in flight is settled or left to be sent again."""
+        await self._node.live.stop()  # pages that stay open hold up no stop
         loops, self._loops = self._loops, []
         for loop in loops:
             loop.cancel()
@@ -169,6 +171,12 @@ class Workers:
             wake.clear()
             if not await self._node.mails.send_due():
                 await _woken(wake)
+
+    async def _telling(self) -> None:
+        """Apart from the chores: a push service may take long to answer."""
+        while True:
+            if not await self._node.telling.tell_due():
+                await asyncio.sleep(POLL)
 
     async def _pairings(self) -> None:
         """Apart from the chores: whoever is asked may hang."""

@@ -38,4 +38,22 @@ self.addEventListener("fetch", (event) => {
 });
 
 // ── push ─────────────────────────────────────────────────────────────────
-// What is shown when a notice arrives while no page is open stands here; it names no content.
+
+// Shows that there is news while no page is open, and leads to the notices; it names no content.
+self.addEventListener("push", (event) => {
+  const said = event.data.json();
+  event.waitUntil(self.registration.showNotification(said.title, {
+    body: said.body, lang: said.lang, tag: "notices", icon: "/favicon.ico",
+  }));
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil((async () => {
+    const open = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
+    for (const page of open) {
+      if (new URL(page.url).pathname === "/notices") return page.focus();
+    }
+    return self.clients.openWindow("/notices");
+  })());
+});

@@ -19,6 +19,7 @@ PROBLEM: Final = b"application/problem+json"
 ACTIVITY: Final = b"application/activity+json"
 JSON: Final = b"application/json"
 VC: Final = b"application/vc"
+EVENTS: Final = b"text/event-stream"
 #: In place of the server's own banner.
 SERVER: Final[Header] = (b"server", b"esanum")
 
@@ -71,6 +72,11 @@ class Answers:
         body = text.encode()
         headers = [*self._page, (b"content-language", language.encode()), (b"content-length", b"%d" % len(body))]
         await self._send(scope, send, 200, headers, body)
+
+    async def stream(self, send: Any) -> None:
+        """Begin a stream of events, which no proxy may gather."""
+        headers = [*self._fixed, (b"content-type", EVENTS), (b"x-accel-buffering", b"no")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
 
     async def refused(self, scope: Mapping[str, Any], send: Any, refusal: Refused, *, close: bool = False) -> None:
         """Answer with the refusal's status and code, and nothing else."""

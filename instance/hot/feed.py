@@ -12,6 +12,7 @@ from werkzeug.http import parse_cookie
 
 from instance import frame
 from instance.hot.answers import JSON, Answers
+from instance.hot.live import Full
 from instance.storage.errors import StorageUnavailable
 from instance.views.feed_json import feed_json
 from instance.views.feed_page import Asked, feed_page
@@ -86,6 +87,19 @@ class HomeFeed:
             return
         number = await Asked.read(query).how_many_new(self._node, session.doctor_uri)
         await self._answers.document(scope, send, b'{"new":%d}' % number, JSON)
+
+    async def events(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
+        """Keep an open page of somebody who reads up to date, or answer with the code for which it is not."""
+        session = await self._session(_cookies(scope))
+        if session is None or session.doctor_uri is None:
+            await self._answers.problem(scope, send, 401, "not_signed_in")
+        elif session.closed is not None:
+            await self._answers.problem(scope, send, 403, session.closed.value)
+        else:
+            try:
+                await self._node.live.serve(session, scope, receive, send, self._answers)
+            except Full:
+                await self._answers.problem(scope, send, 503, "too_busy", extra=[(b"retry-after", b"60")])
 
     async def _session(self, cookies: Mapping[str, str]) -> Session | None:
         token = cookies.get(self._session_cookie, "")

@@ -12,10 +12,10 @@ from instance.ids import new_ulid
 from instance.rendering import opening
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, languages_offered, mistake, text_of, version_seen
-from instance.services import acting
+from instance.services import acting, notices
 from instance.services.drafts import CommentDraft
 from instance.services.errors import Missing, Rejected
-from instance.storage.errors import StorageError
+from instance.storage.errors import StorageError, StorageUnavailable
 from instance.text import quoted
 from instance.views import arrivals, case, own, thread
 from verification.standing import Action
@@ -90,6 +90,9 @@ async def post_page(
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
     shown = await thread.thread(node.store, reader.uri, slug, page, since=kept.visited_at)
+    if request.method == "GET":
+        with suppress(StorageUnavailable):  # reading goes on where nothing can be written
+            await notices.opened(node.store, reader.uri, slug, node.clock())
     if not shown.post.local:
         node.threads.wanted(shown.post.uri)
     if answering not in {answer.comment.slug for answer in shown.answers}:

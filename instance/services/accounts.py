@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -189,6 +189,19 @@ class Accounts:
         if is_student(row):
             await self._node.policies.look()
         return _session(row, self._node.policies.standing, now)
+
+    async def reading(self, accounts: Iterable[str]) -> set[bytes]:
+        """Return the keys of those sessions of these accounts whose doctors may read now."""
+        rows = await self._store.all("sessions.of_accounts", accounts=json.dumps(list(accounts)))
+        now, found = self._node.clock(), set[bytes]()
+        if any(map(is_student, rows)):
+            await self._node.policies.look()
+        for row in rows:
+            if _alive(row, now):
+                session = _session(row, self._node.policies.standing, now)
+                if session.stage is Stage.WHOLE and session.doctor is not None and session.closed is None:
+                    found.add(session.key)
+        return found
 
     async def sign_out(self, token: str) -> None:
         """End this session."""

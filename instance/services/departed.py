@@ -22,7 +22,9 @@ IDLE: Final = timedelta(days=30)
 _AT_ONCE: Final = 500
 _PARTS: Final = (
     "factors.drop_passkeys", "factors.drop_apps", "factors.drop_recovery_codes", "factors.drop_enrolments",
-    "sessions.end_all", "codes.drop_claim", "codes.drop_all_of",
+    "sessions.end_all", "codes.drop_claim", "codes.drop_all_of", "notifications.forget_ways",
+    "notifications.forget_due", "notifications.forget_marks", "notifications.forget_wishes",
+    "notifications.forget_devices",
 )  # fmt: skip
 
 

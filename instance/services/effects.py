@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from federation.catch_up import LogNumber
 from federation.uri import Uri
 from federation.vocabulary import AnyActivity, Comment, Post, PostKind
-from instance.ids import new_ulid
+from instance.services import notices
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -35,7 +35,8 @@ MOVED: Final = "moved"
 CASE_ANSWER: Final = "case_answer"
 CASE_UPDATE: Final = "case_update"
 RESOLVED: Final = "resolved"
-POLL_CLOSED: Final = "poll_closed"
+POLL_CLOSED: Final = "vote_result"
+STANDING: Final = "standing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,12 +85,9 @@ class Effects:
 async def notify(
     tx: Transaction, into: Incoming, doctors: Iterable[str], kind: str, *, post: str = "", about: str = ""
 ) -> None:
-    """Tell doctors of ours, each once; who is not ours, or has blocked the actor, hears nothing."""
+    """Tell doctors of ours, each once; who is not ours, or has blocked or muted the actor, hears nothing."""
     for doctor in doctors:
-        await tx.run(
-            "apply.notify", id=new_ulid(into.now), doctor=doctor, kind=kind, actor=into.activity.actor, post=post,
-            object=about, now=into.now_ms,
-        )  # fmt: skip
+        await notices.put(tx, doctor, kind, into.activity.actor, now=into.now, post=post, about=about)
 
 
 async def is_withdrawn(tx: Transaction, into: Incoming, uri: Uri) -> bool:

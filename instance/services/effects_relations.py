@@ -106,6 +106,7 @@ class RelationEffects:
             if row.get("state") == "accepted":
                 await circles.left(tx, into, row["followee"])
             about = row.get("object", row.get("post", ""))
+            await tx.run("notifications.mark_about", object=about, now=into.now_ms)
             for kind in _NOTICES:
                 await tx.run("apply.drop_notice", kind=kind, actor=undo.actor, object=about)
             return

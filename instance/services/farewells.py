@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from federation import farewell
-from instance.ids import new_ulid
+from instance.services import notices
 from instance.services.errors import Rejected
 from instance.services.pairing_ends import end_all
 from instance.services.sibling_changes import drop_queue
@@ -99,14 +99,9 @@ async def _line_up_deletes(node: Node, tx: Transaction, origin: str) -> None:
 
 async def _tell(tx: Transaction, row: Row, now: datetime) -> None:
     """Our doctors hear that follows of theirs have ended; no doctor is named."""
-    notices = [
-        {
-            "id": new_ulid(now), "doctor": told["actor"], "kind": FOLLOWS_CUT, "actor": row["actor"], "post": "",
-            "object": f"{row['origin']} {to_ms(now)}", "now": to_ms(now),
-        }
-        for told in await tx.all("farewells.told", origin=row["origin"])
-    ]  # fmt: skip
-    await tx.many("notifications.add", notices)
+    about = f"{row['origin']} {to_ms(now)}"
+    for told in await tx.all("farewells.told", origin=row["origin"]):
+        await notices.put(tx, told["actor"], FOLLOWS_CUT, row["actor"], now=now, about=about)
 
 
 async def welcome(tx: Transaction, origin: str, now: datetime) -> bool:

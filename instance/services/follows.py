@@ -183,7 +183,7 @@ class Follows:
             return
         await tx.run("follows.drop", follower=actor["uri"], followee=other["uri"])
         for kind in (effects.FOLLOWED, effects.FOLLOW_ASKED):
-            await notices.take_back(tx, other["uri"], kind, actor["uri"])
+            await notices.take_back(self._node, tx, other["uri"], kind, actor["uri"])
         undo = self._activity(Undo, actor, Uri.parse(row["id"]))
         targets = sending.personal_if_open(self._node, other)
         await self._queue(tx, undo, targets, other["uri"], Priority.WITHDRAWAL)
@@ -196,7 +196,7 @@ class Follows:
         )  # fmt: skip
         if not changed:
             raise Rejected("no_request", status=409)
-        await notices.take_back(tx, actor["uri"], effects.FOLLOW_ASKED, other["uri"])
+        await notices.take_back(self._node, tx, actor["uri"], effects.FOLLOW_ASKED, other["uri"])
         if yes:
             await notices.tell(self._node, tx, other["uri"], effects.FOLLOW_ACCEPTED, actor["uri"])
         told = self._activity(Accept if yes else Reject, actor, Uri.parse(row["id"]))

@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Final
 from instance.i18n import LANGUAGES, Catalogue, catalogue
 from instance.ids import new_ulid
 from instance.mail_ways import NotSent, way_of
+from instance.services import notice_mails
 from instance.services.alerts import KEYS_CHANGED, PAIRING_REQUESTED, PLACES
 from instance.services.dossiers.reminders import OVERDUE, WAITING
+from instance.services.notice_mails import DIGEST, NOTICES, READER
 from instance.services.owners import ADDED, GUESSED, OWNER, PASSWORD_CHANGED
 from instance.storage.store import Row, Transaction
 from instance.times import from_ms, to_ms
@@ -37,7 +39,7 @@ ADDRESS_CODE, PASSWORD_CODE, SENT_CODE = "address_code", "password_code", "passw
 #: What mails can be about.
 SUBJECTS: Final = (
     CODE, HAS_ACCOUNT, ADDRESS_CODE, PASSWORD_CODE, SENT_CODE, ADDED, GUESSED, PASSWORD_CHANGED, WAITING, OVERDUE,
-    *PLACES, *(notice.value for notice in Notice),
+    *PLACES, NOTICES, DIGEST, *(notice.value for notice in Notice),
 )  # fmt: skip
 #: How long a code holds.
 CODE_HOLDS: Final = timedelta(minutes=15)
@@ -164,6 +166,9 @@ class Mails:
         message["Date"] = format_datetime(now)
         message["Message-ID"] = f"<{row['id'].lower()}@{_host(config.authority)}>"
         message["Auto-Submitted"] = "auto-generated"
+        if row["whom"] == READER and row["off_token"]:
+            for name, value in notice_mails.headers(self._node.origin, row["off_token"]).items():
+                message[name] = value
         message.set_content("\n\n".join(self._lines(words, row)) + "\n")
         # Last: setting the content takes every header away that speaks of it.
         message["Content-Language"] = words.language
@@ -178,6 +183,8 @@ class Mails:
             lines += [words.text("mail.not_you")]
         elif row["notice"] == HAS_ACCOUNT:
             lines += [words.text("mail.join_has_account"), f"{origin}/sign-in", words.text("mail.not_you")]
+        elif row["whom"] == READER:
+            lines += notice_mails.lines(words, row["notice"], row["counts"], origin)
         elif row["whom"] == OWNER:
             lines += [_to_owner(words, row["notice"]), f"{origin}/me/security"]
         elif row["whom"] == Whom.APPLICANT.value:
@@ -239,6 +246,8 @@ def _of_alert(words: Catalogue, notice: str) -> str:
 def _subject(words: Catalogue, row: Row) -> str:
     if row["notice"] in (CODE, HAS_ACCOUNT):
         return words.text("mail.subject.join")
+    if row["whom"] == READER:
+        return notice_mails.subject(words, row["notice"])
     if row["whom"] == OWNER:
         return words.text("mail.subject.owner")
     if row["whom"] == Whom.APPLICANT.value:

@@ -1,11 +1,16 @@
-"""Notices: what our own doctors are told about, by what happens here. What siblings bring: effects.notify."""
+"""Notices: what our own doctors are told about. With each goes what tells of it elsewhere, in the same transaction.
+
+What siblings bring comes through effects.notify, and the same way.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from instance.ids import new_ulid
-from instance.storage.store import Transaction
+from instance.services import notice_kinds
+from instance.storage.store import Store, Transaction
 from instance.times import to_ms
 
 if TYPE_CHECKING:
@@ -15,14 +20,48 @@ if TYPE_CHECKING:
 async def tell(
     node: Node, tx: Transaction, doctor: str, kind: str, actor: str, *, post: str = "", about: str = ""
 ) -> None:
-    """Tell a doctor of ours, once; nobody of themselves, nobody of somebody they have blocked."""
-    now = node.clock()
-    await tx.run(
-        "notifications.add", id=new_ulid(now), doctor=doctor, kind=kind, actor=actor, post=post, object=about,
-        now=to_ms(now),
-    )  # fmt: skip
+    """Tell a doctor of ours, once; nobody of themselves, across a block, or of whom and what they have muted."""
+    await put(tx, doctor, kind, actor, now=node.clock(), post=post, about=about)
 
 
-async def take_back(tx: Transaction, doctor: str, kind: str, actor: str, *, about: str = "") -> None:
+async def put(
+    tx: Transaction, doctor: str, kind: str, actor: str, *, now: datetime, post: str = "", about: str = ""
+) -> None:
+    """Write the notice, and with it that open pages look again, and each way of telling that is wished."""
+    at = to_ms(now)
+    added = await tx.run(
+        "notifications.add", id=new_ulid(now), doctor=doctor, kind=kind, actor=actor, post=post, object=about, now=at
+    )
+    if added:
+        await tx.run("notifications.mark", doctor=doctor, now=at)
+        await tx.run("notifications.queue", doctor=doctor, grp=notice_kinds.of(kind).group.value, now=at)
+
+
+async def take_back(node: Node, tx: Transaction, doctor: str, kind: str, actor: str, *, about: str = "") -> None:
     """Remove a notice whose occasion is gone."""
-    await tx.run("notifications.drop", doctor=doctor, kind=kind, actor=actor, object=about)
+    if await tx.run("notifications.drop", doctor=doctor, kind=kind, actor=actor, object=about):
+        await tx.run("notifications.mark", doctor=doctor, now=to_ms(node.clock()))
+
+
+async def read_all(store: Store, doctor: str, now: datetime) -> None:
+    """Count all notices of this doctor as read."""
+    await _read(store, "notifications.read_all", doctor, now)
+
+
+async def read_some(store: Store, doctor: str, now: datetime, *, kind: str, post: str, first: str, last: str) -> None:
+    """Count as read what stands together on the page: of one kind and post, from the first to the last."""
+    await _read(store, "notifications.read_some", doctor, now, kind=kind, post=post, first=first, last=last)
+
+
+async def opened(store: Store, doctor: str, post: str, now: datetime) -> None:
+    """Count the notices of a post as read that is being looked at; writes nothing where there are none."""
+    if await store.one("notifications.unread_of_post", doctor=doctor, post=post) is not None:
+        await _read(store, "notifications.read_of_post", doctor, now, post=post)
+
+
+async def _read(store: Store, query: str, doctor: str, now: datetime, **which: str) -> None:
+    async def work(tx: Transaction) -> None:
+        if await tx.run(query, doctor=doctor, now=to_ms(now), **which):
+            await tx.run("notifications.mark", doctor=doctor, now=to_ms(now))
+
+    await store.write(work)

@@ -57,7 +57,7 @@ class Reactions:
             if row is None:
                 return
             await tx.run("posts.unlike", actor=doctor_uri, object=thing["uri"])
-            await notices.take_back(tx, thing["author"], effects.LIKE, doctor_uri, about=thing["uri"])
+            await notices.take_back(self._node, tx, thing["author"], effects.LIKE, doctor_uri, about=thing["uri"])
             undo = self._activity(Undo, actor, Uri.parse(row["id"]))
             await self._queue(tx, undo, self._author_inbox(thing), thing["uri"], Priority.WITHDRAWAL)
 
@@ -89,7 +89,7 @@ class Reactions:
             if row is None:
                 return
             await tx.run("posts.unrecommend", actor=doctor_uri, post=post["uri"])
-            await notices.take_back(tx, post["author"], effects.RECOMMENDED, doctor_uri, about=post["uri"])
+            await notices.take_back(self._node, tx, post["author"], effects.RECOMMENDED, doctor_uri, about=post["uri"])
             undo = self._activity(Undo, actor, Uri.parse(row["id"]), to=(VERIFIED_DOCTORS,))
             await self._queue(tx, undo, self._everywhere(post), post["uri"], Priority.WITHDRAWAL)
 

@@ -77,6 +77,7 @@ async def forget_object(tx: Transaction, uri: str, now: int) -> None:
     await tx.run("posts.drop_revisions", object=uri)
     await tx.run("posts.drop_likes", object=uri)
     await tx.run("posts.drop_mentions", object=uri)
+    await tx.run("notifications.mark_about", object=uri, now=now)
     await tx.run("notifications.drop_about", object=uri)
 
 

@@ -20,6 +20,12 @@ class AccountRow(Struct, frozen=True, kw_only=True):
     created_at: int
 
 
+async def has_mail(store: Reader, account_id: str) -> bool:
+    """Whether an address is proved to which mails can go."""
+    row = await store.one("views.account_mail", account=account_id)
+    return bool(row and row["reached"])
+
+
 async def account(store: Reader, account_id: str) -> AccountRow:
     """Return the account's settings."""
     row = await store.one("views.account", account=account_id)

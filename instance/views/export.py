@@ -30,7 +30,7 @@ _TIMES: Final = frozenset(
         "allotted_at", "submitted_at", "approved_at", "verified_at", "appealed_at", "decided_at", "stored_at",
         "destroy_at", "destroyed_at", "read_at", "published_at", "asked_at", "answered_at", "mark_at", "seen_at",
         "changed_at", "followed_at", "muted_at", "saved_at", "visited_at", "closes_at", "closed_at", "made_at",
-        "resolved_at",
+        "resolved_at", "next_digest_at", "last_digest_at", "mailed_at", "pushed_at",
     }
 )  # fmt: skip
 _JSON: Final = frozenset(
@@ -89,7 +89,9 @@ SECTIONS: Final = (
     Section("blocks", "doctor", paged=True),
     Section("mutes", "doctor", paged=True), Section("contact_rules", "doctor"), Section("lists", "doctor"),
     Section("list_members", "doctor", paged=True), Section("named_by_others", "doctor", paged=True),
-    Section("notices", "doctor", paged=True), Section("places", "doctor"), Section("reports", "doctor", paged=True),
+    Section("notices", "doctor", paged=True), Section("notice_ways", "doctor"),
+    Section("notice_wishes", "doctor"), Section("push_devices", "doctor"),
+    Section("places", "doctor"), Section("reports", "doctor", paged=True),
 )  # fmt: skip
 WRITTEN: Final = frozenset({"posts", "comments"})
 
@@ -253,7 +255,7 @@ LEFT_OUT: Final[dict[str, str]] = {
     **dict.fromkeys(
         ("inbound", "received", "activities", "deliveries", "sibling_last_words", "ended_follows"), _CARRIED
     ),
-    **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups"), _SEALED),
+    **dict.fromkeys(("enrolments", "challenges", "mailed_codes", "sign_ups", "push_keys"), _SEALED),
     **dict.fromkeys(
         (
             "doctor_specialties", "doctor_words", "doctor_facets", "post_specialties", "lists.folded", "search_due",
@@ -262,7 +264,9 @@ LEFT_OUT: Final[dict[str, str]] = {
         ),
         _DERIVED,
     ),
-    **dict.fromkeys(("submissions", "reverifications", "sign_in_failures", "campaign_members"), _INNER),
+    **dict.fromkeys(
+        ("submissions", "reverifications", "sign_in_failures", "campaign_members", "notice_due", "notice_marks"), _INNER
+    ),
     **dict.fromkeys(("votes", "proposals", "findings", "register_tasks"), _REVIEW),
     "doctor_places": "where doctors of siblings stand in the lists of their own instance",
     **dict.fromkeys(
@@ -279,6 +283,10 @@ LEFT_OUT: Final[dict[str, str]] = {
             "totp.last_step",
             "keys.private",
             "mails.sealed",
+            "notice_wishes.off_token",
+            "push_devices.public_key",
+            "push_devices.secret",
+            "push_devices.session",
             "dossiers.identity",
             "evidence_pieces.number_index",
         ),

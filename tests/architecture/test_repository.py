@@ -105,7 +105,8 @@ def test_every_dependency_is_locked_and_used() -> None:
     locked = set(re.findall(r"^([a-z0-9._-]+)==", text(ROOT / "requirements.lock"), re.MULTILINE))
     sources = "\n".join(text(path) for path in files())
     modules = {"argon2-cffi": "argon2", "markdown-it-py": "markdown_it", "prometheus-client": "prometheus_client",
-               "jinja2": "jinja2", "python-stdnum": "stdnum", "pillow": "PIL"}  # fmt: skip
+               "jinja2": "jinja2", "python-stdnum": "stdnum", "pillow": "PIL",
+               "http-ece": "http_ece", "py-vapid": "py_vapid"}  # fmt: skip
     unused = [name for name in declared if not re.search(rf"\b{modules.get(name, name)}\b", sources)]
 
     assert set() == declared - locked

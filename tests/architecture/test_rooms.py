@@ -22,6 +22,8 @@ ONE_DOOR = {
     "PIL": "instance/media_work.py",
     "pikepdf": "instance/media_work.py",
     "pypdfium2": "instance/media_work.py",
+    "http_ece": "instance/services/push.py",
+    "py_vapid": "instance/services/push.py",
 }
 #: A client for the demo's own browser-like sign-ins on loopback; it is no way out for an instance.
 DEMO = ROOT / "instance" / "demo"

@@ -18,6 +18,8 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config as ServerConfig
 from playwright.async_api import Browser, BrowserContext, Page
 
+from instance.hot.answers import Answers
+from instance.hot.feed import HomeFeed
 from tests.browser.chromium import CHROMIUM, RUNNING, chromium
 from tests.browser.story import Scene, open_scene
 from tests.instance.pages.house import House, Visitor, close_house, open_house
@@ -97,6 +99,20 @@ class Shown:
             await context.close()
 
 
+class InFront:
+    """The pages, and what is answered before them to pages that are open."""
+
+    def __init__(self, house: House) -> None:
+        self._pages, self._events = house.app, HomeFeed(house.node, Answers(secure=False)).events
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer one request."""
+        if scope["type"] == "http" and scope["path"] == "/events":
+            await self._events(scope, receive, send)
+        else:
+            await self._pages(scope, receive, send)
+
+
 class Port:
     """A free port of loopback, and the origin under which a browser finds it."""
 
@@ -111,11 +127,12 @@ class Port:
         """Serve these pages here, with a browser in front of them, until it is left."""
         stop, server = asyncio.Event(), ServerConfig()
         server.bind, server.accesslog = [f"fd://{self._listener.detach()}"], None
-        served = asyncio.create_task(serve(house.app, server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+        served = asyncio.create_task(serve(InFront(house), server, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
         try:
             async with chromium() as browser:
                 yield Shown(house, browser, self.origin)
         finally:
+            await house.node.live.stop()
             stop.set()
             await served
 

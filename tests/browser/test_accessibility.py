@@ -25,6 +25,9 @@ INNER = (
     *("/colleagues", "/colleagues?q=web", "/colleagues?q=nobody", "/colleagues/followers", "/colleagues/following"),
     *(
         "/notices",
+        "/notices?show=answers",
+        "/me/notifications",
+        "/mail/off/x",
         "/me",
         "/doctors/marie",
         "/doctors/anna.weber@de.localhost:8002",

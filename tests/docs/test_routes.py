@@ -19,7 +19,7 @@ PUBLIC: Final = frozenset(
         "/invitation/<token>", "/recover", "/recover/again", "/recover/confirm", "/recover/team", "/join", "/join/again",
         "/join/confirm",
         "/static/<digest>/<path:name>", "/robots.txt", "/favicon.ico", "/manifest.webmanifest", "/offline",
-        "/worker.js",
+        "/worker.js", "/mail/off", "/mail/off/<token>",
     }
 )  # fmt: skip
 #: What opens before a session is whole: each shows nothing but the own account's factors and address. To add one is a decision.

@@ -48,6 +48,7 @@ WRONG: dict[str, list[Any]] = {
     "smtp_host": ["a b", "mail.example:25", "-a.example", "a\nb", 7],
     "smtp_port": [0, 65_536, "587", 587.0, True],
     "smtp_user": ["a\nb", "x" * 201, 7],
+    "push_hosts": ["fcm.googleapis.com", ["*"], ["https://fcm.googleapis.com"], ["FCM.googleapis.com"], [7]],
     "federation_list": [
         "https://anchor.example/federation/list", {}, {**LIST, "surplus": 1}, {**LIST, "url": "http://anchor.example/list"},
         {**LIST, "url": "https://anchor.example/list?new"}, {**LIST, "url": "https://anchor.example/list/"},
@@ -95,7 +96,7 @@ def test_nothing_opens_federation() -> None:
         "origin", "country", "name", "data", "database", "secrets", "contact", "language", "may_issue_for", "listen",
         "metrics", "server", "trusted_proxies", "max_message", "signature_window", "catch_up_after", "pairing_days",
         "rsa_bits", "ca_file", "scan_command", "smtp_host", "smtp_port", "smtp_user", "mail_from",
-        "imported_days", "federation_list",
+        "imported_days", "push_hosts", "federation_list",
     ) == settings()  # fmt: skip
 
 

@@ -257,6 +257,7 @@ _PLACES: Final = {
     "database": "`sqlite:///DATA/esanum.db`",
     "secrets": "`DATA/secrets`",
     "may_issue_for": "the country",
+    "push_hosts": "the services of Chrome, Firefox, Safari and Edge",
 }
 
 

@@ -23,11 +23,12 @@ from federation.delivery import Priority
 from federation.uri import Uri
 from federation.vocabulary import Update
 from instance.ids import new_ulid
-from instance.services import doctors, sending, standing_changes
+from instance.services import doctors, notices, sending, standing_changes
 from instance.services.dossiers import admitting, chain, retention, rows
 from instance.services.dossiers.admitting import Ready
 from instance.services.dossiers.restoring import CURRENT
 from instance.services.dossiers.values import File
+from instance.services.effects import STANDING
 from instance.services.errors import Rejected
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
@@ -226,6 +227,9 @@ async def tell(
             "dossiers.notice", id=new_ulid(now), dossier=dossier, grounds=json.dumps(grounds), until=until, **common
         )
     row = await tx.one("dossiers.account", id=account) if account else None
+    if row is not None and row["doctor"] is not None:
+        # Whoever is a doctor here finds it on the page of notices, too.
+        await notices.put(tx, row["doctor"], STANDING, "", now=now, about=new_ulid(now))
     language = (row["language"] if row is not None else "") or node.config.language
     await tx.run("dossiers.mail", id=new_ulid(now), language=language if account else "", **common)
 

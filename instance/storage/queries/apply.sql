@@ -189,16 +189,5 @@ insert into reports (id, object, by_whom, reason, at) values (:id, :object, :by_
 select doctor from accounts
 where doctor is not null and disabled_at is null and (roles like '%"moderator"%' or roles like '%"administrator"%');
 
--- name: notify
-insert into notifications (id, doctor, kind, actor, post, object, at)
-select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), cast(:post as text),
-    cast(:object as text), cast(:now as bigint)
-from doctors d
-where d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
-  and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
-  and {{heard}}
-  and (cast(:kind as text) = 'reported' or not {{muted}})
-on conflict do nothing;
-
 -- name: drop_notice
 delete from notifications where kind = :kind and actor = :actor and object = :object;

@@ -75,7 +75,7 @@ select id as key, dossier, notice, grounds, until, at, read_at from dossier_noti
 where account = :owner and whom = 'applicant' and id > :after order by id limit :most;
 
 -- name: mails
-select id as key, notice, language, address, at, sent_at from mails
+select id as key, notice, language, address, counts, at, sent_at from mails
 where account = :owner and id > :after order by id limit :most;
 
 -- name: dossiers
@@ -193,6 +193,17 @@ where doctor = :owner and id > :after order by id limit :most;
 -- name: places
 -- What was asked has its place too: until when notices of questions count as read.
 select place, mark_at, seen_at from reading_places where doctor = :owner order by place;
+
+-- name: notice_ways
+select grp as about, way from notice_ways where doctor = :owner order by grp, way;
+
+-- name: notice_wishes
+select zone, quiet_from, quiet_until, digest_day, digest_hour, digest_at as next_digest_at,
+    digest_since as last_digest_at, mailed_at, pushed_at
+from notice_wishes where doctor = :owner;
+
+-- name: push_devices
+select endpoint, created_at from push_devices where doctor = :owner order by id;
 
 -- name: reports
 select id as key, object, reason, state, at from reports

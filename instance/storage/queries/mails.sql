@@ -20,7 +20,8 @@ from staff s join accounts a on a.id = s.account where s.ended_at is null and a.
 -- name: due
 -- Codes overtake everything else, also the word to one who has an account: both look alike to whoever watches.
 select m.id, m.whom, m.account, m.notice, m.language, m.at, m.address, m.sealed, m.tries, m.next_at,
-    coalesce(a.email, '') as email, coalesce(a.language, '') as chosen
+    m.counts, coalesce(a.email, '') as email, coalesce(a.language, '') as chosen,
+    coalesce((select w.off_token from notice_wishes w where w.doctor = a.doctor), '') as off_token
 from mails m left join accounts a on a.id = m.account
 where m.sent_at is null and m.next_at <= :now and (m.account <> '' or m.address <> '') order by case when m.sealed is null then 1 else 0 end, m.id limit :most;
 

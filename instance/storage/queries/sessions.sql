@@ -21,15 +21,26 @@ update sessions set token = :new, password_at = :now, last_seen_at = :now where 
 -- name: end_others
 delete from sessions where account = :account and token <> :token;
 
--- name: by_token
--- One point read for every request of somebody signed in.
-select s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at, s.factor_at, s.password_at, s.owes_factor, s.enrols,
-    a.id as account, a.login, a.roles, a.language, a.appearance, a.text_size, a.reading,
-    a.disabled_at, a.unsafe,
+-- fragment: entered
+s.token, s.csrf, s.created_at, s.last_seen_at, s.expires_at, s.factor_at, s.password_at, s.owes_factor, s.enrols,
+    a.id as account, a.login, a.roles, a.language, a.appearance, a.text_size, a.reading, a.disabled_at, a.unsafe,
     d.uri, d.origin, d.local, d.address, d.handle, d.name, d.role, d.country, d.specialties, d.assurance,
     d.valid_from, d.valid_until, d.standing, d.gone_at, d.approves_followers, d.languages
-from sessions s join accounts a on a.id = s.account left join doctors d on d.uri = a.doctor
+
+-- name: by_token
+-- One point read for every request of somebody signed in.
+select {{entered}} from sessions s join accounts a on a.id = s.account left join doctors d on d.uri = a.doctor
 where s.token = :token;
+
+-- name: of_accounts [sqlite]
+-- The same of every session of these accounts, for pages that stay open: one read for all of them.
+select {{entered}} from json_each(:accounts) u cross join sessions s join accounts a on a.id = s.account
+    left join doctors d on d.uri = a.doctor
+where s.account = u.value;
+
+-- name: of_accounts [postgres]
+select {{entered}} from sessions s join accounts a on a.id = s.account left join doctors d on d.uri = a.doctor
+where s.account in (select json_array_elements_text(cast(:accounts as json)));
 
 -- name: touch
 update sessions set last_seen_at = :now where token = :token;

@@ -202,52 +202,83 @@ where k.whom in (
         select 1 from notifications e
         where e.doctor = :reader and e.kind = 'asked' and e.actor = p.author and e.object = p.uri)
 
--- fragment: told
-n.doctor = :reader
-and (n.post = '' or exists (select 1 from posts p where p.slug = n.post and {{visible}}))
+-- fragment: asked_as_notices
+-- A question that was answered waits for nobody, and is new to nobody.
+select distinct k.id, 'asked' as kind, p.author as actor, p.slug as post, p.uri as object, k.at,
+    case when p.first_answer_at is not null then p.first_answer_at else (
+        select rp.mark_at from reading_places rp
+        where rp.doctor = :reader and rp.place = 'asked' and rp.mark_at >= k.at) end as read_at
+from {{asked_of_me}}
+
+-- fragment: noticed
+-- The next :walked notices by their order, own and of questions asked of many.
+select * from (
+    select * from (
+        select o.id, o.kind, o.actor, o.post, o.object, o.at, o.read_at from notifications o
+        where o.doctor = :reader and o.id < :before order by o.id desc limit :walked) as own
+    union all
+    select * from ({{asked_as_notices}} and k.id < :before order by k.id desc limit :walked) as asked) as both_kinds
+order by id desc limit :walked
+
+-- fragment: still_asked
+-- Questions that still wait, since the reader has been here; fifty at most.
+select distinct k.post from {{asked_of_me}}
+  and k.at > coalesce((
+        select rp.mark_at from reading_places rp where rp.doctor = :reader and rp.place = 'asked'), 0)
+  and p.first_answer_at is null and p.solved_at is null
+limit 50
+
+-- fragment: notice_seen
+-- What may be told of a notice n to :reader, in whichever way: its post is visible to them, whoever acted is neither
+-- hidden, blocked (either way) nor muted, and the thread is not muted either.
+(n.post = '' or exists (
+    select 1 from posts p where p.slug = n.post and {{visible}}
+        and (n.kind not in ('answer', 'reply', 'case_answer', 'case_update') or not exists (
+            select 1 from post_marks pm where pm.doctor = :reader and pm.post = p.uri and pm.muted_at is not null))))
 and not {{of_hidden_actor}}
 and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
 and not exists (select 1 from blocks b where b.doctor = n.actor and b.blocked = :reader)
-and not (n.kind = 'asked' and exists (select 1 from mutes mu where mu.doctor = :reader and mu.muted = n.actor))
+and (n.kind = 'reported' or not exists (select 1 from mutes m where m.doctor = :reader and m.muted = n.actor))
 
 -- name: notices
-with own as (
-    select n.id, n.kind, n.actor, n.post, n.object, n.at, n.read_at from notifications n
-    where n.id < :before and {{told}}
-    order by n.id desc limit :count),
--- A question that was answered waits for nobody, and is new to nobody.
-asked as (
-    select distinct k.id, 'asked' as kind, p.author as actor, p.slug as post, p.uri as object, k.at,
-        case when p.first_answer_at is not null then p.first_answer_at else (
-            select rp.mark_at from reading_places rp
-            where rp.doctor = :reader and rp.place = 'asked' and rp.mark_at >= k.at) end as read_at
-    from {{asked_of_me}} and k.id < :before
-    order by k.id desc limit :count),
-n as (select * from own union all select * from asked)
+-- Of the next :walked rows by their order: however few of them are shown, the cost stays the same.
 select n.id, n.kind, n.post, n.object, n.at, n.read_at, a.name, a.address, a.role, a.country,
     coalesce((select p.title from posts p where p.slug = n.post), '') as title,
     coalesce((select p.language from posts p where p.slug = n.post), '') as title_language,
     coalesce((select c.slug from comments c where c.uri = n.object), '') as comment
-from n left join doctors a on a.uri = n.actor
-order by n.id desc limit :count;
+from ({{noticed}}) n
+    left join doctors a on a.uri = n.actor
+where (cast(:kinds as text) = '' or cast(:kinds as text) like '% ' || n.kind || ' %') and {{notice_seen}}
+order by n.id desc;
+
+-- name: notices_end
+-- Where a walk of so many rows ends, and whether anything comes after it.
+select min(w.id) as last, count(*) as number
+from ({{noticed}}) w;
 
 -- name: unread
--- Of the last fifty only: the number is a hint, and its cost stays the same. Of questions those that still wait.
+-- Of the last fifty that are not read: the number is a hint, and its cost stays the same.
 select (select count(*) from (
-        select * from notifications where doctor = :reader order by id desc limit 50) n
-    where n.read_at is null and {{told}})
-+ (select count(*) from (
-        select distinct k.post from {{asked_of_me}}
-          and k.at > coalesce((
-                select rp.mark_at from reading_places rp where rp.doctor = :reader and rp.place = 'asked'), 0)
-          and p.first_answer_at is null and p.solved_at is null
-        limit 50) as waiting) as unread;
+        select * from notifications where doctor = :reader and read_at is null order by id desc limit 50) n
+    where {{notice_seen}})
++ (select count(*) from ({{still_asked}}) as waiting) as unread;
+
+-- name: unread_kinds
+select n.kind, count(*) as number from (
+    select * from notifications where doctor = :reader and read_at is null order by id desc limit 50) n
+where {{notice_seen}}
+group by n.kind
+union all
+select 'asked' as kind, count(*) as number from ({{still_asked}}) as waiting having count(*) > 0;
 
 -- name: siblings
 select s.origin, s.name, s.country, s.policy, s.source, s.vouched_by, s.since, s.contact,
     c.last_in_at, c.last_out_at, c.last_fault_at
 from siblings s left join sibling_contacts c on c.origin = s.origin
 order by s.name, s.origin;
+
+-- name: account_mail
+select case when email <> '' then 1 else 0 end as reached from accounts where id = :account;
 
 -- name: account
 select login, roles, language, appearance, text_size, reading, created_at from accounts where id = :account;

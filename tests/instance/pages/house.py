@@ -19,6 +19,7 @@ from quart.typing import TestClientProtocol
 from federation.admission import SiblingAdmission
 from instance.config import Config
 from instance.evidence import EvidenceVault
+from instance.hot.live import Live
 from instance.own_keys import OwnKeys
 from instance.services.addresses import Addresses
 from instance.services.allowlist_cache import AllowlistCache
@@ -33,10 +34,12 @@ from instance.services.mails import Mails
 from instance.services.people import People
 from instance.services.policies import Policies
 from instance.services.publishing import Publishing
+from instance.services.push import Push
 from instance.services.recovery import Recovery
 from instance.services.relocation import Relocations
 from instance.services.second_factor import SecondFactors
 from instance.services.staff import Staff
+from instance.services.telling import Telling
 from instance.services.threads import Threads
 from instance.storage import open_store
 from instance.vault import Vault
@@ -138,6 +141,7 @@ async def open_house(folder: Path, fill: Callable[[Rows], None], *, origin: str 
     node.evidence = EvidenceVault(config, store, clock, node.log, node.metrics)
     node.dossiers, node.joining, node.mails = Dossiers(node), Joining(node), Mails(node)
     node.exports = Exports(node)
+    node.push, node.telling, node.live = Push(node), Telling(node), Live(node)
     node.addresses, node.recovery, node.admission = Addresses(node), Recovery(node), SiblingAdmission(clock)
     house.app = pages_of(node)
     return house

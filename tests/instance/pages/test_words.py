@@ -13,7 +13,7 @@ from federation.pairing import State as PairingState
 from federation.trail import Step
 from federation.vocabulary import Audience, PostKind
 from instance import evidence, figures, i18n, rendering
-from instance.routes import campaign_form, shell
+from instance.routes import campaign_form, notifying, shell
 from instance.routes.desk_forms import TICKED
 from instance.routes.reactions import REASONS
 from instance.services import (
@@ -29,11 +29,13 @@ from instance.services import (
     joining,
     lists,
     newsroom,
+    notice_wishes,
     own_refusals,
     pairing,
     people,
     policies,
     publishing,
+    push,
     recovery,
     relocation,
     second_factor,
@@ -66,6 +68,7 @@ from instance.services.effects import (
 )
 from instance.services.farewells import FOLLOWS_CUT, Cause
 from instance.services.federation_list_holders import Holds
+from instance.services.notice_kinds import KINDS, Filter, Group
 from instance.views import (
     administration,
     annexes,
@@ -272,8 +275,18 @@ FAMILIES: dict[str, Iterable[str]] = {
     "case.text.": clinical.TEXTS,
     "done.": shell.DONE,
     "error_page.": ["forbidden", "signed_out", "missing", "too_large", "too_many", "method", "failed"],
+    "notices.show.": [filter or "everything" for filter in Filter],
+    "notices.none_of.": [filter for filter in Filter if filter],
+    "notices.count.": list(Group),
+    "digest.": ["cases", "open", "reports", "median"],
+    "notify.": ["quiet_from", "quiet_until"],
+    "notify.group.": list(Group),
+    "notify.mail.": [mail or "never" for mail in notifying.MAILS],
+    "notify.saved.": notifying.SAVED,
     "notice.": [
         *(ANSWER, REPLY, MENTION, NAMED, ASKED, LIKE, RECOMMENDED, REPORTED, MOVED),
+        *KINDS,
+        *(f"{kind}.many" for kind, told in KINDS.items() if told.gathers),
         *(ANSWER, REPLY, MENTION, NAMED, LIKE, RECOMMENDED, REPORTED, MOVED),
         *(CASE_ANSWER, CASE_UPDATE, RESOLVED, POLL_CLOSED),
         *(FOLLOWED, FOLLOW_ASKED, FOLLOW_ACCEPTED, "follow_rejected", FOLLOWS_CUT, "other"),
@@ -295,6 +308,8 @@ CODES = {
     *sibling_csv.CODES,
     *sibling_proposals.CODES,
     *pairing.CODES,
+    *notice_wishes.CODES,
+    *push.CODES,
     *standings.CODES,
     *evidence.CODES,
     *second_factor.CODES,
@@ -329,7 +344,13 @@ def used() -> set[str]:
     }
     for path in (ROOT / "pages").glob("*.html"):
         found |= set(CALL.findall(path.read_text("utf-8")))
-    for path in (ROOT / "rendering.py", ROOT / "services/mails.py", *(ROOT / "routes").glob("*.py")):
+    for path in (
+        ROOT / "rendering.py",
+        ROOT / "services/mails.py",
+        ROOT / "services/notice_mails.py",
+        ROOT / "services/push.py",
+        *(ROOT / "routes").glob("*.py"),
+    ):
         found |= set(SINGLE_CALL.findall(path.read_text("utf-8")))
     return found
 

@@ -1,2 +1,0 @@
--- name: mark_read
-update notifications set read_at = :now where doctor = :doctor and read_at is null;
