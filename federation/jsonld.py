@@ -122,8 +122,8 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
         *_terms(
             _TEXT,
             _NS,
-            "postKind noteKind specialty askedCountry sourceLink doi event eventPlace eventFrom eventUntil language country"
-            " contact software reason",
+            "postKind noteKind specialty askedCountry sourceLink doi event eventPlace eventFrom eventUntil language"
+            " country contact software reason",
         ),
         *_terms(_TIME, _AS, "published updated deleted endTime closed", **{"@type": _XSD + "dateTime"}),
         *_terms(_COUNT, _AS, "totalItems", **{"@type": _XSD + "nonNegativeInteger"}),
@@ -134,7 +134,8 @@ _TERMS: Final[Mapping[str, tuple[int, dict[str, str]]]] = dict(
         *_terms(
             _OPAQUE,
             _NS,
-            "doctorCredential clinicalSummary consent screening citation conflictOfInterest resolution votesBySpecialty",
+            "doctorCredential clinicalSummary consent screening citation conflictOfInterest resolution"
+            " votesBySpecialty",
             **{"@type": "@json"},
         ),
         ("formerType", (_TYPE, {"@id": _AS + "formerType", "@type": "@id"})),

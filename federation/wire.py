@@ -1,10 +1,10 @@
 """Outbound HTTP: allowlisted origins only, bounded in time and size, never redirected. The only user of aiohttp.
 
 The first rule is the allowlist, by exact origin and direction. The second is the address that is connected: resolved
-once, checked, and connected as checked. Three exceptions to the first rule have methods of their own: what is read of a
+once, checked, and connected as checked. Four exceptions to the first rule have methods of their own: what is read of a
 candidate before it is a sibling, and told it of a pairing; the federation list, which is read at its pinned host or at
-any entry's mirror; messages for browsers, which go to a closed list of push services and carry no activity; and feeds of
-publishers, which are no part of the federation and are read unsigned, each at the one address that people here have approved.
+any entry's mirror; messages for browsers, which go to a closed list of push services and carry no activity; and feeds
+of publishers, which are no part of the federation and are read unsigned, each at the one address approved here.
 
 aiohttp is imported, and the authorities of TLS are read, when the first message goes out: together a tenth of a second
 that nobody's start waits for. It is spent in a thread, so that the loop serves others meanwhile.

@@ -8,10 +8,10 @@ from quart.typing import ResponseReturnValue
 
 from instance.rendering import render
 from instance.routes import guard, shell
-from instance.routes.forms import specialty_choices
 from instance.services.errors import Missing
 from instance.views import news as view
 from instance.views.cards import cards_html
+from instance.views.choices import specialty_choices
 from instance.views.feed import Card
 from instance.views.marks import moment
 

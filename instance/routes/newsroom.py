@@ -8,10 +8,11 @@ from quart.typing import ResponseReturnValue
 from instance import feeds
 from instance.i18n import CONTENT_LANGUAGES
 from instance.routes import guard, shell
-from instance.routes.forms import Mistake, mistake, specialty_choices, text_of
+from instance.routes.forms import Mistake, mistake, text_of
 from instance.services.errors import Missing, Rejected
 from instance.services.newsroom import Brought, SourceDraft
 from instance.views import administration, newsroom
+from instance.views.choices import specialty_choices
 from verification.people import Actor, StaffRole
 
 routes = Blueprint("newsroom", __name__)

@@ -7,10 +7,9 @@ from typing import Final
 
 from babel.dates import get_day_names, get_timezone_location
 from msgspec import Struct
-from quart import Blueprint, Response, redirect, request
+from quart import Blueprint, redirect, request
 from quart.typing import ResponseReturnValue
 
-from instance import assets
 from instance.i18n import catalogue
 from instance.routes import guard, shell
 from instance.routes.forms import Mistake, mistake, text_of
@@ -77,14 +76,6 @@ async def device_off(_reader: guard.Reader) -> ResponseReturnValue:
     if (present := guard.session()) is not None:
         await guard.node().push.turn_off(present)
     return redirect("/me/notifications?saved=device_off", code=303)
-
-
-@routes.get("/worker.js")
-@guard.public
-async def worker() -> ResponseReturnValue:
-    """Answer the script that shows messages while no page is open; it stands at the root, and changes with us."""
-    asset = assets.assets()["worker.js"]
-    return Response(asset.body, content_type=asset.content_type, headers={"Cache-Control": "no-cache"})
 
 
 @routes.get("/mail/off/<token>")

@@ -18,10 +18,11 @@ from federation.vocabulary import PostKind
 from instance import searching
 from instance.i18n import CONTENT_LANGUAGES
 from instance.routes import guard, shell
-from instance.routes.forms import specialty_choices, text_of
+from instance.routes.forms import text_of
 from instance.services.search_index import MANY
 from instance.vault import CannotOpen
 from instance.views import cards, search
+from instance.views.choices import specialty_choices
 from instance.views.feed_page import countries
 from instance.views.marks import moment
 from verification import specialties

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from instance.ids import new_ulid
+from instance.services import notices
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -41,6 +42,16 @@ async def tell_one(
     tx: Transaction, now: datetime, doctor: str, post: str, kind: str, actor: str, *, about: str
 ) -> None:  # fmt: skip
     """Tell one doctor of ours, if they may see the post and have not muted it."""
-    await tx.run(
-        "cases.tell", reader=doctor, id=new_ulid(now), kind=kind, actor=actor, post=post, object=about, now=to_ms(now)
+    added = await tx.run(
+        "cases.tell",
+        reader=doctor,
+        doctor=doctor,
+        id=new_ulid(now),
+        kind=kind,
+        actor=actor,
+        post=post,
+        object=about,
+        now=to_ms(now),
     )
+    if added:
+        await notices.tell_elsewhere(tx, doctor, kind, to_ms(now))

@@ -33,8 +33,13 @@ async def put(
         "notifications.add", id=new_ulid(now), doctor=doctor, kind=kind, actor=actor, post=post, object=about, now=at
     )
     if added:
-        await tx.run("notifications.mark", doctor=doctor, now=at)
-        await tx.run("notifications.queue", doctor=doctor, grp=notice_kinds.of(kind).group.value, now=at)
+        await tell_elsewhere(tx, doctor, kind, at)
+
+
+async def tell_elsewhere(tx: Transaction, doctor: str, kind: str, at: int) -> None:
+    """Write beside a notice just added that open pages look again, and each way of telling that is wished."""
+    await tx.run("notifications.mark", doctor=doctor, now=at)
+    await tx.run("notifications.queue", doctor=doctor, grp=notice_kinds.of(kind).group.value, now=at)
 
 
 async def take_back(node: Node, tx: Transaction, doctor: str, kind: str, actor: str, *, about: str = "") -> None:
@@ -45,7 +50,13 @@ async def take_back(node: Node, tx: Transaction, doctor: str, kind: str, actor: 
 
 async def read_all(store: Store, doctor: str, now: datetime) -> None:
     """Count all notices of this doctor as read."""
-    await _read(store, "notifications.read_all", doctor, now)
+
+    async def work(tx: Transaction) -> None:
+        await tx.run("notifications.read_all", doctor=doctor, now=to_ms(now))
+        await tx.run("askings.mark_read", doctor=doctor, now=to_ms(now))
+        await tx.run("notifications.mark", doctor=doctor, now=to_ms(now))
+
+    await store.write(work)
 
 
 async def read_some(store: Store, doctor: str, now: datetime, *, kind: str, post: str, first: str, last: str) -> None:

@@ -117,6 +117,7 @@ select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), p.sl
     cast(:now as bigint)
 from posts p join doctors d on d.uri = :reader
 where p.uri = :post and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text) and {{visible}}
+  and {{heard}}
   and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = cast(:actor as text))
   and not exists (select 1 from blocks b where b.doctor = cast(:actor as text) and b.blocked = :reader)
   and not exists (select 1 from post_marks k where k.post = p.uri and k.doctor = d.uri and k.muted_at is not null)

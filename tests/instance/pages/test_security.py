@@ -304,7 +304,7 @@ async def test_a_new_password_asks_for_a_factor_and_is_never_kept(house):
 
     assert (303, "/me/password") == (stale.status_code, stale.headers["Location"])
     assert (403, 303, 200) == (asked.status_code, shown.status_code, led.status_code)
-    assert 'name="old_password"' in await page_of(led)
+    assert 'name="old_password"' in await text_of(led)
     assert (303, "/sign-in/second?next=/me%3Fsaved%3Dpassword") == (done.status_code, done.headers["Location"])
 
 

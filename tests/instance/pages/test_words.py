@@ -156,8 +156,6 @@ FAMILIES: dict[str, Iterable[str]] = {
     "contact.who_": contact.WHO,
     "search.": search_view.THINGS,
     "search.more.": search_view.THINGS,
-    "people.": ["followers", "following", "blocked"],
-    "people.none.": ["followers", "following", "blocked"],
     "standing.": ["suspended", "revoked", "moved"],
     "move.": [f"{part}{more}" for part in ("goes", "stays", "ends") for more in ("", "_text")],
     "administration.tab.": [name for name, _ in administration.TABS],
