@@ -348,7 +348,7 @@ class StillTakingBack(Refused):
     """What it answers may be among what an instance with older rows has not taken back from its siblings yet."""
 
     status, code = 503, "still_taking_back"
-    retry_after = 300
+    retry_after = 60
 
 
 class SigningStopped(Refused):

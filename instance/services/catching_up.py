@@ -39,6 +39,12 @@ AT_ONCE: Final = 8
 STEP: Final = 1_000
 
 
+def _rest(failures: int) -> timedelta:
+    """How long to rest after one more failure than these."""
+    rest: timedelta = SOONEST * 2 ** min(failures, 8)
+    return min(rest, SELDOM)
+
+
 @dataclass(slots=True)
 class _Log:
     """What this process knows of a sibling's log."""
@@ -52,6 +58,9 @@ class _Log:
     not_before: datetime | None = None
     failures: int = 0
     more: bool = False
+    #: When it is asked again what it holds of ours, and how often in a row it could not be.
+    ask_at: datetime | None = None
+    not_asked: int = 0
 
 
 @dataclass(slots=True)
@@ -173,6 +182,8 @@ class CatchingUp:
             return False
         if log.looked_at is None or log.more or log.other:
             return True
+        if log.ask_at is not None and not timedelta(0) < log.ask_at - now <= SELDOM:
+            return True
         if not timedelta(0) <= now - log.looked_at < SELDOM:
             return True
         wait = self._node.config.catch_up_after
@@ -200,16 +211,22 @@ class CatchingUp:
 
     async def _read_both(self, sibling: Sibling, log: _Log) -> bool:
         """What it has of ours, then what it said itself, which may answer that; whether anything came of it."""
-        try:
-            back = await self.back.ask(sibling)
-        except NotThere:
-            back = 0  # it keeps nothing of ours
-        except Refused as refusal:  # it is asked again with the next pull; what it says itself is read all the same
-            back = 0
-            self._node.log.info("received_not_read", sibling=sibling.origin, code=refusal.answer_code)
+        back = await self._ask(sibling, log)
         moved = await self._pull(sibling, log) or back > 0
         log.more = log.more or self.back.has_more(sibling.origin)
         return moved
+
+    async def _ask(self, sibling: Sibling, log: _Log) -> int:
+        """Ask what it holds of ours; where it cannot be asked it is again soon, and what it says itself is read now."""
+        log.ask_at, now = None, self._node.clock()
+        try:
+            back = await self.back.ask(sibling)
+        except Refused as refusal:
+            log.ask_at, log.not_asked = now + _rest(log.not_asked), log.not_asked + 1
+            self._node.log.info("received_not_read", sibling=sibling.origin, code=refusal.answer_code)
+            return 0
+        log.not_asked = 0
+        return back
 
     def _settle(self, log: _Log, now: datetime, moved: bool, outcome: str) -> None:
         self._node.metrics.log_pulls.labels(outcome).inc()
@@ -219,8 +236,7 @@ class CatchingUp:
         if read and (moved or log.gap_since is None):
             log.failures, log.not_before = 0, None
         else:
-            log.failures += 1
-            log.not_before = now + min(SOONEST * 2 ** min(log.failures - 1, 8), SELDOM)
+            log.not_before, log.failures = now + _rest(log.failures), log.failures + 1
 
     async def _pull(self, sibling: Sibling, log: _Log) -> bool:
         """Read pages until the end of the log; return whether anything came of it: the mark rose, or words came."""

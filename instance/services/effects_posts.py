@@ -246,8 +246,9 @@ class PostEffects:
             await self._drop_post(tx, into, uri)
         elif comment is not None:
             await self._drop_comment(tx, into, comment, effects)
-        else:
-            await self._drop_words(tx, into, uri)  # what hangs on it may have come first
+        else:  # what hangs on it may have come first
+            await self._drop_answers(tx, into, uri)
+            await self._drop_words(tx, into, uri)
 
     async def delete_doctor(self, tx: Transaction, into: Incoming, uri: Uri) -> None:
         """Take a doctor away with everything they wrote and every relation; ids stay as tombstones."""
@@ -273,10 +274,13 @@ class PostEffects:
         await tx.run("keys.drop_of_owner", owner=uri)
         await tx.run("apply.doctor_gone", uri=uri, now=into.now_ms)
 
-    async def _drop_post(self, tx: Transaction, into: Incoming, uri: str) -> None:
-        for row in await tx.all("apply.foreign_comments_of", post=uri):
+    async def _drop_answers(self, tx: Transaction, into: Incoming, post: str) -> None:
+        for row in await tx.all("apply.foreign_comments_of", post=post):
             await self._drop_words(tx, into, row["uri"])
             await tx.run("apply.drop_comment", uri=row["uri"])
+
+    async def _drop_post(self, tx: Transaction, into: Incoming, uri: str) -> None:
+        await self._drop_answers(tx, into, uri)
         await self._drop_words(tx, into, uri)
         await tx.run("apply.drop_recommendations_of", post=uri)
         await tx.run("apply.drop_post", uri=uri)

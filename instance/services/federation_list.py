@@ -125,6 +125,7 @@ class FederationLists:
         asked = self.asked.is_set()
         self.asked.clear()
         if self.anchor is None:
+            await self._entries.release()  # a process that had not heard of it may have held a row after it was let go
             return
         if asked or await self._is_due():
             await self.refresh()

@@ -124,7 +124,7 @@ class Trouble:
 async def test_a_short_mix_of_all_faults_leaves_the_ledger_clean(countries, tmp_path, capsys, seed):
     """F41, P1 to P4: three instances, a hundred posts, half a minute: nothing lost, doubled, leaked or out of order."""
     seed = int(os.environ.get("FAULT_SEED", seed))
-    size = Size(NAMES[:3], authors=6, posts=102, seconds=24, seed=seed, longest=3, pause=1.5, patience=60)
+    size = Size(NAMES[:3], authors=6, posts=102, seconds=24, seed=seed, longest=3, pause=1.5, patience=200)
 
     found = await mixed(countries, tmp_path, capsys, size)
 

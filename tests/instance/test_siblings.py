@@ -218,6 +218,26 @@ async def test_pause_holds_and_resume_sends(network):
     assert ["Before", "After"] == await town["de"].titles()
 
 
+@pytest.mark.parametrize(("policy", "heard"), [("inherit", ["Before", "After"]), ("pause", [])])
+async def test_what_is_held_after_a_resume_is_let_go(network, policy, heard):
+    """A process that has not heard of the resume yet holds a row once more: the next look lets it go; a pause does not."""
+    town = await posts_around(network, "pause")
+    fr = town["fr"].node
+    await fr.siblings.set_policy("https://de.example", "inherit", **ORDER)
+    for row in await fr.queue.next("https://de.example", town.clock(), 10):
+        fr.queue.hold(row, "sibling_paused", town.clock())
+    await fr.queue.flush()
+    if policy == "pause":
+        await fr.siblings.set_policy("https://de.example", policy, **ORDER)
+    await town.settle()
+    held = await queue_of(fr)
+    await fr.federation_list.tick()
+    await town.settle()
+
+    assert ["held", "held"] == [state for state, _ in held]
+    assert heard == await town["de"].titles()
+
+
 async def test_block_drops_the_queue(network):
     """What waited is dropped, and later posts leave no row."""
     town = await posts_around(network, "block")

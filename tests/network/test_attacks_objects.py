@@ -94,6 +94,18 @@ async def test_a_withdrawal_before_its_case_wins(anna, berta, fr):
     assert ("Alive" in await fr.titles(), "Gone" in await fr.titles()) == (True, False)
 
 
+async def test_answers_that_came_before_their_withdrawn_case_go_with_it(anna, berta, fr):
+    """A52, J1.17: the case itself was never sent; its answer was, and the Delete after it takes the answer along."""
+    gone, alive = a_post(anna, title="Gone"), a_post(anna, title="Alive")
+    for post in (gone, alive):
+        await says(berta, fr, a_create(berta, a_comment(berta, post.id)))
+    before = {row["post"] for row in await rows(fr.node, "select post from comments")}
+    await says(anna, fr, an_act(anna, Delete, object=gone.id))
+
+    assert {gone.id, alive.id} == before
+    assert [alive.id] == [row["post"] for row in await rows(fr.node, "select post from comments")]
+
+
 # ── threads one may not see ──
 
 

@@ -322,6 +322,27 @@ async def test_what_answers_nothing_is_refused_when_everybody_was_asked(
     assert 403 == (await anna.sends(town["fr"], render.activity(like))).status
 
 
+async def test_who_could_not_be_asked_is_asked_in_a_minute(town: Network, marie: Person) -> None:
+    """After a start Germany's page of what it holds of ours is away for a moment: what is not here is refused soon after."""
+    anna = await town["de"].doctor("anna")
+    never = Uri.parse("https://fr.example/posts/01JDC0D60G5Q2V8ZJ4T6Y7M3NR")
+    await town["fr"].reopen()
+    town.loses = lambda method, url, body: "/received/" in url
+    await town["fr"].node.catching_up.poll_due()
+    town.loses = lambda *_: False
+    like = Like(id=Uri.parse("https://de.example/activities/x1"), actor=anna.uri, object=never)
+    waits = await anna.sends(town["fr"], render.activity(like))
+    at_once = await town["fr"].node.catching_up.poll_due()
+    town.clock.move(minutes=1)
+    then = await town["fr"].node.catching_up.poll_due()
+    refused = await anna.sends(town["fr"], render.activity(like))
+    town.clock.move(minutes=5)
+
+    assert (503, 0, 2, 403) == (waits.status, at_once, then, refused.status)
+    assert "60" == waits.headers["retry-after"]
+    assert 0 == await town["fr"].node.catching_up.poll_due()
+
+
 async def test_a_version_that_comes_back_without_the_first_is_that_version(
     town: Network, marie: Person, tmp_path: Path
 ) -> None:
