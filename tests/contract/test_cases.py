@@ -30,7 +30,8 @@ async def product(address: str) -> AsyncIterator[Store]:
             await add_doctor(tx, doctor)
         await tx.run(
             "posts.add", uri=CASE, slug="case", origin=HERE, author=ANNA, kind="case", title="T", content="", source="",
-            language="en", specialties="[]", audience="national", role_then="", context="", now=1,
+            language="en", specialties="[]", audience="national", role_then="", context="", facts="{}",
+            interests="", event_from="", now=1,
         )  # fmt: skip
         await tx.run(
             "cases.add_poll", post=CASE, uri=f"{CASE}/poll", options='["A","B"]', closes_at=None, closed_at=None, now=1,

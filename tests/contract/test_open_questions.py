@@ -57,7 +57,7 @@ async def written(
     values = {
         "uri": uri_of(slug), "slug": slug, "origin": HERE, "author": author, "kind": "question", "title": slug,
         "content": "<p>Text.</p>", "source": "", "language": "en", "specialties": json.dumps(list(filed)),
-        "audience": "federation", "role_then": "specialist", "context": "", "now": to_ms(NOON) + minute * MINUTE,
+        "audience": "federation", "role_then": "specialist", "context": "", "facts": "{}", "interests": "", "event_from": "", "now": to_ms(NOON) + minute * MINUTE,
         **changes,
     }  # fmt: skip
     published = NOON + timedelta(minutes=minute)
@@ -65,7 +65,7 @@ async def written(
     async def work(tx: Transaction) -> None:
         await tx.run("posts.add", **values)
         for each in filed:
-            await tx.run("posts.add_specialty", specialty=each, post=values["uri"], sort_at=values["now"])
+            await tx.run("posts.add_specialty", specialty=each, post=values["uri"], sort_at=values["now"], bulletin="")
         asked = Asking(uri=values["uri"], kind=values["kind"], audience=values["audience"], specialties=filed,
                        country=country, published=published)  # fmt: skip
         await ask(tx, asked, published)
@@ -307,7 +307,7 @@ async def test_an_answer_may_be_here_before_its_question(store: Store) -> None:
         await tx.run(
             "apply.add_post", uri=uri_of("Q1"), slug="Q1", origin="https://de.example", author=asker, kind="question",
             title="Q1", content="<p>Text.</p>", language="en", specialties='["cardiology"]', audience="federation",
-            role_then="specialist", context="", facts="{}", published_at=at, updated_at=None, now=at, sort_at=at,
+            role_then="specialist", context="", facts="{}", interests="", event_from="", published_at=at, updated_at=None, now=at, sort_at=at,
         )  # fmt: skip
 
     await store.write(meet)

@@ -54,12 +54,13 @@ async def keep(store: Store, slug: str, title: str, text: str = "", at: int = 1_
     values = {
         "uri": uri, "slug": slug, "origin": HERE, "author": ANA, "kind": "case", "title": title, "source": "",
         "content": f"<p>{text}</p>", "language": "de", "specialties": '["cardiology"]', "audience": "federation",
-        "role_then": "specialist", "context": "", "now": at, **more,
+        "role_then": "specialist", "context": "", "facts": "{}", "interests": "", "event_from": "", "now": at,
+        **more,
     }  # fmt: skip
 
     async def work(tx: Transaction) -> None:
         await tx.run("posts.add", **values)
-        await tx.run("posts.add_specialty", specialty="cardiology", post=uri, sort_at=at)
+        await tx.run("posts.add_specialty", specialty="cardiology", post=uri, sort_at=at, bulletin="")
 
     await store.write(work)
     return uri
@@ -215,7 +216,8 @@ async def test_an_edit_takes_the_old_words_out_and_puts_the_new_ones_in(store: S
     await index(store).fill_all()
     changed = {
         "kind": "case", "title": "Masern", "content": "", "source": "", "language": "de", "specialties": "[]",
-        "audience": "federation", "audience_before": "federation", "seen": 0,
+        "audience": "federation", "audience_before": "federation", "seen": 0, "facts": "{}", "interests": "",
+        "event_from": "",
     }  # fmt: skip
     await do(store, "posts.change", uri=post, now=5_000, **changed)
     between = await kept(store)
@@ -237,6 +239,7 @@ async def test_what_is_changed_while_it_is_read_is_put_in_as_it_is_now(store: St
             await do(
                 store, "posts.change", uri=post, now=5_000, kind="case", title="Masern", content="", source="",
                 language="de", specialties="[]", audience="federation", audience_before="federation", seen=0,
+                facts="{}", interests="", event_from="",
             )  # fmt: skip
             return seen
 

@@ -376,7 +376,7 @@ async def test_nobody_is_told_of_what_they_may_not_see(store: Store) -> None:
     seen = {case.slug for case in cases() if case.seen}
     for case in cases():
         told = {
-            "id": f"told-{case.slug}", "reader": READER, "post": case.uri, "kind": "resolved", "actor": HERE,
+            "id": f"told-{case.slug}", "reader": READER, "doctor": READER, "post": case.uri, "kind": "resolved", "actor": HERE,
             "object": case.uri, "now": 1,
         }  # fmt: skip
         await store.write(lambda tx, told=told: tx.run("cases.tell", **told))  # type: ignore[misc]

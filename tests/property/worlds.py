@@ -320,14 +320,15 @@ async def _keep_post(tx: Transaction, world: World, post: Post) -> None:
         "uri": post.uri, "slug": post.slug, "origin": post.author.origin, "author": post.author.uri, "kind": "case",
         "title": f"{post.label} {world.word}", "content": "<p>Made up.</p>", "language": "en", "context": "",
         "specialties": f'["{post.specialty}"]', "audience": post.audience, "role_then": "specialist", "now": at,
+        "facts": "{}", "interests": "", "event_from": "",
     }  # fmt: skip
     if post.author.local:
         await tx.run("posts.add", **values, source="")
     else:
         await tx.run(
-            "apply.add_post", **values, facts="{}", published_at=at, updated_at=None, sort_at=at
+            "apply.add_post", **values, published_at=at, updated_at=None, sort_at=at
         )  # fmt: skip
-    await tx.run("posts.add_specialty", specialty=post.specialty, post=post.uri, sort_at=at)
+    await tx.run("posts.add_specialty", specialty=post.specialty, post=post.uri, sort_at=at, bulletin="")
     for doctor in post.named:
         await tx.run("posts.add_mention", object=post.uri, doctor=doctor.uri)
     if post.copied and post.author.local:

@@ -247,8 +247,8 @@ async def test_mails_are_switched_off_without_signing_in(house: House) -> None:
 
 
 async def test_the_worker_stands_at_the_root(house: House) -> None:
-    """For everybody, asked for anew each time; it holds nothing of anybody."""
+    """For everybody, kept by nobody between the device and us; it holds nothing of anybody."""
     answer = await house.visitor().get("/worker.js")
 
-    assert (200, "no-cache") == (answer.status_code, answer.headers["Cache-Control"])
+    assert (200, "private, no-store") == (answer.status_code, answer.headers["Cache-Control"])
     assert answer.content_type.startswith("text/javascript")
