@@ -42,7 +42,6 @@ async def me(present: Session) -> ResponseReturnValue:
     return await shell.page(
         "me.html",
         here="me",
-        places=shell.places(),
         open=guard.allows(Action.READ),
         factors=await node.factors.of(present.account_id),
         to_prove=await node.addresses.waiting(present.account_id),

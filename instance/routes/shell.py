@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from msgspec import Struct
-from quart import Response, current_app, g, make_response, redirect, request
+from quart import Response, g, make_response, redirect, request
 from quart.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
@@ -52,11 +52,6 @@ class Done(Struct, frozen=True):
 
     code: str
     at: str = ""
-
-
-def places() -> frozenset[str]:
-    """The addresses of this application that are opened as they stand: a page links to nothing that is not there."""
-    return frozenset(rule.rule for rule in current_app.url_map.iter_rules() if "GET" in (rule.methods or ()))
 
 
 def now_ms() -> int:

@@ -45,7 +45,7 @@ async def test_each_act_is_confirmed_once(network):
     answered = (await marie.post(f"{post}/answers", text="Holter.", language="en", form_key="k")).headers["Location"]
     page, comment = await marie.text(post), answered.partition("#")[2]
     assert ["Your answer is published."] == STATUS.findall(page)
-    assert page.index(f'<li id="{comment}"') < page.index('role="status"')
+    assert page.index(f'<li id="{comment}"') < page.index('class="saved" role="status"')
     await marie.post(f"/comments/{comment}/withdraw")
     assert ["Your answer is withdrawn."] == await said(marie, post)
     await marie.post(f"{post}/withdraw")
