@@ -158,7 +158,7 @@ async def test_results_are_shown_after_voting_or_the_end_and_to_the_author(town,
     page = await marie.text(paths["marie"])
     assert 'class="share"' in page
     assert 'name="choice"' not in page
-    assert ["poll_closed"] == [row["kind"] for row in await rows(town["it"].node, "select kind from notifications")]
+    assert ["vote_result"] == [row["kind"] for row in await rows(town["it"].node, "select kind from notifications")]
 
 
 async def test_it_ends_by_itself_and_takes_no_vote_afterwards(town, people, asked):

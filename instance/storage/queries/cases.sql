@@ -187,8 +187,7 @@ select d.uri, d.origin, d.local, d.handle, d.address, d.standing, d.gone_at from
 
 -- name: own_post
 -- An own post as it is told again: to whom is the caller's question.
-select p.uri, p.slug, p.author, p.kind, p.title, p.content, p.language, p.specialties, p.audience, p.context, p.facts,
-    p.published_at, p.updated_at, a.followers
+select {{said}}, p.slug
 from posts p join doctors a on a.uri = p.author where p.uri = :post and p.local = 1;
 
 -- name: drop_told

@@ -17,9 +17,13 @@ select uri, handle, gone_at, updated_at, standing from doctors where uri = :uri 
           -- By address: another's post may name somebody whom this instance never met.
           and substr(rm.doctor, 1, length(cast(:origin as text)) + 1) = cast(:origin as text) || '/')))
 
+-- fragment: said
+-- A post p of our doctor a, as `instance.services.serving.post_of` says it to siblings.
+p.uri, p.author, p.kind, p.title, p.content, p.language, p.specialties, p.audience, p.context, p.facts,
+p.published_at, p.updated_at, p.asked_country, a.followers
+
 -- name: post
-select p.uri, p.author, p.kind, p.title, p.content, p.language, p.specialties, p.audience, p.context, p.facts,
-    p.published_at, p.updated_at, p.asked_country, a.followers
+select {{said}}
 from posts p join doctors a on a.uri = p.author
 where p.uri = :uri and p.local = 1 and {{reaches}};
 
