@@ -27,13 +27,14 @@ import pytest
 import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 
+from federation.uri import Uri
 from federation.wire import Response
 from instance.asgi import FederationApp
 from tests.doorway import reads
 from tests.network.scene import Visitor
-from tests.property.worlds import HERE, SIBLING, SPECIALTIES, Answer, Doctor, Post, World, worlds, write
+from tests.property.worlds import HERE, NOW, SIBLING, SPECIALTIES, Answer, Doctor, Post, World, worlds, write
 from tests.tools.docs_parts import page_routes
-from tests.town import Network, Place
+from tests.town import Network, Person, Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -247,8 +248,46 @@ async def notices(eye: Eye) -> None:
     told = [notice for notice in eye.world.notices if eye.world.is_told(eye.reader, notice)]
     await eye.shows("/notices", {notice.post.label for notice in told if notice.post})
     if eye.may_read:
-        badge = re.search(rb'class="badge"><span aria-hidden="true">(\d+)', (await eye.visitor.get("/help")).body)
+        badge = re.search(rb'class="badge"[^>]*><span aria-hidden="true">(\d+)', (await eye.visitor.get("/help")).body)
         assert len(told) == (int(badge[1]) if badge else 0)
+
+
+async def arrived(eye: Eye) -> None:
+    """How many posts have come while one reads: those that may be seen, and no more."""
+    for post in eye.world.posts:
+        answer = await eye.visitor.get(f"/feed/new?tab=all&since={NOW + post.number}-{post.slug}")
+        if not eye.may_read:
+            assert 403 == answer.status
+            continue
+        later = {other.label for other in eye.world.posts if other.number > post.number}
+        number = orjson.loads(answer.body)["new"]
+        assert len((posts(eye) & later) - muted(eye)) <= number <= len(posts(eye) & later)
+
+
+async def saved(eye: Eye) -> None:
+    """Of what the reader has put on their list: what may be seen still."""
+
+    async def mark(tx: Any) -> None:
+        for post in eye.world.posts:
+            await tx.run("cases.save", doctor=eye.reader.uri, post=post.uri, now=NOW)
+
+    await eye.town["fr"].node.store.write(mark)
+    await eye.shows("/me/saved", posts(eye))
+
+
+async def own_list(eye: Eye) -> None:
+    """What everybody wrote, on a list on which all stand; the twin: on the list of another nothing is."""
+    made = await eye.visitor.post("/lists", name="All")
+    if not eye.may_read:
+        assert 403 == made.status
+        return
+    target = made.headers["location"]
+    for doctor in eye.world.doctors:
+        await eye.visitor.post(f"/doctors/{doctor.address}/list", list=target.rpartition("/")[2])
+    await eye.shows(target, posts(eye, lambda post: post.author is not eye.reader), muted(eye))
+    stranger = await Visitor.of(Person(eye.town["fr"], "stranger", Uri.parse(f"{HERE}/doctors/stranger")))
+    never, others = await stranger.get(f"/lists/{NEVER}"), await stranger.get(target)
+    assert plainly(never, NEVER) == plainly(others, target.rpartition("/")[2])
 
 
 async def own_answers(eye: Eye) -> None:
@@ -299,7 +338,7 @@ def answer_form(address: str, may: May = sees_answer, **form: str) -> Check:
     return check
 
 
-#: Every page for doctors, and `/api/feed`, which is answered in front of them.
+#: Every page for doctors, and what is answered in front of them.
 PAGES: Final[dict[str, Check]] = {
     "/api/feed": feed_json,
     "/colleagues": people,
@@ -309,21 +348,34 @@ PAGES: Final[dict[str, Check]] = {
     "/comments/<slug>/history": answer_page("/comments/{slug}/history"),
     "/comments/<slug>/report": answer_page("/comments/{slug}/report"),
     "/comments/<slug>/withdraw": answer_page("/comments/{slug}/withdraw", may_take_back),
+    "/contact": silent("/contact"),
     "/doctors/<address>": profiles,
     "/feed": feed,
+    "/feed/new": arrived,
+    "/lists": silent("/lists"),
+    "/lists/<own_list>": own_list,
     "/me/answers": own_answers,
+    "/me/card": silent("/me/card"),
+    "/me/contact": silent("/me/contact"),
     "/me/move": silent("/me/move"),
+    "/me/notifications": silent("/me/notifications"),
     "/me/posts": own_posts,
     "/me/profile": silent("/me/profile"),
+    "/me/saved": saved,
     "/me/withdrawn": silent("/me/withdrawn"),
     "/me/withdrawn/<slug>": post_page(
         "/me/withdrawn/{slug}", lambda _, reader, post: post.author is reader and post.withdrawn
     ),
+    # Nothing of a world is a bulletin; who sees those: tests/contract/test_who_sees_what.py
+    "/news": silent("/news"),
+    "/news/<specialty>": silent(*(f"/news/{specialty}" for specialty in SPECIALTIES)),
     "/notices": notices,
     "/posts/<slug>": post_pages,
     "/posts/<slug>/edit": post_page("/posts/{slug}/edit", wrote),
     "/posts/<slug>/history": post_page("/posts/{slug}/history"),
+    "/posts/<slug>/poll": post_page("/posts/{slug}/poll", wrote),
     "/posts/<slug>/report": post_page("/posts/{slug}/report"),
+    "/posts/<slug>/resolution": post_page("/posts/{slug}/resolution", wrote),
     "/posts/<slug>/withdraw": post_page("/posts/{slug}/withdraw", wrote),
     "/search": search,
     "/write": silent("/write"),
@@ -336,17 +388,32 @@ FORMS: Final[dict[str, Check]] = {
     "/comments/<slug>/thanks": answer_form("/comments/{slug}/thanks"),
     "/comments/<slug>/withdraw": answer_form("/comments/{slug}/withdraw", sees_or_wrote),
     "/doctors/<address>/<act>": apart("says how two people stand to each other; who may be addressed: test_pages"),
+    "/lists": apart("makes something new"),
+    "/lists/<own_list>/<list_act>": apart("about an own list; that of another is none, as above"),
+    "/me/contact": apart("about the own account"),
     "/me/move/from": apart("about the own account"),
     "/me/move/from/drop": apart("about the own account"),
     "/me/move/leave": apart("about the own account"),
     "/me/move/to": apart("about the own account"),
+    "/me/notifications": apart("about the own account"),
+    "/me/notifications/device": apart("about the own account"),
+    "/me/notifications/device/off": apart("about the own account"),
     "/me/profile": apart("about the own account"),
+    "/me/saved/remove": apart("takes off the own list what stands there, shown or not"),
     "/notices/read": apart("marks the reader's own notices, shown or not"),
     "/posts/<slug>/answers": post_form("/posts/{slug}/answers", text="x", language="en"),
     "/posts/<slug>/edit": post_form("/posts/{slug}/edit", title="x", text="x", kind="case", language="en"),
+    "/posts/<slug>/follow": post_form("/posts/{slug}/follow"),
+    "/posts/<slug>/mute": post_form("/posts/{slug}/mute"),
+    "/posts/<slug>/poll": post_form("/posts/{slug}/poll", options="A\nB"),
+    "/posts/<slug>/poll/close": post_form("/posts/{slug}/poll/close"),
     "/posts/<slug>/recommend": post_form("/posts/{slug}/recommend"),
     "/posts/<slug>/report": post_form("/posts/{slug}/report", reason="other"),
+    "/posts/<slug>/reopen": post_form("/posts/{slug}/reopen"),
+    "/posts/<slug>/resolution": post_form("/posts/{slug}/resolution", diagnosis="x"),
+    "/posts/<slug>/save": post_form("/posts/{slug}/save"),
     "/posts/<slug>/thanks": post_form("/posts/{slug}/thanks"),
+    "/posts/<slug>/vote": post_form("/posts/{slug}/vote", choice="0"),
     "/posts/<slug>/withdraw": post_form("/posts/{slug}/withdraw", sees_or_wrote),
     "/search": apart("leads to an address that is looked at as a page"),
     "/write": apart("makes something new"),
@@ -449,7 +516,9 @@ SIBLINGS: Final[dict[str, SiblingCheck]] = {
 }
 #: Each case of `FederationApp._get`: what is looked at above, and what is about no post or answer.
 IN_FRONT: Final = {
-    '"api", ["feed"]': "PAGES", '"feed", []': "PAGES", '"inbox", []': "shows nothing",
+    '"api", ["feed"]': "PAGES", '"feed", []': "PAGES", '"feed", ["new"]': "PAGES",
+    '"events", [] if not query': "numbers and kinds alone: tests/instance/test_live.py",
+    '"directory", [] | [_]': "whom siblings find: tests/network/test_directory.py", '"inbox", []': "shows nothing",
     '"siblings", [host, "refusals"]': "about the sibling itself",
     '( ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]) | ("federation", ["list", *_]) '
     '| ("siblings", ["set"] | [_, "log", _] | [_, "received", _, _]) )': "logs: tests/network/test_logs_kept_shut.py",
@@ -469,7 +538,7 @@ async def test_every_address_has_its_line() -> None:
     """Whoever adds an address says here what may be seen behind it; and no line is about one that is gone."""
     doctors = [(rule, methods) for rule, methods, mark in page_routes() if mark == "doctor"]
 
-    assert {rule for rule, methods in doctors if "GET" in methods} | {"/api/feed"} == set(PAGES)
+    assert {rule for rule, methods in doctors if "GET" in methods} | {"/api/feed", "/feed/new"} == set(PAGES)
     assert {rule for rule, methods in doctors if "POST" in methods} == set(FORMS)
     assert cases(FederationApp._object) - {"_"} == set(SIBLINGS)
     assert cases(FederationApp._get) == set(IN_FRONT)
@@ -482,6 +551,7 @@ async def test_every_address_has_its_line() -> None:
 async def town(tmp_path_factory: Any) -> AsyncIterator[Network]:
     """France, at whose doors people and Germany look; opened once."""
     network = await Network.open(tmp_path_factory.mktemp("doors"), "fr", "de")
+    await network["fr"].doctor("stranger")
     yield network
     await network.close()
 

@@ -8,10 +8,6 @@ and (:specialty = '' or exists (
         select 1 from post_specialties ns where ns.post = p.uri and ns.specialty = :specialty))
 and (:solved = '' or (:solved = 'yes' and p.solved_at is not null) or (:solved = 'no' and p.solved_at is null))
 
--- fragment: unmuted_post
--- In a list of what is asked for, too, nobody stands whom the reader has muted.
-not exists (select 1 from mutes vu where vu.doctor = :reader and vu.muted = p.author)
-
 -- fragment: unmuted_comment
 not exists (select 1 from mutes vu where vu.doctor = :reader and vu.muted = c.author)
 
@@ -19,7 +15,7 @@ not exists (select 1 from mutes vu where vu.doctor = :reader and vu.muted = c.au
 select m.id as place, p.uri from matched m cross join search_texts s cross join posts p cross join doctors a
 where s.id = m.id and p.uri = s.object and a.uri = p.author
   and (:language = '' or p.language = :language) and (:country = '' or a.country = :country)
-  and {{narrowed}} and {{visible}} and {{unmuted_post}}
+  and {{narrowed}} and {{visible}} and {{unmuted}}
 order by m.id desc limit :count
 
 -- fragment: found_comments
@@ -29,7 +25,7 @@ select m.id as place, c.uri, c.slug, c.content, c.language, c.role_then, c.publi
 from matched m cross join search_texts s cross join comments c cross join posts p cross join doctors a
 where s.id = m.id and c.uri = s.object and p.uri = c.post and a.uri = c.author
   and (:language = '' or c.language = :language) and (:country = '' or a.country = :country)
-  and {{narrowed}} and {{visible}} and {{comment_unblocked}} and {{unmuted_post}} and {{unmuted_comment}}
+  and {{narrowed}} and {{visible}} and {{comment_unblocked}} and {{unmuted}} and {{unmuted_comment}}
 order by m.id desc limit :count
 
 -- fragment: matched_sqlite
