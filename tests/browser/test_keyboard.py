@@ -70,7 +70,7 @@ async def test_text_is_made_larger_without_a_pointer(shown):
         await page.wait_for_url("**saved=preferences")
 
         assert "Size of text" == group
-        assert "Saved." == await page.inner_text("[role=status]")
+        assert "Saved." == await page.inner_text(".saved[role=status]")
         assert "27px" == await page.evaluate("getComputedStyle(document.documentElement).fontSize")
 
 
