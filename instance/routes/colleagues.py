@@ -29,8 +29,13 @@ _CODE: Final = re.compile(r"[a-z]{2}\Z")
 @routes.get("/colleagues")
 @guard.doctor_required
 async def search(reader: guard.Reader) -> ResponseReturnValue:
-    """Find verified colleagues by name, handle and what was verified; without a question, suggest some."""
+    """Find verified colleagues by name, handle and what was verified; without a question, suggest some.
+
+    A whole address (handle@instance) leads to whoever has it, looked up at that sibling where they are not known here.
+    """
     node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
+    if "@" in asked.lstrip("@") and (address := await find_address(asked)) is not None:
+        return redirect(guard.doctor_path(address), code=303)
     wanted = _wanted(asked)
     suggests = wanted == doctors.Wanted() and not asked
     found, suggested = doctors.Found(doctors=[]), []
@@ -40,8 +45,6 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
         )
     elif wanted.words or not asked:  # a name without a letter is nobody's, whatever else is asked for
         found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=_after())
-    if "@" in asked.lstrip("@") and not found.doctors and (abroad := await find_address(asked)) is not None:
-        return redirect(guard.doctor_path(abroad), code=303)
     return await shell.page(
         "colleagues.html", here="search", asked=asked, wanted=wanted, suggests=suggests, suggested=suggested,
         found=found, next_query=_query(asked, wanted, found.next) if found.next else "",

@@ -70,7 +70,7 @@ async def opens(claire: Doctor) -> str:
 async def block(claire: Doctor, anna: Doctor) -> None:
     """The author is blocked from the discussion itself, and found again on a list."""
     await claire.press_to("main a.name", "/doctors/", anna.name)
-    await claire.press(".quiet-acts summary")
+    await claire.press(".quiet-acts:has(form[action$='/block']) summary")
     await claire.press_to("main form[action$='/block'] button", "/doctors/")
     await claire.open("/colleagues/blocked")
     assert anna.name in await claire.see("blocked")
