@@ -171,6 +171,10 @@ from post_marks k left join posts p on p.uri = k.post and {{visible}} left join 
 where k.doctor = :reader and k.saved_at is not null and (k.saved_at, k.post) < (:before_at, :before_post)
 order by k.saved_at desc, k.post desc limit :count;
 
+-- name: forget_marks
+-- What somebody kept goes with them.
+delete from post_marks where doctor in (select doctor from accounts where id = :account);
+
 -- ── the page of a case ──
 
 -- name: beside
