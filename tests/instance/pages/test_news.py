@@ -175,7 +175,9 @@ async def test_whoever_is_muted_stands_in_no_newsroom(network, marie, leo):
             ("news", {}), ("congress-report", {"event_from": "2027-05-01", "event_until": ""}),
         )
     }  # fmt: skip
-    await put(network, "Old muted congress-report", "congress-report", changed={"event_from": "2024-01-01", "event_until": ""})
+    await put(
+        network, "Old muted congress-report", "congress-report", changed={"event_from": "2024-01-01", "event_until": ""}
+    )
     rooms, node = ("/news", "/news?when=upcoming", "/news?when=past", "/news/cardiology"), network["fr"].node
     before = ["uted " in await marie.text(room) for room in rooms]
     await node.contact.mute(f"{node.origin}/doctors/marie", leo.uri)
