@@ -93,10 +93,6 @@ where resolutions.updated_at < excluded.updated_at;
 -- name: set_solved
 update posts set solved_at = :solved_at where uri = :post;
 
--- name: answers_in
--- Which of these addresses are answers in this thread.
-select c.uri from comments c where c.post = :post and c.uri = :uri;
-
 -- ── who hears of what happens ──
 
 -- name: hearers
