@@ -164,14 +164,10 @@ async def test_an_edit_keeps_the_version_before(marie):
     )
 
 
-@pytest.mark.parametrize("year", [f"{year:04}" for year in (0, 1799, 1800, 2026, 9998, 9999)])
+@pytest.mark.parametrize("year", ["1800", "2026", "9998"])
 def test_whatever_is_published_is_read_again(year: str) -> None:
     """No form that is taken is one that rows cannot be read back from: the line on conflicts would be lost with it."""
     typed = a_bulletin("study-report", year=year, conflict="some", conflict_text="Fees")
-    try:
-        checked = bulletins.check(PostKind.STUDY_REPORT, typed)
-    except Rejected as refused:
-        assert ("bad_year", "year") == (refused.code, refused.field)
-        return
+    checked = bulletins.check(PostKind.STUDY_REPORT, typed)
 
     assert Conflict(text="Fees") == bulletins.words(bulletins.columns(checked)["facts"])["conflict"]
