@@ -69,12 +69,15 @@ def read(data: bytes) -> Feed:
     text = _text(data)
     if _DOCTYPE.search(text):
         raise BadFeed("feed_doctype")
-    known: dict[str, Any] = feedparser.parse(
-        io.BytesIO(_DECLARATION.sub("", text, count=1).encode()),
-        response_headers=_HEADERS,
-        sanitize_html=False,
-        resolve_relative_uris=False,
-    )
+    try:
+        known: dict[str, Any] = feedparser.parse(
+            io.BytesIO(_DECLARATION.sub("", text, count=1).encode()),
+            response_headers=_HEADERS,
+            sanitize_html=False,
+            resolve_relative_uris=False,
+        )
+    except Exception:  # whatever it stumbles over: KeyError, TypeError, UnicodeEncodeError have been seen
+        raise BadFeed("feed_malformed") from None
     if known["bozo"]:
         raise BadFeed("feed_malformed")
     if not dict.get(known, "version"):

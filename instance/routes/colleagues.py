@@ -23,7 +23,6 @@ from verification.standing import Action
 
 routes = Blueprint("colleagues", __name__)
 ROLES: Final = tuple(role.value for role in Role)
-_CODE: Final = re.compile(r"[a-z]{2}\Z")
 
 
 @routes.get("/colleagues")

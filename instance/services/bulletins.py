@@ -115,7 +115,7 @@ def _study(draft: BulletinDraft, link: str) -> dict[str, Any]:
     year = draft.year.strip()
     # As many digits as a year has.
     known = len(year) == 4 and year.isascii() and year.isdigit()
-    if not known or int(year) < wire.FIRST_YEAR:
+    if not known or not wire.FIRST_YEAR <= int(year) <= wire.LAST_YEAR:
         raise Rejected("bad_year", "year")
     return {"doi": doi, "citation": Citation(authors=authors, title=title, journal=journal, year=int(year))}
 

@@ -1,5 +1,7 @@
 """Accounts of people who have left: what is known of the person goes, the id stays for as long as a decision needs it.
 
+With it goes what a doctor kept for themselves and nobody else saw: marks on posts, places, mutes, contact rules, lists.
+
 Nobody is in any more who was revoked, has withdrawn, moved or died (at once), whose application was closed (with its
 facts, a month later), or who never handed one in (with the draft, a month after its last change). A mail that still
 waits is sent first. Staff keep their accounts.
@@ -24,12 +26,16 @@ _PARTS: Final = (
     "factors.drop_passkeys", "factors.drop_apps", "factors.drop_recovery_codes", "factors.drop_enrolments",
     "sessions.end_all", "codes.drop_claim", "codes.drop_all_of", "notifications.forget_ways",
     "notifications.forget_due", "notifications.forget_marks", "notifications.forget_wishes",
-    "notifications.forget_devices",
+    "notifications.forget_devices", "cases.forget_marks", "visits.forget", "contact.forget_rules",
+    "contact.forget_mutes", "lists.forget",
 )  # fmt: skip
 
 
 async def empty(node: Node) -> int:
-    """Take login, address, password, factors and sessions from every account whose day has come; return how many."""
+    """Take login, address, password, factors, sessions and what was kept apart from every account whose day has come.
+
+    Return how many there were.
+    """
     now, number = node.clock(), 0
     rows = await node.store.all("departed.find", idle_since=to_ms(now - IDLE), most=_AT_ONCE)
     for row in rows:

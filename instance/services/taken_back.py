@@ -41,7 +41,8 @@ from federation.vocabulary import (
 )
 from instance.ids import new_ulid
 from instance.outbox import Repeat
-from instance.services import bulletins, case_parts, effects_cases, polls, sending
+from instance.services import asking, bulletins, case_parts, effects_cases, polls, sending
+from instance.services.asking import Asking
 from instance.storage.store import Row, Transaction
 from instance.times import to_ms
 from verification import clinical
@@ -205,9 +206,14 @@ class TakenBack:
                 sort_at=sort_at,
                 bulletin=bulletins.filed(post.kind),
             )  # fmt: skip
-        if _audience(post, author) is Audience.NAMED:
-            for doctor in _named(post):
-                await tx.run("posts.add_mention", object=post.id, doctor=doctor)
+        reach = _audience(post, author)
+        for doctor in _named(post) if reach is Audience.NAMED else _asked(post):
+            await tx.run("posts.add_mention", object=post.id, doctor=doctor)
+        question = Asking(
+            uri=post.id, kind=post.kind.value, audience=reach.value, specialties=post.specialties,
+            country=post.asked_country, published=post.published,
+        )  # fmt: skip
+        await asking.ask(tx, question, self._node.clock())
 
     async def _circle(self, tx: Transaction, post: Post, author: Row) -> list[Target]:
         match _audience(post, author):
@@ -245,8 +251,7 @@ class TakenBack:
         )  # fmt: skip
         if comment.note_kind:
             await tx.run("cases.goes_on", uri=comment.id)
-        for person in comment.mentions:
-            await tx.run("posts.add_mention", object=comment.id, doctor=person.href)
+        await self._name(tx, comment)
         await tx.run("comments.recount", post=comment.context)
         return await self._thread(tx, comment)
 
@@ -262,7 +267,13 @@ class TakenBack:
                 "comments.change", uri=comment.id, content=comment.content, source=html.plain(comment.content),
                 language=comment.language, now=at, seen=before["updated_at"] or 0,
             )  # fmt: skip
+            await tx.run("posts.drop_mentions", object=comment.id)
+            await self._name(tx, comment)
         return await self._thread(tx, comment)
+
+    async def _name(self, tx: Transaction, comment: Comment) -> None:
+        for person in comment.mentions:
+            await tx.run("posts.add_mention", object=comment.id, doctor=person.href)
 
     async def _thread(self, tx: Transaction, comment: Comment) -> list[Target]:
         """Where an answer goes: the circle of its post; the home of a post that is not here passes it on."""
@@ -420,6 +431,12 @@ def _audience(post: Post, author: Row) -> Audience:
 
 def _named(post: Post) -> list[Uri]:
     return [uri for uri in dict.fromkeys((*post.to, *post.cc)) if uri != post.author]
+
+
+def _asked(post: Post) -> list[Uri]:
+    """Whom a question asks by name."""
+    asked = post.mentions if post.kind is PostKind.QUESTION else ()
+    return [uri for uri in dict.fromkeys(each.href for each in asked) if uri != post.author]
 
 
 def _columns(post: Post, author: Row) -> dict[str, Any]:

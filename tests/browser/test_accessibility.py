@@ -34,20 +34,11 @@ INNER = (
         "/doctors/giulia@it.localhost:8003",
     ),
     *("/federation", "/posts/nope"),
-    *("/me/security", "/me/profile", "/me/posts", "/me/answers", "/me/move", "/me/export", "/colleagues/blocked"),
+    *("/me/security", "/me/profile", "/me/move", "/me/export", "/colleagues/blocked"),
     *("/me/appearance", "/me/password", "/me/sessions"),
     *("/colleagues?language=de&role=specialist", "/colleagues/followers?q=zz", "/colleagues/muted", "/lists"),
     *("/me/card", "/me/contact", "/contact", "/contact?who=nobody"),
-    *(
-        "/me/security",
-        "/me/profile",
-        "/me/posts",
-        "/me/answers",
-        "/me/move",
-        "/me/export",
-        "/me/saved",
-        "/colleagues/blocked",
-    ),
+    *("/me/saved", "/me/posts", "/me/answers"),
 )
 #: What browsers say of the two pages that are missing on purpose.
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (404|403|422)")

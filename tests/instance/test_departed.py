@@ -99,6 +99,47 @@ async def test_of_who_has_left_the_account_knows_nobody(fr: Place, story: Story)
     assert 1 == len(await rows(fr.node, f"select id from dossiers where id = '{eliane.id}'"))
 
 
+#: What a doctor keeps of posts and colleagues for themselves, and how it is written; `{}` is the doctor.
+ANNA = "https://de.example/doctors/anna"
+KEPT_APART: dict[str, tuple[str, dict[str, Any]]] = {
+    "post_marks": ("cases.save", {"doctor": "{}", "post": "https://de.example/posts/1", "now": 1}),
+    "reading_places": ("visits.put", {"doctor": "{}", "place": "all", "mark_at": 1, "seen_at": 1}),
+    "mutes": ("contact.mute", {"doctor": "{}", "muted": ANNA, "now": 1}),
+    "contact_rules": ("contact.put_rules", {"doctor": "{}", "follow": "near", "name": "near", "now": 1}),
+    "lists": ("lists.add", {"reader": "{}", "id": "l", "name": "Heart", "folded": "heart", "now": 1}),
+    "list_members": ("lists.put", {"id": "l", "doctor": ANNA, "now": 1}),
+}
+
+
+async def keep_apart(fr: Place, doctor: str) -> None:
+    """Write one row of each for a doctor; on the list of theirs stands a colleague."""
+
+    async def work(tx: Transaction) -> None:
+        for query, values in KEPT_APART.values():
+            await tx.run(query, **{name: doctor if value == "{}" else value for name, value in values.items()})
+
+    await fr.node.store.write(work)
+
+
+async def kept_apart(fr: Place) -> dict[str, int]:
+    """How many rows there are of each."""
+    return {table: (await rows(fr.node, f"select count(*) from {table}"))[0][0] for table in KEPT_APART}
+
+
+@pytest.mark.parametrize("story", [is_approved, leaves])
+async def test_what_a_doctor_kept_for_themselves_goes_with_them(fr: Place, story: Story) -> None:
+    """Saved, followed and looked-at posts, places, mutes, rules, lists: nobody else saw them, nobody needs them."""
+    eliane = await story(fr)
+    (row,) = await rows(fr.node, f"select doctor from accounts where id = '{eliane.actor.doctor}'")
+    await give(fr, str(eliane.actor.doctor))
+    await keep_apart(fr, row["doctor"])
+    before = await kept_apart(fr)
+    await passes(fr, SECOND)
+
+    assert dict.fromkeys(KEPT_APART, 1) == before
+    assert dict.fromkeys(KEPT_APART, 0 if story is leaves else 1) == await kept_apart(fr)
+
+
 @pytest.mark.parametrize("story", [submits, is_approved, is_rejected])
 async def test_who_is_in_or_may_still_appeal_keeps_the_account(fr: Place, story: Story) -> None:
     """Whoever waits, is verified, or was refused and may appeal still signs in."""

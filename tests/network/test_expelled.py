@@ -362,9 +362,17 @@ async def test_two_administrators_keep_it(town: Network) -> None:
 
 
 async def test_two_administrators_purge_it(town: Network) -> None:
-    """Earlier than it would be hidden, and for good: posts, answers and doctors; what our doctors wrote stays."""
-    await settled_between(town)
+    """Earlier than it would be hidden, and for good: posts, answers and doctors; what our doctors wrote stays.
+
+    Nobody who is gone is muted or listed, and nothing that is gone was looked at; what was saved says that it is gone.
+    """
+    marie, anna = await settled_between(town)
     fr = town["fr"].node
+    await fr.contact.mute(marie.uri, anna.uri)
+    await fr.lists.put(marie.uri, await fr.lists.make(marie.uri, "Heart"), anna.uri)
+    await fr.publishing.visited(marie.uri, f"{DE}/posts/read", 1)
+    await fr.publishing.visited(marie.uri, f"{marie.place.node.origin}/posts/own", 1)
+    await fr.store.write(lambda tx: tx.run("cases.save", doctor=marie.uri, post=f"{DE}/posts/saved", now=1))
     await expels(fr)
     ada, ben = await actor(fr, "ada"), await actor(fr, "ben")
     await fr.siblings.proposals.settle_copies(DE, "purge", ada, REASON, seen="labelled")
@@ -379,6 +387,10 @@ async def test_two_administrators_purge_it(town: Network) -> None:
     assert ["<p>An answer from France</p>"] == await town["fr"].answers()
     assert [] == await rows(fr, f"select uri from doctors where origin = '{DE}'")
     assert "purged" == await fate(fr)
+    assert ([], []) == (await rows(fr, "select * from mutes"), await rows(fr, "select * from list_members"))
+    assert ["saved", "own"] == [
+        row["post"].rpartition("/")[2] for row in await rows(fr, "select post from post_marks order by post")
+    ]
 
 
 async def test_whoever_is_admitted_again_begins_anew(town: Network) -> None:

@@ -12,10 +12,12 @@ import pytest
 from federation import render
 from federation.vocabulary import Mention, PostKind
 from instance.services.errors import Rejected
-from instance.services.publishing import PostDraft
+from instance.services.publishing import CommentDraft, PostDraft
 from instance.views import feed, notices
 from tests.doorway import a_create, a_post, reads
 from tests.network.scene import Visitor, befriend, home_uri
+from tests.network.test_restoring import put_back
+from tests.network.test_taking_back import back_up
 from tests.town import Network, Person, Place, refused, rows
 
 
@@ -227,3 +229,58 @@ async def _edit(author: Person, slug: str, title: str, **changes: Any) -> None:
         "audience": "federation", "language": "en", **changes,
     }  # fmt: skip
     await author.place.node.publishing.edit(author.uri, slug, PostDraft(**values))
+
+
+async def test_what_a_question_asks_is_taken_back_with_it(town: Network, tmp_path: Any) -> None:
+    """After older rows were put back: whom it asks, by country or by name, and its place among notices; also as mended."""
+    marie, paul = await town["fr"].doctor("marie"), await town["fr"].doctor("paul", specialty="dermatology")
+    anna = await town["de"].doctor("anna")
+    mended = await marie.posts("Mended?", kind="question")
+    await town.settle()
+    kept = await back_up(town["fr"], tmp_path)
+    town.clock.move(minutes=5)
+    await marie.posts("Country?", kind="question", asked_country="FR")
+    await marie.posts("By name?", kind="question", named=(f"@{anna.uri.rpartition('/')[2]}@de.example",))
+    draft = PostDraft(
+        kind="question", title="Mended?", text="Made up.", specialties=("cardiology",), audience="federation",
+        language="en", asked_country="FR",
+    )  # fmt: skip
+    await marie.place.node.publishing.edit(marie.uri, mended, draft, seen=0)
+    await town.settle()
+    asks = (
+        "select p.title, p.asked_country, k.whom, m.doctor from posts p left join askings k on k.post = p.uri "
+        "left join mentions m on m.object = p.uri order by p.title, k.whom"
+    )
+    before, heard = [tuple(row) for row in await rows(town["fr"].node, asks)], await told(paul)
+    await put_back(town["fr"], kept)
+    lost = await rows(town["fr"].node, asks)
+    await town.catch_up()
+    await town.settle()
+
+    assert ["By name?", "Country?", "Mended?"] == [title for title, *_ in before]
+    assert 1 == len(lost)
+    assert before == [tuple(row) for row in await rows(town["fr"].node, asks)]
+    assert {("asked", "Country?"), ("asked", "Mended?")} == set(heard) == set(await told(paul))
+
+
+async def test_whom_an_answer_names_as_mended_is_taken_back_with_it(town: Network, tmp_path: Any) -> None:
+    """The answer was there before the rows that were lost, and named nobody; who is named since is named again."""
+    marie, anna = await town["fr"].doctor("marie"), await town["de"].doctor("anna")
+    slug = await marie.posts("Which drug?", kind="question")
+    answer = await marie.comments(home_uri(town["fr"], slug), "I think so.")
+    await town.settle()
+    kept = await back_up(town["fr"], tmp_path)
+    town.clock.move(minutes=5)
+    draft = CommentDraft(text="@anna@de.example may know.", language="en")
+    await marie.place.node.publishing.edit_comment(marie.uri, answer, draft)
+    await town.settle()
+    named = "select object, doctor from mentions"
+    before = [tuple(row) for row in await rows(town["fr"].node, named)]
+    await put_back(town["fr"], kept)
+    lost = await rows(town["fr"].node, named)
+    await town.catch_up()
+    await town.settle()
+
+    assert [(home_uri(town["fr"], answer, "comments"), anna.uri)] == before
+    assert [] == lost
+    assert before == [tuple(row) for row in await rows(town["fr"].node, named)]

@@ -93,10 +93,6 @@ where resolutions.updated_at < excluded.updated_at;
 -- name: set_solved
 update posts set solved_at = :solved_at where uri = :post;
 
--- name: answers_in
--- Which of these addresses are answers in this thread.
-select c.uri from comments c where c.post = :post and c.uri = :uri;
-
 -- ── who hears of what happens ──
 
 -- name: hearers
@@ -170,6 +166,10 @@ select k.post as uri, k.saved_at, p.slug, p.kind, p.title, p.language, p.solved_
 from post_marks k left join posts p on p.uri = k.post and {{visible}} left join doctors a on a.uri = p.author
 where k.doctor = :reader and k.saved_at is not null and (k.saved_at, k.post) < (:before_at, :before_post)
 order by k.saved_at desc, k.post desc limit :count;
+
+-- name: forget_marks
+-- What somebody kept goes with them.
+delete from post_marks where doctor in (select doctor from accounts where id = :account);
 
 -- ── the page of a case ──
 

@@ -67,3 +67,10 @@ delete from mutes where muted = :doctor;
 
 -- name: forget_listed
 delete from list_members where doctor = :doctor;
+
+-- name: forget_rules
+-- What somebody kept for themselves goes with them.
+delete from contact_rules where doctor in (select doctor from accounts where id = :account);
+
+-- name: forget_mutes
+delete from mutes where doctor in (select doctor from accounts where id = :account);

@@ -218,6 +218,17 @@ delete from poll_votes where voter in (select uri from doctors where origin = :o
 -- name: purge_notices_by
 delete from notifications where actor in (select uri from doctors where origin = :origin);
 
+-- name: purge_mutes_of
+delete from mutes where muted in (select uri from doctors where origin = :origin);
+
+-- name: purge_listed
+delete from list_members where doctor in (select uri from doctors where origin = :origin);
+
+-- name: purge_marks
+-- What somebody here saved stays on their list, as a row that says that it is gone.
+delete from post_marks
+where substr(post, 1, length(cast(:origin as text)) + 1) = cast(:origin as text) || '/' and saved_at is null;
+
 -- name: purge_kept_messages
 update inbound set body = :empty where origin = :origin and state <> 'applied';
 

@@ -88,3 +88,7 @@ with merged as (
 select {{listed}} from merged cross join posts p cross join doctors a
 where p.uri = merged.post and a.uri = p.author
 order by p.sort_at desc, p.slug desc;
+
+-- name: forget
+-- With their owner; who stands on them goes by the list.
+delete from lists where doctor in (select doctor from accounts where id = :account);

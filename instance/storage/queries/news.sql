@@ -5,7 +5,7 @@
 select p.uri as post, p.sort_at, p.slug from post_specialties s cross join posts p
 where s.bulletin <> '' and (:kind = '' or s.bulletin = :kind) and s.sort_at <= :before_at and p.uri = s.post
   and (p.sort_at, p.slug) < (:before_at, :before_slug) and (:interests = '' or p.interests = :interests)
-  and {{visible}} and s.specialty =
+  and {{visible}} and {{unmuted}} and s.specialty =
 
 -- name: bulletins
 with mine as (
@@ -24,7 +24,7 @@ p.event_from <> '' and p.kind = 'congress-report' and (:interests = '' or p.inte
   and exists (
         select 1 from post_specialties s
         where s.post = p.uri and s.specialty in (:first, :second, :third))
-  and {{visible}}
+  and {{visible}} and {{unmuted}}
 
 -- name: upcoming
 -- By the first day of the congress, the nearest first.

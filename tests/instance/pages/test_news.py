@@ -167,6 +167,28 @@ async def test_who_is_outside_sees_no_bulletin(network, marie, leo):
     assert 404 == missing.status_code == unknown.status_code
 
 
+async def test_whoever_is_muted_stands_in_no_newsroom(network, marie, leo):
+    """As in every list, by time and by congress; the page itself is there, and others' newsrooms are as before."""
+    paths = {
+        kind: await put(network, f"Muted {kind}", kind, changed=changed)
+        for kind, changed in (
+            ("news", {}), ("congress-report", {"event_from": "2027-05-01", "event_until": ""}),
+        )
+    }  # fmt: skip
+    await put(
+        network, "Old muted congress-report", "congress-report", changed={"event_from": "2024-01-01", "event_until": ""}
+    )
+    rooms, node = ("/news", "/news?when=upcoming", "/news?when=past", "/news/cardiology"), network["fr"].node
+    before = ["uted " in await marie.text(room) for room in rooms]
+    await node.contact.mute(f"{node.origin}/doctors/marie", leo.uri)
+    after = ["uted " in await marie.text(room) for room in rooms]
+    paul = await doctor(network, "fr", "paul")
+
+    assert ([True] * 4, [False] * 4) == (before, after)
+    assert "Muted news" in await marie.text(f"/posts/{paths['news']}")
+    assert "Muted news" in await paul.text("/news")
+
+
 async def test_an_empty_newsroom_says_what_to_do(marie):
     """Nothing there yet: the next step is one press away."""
     page = await marie.text("/news")
