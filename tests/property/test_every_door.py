@@ -518,7 +518,7 @@ SIBLINGS: Final[dict[str, SiblingCheck]] = {
 IN_FRONT: Final = {
     '"api", ["feed"]': "PAGES", '"feed", []': "PAGES", '"feed", ["new"]': "PAGES",
     '"events", [] if not query': "numbers and kinds alone: tests/instance/test_live.py",
-    '"directory", [] | [_]': "whom siblings find: tests/network/test_directory.py", '"inbox", []': "shows nothing",
+    '"directory", [] | [_]': "whom siblings find: tests/network/test_people.py", '"inbox", []': "shows nothing",
     '"siblings", [host, "refusals"]': "about the sibling itself",
     '( ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]) | ("federation", ["list", *_]) '
     '| ("siblings", ["set"] | [_, "log", _] | [_, "received", _, _]) )': "logs: tests/network/test_logs_kept_shut.py",
