@@ -189,7 +189,8 @@ async def test_every_look_is_held_to_an_index(tmp_path: Path) -> None:
         "views.notices", "views.notices_end", "views.unread", "views.unread_kinds", "notifications.unread_of_post",
         "notifications.due", "notifications.told", "notifications.digests", "notifications.digest_posts", "live.marks",
         "live.newest", "live.new_posts", "sessions.of_accounts", "push.of_doctor", "notifications.whom",
-        "notifications.read_all", "notifications.read_some", "notifications.of_token",
+        "notifications.read_all", "notifications.read_some", "notifications.of_token", "notifications.queue_asked",
+        "live.asked", "askings.mark_one",
     )  # fmt: skip
     scans = {}
     with closing(sqlite3.connect(tmp_path / "plans.db")) as connection:

@@ -60,6 +60,20 @@ where w.doctor = :doctor and w.grp = :grp
 on conflict (doctor, way) do update set asked = notice_due.asked + 1,
     since = case when excluded.since < notice_due.since then excluded.since else notice_due.since end;
 
+-- name: queue_asked
+-- The same for a question to a specialty or to a country: there is a row for those alone who wish it. Whether they may
+-- see the question is found out when they are told.
+insert into notice_due (doctor, way, at, since)
+select a.doctor, a.way, cast(:now as bigint), cast(:since as bigint) from (
+    select w.doctor, w.way from doctor_specialties ds cross join notice_ways w
+    where cast(:facet as text) = 'specialty' and ds.specialty = :value and w.doctor = ds.doctor and w.grp = :grp
+    union all
+    select w.doctor, w.way from notice_ways w cross join doctors d
+    where cast(:facet as text) = 'country' and w.grp = :grp and d.uri = w.doctor and d.country = :value) a
+where true
+on conflict (doctor, way) do update set asked = notice_due.asked + 1,
+    since = case when excluded.since < notice_due.since then excluded.since else notice_due.since end;
+
 -- name: read_all
 update notifications set read_at = :now where doctor = :doctor and read_at is null;
 
@@ -102,11 +116,15 @@ from doctors d join accounts a on a.doctor = d.uri join notice_wishes w on w.doc
 where d.uri = :doctor and d.local = 1 and d.gone_at is null;
 
 -- name: told
--- What is unread, and may be seen, of what came since then; of the last two hundred.
+-- What is unread, and may be seen, of what came since then; of the last two hundred, and of fifty questions to many.
 select n.kind, count(*) as number from (
     select * from notifications where doctor = :reader and read_at is null order by id desc limit 200) n
 where n.at >= :since and {{notice_seen}}
-group by n.kind;
+group by n.kind
+union all
+select 'asked' as kind, count(*) as number from (
+    select distinct k.post from {{asked_and_waiting}} and k.at >= :since limit 50) as waiting
+having count(*) > 0;
 
 -- name: ways
 select grp, way from notice_ways where doctor = :doctor order by grp, way;
