@@ -55,6 +55,19 @@ async def take_back(node: Node, tx: Transaction, doctor: str, kind: str, actor: 
         await tx.run("notifications.mark", doctor=doctor, now=to_ms(node.clock()))
 
 
+async def take_back_of_post(tx: Transaction, post: str, now: datetime) -> None:
+    """Remove every notice that leads to a post which is withdrawn."""
+    await tx.run("notifications.mark_of_post", post=post, now=to_ms(now))
+    await tx.run("notifications.drop_of_post", post=post)
+
+
+async def take_back_between(node: Node, tx: Transaction, one: str, other: str) -> None:
+    """Remove what one was told of the other, either way."""
+    if await tx.run("notifications.drop_between", one=one, other=other):
+        for doctor in (one, other):
+            await tx.run("notifications.mark", doctor=doctor, now=to_ms(node.clock()))
+
+
 async def read_all(store: Store, doctor: str, now: datetime) -> None:
     """Count all notices of this doctor as read."""
 

@@ -129,12 +129,18 @@ async def test_the_number_rises_with_everything_that_changes_it(place: Place) ->
         lambda: notices.opened(place.store, READER, POST.slug, place.now),
         lambda: notices.opened(place.store, READER, POST.slug, place.now),
         lambda: place.store.write(lambda tx: sending.forget_object(tx, "1", to_ms(place.now))),
+        lambda: place.tells(about="2"),
+        lambda: place.store.write(lambda tx: notices.take_back_of_post(tx, POST.slug, place.now)),
+        lambda: place.tells(about="3"),
+        lambda: place.store.write(lambda tx: notices.take_back_between(place, tx, ANNA.uri, READER)),  # type: ignore[arg-type]
     ):
         await change()
-        versions += [row["version"] for row in await place.store.all("live.marks", since=to_ms(place.now))]
+        marks = await place.store.all("live.marks", since=to_ms(place.now))
+        versions += [row["version"] for row in marks if row["doctor"] == READER]
     after = await place.store.all("live.marks", since=to_ms(place.now) + 1)
 
-    assert [1, 1, 2, 2, 3] == versions
+    assert [] == (await shown.notices(place.store, READER)).notices
+    assert [1, 1, 2, 2, 3, 4, 5, 6, 7] == versions
     assert [] == after
 
 
@@ -190,7 +196,7 @@ async def test_every_look_is_held_to_an_index(tmp_path: Path) -> None:
         "notifications.due", "notifications.told", "notifications.digests", "notifications.digest_posts", "live.marks",
         "live.newest", "live.new_posts", "sessions.of_accounts", "push.of_doctor", "notifications.whom",
         "notifications.read_all", "notifications.read_some", "notifications.of_token", "notifications.queue_asked",
-        "live.asked", "askings.mark_one",
+        "live.asked", "askings.mark_one", "notifications.drop_of_post", "notifications.mark_of_post", "cases.hearers",
     )  # fmt: skip
     scans = {}
     with closing(sqlite3.connect(tmp_path / "plans.db")) as connection:

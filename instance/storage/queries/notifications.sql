@@ -32,7 +32,7 @@ delete from notifications where doctor = :doctor and kind = :kind and actor = :a
 delete from notifications where object = :object;
 
 -- name: drop_of_post
-delete from notifications where post = :post;
+delete from notifications where post = :post and post <> '';
 
 -- name: drop_between
 delete from notifications where (doctor = :one and actor = :other) or (doctor = :other and actor = :one);
@@ -50,6 +50,13 @@ on conflict (doctor) do update set version = notice_marks.version + 1, at = excl
 -- The same of everybody whose notice of this is about to go.
 insert into notice_marks (doctor, version, at)
 select distinct n.doctor, cast(1 as bigint), cast(:now as bigint) from notifications n where n.object = :object
+on conflict (doctor) do update set version = notice_marks.version + 1, at = excluded.at;
+
+-- name: mark_of_post
+-- The same of everybody who has a notice that leads to this post.
+insert into notice_marks (doctor, version, at)
+select distinct n.doctor, cast(1 as bigint), cast(:now as bigint) from notifications n
+where n.post = :post and n.post <> ''
 on conflict (doctor) do update set version = notice_marks.version + 1, at = excluded.at;
 
 -- name: queue
