@@ -171,6 +171,20 @@ async def test_what_is_shown_is_counted_and_told_alike(place: Place) -> None:
     assert ((1,) * 5, (0,) * 5, (0,) * 5) == (before, blocked, withdrawn)
 
 
+@pytest.mark.parametrize("kind", ["answer", "mention", "resolved", "vote_result", "like"])
+async def test_of_a_muted_case_nothing_is_told_any_more(place: Place, kind: str) -> None:
+    """Neither what came before it was muted; what staff are told of by office is told all the same."""
+    await place.tells(kind)
+    before = await shown.unread(place.store, READER)
+    await place.store.write(lambda tx: tx.run("cases.mute", doctor=READER, post=POST.uri, now=1))
+    told = await place.store.all("notifications.told", reader=READER, since=0)
+    muted = await shown.unread(place.store, READER)
+    await place.tells("reported", about="2")
+
+    assert (1, 0, []) == (before, muted, told)
+    assert ["reported"] == [each.kind for each in (await shown.notices(place.store, READER)).notices]
+
+
 async def test_sessions_of_many_accounts_are_one_read(place: Place) -> None:
     """Those of these accounts and of no other, as they are when each is asked for by itself."""
     await place.store.write(

@@ -5,19 +5,13 @@ exists (
     where mp.slug = cast(:post as text) and mk.doctor = d.uri and mk.muted_at is not null)
 
 -- fragment: to_be_told
--- Only our own doctors are told: never of themselves, never across a block, and not of colleagues they have muted; of the
--- answers in a thread they have muted neither. What staff are told of by office is nobody's to mute.
+-- Only our own doctors are told: never of themselves, and never across a block.
 d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
     and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
     and not exists (select 1 from blocks b where b.doctor = cast(:actor as text) and b.blocked = :doctor)
-    and (cast(:kind as text) = 'reported'
-        or not exists (select 1 from mutes m where m.doctor = :doctor and m.muted = cast(:actor as text)))
-    and (cast(:kind as text) not in ('answer', 'reply', 'case_answer', 'case_update')
-        or not exists (
-            select 1 from posts mp join post_marks pm on pm.post = mp.uri
-            where mp.slug = cast(:post as text) and pm.doctor = :doctor and pm.muted_at is not null))
 
 -- name: add
+-- What staff are told of by office is nobody's to mute.
 insert into notifications (id, doctor, kind, actor, post, object, at)
 select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), cast(:post as text),
     cast(:object as text), cast(:now as bigint)

@@ -228,7 +228,8 @@ order by id desc limit :walked
         select rp.mark_at from reading_places rp where rp.doctor = :reader and rp.place = 'asked'), 0)
   and p.first_answer_at is null and p.solved_at is null
   and not exists (
-        select 1 from post_marks lm where lm.doctor = :reader and lm.post = p.uri and lm.visited_at is not null)
+        select 1 from post_marks lm where lm.doctor = :reader and lm.post = p.uri
+            and (lm.visited_at is not null or lm.muted_at is not null))
 
 -- fragment: still_asked
 -- Questions that still wait, since the reader has been here; fifty at most.
@@ -237,10 +238,10 @@ limit 50
 
 -- fragment: notice_seen
 -- What may be told of a notice n to :reader, in whichever way: its post is visible to them, whoever acted is neither
--- hidden, blocked (either way) nor muted, and the thread is not muted either.
+-- hidden, blocked (either way) nor muted, and the thread is not muted either (of which nothing is told at all).
 (n.post = '' or exists (
     select 1 from posts p where p.slug = n.post and {{visible}}
-        and (n.kind not in ('answer', 'reply', 'case_answer', 'case_update') or not exists (
+        and (n.kind = 'reported' or not exists (
             select 1 from post_marks pm where pm.doctor = :reader and pm.post = p.uri and pm.muted_at is not null))))
 and not {{of_hidden_actor}}
 and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
