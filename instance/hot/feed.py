@@ -77,8 +77,7 @@ class HomeFeed:
 
         A page asks this by itself, with nobody before it: asking keeps no session alive.
         """
-        token = _cookies(scope).get(self._session_cookie, "")
-        session = await self._node.people.session(token, used=False) if token else None
+        session = await self._unattended(_cookies(scope))
         if session is None or session.doctor_uri is None:
             await self._answers.problem(scope, send, 401, "not_signed_in")
             return
@@ -89,8 +88,11 @@ class HomeFeed:
         await self._answers.document(scope, send, b'{"new":%d}' % number, JSON)
 
     async def events(self, scope: Mapping[str, Any], receive: Any, send: Any) -> None:
-        """Keep an open page of somebody who reads up to date, or answer with the code for which it is not."""
-        session = await self._session(_cookies(scope))
+        """Keep an open page of somebody who reads up to date, or answer with the code for which it is not.
+
+        This, too, is asked by the page itself, again every few minutes: it keeps no session alive.
+        """
+        session = await self._unattended(_cookies(scope))
         if session is None or session.doctor_uri is None:
             await self._answers.problem(scope, send, 401, "not_signed_in")
         elif session.closed is not None:
@@ -107,6 +109,11 @@ class HomeFeed:
         if session is not None and session.reads:
             self._node.admission.reader_came()
         return session
+
+    async def _unattended(self, cookies: Mapping[str, str]) -> Session | None:
+        """Whose page asks by itself: nobody has come, and nobody uses the session."""
+        token = cookies.get(self._session_cookie, "")
+        return await self._node.people.session(token, used=False) if token else None
 
 
 def _cookies(scope: Mapping[str, Any]) -> Mapping[str, str]:

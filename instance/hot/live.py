@@ -1,9 +1,10 @@
 """`/events`: pages that are open hear how many notices are unread, and that new posts have come (server-sent events).
 
 Only numbers and kinds travel here, never a word. All streams of a process share one look at the rows a second: who is
-told is found out by numbers that rise (`notice_marks`), and only for those is anything counted. A stream ends when its
-session does or its doctor may no longer read (within five seconds), when rows cannot be read for as long, at a stop,
-when what is sent is not taken, and after ten minutes in any case: the page asks again.
+told is found out by numbers that rise (`notice_marks`), and by whom questions ask that have just come; only for those
+is anything counted. A stream ends when its session does or its doctor may no longer read (within five seconds), when
+rows cannot be read for as long, at a stop, when what is sent is not taken, and after ten minutes in any case: the page
+asks again.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from instance.times import to_ms
 
 if TYPE_CHECKING:
     from instance.hot.answers import Answers
+    from instance.storage.store import Row
     from instance.wiring import Node
 
 #: Open streams of one session, and of this process (less where it may open few files).
@@ -54,6 +56,8 @@ class _Stream:
     reader: str
     #: The newest post when the page opened.
     since: tuple[int, str]
+    #: The specialties and the country whose questions ask this reader.
+    facets: frozenset[str]
     waiting: dict[str, bytes] = field(default_factory=dict)
     told: dict[str, bytes] = field(default_factory=dict)
     woken: asyncio.Event = field(default_factory=asyncio.Event)
@@ -88,7 +92,10 @@ class Live:
         self._looking: asyncio.Task[None] | None = None
         self._stopped = False
         self._versions: dict[str, int] = {}
+        self._asked: set[tuple[str, str]] = set()
         self._newest: tuple[int, str] = _FIRST
+        #: Pages for which something is to be counted that concerns many at once, and what.
+        self._behind: dict[_Stream, set[str]] = {}
         self._most = min(IN_ALL, room() // 2)
 
     @property
@@ -110,7 +117,7 @@ class Live:
         self, session: Session, scope: Mapping[str, Any], receive: Any, send: Any, answers: Answers
     ) -> None:
         """Keep the page up to date until one of the ends above; raise TooManyRequests or Full before it begins."""
-        if session.doctor_uri is None:
+        if session.doctor is None:
             raise TypeError("a stream is a doctor's")
         if sum(stream.session.key == session.key for stream in self._streams) >= PER_SESSION:
             refusal = TooManyRequests("streams")
@@ -118,7 +125,7 @@ class Live:
             raise refusal
         if self._stopped or len(self._streams) >= self._most:
             raise Full
-        stream = _Stream(session, session.doctor_uri, _FIRST)
+        stream = _Stream(session, session.doctor["uri"], _FIRST, _facets(session.doctor))
         self._streams.add(stream)
         try:
             stream.since = await self._read_newest()
@@ -164,8 +171,10 @@ class Live:
                 if clock() >= sessions_at:
                     await self._look_at_sessions()
                     sessions_at, sure = clock() + SESSIONS, clock()
+                await self._look_at_questions()
                 if clock() >= posts_at and await self._look_at_posts():
                     posts_at = clock() + POSTS
+                await self._catch_up(clock() + LOOK)
             except StorageError as fault:
                 self._node.log.warning("open_pages", error=type(fault).__name__)
             if clock() - sure > UNSURE:
@@ -173,6 +182,7 @@ class Live:
                     stream.end()
             await asyncio.sleep(LOOK)
         self._versions.clear()
+        self._behind.clear()
 
     async def _look_at_notices(self) -> None:
         rows = await self._store.all("live.marks", since=to_ms(self._node.clock() - _BACK))
@@ -198,24 +208,56 @@ class Live:
             if stream.session.key not in living:
                 stream.end()
 
+    async def _look_at_questions(self) -> None:
+        """Have the unread of those counted whom a question asks that has just come: it is no row of their own."""
+        rows = await self._store.all("live.asked", since=to_ms(self._node.clock() - _BACK))
+        asked = {(row["id"], row["whom"]) for row in rows}
+        whom, self._asked = {facet for _, facet in asked - self._asked}, asked
+        for stream in self._streams:
+            if whom & stream.facets:
+                self._behind.setdefault(stream, set()).add("unread")
+
     async def _look_at_posts(self) -> bool:
-        """Count for every page what has come since it was opened; False where nothing has."""
+        """Have counted for every page what has come since it was opened; False where nothing has."""
         newest = await self._read_newest()
         if newest == self._newest:
             return False
         self._newest = newest
-        for stream in tuple(self._streams):
+        for stream in self._streams:
             if newest > stream.since:
-                at, slug = stream.since
-                row = await self._store.one("live.new_posts", reader=stream.reader, at=at, slug=slug)
-                number = int(row["number"]) if row else 0
-                if number:
-                    stream.say("posts", {"posts": number})
+                self._behind.setdefault(stream, set()).add("posts")
         return True
+
+    async def _catch_up(self, until: float) -> None:
+        """Count what is to be counted, until then: with many pages open the rest waits for the next look."""
+        clock = asyncio.get_running_loop().time
+        while self._behind and clock() < until:
+            stream = next(iter(self._behind))
+            kinds = self._behind.pop(stream)
+            if stream not in self._streams:
+                continue
+            if "unread" in kinds:
+                await self._count(stream.reader, [stream])
+            if "posts" in kinds:
+                await self._count_posts(stream)
+
+    async def _count_posts(self, stream: _Stream) -> None:
+        at, slug = stream.since
+        row = await self._store.one("live.new_posts", reader=stream.reader, at=at, slug=slug)
+        number = int(row["number"]) if row else 0
+        if number:
+            stream.say("posts", {"posts": number})
 
     async def _read_newest(self) -> tuple[int, str]:
         row = await self._store.one("live.newest")
         return (row["sort_at"], row["slug"]) if row else _FIRST
+
+
+def _facets(doctor: Row) -> frozenset[str]:
+    """What a question may ask of which this doctor is."""
+    return frozenset(
+        (f"country:{doctor['country']}", *(f"specialty:{each}" for each in json.loads(doctor["specialties"])))
+    )
 
 
 async def _sent(send: Any, body: bytes, *, more: bool) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from federation.vocabulary import Audience, PostKind
 from instance.ids import new_ulid
+from instance.services import notices
 from instance.storage.store import Transaction
 from instance.times import to_ms
 
@@ -62,14 +63,17 @@ async def ask(tx: Transaction, asking: Asking, now: datetime) -> None:
     """Let a question stand in the notices of those it asks, in the place of an earlier version; a late one in none."""
     await tx.run("askings.country", uri=asking.uri, country=asking.country if asking.kind == PostKind.QUESTION else "")
     before = await tx.one("askings.of_post", post=asking.uri)
+    told = {row["whom"] for row in await tx.all("askings.whom", post=asking.uri)}
     if before is not None:
         await tx.run("askings.drop", post=asking.uri)
     elif now - asking.published > STILL_NEWS:
         return
-    values = {"id": before["id"], "at": before["at"]} if before else {"id": new_ulid(now), "at": to_ms(now)}
+    id, at = (str(before["id"]), int(before["at"])) if before else (new_ulid(now), to_ms(now))
     for whom in asking.whom():
         await tx.run("askings.forget", whom=whom, before=to_ms(now - A_NOTICE_FOR))
-        await tx.run("askings.add", whom=whom, post=asking.uri, **values)
+        await tx.run("askings.add", whom=whom, post=asking.uri, id=id, at=at)
+        if whom not in told:
+            await notices.tell_many_elsewhere(tx, whom, "asked", since=at, at=to_ms(now))
 
 
 class Waiting:

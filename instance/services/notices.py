@@ -42,10 +42,30 @@ async def tell_elsewhere(tx: Transaction, doctor: str, kind: str, at: int) -> No
     await tx.run("notifications.queue", doctor=doctor, grp=notice_kinds.of(kind).group.value, now=at)
 
 
+async def tell_many_elsewhere(tx: Transaction, whom: str, kind: str, *, since: int, at: int) -> None:
+    """Write beside a notice of many (`specialty:cardiology`, `country:DE`) each way of telling that is wished."""
+    facet, _, value = whom.partition(":")
+    group = notice_kinds.of(kind).group.value
+    await tx.run("notifications.queue_asked", facet=facet, value=value, grp=group, since=since, now=at)
+
+
 async def take_back(node: Node, tx: Transaction, doctor: str, kind: str, actor: str, *, about: str = "") -> None:
     """Remove a notice whose occasion is gone."""
     if await tx.run("notifications.drop", doctor=doctor, kind=kind, actor=actor, object=about):
         await tx.run("notifications.mark", doctor=doctor, now=to_ms(node.clock()))
+
+
+async def take_back_of_post(tx: Transaction, post: str, now: datetime) -> None:
+    """Remove every notice that leads to a post which is withdrawn."""
+    await tx.run("notifications.mark_of_post", post=post, now=to_ms(now))
+    await tx.run("notifications.drop_of_post", post=post)
+
+
+async def take_back_between(node: Node, tx: Transaction, one: str, other: str) -> None:
+    """Remove what one was told of the other, either way."""
+    if await tx.run("notifications.drop_between", one=one, other=other):
+        for doctor in (one, other):
+            await tx.run("notifications.mark", doctor=doctor, now=to_ms(node.clock()))
 
 
 async def read_all(store: Store, doctor: str, now: datetime) -> None:
@@ -62,6 +82,13 @@ async def read_all(store: Store, doctor: str, now: datetime) -> None:
 async def read_some(store: Store, doctor: str, now: datetime, *, kind: str, post: str, first: str, last: str) -> None:
     """Count as read what stands together on the page: of one kind and post, from the first to the last."""
     await _read(store, "notifications.read_some", doctor, now, kind=kind, post=post, first=first, last=last)
+    if kind == "asked":
+
+        async def work(tx: Transaction) -> None:
+            if await tx.run("askings.mark_one", reader=doctor, post=post, now=to_ms(now)):
+                await tx.run("notifications.mark", doctor=doctor, now=to_ms(now))
+
+        await store.write(work)
 
 
 async def opened(store: Store, doctor: str, post: str, now: datetime) -> None:

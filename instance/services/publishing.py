@@ -327,7 +327,7 @@ class Publishing(Comments, Reactions, Polls, Endings, Marks):
             await sending.forget_object(tx, answer["uri"], now)
         await tx.run("posts.drop_foreign_comments", post=uri)
         await tx.run("posts.drop_recommendations", object=uri)
-        await tx.run("notifications.drop_of_post", post=before["slug"])
+        await notices.take_back_of_post(tx, before["slug"], self._node.clock())
 
 
 def _require_narrower(before: Row, after: CheckedPost, already: Collection[str]) -> None:

@@ -41,10 +41,10 @@ from federation.vocabulary import (
 )
 from instance.ids import new_ulid
 from instance.outbox import Repeat
-from instance.services import asking, bulletins, case_parts, effects_cases, polls, sending
+from instance.services import asking, bulletins, case_parts, effects_cases, notices, polls, sending
 from instance.services.asking import Asking
 from instance.storage.store import Row, Transaction
-from instance.times import to_ms
+from instance.times import from_ms, to_ms
 from verification import clinical
 
 if TYPE_CHECKING:
@@ -329,7 +329,7 @@ class TakenBack:
                 await sending.forget_object(tx, answer["uri"], self._now)
             await tx.run("posts.drop_foreign_comments", post=uri)
             await tx.run("posts.drop_recommendations", object=uri)
-            await tx.run("notifications.drop_of_post", post=post["slug"])
+            await notices.take_back_of_post(tx, post["slug"], from_ms(self._now))
         elif comment is not None:
             await tx.run("comments.remove", uri=uri)
             await tx.run("comments.recount", post=comment["post"])

@@ -35,6 +35,7 @@ PUSH_AGAIN: Final = timedelta(minutes=10)
 PUSH_GIVEN_UP: Final = timedelta(days=1)
 #: No digest counts what is older.
 LONGEST: Final = timedelta(days=14)
+A_WEEK: Final = timedelta(days=7)
 _AT_ONCE: Final = 50
 _REPORTS: Final = frozenset({"study-report", "congress-report"})
 _ASKING: Final = frozenset({"case", "question"})
@@ -42,10 +43,10 @@ _ASKING: Final = frozenset({"case", "question"})
 
 @dataclass(frozen=True, slots=True)
 class _Push:
-    """What is to be shown on devices, and what is settled once it is."""
+    """What is to be shown on which devices, and what is settled once it is."""
 
     doctor: str
-    counts: dict[Group, int]
+    messages: list[tuple[Row, dict[Group, int]]]
     language: str
     asked: int
     since: int
@@ -100,12 +101,12 @@ class Telling:
             if later is not None:
                 await tx.run("notifications.put_off", doctor=doctor, way=way.value, at=at, later=to_ms(later))
                 return None
-            counts = await self._counts(tx, who, way, due["since"], now)
-            if counts and way is Way.PUSH:
+            if way is Way.PUSH and (messages := await self._messages(tx, who, due["since"], now)):
                 await tx.run("notifications.pushed", doctor=doctor, now=to_ms(now))
                 again = to_ms(now + PUSH_AGAIN)
                 await tx.run("notifications.put_off", doctor=doctor, way=way.value, at=at, later=again)
-                return _Push(doctor, counts, self._language(who), due["asked"], due["since"], to_ms(now))
+                return _Push(doctor, messages, self._language(who), due["asked"], due["since"], to_ms(now))
+            counts = {} if way is Way.PUSH else await self._counts(tx, who, way, due["since"], now)
             if counts and who["email"]:
                 await self._mail(tx, who, NOTICES, {group.value: number for group, number in counts.items()}, now)
                 await tx.run("notifications.mailed", doctor=doctor, now=to_ms(now))
@@ -126,6 +127,17 @@ class Telling:
         told = notice_kinds.counted(await tx.all("notifications.told", reader=who["uri"], since=since))
         return {group: number for group, number in told.items() if group.value in wished}
 
+    async def _messages(
+        self, tx: Transaction, who: Row, since: int, now: datetime
+    ) -> list[tuple[Row, dict[Group, int]]]:  # fmt: skip
+        """What there is to show on each device; of what it has shown already, while another was away, nothing."""
+        devices = await tx.all("push.of_doctor", doctor=who["uri"])
+        counted: dict[int, dict[Group, int]] = {}
+        for begin in {max(since, device["shown_at"] + 1) for device in devices}:
+            counted[begin] = await self._counts(tx, who, Way.PUSH, begin, now)
+        found = [(device, counted[max(since, device["shown_at"] + 1)]) for device in devices]
+        return [(device, counts) for device, counts in found if counts]
+
     def _reads(self, who: Row, now: datetime) -> bool:
         return may(Action.READ, standings.standing_of(who), self._node.policies.standing, now)
 
@@ -142,11 +154,7 @@ class Telling:
     # ── on devices ──
 
     async def _push(self, push: _Push, now: datetime) -> None:
-        devices = await self._store.all("push.of_doctor", doctor=push.doctor)
-        outcomes = [await self._node.push.show(device, push.counts, push.language) for device in devices]
-        for device, outcome in zip(devices, outcomes, strict=True):
-            if outcome is Outcome.GONE:
-                await self._run("push.drop", id=device["id"])
+        outcomes = [await self._show(device, counts, push) for device, counts in push.messages]
         waits = Outcome.LATER in outcomes and now - from_ms(push.since) < PUSH_GIVEN_UP
         if waits:
             return
@@ -161,6 +169,15 @@ class Telling:
 
         await self._store.write(settle)
 
+    async def _show(self, device: Row, counts: dict[Group, int], push: _Push) -> Outcome:
+        """Show it on one device, and keep what became of that."""
+        outcome = await self._node.push.show(device, counts, push.language)
+        if outcome is Outcome.GONE:
+            await self._run("push.drop", id=device["id"])
+        elif outcome is Outcome.SHOWN:
+            await self._run("push.shown", id=device["id"], now=push.counted_at)
+        return outcome
+
     # ── once a week ──
 
     async def _digest(self, doctor: str, at: int, now: datetime) -> None:
@@ -169,13 +186,14 @@ class Telling:
         async def work(tx: Transaction) -> None:
             await tx.take_turn(turn_of(doctor))
             who = await tx.one("notifications.whom", doctor=doctor)
-            if who is None or who["digest_at"] != at:
+            if who is None:  # gone, but not forgotten yet: looked at no sooner than any other
+                await _move_on(tx, doctor, at, now + A_WEEK, now)
+                return
+            if who["digest_at"] != at:
                 return
             where = notice_hours.zone(who["zone"], who["country"])
             later = notice_hours.next_weekly(now, where, who["digest_day"], who["digest_hour"])
-            moved = await tx.run(
-                "notifications.next_digest", doctor=doctor, at=at, later=to_ms(later), since=to_ms(now)
-            )
+            moved = await _move_on(tx, doctor, at, later, now)
             if not moved or not who["email"] or who["disabled_at"] is not None or not self._reads(who, now):
                 return
             since = max(who["digest_since"], to_ms(now - LONGEST))
@@ -206,6 +224,12 @@ def _later(who: Row, way: Way, since: int, now: datetime) -> datetime | None:
         if way is Way.DAILY:
             first = max(first, notice_hours.next_hour(from_ms(since), where, notice_hours.DAILY))
     return first if first > now else None
+
+
+async def _move_on(tx: Transaction, doctor: str, at: int, later: datetime, now: datetime) -> bool:
+    """Have the next digest due then, and count from now; say whether it was this one's turn still."""
+    since = {"later": to_ms(later), "since": to_ms(now)}
+    return bool(await tx.run("notifications.next_digest", doctor=doctor, at=at, **since))
 
 
 async def _digest_numbers(tx: Transaction, who: Row, since: int) -> dict[str, int]:

@@ -129,12 +129,18 @@ async def test_the_number_rises_with_everything_that_changes_it(place: Place) ->
         lambda: notices.opened(place.store, READER, POST.slug, place.now),
         lambda: notices.opened(place.store, READER, POST.slug, place.now),
         lambda: place.store.write(lambda tx: sending.forget_object(tx, "1", to_ms(place.now))),
+        lambda: place.tells(about="2"),
+        lambda: place.store.write(lambda tx: notices.take_back_of_post(tx, POST.slug, place.now)),
+        lambda: place.tells(about="3"),
+        lambda: place.store.write(lambda tx: notices.take_back_between(place, tx, ANNA.uri, READER)),  # type: ignore[arg-type]
     ):
         await change()
-        versions += [row["version"] for row in await place.store.all("live.marks", since=to_ms(place.now))]
+        marks = await place.store.all("live.marks", since=to_ms(place.now))
+        versions += [row["version"] for row in marks if row["doctor"] == READER]
     after = await place.store.all("live.marks", since=to_ms(place.now) + 1)
 
-    assert [1, 1, 2, 2, 3] == versions
+    assert [] == (await shown.notices(place.store, READER)).notices
+    assert [1, 1, 2, 2, 3, 4, 5, 6, 7] == versions
     assert [] == after
 
 
@@ -165,6 +171,20 @@ async def test_what_is_shown_is_counted_and_told_alike(place: Place) -> None:
     assert ((1,) * 5, (0,) * 5, (0,) * 5) == (before, blocked, withdrawn)
 
 
+@pytest.mark.parametrize("kind", ["answer", "mention", "resolved", "vote_result", "like"])
+async def test_of_a_muted_case_nothing_is_told_any_more(place: Place, kind: str) -> None:
+    """Neither what came before it was muted; what staff are told of by office is told all the same."""
+    await place.tells(kind)
+    before = await shown.unread(place.store, READER)
+    await place.store.write(lambda tx: tx.run("cases.mute", doctor=READER, post=POST.uri, now=1))
+    told = await place.store.all("notifications.told", reader=READER, since=0)
+    muted = await shown.unread(place.store, READER)
+    await place.tells("reported", about="2")
+
+    assert (1, 0, []) == (before, muted, told)
+    assert ["reported"] == [each.kind for each in (await shown.notices(place.store, READER)).notices]
+
+
 async def test_sessions_of_many_accounts_are_one_read(place: Place) -> None:
     """Those of these accounts and of no other, as they are when each is asked for by itself."""
     await place.store.write(
@@ -189,7 +209,8 @@ async def test_every_look_is_held_to_an_index(tmp_path: Path) -> None:
         "views.notices", "views.notices_end", "views.unread", "views.unread_kinds", "notifications.unread_of_post",
         "notifications.due", "notifications.told", "notifications.digests", "notifications.digest_posts", "live.marks",
         "live.newest", "live.new_posts", "sessions.of_accounts", "push.of_doctor", "notifications.whom",
-        "notifications.read_all", "notifications.read_some", "notifications.of_token",
+        "notifications.read_all", "notifications.read_some", "notifications.of_token", "notifications.queue_asked",
+        "live.asked", "askings.mark_one", "notifications.drop_of_post", "notifications.mark_of_post", "cases.hearers",
     )  # fmt: skip
     scans = {}
     with closing(sqlite3.connect(tmp_path / "plans.db")) as connection:

@@ -394,8 +394,10 @@ async def test_a_question_to_forty_thousand_doctors_is_one_row(store: Store) -> 
     names = ("uri", "origin", "handle", "name", "folded", "role", "country", "specialties", "assurance", "valid_from",
              "valid_until", "inbox", "shared_inbox", "outbox", "followers", "following", "languages", "credential",
              "now", "approves_followers")  # fmt: skip
-    fixed: dict[str, Any] = dict.fromkeys(names, "") | {"origin": HERE, "country": "FR", "valid_from": 0,
-                                                       "valid_until": 1, "now": 0, "approves_followers": 0}  # fmt: skip
+    fixed: dict[str, Any] = dict.fromkeys(names, "") | {
+        "origin": HERE, "country": "FR", "valid_from": 0, "valid_until": 1, "now": 0, "approves_followers": 0,
+        "specialties": "[]", "languages": "[]", "credential": "null",
+    }  # fmt: skip
 
     async def fill(tx: Transaction) -> None:
         await tx.many("people.add", [{**fixed, "uri": uri, "handle": uri.rpartition("/")[2]} for uri in doctors])

@@ -19,7 +19,7 @@ from instance.serve import SERVERS
 from instance.services import notices
 from tests.instance.test_telling import SECRETS, TITLE, WORDS, put
 from tests.tools.ports import free_ports
-from tests.town import PASSWORD, Network, Pages, Person, Place
+from tests.town import PASSWORD, Network, Pages, Person, Place, rows
 
 pytestmark = pytest.mark.faults
 
@@ -142,6 +142,18 @@ async def test_the_number_rises_and_falls_while_the_page_is_open(town):
     assert [] == [word for word in SECRETS if word in page.text]
 
 
+async def test_a_question_to_a_specialty_is_heard(town):
+    """It is no row of the reader's own; whom it does not ask hears nothing of it."""
+    await town.place.doctor("skin", specialty="dermatology")
+    page, other = await town.page(await town.token()), await town.page(await town.token("skin"))
+    await page.until('"unread":0')
+    await other.until('"unread":0')
+    await town.anna.posts(TITLE, text=WORDS, kind="question")
+
+    assert await page.until('{"unread":1,"kinds":{"requests":1}}') < 3
+    assert [{"unread": 0, "kinds": {}}] == other.said("unread")
+
+
 async def test_what_another_process_wrote_is_heard(town):
     """The rows are looked at, not this process."""
     page = await town.page(await town.token())
@@ -212,6 +224,18 @@ async def test_a_page_ends_with_what_it_stands_on(town, way):
     assert seconds < 5
     assert 200 == other.status
     assert 1 == town.place.node.live.open
+
+
+async def test_a_page_that_stays_open_keeps_no_session_alive(town):
+    """It asks by itself, with nobody before it: a session grows idle all the same, and the page ends with it."""
+    token = await town.token()
+    seen = "select max(last_seen_at) as at from sessions"
+    before = (await rows(town.place.node, seen))[0]["at"]
+    town.place.network.clock.move(hours=1)
+    page = await town.page(token)
+    await page.until('"unread":0')
+
+    assert before == (await rows(town.place.node, seen))[0]["at"]
 
 
 async def test_a_stop_waits_for_no_page(town):

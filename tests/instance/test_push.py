@@ -61,11 +61,13 @@ class Service:
     port: int = 0
     status: int = 201
     brought: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    #: What it does not take now.
+    away: set[str] = field(default_factory=set)
 
     async def take(self, request: web.Request) -> web.Response:
         """Take one."""
         self.brought.append((request.path, dict(request.headers), await request.read()))
-        return web.Response(status=self.status)
+        return web.Response(status=503 if request.path in self.away else self.status)
 
     @property
     def address(self) -> str:
@@ -194,6 +196,25 @@ async def test_a_service_that_is_away_is_asked_again_for_a_day(fr, service):
     assert (1, 2) == (first, second)
     assert [] == left
     assert 1 == len(await rows(fr.node, "select id from push_devices"))
+
+
+async def test_a_device_that_was_reached_is_not_told_twice(fr, service):
+    """While another's service is away, it hears of what is new, and of nothing it has shown."""
+    marie, _, _ = await on(fr, service)
+    other = Browser(f"{service.address}/to/away")
+    await fr.node.push.turn_on(await entered(fr, "marie"), other.endpoint, other.public, text(other.secret))
+    service.away = {"/to/away"}
+    await answered(fr, marie)
+    await fr.node.telling.tell_due()
+    fr.network.clock.move(seconds=PUSH_AGAIN.total_seconds() + 60)
+    await fr.node.telling.tell_due()
+    service.away = set()
+    fr.network.clock.move(seconds=PUSH_AGAIN.total_seconds() + 60)
+    await fr.node.telling.tell_due()
+    await fr.node.telling.tell_due()
+
+    assert ["/to/away", "/to/away", "/to/away", "/to/marie"] == sorted(path for path, _, _ in service.brought)
+    assert [] == await rows(fr.node, "select way from notice_due where way = 'push'")
 
 
 @pytest.mark.parametrize("way", ["signed out", "turned off", "password changed", "left"])

@@ -183,6 +183,40 @@ async def test_quiet_hours_keep_mails_waiting(fr):
     assert 1 == len(await mails(fr))
 
 
+@pytest.mark.parametrize("asked", [{}, {"asked_country": "FR", "specialties": ("dermatology",)}])
+async def test_a_question_to_many_is_told_to_those_who_wish_it(fr, asked):
+    """It is no row of their own, and a request all the same: of the specialty or the country that is asked."""
+    await reached(fr, "marie", wishes=Wishes({Group.REQUESTS: frozenset({Way.NOW})}))
+    await reached(fr, "leo", wishes=Wishes({Group.ANSWERS: frozenset({Way.NOW})}))
+    anna = await reached(fr, "anna", wishes=Wishes({Group.REQUESTS: frozenset({Way.NOW})}))
+    await anna.posts(TITLE, text=WORDS, kind="question", **asked)
+    (mail,) = await mails(fr)
+
+    assert "marie@mail.example" == mail["To"]
+    assert "- 1 request" in mail.get_content().splitlines()
+    assert [] == await due(fr)
+
+
+@pytest.mark.parametrize("way", ["another specialty", "blocks", "mutes", "answered", "looked at"])
+async def test_a_question_that_is_nothing_to_a_doctor_is_not_told(fr, way):
+    """Of others, of whom one has blocked or muted, and one that waits for nobody any more."""
+    marie = await reached(fr, "marie", wishes=Wishes({Group.REQUESTS: frozenset({Way.NOW})}))
+    anna, leo = await fr.doctor("anna"), await fr.doctor("leo")
+    if way == "blocks":
+        await fr.node.follows.block(marie.uri, "anna")
+    elif way == "mutes":
+        await fr.node.contact.mute(marie.uri, anna.uri)
+    asked = "dermatology" if way == "another specialty" else "cardiology"
+    slug = await anna.posts(TITLE, text=WORDS, kind="question", specialties=(asked,))
+    if way == "answered":
+        await leo.comments(f"{fr.node.origin}/posts/{slug}", WORDS)
+    elif way == "looked at":
+        await fr.node.publishing.visited(marie.uri, f"{fr.node.origin}/posts/{slug}", 1)
+
+    assert [] == await mails(fr)
+    assert [] == await due(fr)
+
+
 # ── to whom nothing goes ──
 
 
@@ -332,6 +366,20 @@ async def test_a_digest_that_was_written_is_not_written_again(fr):
     for _ in range(2):  # two processes that saw the same row
         await fr.node.telling._digest(marie.uri, at, fr.network.clock())
 
+    assert 1 == len(await rows(fr.node, "select id from mails where notice = 'digest'"))
+
+
+async def test_whoever_has_gone_keeps_nobody_waiting(fr):
+    """No digest is for them, none is looked at again and again, and those of others come."""
+    marie = await reached(fr, "marie", wishes=Wishes(digest=(0, 7)))
+    await reached(fr, "leo", wishes=Wishes(digest=(0, 7)))
+    fr.network.clock.move(minutes=1)
+    await (await fr.doctor("anna")).posts(TITLE, text=WORDS)
+    await put(fr, f"update doctors set gone_at = 1, standing = 'gone' where uri = '{marie.uri}'")
+    fr.network.clock.move(days=7)
+    first, again = await fr.node.telling.tell_due(), await fr.node.telling.tell_due()
+
+    assert (2, 0) == (first, again)
     assert 1 == len(await rows(fr.node, "select id from mails where notice = 'digest'"))
 
 

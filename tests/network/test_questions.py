@@ -62,6 +62,25 @@ async def test_a_specialty_is_asked_at_every_instance(town: Network) -> None:
     assert [[], []] == [await told(paul), await told(anna)]
 
 
+@pytest.mark.parametrize("way", ["button", "look"])
+async def test_a_question_to_many_is_read_like_others(town: Network, way: str) -> None:
+    """By its own button, which leaves the others as they are, and by looking at it."""
+    marie, paul = await town["fr"].doctor("marie"), await town["fr"].doctor("paul")
+    slug = await marie.posts("One", kind="question")
+    await marie.posts("Other", kind="question")
+    visitor, store = await Visitor.of(paul), town["fr"].node.store
+    await visitor.text("/notices")
+    one = next(item for item in (await notices.notices(store, paul.uri)).notices if item.title == "One")
+    if way == "button":
+        await visitor.post("/notices/read", kind="asked", post=slug, first=one.first, last=one.last)
+    else:
+        await visitor.text(f"/posts/{slug}")
+    left = {item.title: item.unread for item in (await notices.notices(store, paul.uri)).notices}
+
+    assert {"One": 0, "Other": 1} == left
+    assert 1 == await notices.unread(store, paul.uri)
+
+
 async def test_a_country_is_asked_by_its_name_on_the_wire(town: Network) -> None:
     """Germany's doctors are told, whatever their specialty; France's are not; both see whom it asks."""
     marie, paul = await town["fr"].doctor("marie"), await town["fr"].doctor("paul")

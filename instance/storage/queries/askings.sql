@@ -6,6 +6,9 @@ update posts set asked_country = :country where uri = :uri;
 -- name: of_post
 select id, at from askings where post = :post limit 1;
 
+-- name: whom
+select whom from askings where post = :post;
+
 -- name: drop
 delete from askings where post = :post;
 
@@ -32,3 +35,9 @@ select coalesce((
 -- name: mark_read
 insert into reading_places (doctor, place, mark_at, seen_at) values (:doctor, 'asked', :now, :now)
 on conflict (doctor, place) do update set mark_at = excluded.mark_at, seen_at = excluded.seen_at;
+
+-- name: mark_one
+-- One question alone: it counts as looked at.
+insert into post_marks (doctor, post, visited_at)
+select distinct cast(:reader as text), k.post, cast(:now as bigint) from {{asked_and_waiting}} and p.slug = :post
+on conflict (doctor, post) do update set visited_at = excluded.visited_at;

@@ -99,10 +99,11 @@ update posts set solved_at = :solved_at where uri = :post;
 -- Our own doctors who follow a case, or have written in it; whoever muted it is not among them.
 select d.uri from doctors d
 where d.local = 1 and d.gone_at is null
-  and (d.uri in (select k.doctor from post_marks k where k.post = :post and k.followed_at is not null)
-    or d.uri in (select c.author from comments c where c.post = :post)
-    or d.uri in (select v.voter from poll_votes v where v.post = :post and :voters = 1)
-    or d.uri = (select p.author from posts p where p.uri = :post))
+  and d.uri in (
+    select k.doctor from post_marks k where k.post = :post and k.followed_at is not null
+    union select c.author from comments c where c.post = :post
+    union select v.voter from poll_votes v where v.post = :post and :voters = 1
+    union select p.author from posts p where p.uri = :post)
   and not exists (select 1 from post_marks k where k.post = :post and k.doctor = d.uri and k.muted_at is not null)
 order by d.uri;
 

@@ -3,6 +3,10 @@
 -- name: marks
 select doctor, version from notice_marks where at >= :since;
 
+-- name: asked
+-- Whom questions ask that have just come.
+select id, whom from askings where at >= :since;
+
 -- name: newest
 select sort_at, slug from posts order by sort_at desc, slug desc limit 1;
 

@@ -5,19 +5,13 @@ exists (
     where mp.slug = cast(:post as text) and mk.doctor = d.uri and mk.muted_at is not null)
 
 -- fragment: to_be_told
--- Only our own doctors are told: never of themselves, never across a block, and not of colleagues they have muted; of the
--- answers in a thread they have muted neither. What staff are told of by office is nobody's to mute.
+-- Only our own doctors are told: never of themselves, and never across a block.
 d.uri = :doctor and d.local = 1 and d.gone_at is null and d.uri <> cast(:actor as text)
     and not exists (select 1 from blocks b where b.doctor = :doctor and b.blocked = cast(:actor as text))
     and not exists (select 1 from blocks b where b.doctor = cast(:actor as text) and b.blocked = :doctor)
-    and (cast(:kind as text) = 'reported'
-        or not exists (select 1 from mutes m where m.doctor = :doctor and m.muted = cast(:actor as text)))
-    and (cast(:kind as text) not in ('answer', 'reply', 'case_answer', 'case_update')
-        or not exists (
-            select 1 from posts mp join post_marks pm on pm.post = mp.uri
-            where mp.slug = cast(:post as text) and pm.doctor = :doctor and pm.muted_at is not null))
 
 -- name: add
+-- What staff are told of by office is nobody's to mute.
 insert into notifications (id, doctor, kind, actor, post, object, at)
 select cast(:id as text), d.uri, cast(:kind as text), cast(:actor as text), cast(:post as text),
     cast(:object as text), cast(:now as bigint)
@@ -32,7 +26,7 @@ delete from notifications where doctor = :doctor and kind = :kind and actor = :a
 delete from notifications where object = :object;
 
 -- name: drop_of_post
-delete from notifications where post = :post;
+delete from notifications where post = :post and post <> '';
 
 -- name: drop_between
 delete from notifications where (doctor = :one and actor = :other) or (doctor = :other and actor = :one);
@@ -52,11 +46,32 @@ insert into notice_marks (doctor, version, at)
 select distinct n.doctor, cast(1 as bigint), cast(:now as bigint) from notifications n where n.object = :object
 on conflict (doctor) do update set version = notice_marks.version + 1, at = excluded.at;
 
+-- name: mark_of_post
+-- The same of everybody who has a notice that leads to this post.
+insert into notice_marks (doctor, version, at)
+select distinct n.doctor, cast(1 as bigint), cast(:now as bigint) from notifications n
+where n.post = :post and n.post <> ''
+on conflict (doctor) do update set version = notice_marks.version + 1, at = excluded.at;
+
 -- name: queue
 -- In every way that is wished of this group, unless one waits already.
 insert into notice_due (doctor, way, at, since)
 select w.doctor, w.way, cast(:now as bigint), cast(:now as bigint) from notice_ways w
 where w.doctor = :doctor and w.grp = :grp
+on conflict (doctor, way) do update set asked = notice_due.asked + 1,
+    since = case when excluded.since < notice_due.since then excluded.since else notice_due.since end;
+
+-- name: queue_asked
+-- The same for a question to a specialty or to a country: there is a row for those alone who wish it. Whether they may
+-- see the question is found out when they are told.
+insert into notice_due (doctor, way, at, since)
+select a.doctor, a.way, cast(:now as bigint), cast(:since as bigint) from (
+    select w.doctor, w.way from doctor_specialties ds cross join notice_ways w
+    where cast(:facet as text) = 'specialty' and ds.specialty = :value and w.doctor = ds.doctor and w.grp = :grp
+    union all
+    select w.doctor, w.way from notice_ways w cross join doctors d
+    where cast(:facet as text) = 'country' and w.grp = :grp and d.uri = w.doctor and d.country = :value) a
+where true
 on conflict (doctor, way) do update set asked = notice_due.asked + 1,
     since = case when excluded.since < notice_due.since then excluded.since else notice_due.since end;
 
@@ -102,11 +117,15 @@ from doctors d join accounts a on a.doctor = d.uri join notice_wishes w on w.doc
 where d.uri = :doctor and d.local = 1 and d.gone_at is null;
 
 -- name: told
--- What is unread, and may be seen, of what came since then; of the last two hundred.
+-- What is unread, and may be seen, of what came since then; of the last two hundred, and of fifty questions to many.
 select n.kind, count(*) as number from (
     select * from notifications where doctor = :reader and read_at is null order by id desc limit 200) n
 where n.at >= :since and {{notice_seen}}
-group by n.kind;
+group by n.kind
+union all
+select 'asked' as kind, count(*) as number from (
+    select distinct k.post from {{asked_and_waiting}} and k.at >= :since limit 50) as waiting
+having count(*) > 0;
 
 -- name: ways
 select grp, way from notice_ways where doctor = :doctor order by grp, way;

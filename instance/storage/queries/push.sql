@@ -22,7 +22,10 @@ on conflict do nothing;
 delete from push_devices where session = :session or endpoint = :endpoint;
 
 -- name: of_doctor
-select id, endpoint, public_key, secret from push_devices where doctor = :doctor order by id limit 20;
+select id, endpoint, public_key, secret, shown_at from push_devices where doctor = :doctor order by id limit 20;
+
+-- name: shown
+update push_devices set shown_at = :now where id = :id;
 
 -- name: of_session
 select id, created_at from push_devices where session = :session;

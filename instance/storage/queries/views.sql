@@ -203,11 +203,12 @@ where k.whom in (
         where e.doctor = :reader and e.kind = 'asked' and e.actor = p.author and e.object = p.uri)
 
 -- fragment: asked_as_notices
--- A question that was answered waits for nobody, and is new to nobody.
+-- A question that was answered waits for nobody, and is new to nobody; nor to whoever has looked at it.
 select distinct k.id, 'asked' as kind, p.author as actor, p.slug as post, p.uri as object, k.at,
-    case when p.first_answer_at is not null then p.first_answer_at else (
+    coalesce(p.first_answer_at, (
         select rp.mark_at from reading_places rp
-        where rp.doctor = :reader and rp.place = 'asked' and rp.mark_at >= k.at) end as read_at
+        where rp.doctor = :reader and rp.place = 'asked' and rp.mark_at >= k.at), (
+        select lm.visited_at from post_marks lm where lm.doctor = :reader and lm.post = p.uri)) as read_at
 from {{asked_of_me}}
 
 -- fragment: noticed
@@ -220,20 +221,27 @@ select * from (
     select * from ({{asked_as_notices}} and k.id < :before order by k.id desc limit :walked) as asked) as both_kinds
 order by id desc limit :walked
 
--- fragment: still_asked
--- Questions that still wait, since the reader has been here; fifty at most.
-select distinct k.post from {{asked_of_me}}
+-- fragment: asked_and_waiting
+-- Those of them that still wait, and are new to the reader.
+{{asked_of_me}}
   and k.at > coalesce((
         select rp.mark_at from reading_places rp where rp.doctor = :reader and rp.place = 'asked'), 0)
   and p.first_answer_at is null and p.solved_at is null
+  and not exists (
+        select 1 from post_marks lm where lm.doctor = :reader and lm.post = p.uri
+            and (lm.visited_at is not null or lm.muted_at is not null))
+
+-- fragment: still_asked
+-- Questions that still wait, since the reader has been here; fifty at most.
+select distinct k.post from {{asked_and_waiting}}
 limit 50
 
 -- fragment: notice_seen
 -- What may be told of a notice n to :reader, in whichever way: its post is visible to them, whoever acted is neither
--- hidden, blocked (either way) nor muted, and the thread is not muted either.
+-- hidden, blocked (either way) nor muted, and the thread is not muted either (of which nothing is told at all).
 (n.post = '' or exists (
     select 1 from posts p where p.slug = n.post and {{visible}}
-        and (n.kind not in ('answer', 'reply', 'case_answer', 'case_update') or not exists (
+        and (n.kind = 'reported' or not exists (
             select 1 from post_marks pm where pm.doctor = :reader and pm.post = p.uri and pm.muted_at is not null))))
 and not {{of_hidden_actor}}
 and not exists (select 1 from blocks b where b.doctor = :reader and b.blocked = n.actor)
