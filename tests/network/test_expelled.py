@@ -363,8 +363,10 @@ async def test_two_administrators_keep_it(town: Network) -> None:
 
 async def test_two_administrators_purge_it(town: Network) -> None:
     """Earlier than it would be hidden, and for good: posts, answers and doctors; what our doctors wrote stays."""
-    await settled_between(town)
+    marie, anna = await settled_between(town)
     fr = town["fr"].node
+    team = await fr.lists.make(marie.uri, "Team")
+    await fr.lists.put(marie.uri, team, anna.uri)
     await expels(fr)
     ada, ben = await actor(fr, "ada"), await actor(fr, "ben")
     await fr.siblings.proposals.settle_copies(DE, "purge", ada, REASON, seen="labelled")
@@ -378,6 +380,7 @@ async def test_two_administrators_purge_it(town: Network) -> None:
     assert ["From France"] == await town["fr"].titles()
     assert ["<p>An answer from France</p>"] == await town["fr"].answers()
     assert [] == await rows(fr, f"select uri from doctors where origin = '{DE}'")
+    assert [] == await rows(fr, "select doctor from list_members")
     assert "purged" == await fate(fr)
 
 
@@ -401,6 +404,25 @@ async def test_whoever_is_admitted_again_begins_anew(town: Network) -> None:
     await anna.posts("New from Germany")
     await town.settle()
     assert "New from Germany" in await fr.titles()
+
+
+async def test_the_doctors_of_whoever_is_admitted_again_are_read_anew(town: Network) -> None:
+    """Nothing is left of how far their list was read; it is not read while they are none of ours."""
+    await settled_between(town)
+    fr = town["fr"]
+
+    async def reads() -> int:
+        since = len(town.contacts)
+        await fr.node.directories.poll_due()
+        return len([contact for contact in town.contacts[since:] if contact.url == f"{DE}/directory"])
+
+    first, again = await reads(), await reads()
+    await expels(fr.node)
+    left, away = await rows(fr.node, f"select after from sibling_directories where origin = '{DE}'"), await reads()
+    await fr.admits(town["de"])
+
+    assert (1, 0, [], 0) == (first, again, left, away)
+    assert 1 == await reads()
 
 
 async def test_the_record_has_both_names_and_the_log_has_none(town: Network) -> None:

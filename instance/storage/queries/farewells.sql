@@ -225,6 +225,10 @@ update inbound set body = :empty where origin = :origin and state <> 'applied';
 -- What it sent itself, profiles among it; the numbers stay.
 update received set head = '', body = :empty where origin = :origin and head <> '';
 
+-- name: purge_listed
+-- Blocks and mutes stay: should one of them come back, nobody has to say it again.
+delete from list_members where doctor in (select uri from doctors where origin = :origin);
+
 -- name: purge_doctors
 delete from doctors where origin = :origin and local = 0
   and not exists (select 1 from posts p where p.author = doctors.uri)
