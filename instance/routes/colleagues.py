@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Final
 from urllib.parse import urlencode
 
@@ -17,7 +16,7 @@ from instance.views import cards, doctors, feed, lists
 from instance.views.choices import specialty_choices
 from instance.views.feed_page import countries
 from instance.views.marks import moment
-from verification import names, specialties
+from verification import specialties
 from verification.dossier import Role
 from verification.standing import Action
 
@@ -61,7 +60,7 @@ def _wanted(asked: str) -> doctors.Wanted:
     """What is asked for; a country, specialty, role or language that is none narrows nothing."""
     given = {name: request.args.get(name, "") for name in ("country", "specialty", "role", "language")}
     return doctors.Wanted(
-        words=search_words(asked),
+        words=doctors.words_of(asked),
         country=given["country"] if given["country"] in countries(guard.node()) else "",
         specialty=given["specialty"] if specialties.known(given["specialty"]) else "",
         role=given["role"] if given["role"] in ROLES else "",
@@ -73,14 +72,6 @@ def _languages(chosen: str) -> list[tuple[str, str]]:
     """The languages a colleague may speak, those of the countries that take part first."""
     first, more = spoken_choices(guard.language(), (chosen,) if chosen else ())
     return [*first, *more]
-
-
-def search_words(asked: str) -> tuple[str, ...]:
-    """The words to look up: folded like names; with a digit in it, it can only be a handle."""
-    text = asked.lstrip("@").partition("@")[0]
-    if any(letter.isdigit() for letter in text):
-        return tuple(word for word in re.split(r"[\s,._-]+", text.casefold()) if word)
-    return tuple(names.fold(text).split())
 
 
 def _query(asked: str, wanted: doctors.Wanted, after: str) -> str:
@@ -96,7 +87,7 @@ def _query(asked: str, wanted: doctors.Wanted, after: str) -> str:
 async def own_lists(reader: guard.Reader, which: str) -> ResponseReturnValue:
     """Show who follows the reader, whom the reader follows, has blocked or has muted; a name narrows it."""
     asked = lines(request.args.get("q", "")).strip()[:100]
-    words = search_words(asked)
+    words = doctors.words_of(asked)
     found = doctors.Found(doctors=[])
     if words or not asked or which not in doctors.OWN_LISTS:
         found = await doctors.own_list(guard.node().store, reader.uri, which, words=words, after=_after())
@@ -129,9 +120,11 @@ async def profile(reader: guard.Reader, address: str) -> ResponseReturnValue:
 
 @routes.post("/doctors/<address>/<act>")
 @guard.doctor_required
-async def relate(_reader: guard.Reader, address: str, act: str) -> ResponseReturnValue:
+async def relate(reader: guard.Reader, address: str, act: str) -> ResponseReturnValue:
     """Follow, stop following, answer a request, remove a follower, block, mute, put on a list, and each back."""
-    reader, node = guard.require(Action.FOLLOW), guard.node()
+    node = guard.node()
+    if act in ("follow", "accept"):  # whatever keeps somebody away belongs to reading
+        guard.require(Action.FOLLOW)
     doctor, did = await doctors.profile(node.store, reader.uri, address), act
     match act:
         case "follow":

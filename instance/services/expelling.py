@@ -52,7 +52,7 @@ _PURGED_WITH: Final = (
 )  # fmt: skip
 _PURGED_AT_LAST: Final = (
     "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.purge_votes_by",
-    "farewells.purge_notices_by", "farewells.purge_mutes_of", "farewells.purge_listed", "farewells.purge_marks",
+    "farewells.purge_notices_by", "farewells.purge_listed", "farewells.purge_marks",
     "farewells.purge_doctors",
 )  # fmt: skip
 

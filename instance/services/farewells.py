@@ -66,6 +66,7 @@ async def forget(tx: Transaction, origin: str) -> None:
     await tx.run("siblings.forget_keys", origin=origin)
     await tx.run("status.forget_lists", origin=origin)
     await tx.run("federation_list.forget_holder", origin=origin)
+    await tx.run("sibling_directories.forget", origin=origin)
     await tx.run("siblings.reset_lane", origin=origin)
 
 

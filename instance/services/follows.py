@@ -93,7 +93,7 @@ class Follows:
 
     async def answer(self, doctor_uri: str, follower_uri: str, yes: bool) -> None:
         """Say yes or no to somebody who asked; a no to somebody who follows already ends that. Twice is once."""
-        actor = await acting.doctor(self._node, doctor_uri, Action.FOLLOW)
+        actor = await acting.doctor(self._node, doctor_uri, Action.FOLLOW if yes else Action.READ)
         other = await self._find(follower_uri)
         if yes:
             _living(other)

@@ -30,7 +30,7 @@ PATH: Final = "/directory"
 EVERY: Final = timedelta(days=1)
 SOON: Final = timedelta(minutes=1)
 LATER: Final = timedelta(minutes=10)
-#: Unknown doctors read in one go: half of what a sibling may be asked in a minute; messages have the other half.
+#: Pages and unknown doctors read in one go: half of what a sibling may be asked in a minute; messages have the other.
 MOST: Final = 30
 #: Doctors on one page; a page with more is none of ours.
 PAGE: Final = 200
@@ -51,9 +51,14 @@ class SiblingDirectories:
     async def begin_due(self) -> int:
         """Begin to read the lists that are due; return how many were begun."""
         due = await self._due_times()
-        now = to_ms(self._node.clock())
+        now, siblings = to_ms(self._node.clock()), list(self._node.allowlist().open_to(Direction.FETCH))
+        for origin in due.keys() - {
+            sibling.origin for sibling in siblings
+        }:  # their rows say how it goes on, or are gone
+            del due[origin]
+            self._passed.pop(origin, None)
         begun = 0
-        for sibling in self._node.allowlist().open_to(Direction.FETCH):
+        for sibling in siblings:
             free = len(self._readings) < AT_ONCE and sibling.origin not in self._readings
             if free and due.get(sibling.origin, 0) <= now:
                 task = asyncio.create_task(self._read_safely(sibling), name=f"doctors of {sibling.origin}")
@@ -127,7 +132,9 @@ class SiblingDirectories:
             further = _after(page.next, sibling.origin)
             if further is None or further <= after:  # it never comes to an end
                 return "", EVERY
-            after = further
+            after, read = further, read + 1
+            if read >= MOST:
+                return after, SOON
 
     async def _page(self, sibling: Sibling, after: str) -> Collection:
         url = Uri.parse(f"{sibling.origin}{PATH}" + (f"/{after}" if after else ""))

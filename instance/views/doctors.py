@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from instance.services.errors import Missing
 from instance.storage.store import Reader
 from instance.views.marks import Mark, Moment, mark
+from verification import names
 
 PAGE_SIZE: Final = 30
 #: How many are suggested, and how many of them since colleagues of the reader follow them.
@@ -21,6 +22,7 @@ SUGGESTED_BY_COLLEAGUES: Final = 6
 _FEW: Final = 6_000
 _MANY: Final = 20_000
 _LAST: Final = "\U0010ffff"
+_BETWEEN: Final = re.compile(r"[\s,._-]+")
 _CURSOR: Final = re.compile(r"([^\x00-\x1f]{0,400})\|(https?://[!-~]{1,500})\Z")
 
 
@@ -214,6 +216,14 @@ def _place(after: str, count: int) -> dict[str, Any]:
         "after_uri": cursor[2] if cursor else "",
         "count": count + 1,
     }
+
+
+def words_of(asked: str) -> tuple[str, ...]:
+    """The words of a name or handle to look up: folded like names; with a digit in it, it can only be a handle."""
+    text = asked.strip().lstrip("@").partition("@")[0]
+    if any(letter.isdigit() for letter in text):
+        return tuple(word for word in _BETWEEN.split(text.casefold().replace("\0", "")) if word)
+    return tuple(names.fold(text).split())
 
 
 def _words(words: Sequence[str]) -> dict[str, str]:

@@ -21,7 +21,7 @@ from instance.storage.store import Reader, Row, Store
 from instance.views import doctors
 from instance.views.feed import Card
 from instance.views.marks import Mark, Moment, mark
-from verification import names, specialties
+from verification import specialties
 
 #: What is searched: everything at once, or a page of one of them.
 THINGS: Final = ("posts", "comments", "people")
@@ -179,8 +179,8 @@ def _tokens(asked: Asked, thing: str) -> list[str]:
 
 
 async def _people(store: Store, reader: str, asked: Asked, now: int, count: int) -> Found:
-    """Colleagues by the beginnings of their names; what only discussions have finds nobody."""
-    words = tuple(names.fold(asked.text[: searching.MOST_LETTERS]).split())
+    """Colleagues by the beginnings of their names or by handle; what only discussions have finds nobody."""
+    words = doctors.words_of(asked.text[: searching.MOST_LETTERS])
     wanted = doctors.Wanted(words=words, country=asked.country, specialty=asked.specialty)
     if asked.discussions_only or (asked.text and not words):
         return Found()

@@ -364,7 +364,8 @@ async def test_two_administrators_keep_it(town: Network) -> None:
 async def test_two_administrators_purge_it(town: Network) -> None:
     """Earlier than it would be hidden, and for good: posts, answers and doctors; what our doctors wrote stays.
 
-    Nobody who is gone is muted or listed, and nothing that is gone was looked at; what was saved says that it is gone.
+    Nobody who is gone is listed, and nothing that is gone was looked at; what was saved says that it is gone, and mutes
+    stay as blocks do.
     """
     marie, anna = await settled_between(town)
     fr = town["fr"].node
@@ -387,7 +388,8 @@ async def test_two_administrators_purge_it(town: Network) -> None:
     assert ["<p>An answer from France</p>"] == await town["fr"].answers()
     assert [] == await rows(fr, f"select uri from doctors where origin = '{DE}'")
     assert "purged" == await fate(fr)
-    assert ([], []) == (await rows(fr, "select * from mutes"), await rows(fr, "select * from list_members"))
+    assert [anna.uri] == [row["muted"] for row in await rows(fr, "select muted from mutes")]
+    assert [] == await rows(fr, "select * from list_members")
     assert ["saved", "own"] == [
         row["post"].rpartition("/")[2] for row in await rows(fr, "select post from post_marks order by post")
     ]
@@ -413,6 +415,25 @@ async def test_whoever_is_admitted_again_begins_anew(town: Network) -> None:
     await anna.posts("New from Germany")
     await town.settle()
     assert "New from Germany" in await fr.titles()
+
+
+async def test_the_doctors_of_whoever_is_admitted_again_are_read_anew(town: Network) -> None:
+    """Nothing is left of how far their list was read; it is not read while they are none of ours."""
+    await settled_between(town)
+    fr = town["fr"]
+
+    async def reads() -> int:
+        since = len(town.contacts)
+        await fr.node.directories.poll_due()
+        return len([contact for contact in town.contacts[since:] if contact.url == f"{DE}/directory"])
+
+    first, again = await reads(), await reads()
+    await expels(fr.node)
+    left, away = await rows(fr.node, f"select after from sibling_directories where origin = '{DE}'"), await reads()
+    await fr.admits(town["de"])
+
+    assert (1, 0, [], 0) == (first, again, left, away)
+    assert 1 == await reads()
 
 
 async def test_the_record_has_both_names_and_the_log_has_none(town: Network) -> None:

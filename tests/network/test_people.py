@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import pytest
 
+from federation.uri import Uri
+from federation.vocabulary import Collection
 from instance.services.contact import ContactRules
 from instance.services.errors import Missing, Rejected
 from instance.times import to_ms
@@ -485,3 +487,26 @@ async def test_nobody_learns_of_a_block_from_a_list(town):
     with pytest.raises(Missing):
         await fr.node.lists.put(marie.uri, made, lea.uri)
     assert [] == await rows(fr.node, "select * from list_members")
+
+
+async def test_reading_a_long_list_leaves_messages_their_half(town, monkeypatch):
+    """Pages are asked for as well: of a list on which everybody is known, thirty a minute, and it goes on from there."""
+    fr = town["fr"]
+    asked: list[str] = []
+
+    async def page(_sibling: object, after: str) -> Collection:
+        asked.append(after)
+        following = f"https://de.example/directory/d{len(asked) + 1000}" if len(asked) < 45 else None
+        return Collection(
+            id=Uri.parse("https://de.example/directory"), total=0,
+            next=Uri.parse(following) if following else None,
+        )  # fmt: skip
+
+    monkeypatch.setattr(fr.node.directories, "_page", page)
+    await fr.node.directories.poll_due()
+    first = len(asked)
+    town.clock.move(minutes=1)
+    await fr.node.directories.poll_due()
+
+    assert 30 == first
+    assert [f"d{number}" for number in range(1030, 1045)] == asked[first:]

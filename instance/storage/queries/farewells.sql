@@ -218,10 +218,8 @@ delete from poll_votes where voter in (select uri from doctors where origin = :o
 -- name: purge_notices_by
 delete from notifications where actor in (select uri from doctors where origin = :origin);
 
--- name: purge_mutes_of
-delete from mutes where muted in (select uri from doctors where origin = :origin);
-
 -- name: purge_listed
+-- Blocks and mutes stay: should one of them come back, nobody has to say it again.
 delete from list_members where doctor in (select uri from doctors where origin = :origin);
 
 -- name: purge_marks

@@ -13,6 +13,9 @@ values (:origin, coalesce(cast(:after as text), ''), :next_at)
 on conflict (origin) do update set next_at = excluded.next_at,
     after = coalesce(cast(:after as text), sibling_directories.after);
 
+-- name: forget
+delete from sibling_directories where origin = :origin;
+
 -- name: known [sqlite]
 select d.uri from json_each(:uris) u cross join doctors d where d.uri = u.value;
 

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
+from verification import standing
+from verification.dossier import Role
+from verification.standing import Action
+
 ANNA = "/doctors/anna.weber@de.localhost:8002"
 
 
@@ -92,3 +98,18 @@ async def test_only_oneself_is_told_ones_numbers(house):
 
     assert re.search(r"\d+ doctors? follows? me", await marie.text("/doctors/marie"))
     assert not re.search(r"doctors? follows? me", await leo.text("/doctors/marie"))
+
+
+@pytest.mark.parametrize("way", ["mute", "unmute", "block", "unblock", "remove", "reject"])
+async def test_whoever_may_only_read_can_keep_others_away(house, monkeypatch, way):
+    """Where a country lets students read and no more, they are as safe as anybody; they follow nobody for it."""
+    marie = await house.doctor("marie")
+    away = "/doctors/paul"
+    assert 200 == (await marie.get(away)).status_code
+    monkeypatch.setattr(standing, "RIGHTS", {**standing.RIGHTS, Role.SPECIALIST: frozenset({Action.READ})})
+
+    answer = await marie.post(f"{away}/{way}")
+
+    assert answer.status_code in ((303, 409) if way in ("remove", "reject") else (303,))
+    assert 403 == (await marie.post(f"{away}/follow")).status_code
+    assert 403 == (await marie.post(f"{away}/accept")).status_code

@@ -185,3 +185,18 @@ async def test_anything_in_the_form_is_taken(town: Network, marie: Person) -> No
 
         assert 200 == page.status
         assert b"<script>" not in page.body
+
+
+@pytest.mark.parametrize("typed", ["@anna.weber@de.example", "anna.weber@de.example", "anna-2"])
+async def test_a_handle_finds_its_doctor(town: Network, marie: Person, typed: str) -> None:
+    """Typed as it is read aloud, or a part with a digit: as among colleagues; another's handle finds nobody."""
+    handle = "anna-2" if typed == "anna-2" else "anna.weber"
+    await (await town["de"].doctor(handle)).posts("From Germany")
+    await town.settle()
+    visitor = await Visitor.of(marie)
+    _, page = await asks(visitor, q=typed)
+    _, another = await asks(visitor, q="@berta.3@de.example")
+
+    assert "1" == numbers(page.body.decode()).get("people")
+    assert f"@{handle}@de.example" in page.body.decode()
+    assert "people" not in numbers(another.body.decode())
