@@ -201,8 +201,8 @@ class Clock:
     def date_time(self, ms: int) -> str:
         """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""
         at = self._local(ms)
-        zone = at.tzname() or ""
-        return f"{self.on(at.date())}, {format_datetime(at, 'HH:mm', locale=self._locale)} {self._zone_names.get(zone, zone)}"
+        zone, hour = at.tzname() or "", format_datetime(at, "HH:mm", locale=self._locale)
+        return f"{self.on(at.date())}, {hour} {self._zone_names.get(zone, zone)}"
 
     def read(self, text: str) -> datetime:
         """Return the moment that a field for a time holds (`2026-11-23T14:05`); raise ValueError for anything else."""
