@@ -285,7 +285,7 @@ class Scene:
     ) -> AsyncIterator[Doctor]:
         """The same, for whoever has this sign-in, or will have; at a desk where it is wide, with text of 200 % if large."""
         screen = DESK if wide else PHONE
-        context = await self.browser.new_context(**screen, locale=language, bypass_csp=large)  # type: ignore[arg-type]
+        context = await self.browser.new_context(**screen, locale=language, bypass_csp=large)
         if large:
             await context.add_init_script(LARGE)
         context.set_default_timeout(PATIENCE)
