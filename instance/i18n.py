@@ -185,11 +185,12 @@ class Clock:
 
     def date(self, ms: int) -> str:
         """`23 November 2026`."""
-        return format_date(self._local(ms), self._day, locale=self._locale)
+        return self.on(self._local(ms).date())
 
     def on(self, day: Day) -> str:
-        """The same of a day that has no hour."""
-        return format_date(day, self._day, locale=self._locale)
+        """The same of a day that has no hour; in French the first of a month is `1er`."""
+        said = format_date(day, self._day, locale=self._locale)
+        return f"1er {said[2:]}" if self._locale.language == "fr" and day.day == 1 else said
 
     def days(self, first: Day, last: Day | None) -> str:
         """`1–4 September 2026`; one day alone is that day."""
@@ -200,8 +201,8 @@ class Clock:
     def date_time(self, ms: int) -> str:
         """`23 November 2026, 14:05 CET`: with the zone, since countries meet here."""
         at = self._local(ms)
-        zone = at.tzname() or ""
-        return f"{format_datetime(at, f'{self._day}, HH:mm', locale=self._locale)} {self._zone_names.get(zone, zone)}"
+        zone, hour = at.tzname() or "", format_datetime(at, "HH:mm", locale=self._locale)
+        return f"{self.on(at.date())}, {hour} {self._zone_names.get(zone, zone)}"
 
     def read(self, text: str) -> datetime:
         """Return the moment that a field for a time holds (`2026-11-23T14:05`); raise ValueError for anything else."""

@@ -31,6 +31,12 @@ DESK = {"viewport": {"width": 1280, "height": 900}}
 EXPECTED = re.compile(r"Failed to load resource: the server responded with a status of (403|404|409|422)")
 PATIENCE = 15_000
 SHOTS = os.environ.get("ESANUM_SHOTS", "")
+#: Twice the size of text on every page that is opened, as a browser's own setting makes it.
+LARGE = """addEventListener('DOMContentLoaded', () => {
+  const style = document.createElement('style');
+  style.textContent = 'html { font-size: 225% !important }';
+  document.head.append(style);
+})"""
 REPORTS = "addEventListener('securitypolicyviolation', e => report(`${e.violatedDirective} ${e.blockedURI}`))"
 
 
@@ -81,6 +87,27 @@ class Finger:
         await thing.select_option(label=label)
 
 
+class Mouse(Finger):
+    """A mouse, at a desk."""
+
+    async def press(self, thing: Locator) -> None:
+        """Click on it."""
+        await thing.click()
+
+    async def write(self, thing: Locator, text: str) -> None:
+        """Click into it and type."""
+        await thing.click()
+        await thing.fill(text)
+
+    async def pick(self, thing: Locator) -> None:
+        """Click on it."""
+        await thing.click()
+
+    async def tick(self, thing: Locator) -> None:
+        """Click on it."""
+        await thing.click()
+
+
 class Keys:
     """The keyboard alone: Tab until it is reached, then what its kind asks for."""
 
@@ -128,7 +155,7 @@ class Keys:
         await self.page.keyboard.type(label)
 
 
-HANDS: dict[str, type[Finger] | type[Keys]] = {"touch": Finger, "keys": Keys}
+HANDS: dict[str, type[Finger] | type[Keys]] = {"touch": Finger, "mouse": Mouse, "keys": Keys}
 
 
 @dataclass
@@ -254,11 +281,13 @@ class Scene:
 
     @asynccontextmanager
     async def somebody(
-        self, country: Country, login: Login, language: str, hand: str, *, wide: bool = False
+        self, country: Country, login: Login, language: str, hand: str, *, wide: bool = False, large: bool = False
     ) -> AsyncIterator[Doctor]:
-        """The same, for whoever has this sign-in, or will have; at a desk where it is wide."""
+        """The same, for whoever has this sign-in, or will have; at a desk where it is wide, with text of 200 % if large."""
         screen = DESK if wide else PHONE
-        context = await self.browser.new_context(**screen, locale=language)  # type: ignore[arg-type]
+        context = await self.browser.new_context(**screen, locale=language, bypass_csp=large)
+        if large:
+            await context.add_init_script(LARGE)
         context.set_default_timeout(PATIENCE)
         page = await context.new_page()
         who = Doctor(page, HANDS[hand](page), country, login, catalogue(language), self.marks)

@@ -546,3 +546,14 @@ def test_times_name_their_zone():
     assert "23 November 2026, 14:00 CET" == i18n.Clock("en", "FR").date_time(at)
     assert "23. November 2026, 14:00 MEZ" == i18n.Clock("de", "DE").date_time(at)
     assert "23 novembre 2026, 13:00 GMT" == i18n.Clock("fr", "GB").date_time(at)
+
+
+def test_the_first_of_a_month_is_said_as_french_says_it():
+    """`1er` with and without an hour, on that day alone; the other languages keep their own form."""
+    first, next_day = 1_796_119_200_000, 1_796_205_600_000
+
+    assert "1er décembre 2026, 11:00 CET" == i18n.Clock("fr", "FR").date_time(first)
+    assert "1er décembre 2026" == i18n.Clock("fr", "FR").date(first)
+    assert "2 décembre 2026" == i18n.Clock("fr", "FR").date(next_day)
+    assert "1 December 2026" == i18n.Clock("en", "FR").date(first)
+    assert "1. Dezember 2026" == i18n.Clock("de", "DE").date(first)
