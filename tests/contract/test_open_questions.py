@@ -24,6 +24,13 @@ NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MINUTE = 60_000
 ANNA, PAUL = f"{HERE}/doctors/anna", f"{HERE}/doctors/paul"
 
+#: Germany leaves the federation.
+FAREWELL = {
+    "origin": "https://de.example", "actor": "a", "name": "n", "country": "DE", "inbox": "i", "now": 0,
+    "speaks_rfc9421": 0, "proposed_by": "p", "confirmed_by": "c", "words_until": 0, "erasures_until": 0,
+    "cause": "expelled",
+}  # fmt: skip
+
 
 @pytest.fixture
 async def store(address: str) -> AsyncIterator[Store]:
@@ -278,10 +285,7 @@ async def test_the_first_answer_goes_and_comes_with_an_instance(store: Store, ad
         f" published_at, received_at) values ('https://de.example/c', 'DC', 'https://de.example', 0, '{uri_of('Q1')}',"
         f" '{uri_of('Q1')}', '{abroad}', '', 'de', 'specialist', {to_ms(NOON) + 5 * MINUTE}, 0)",
     )
-    farewell = {"origin": "https://de.example", "actor": "a", "name": "n", "country": "DE", "inbox": "i", "now": 0,
-                "speaks_rfc9421": 0, "proposed_by": "p", "confirmed_by": "c", "words_until": 0, "erasures_until": 0,
-                "cause": "expelled"}  # fmt: skip
-    await run(store, "farewells.add", **farewell)
+    await run(store, "farewells.add", **FAREWELL)
     found = []
     for fate, seen in (("kept", "labelled"), ("hidden", "kept"), ("kept", "hidden")):
         await run(store, "farewells.set_fate", origin="https://de.example", fate=fate, seen=seen, now=0)
@@ -289,6 +293,26 @@ async def test_the_first_answer_goes_and_comes_with_an_instance(store: Store, ad
         found += [card.answered_after for card in (await feed.home(store, READER, tab="questions")).cards]
 
     assert [5 * MINUTE, 50 * MINUTE, 5 * MINUTE] == found
+
+
+@pytest.mark.parametrize("recount", ["comments.recount", "apply.recount"])
+async def test_counting_again_leaves_out_who_is_hidden(store: Store, address: str, recount: str) -> None:
+    """Where another answer comes or goes, those of a hidden instance are still neither counted nor the first."""
+    abroad = "https://de.example/doctors/berta"
+    await store.write(lambda tx: add_doctor(tx, abroad))
+    await written(store, "Q1", 0)
+    await change(
+        address,
+        "insert into comments (uri, slug, origin, local, post, parent, author, content, language, role_then,"
+        f" published_at, received_at) values ('https://de.example/c', 'DC', 'https://de.example', 0, '{uri_of('Q1')}',"
+        f" '{uri_of('Q1')}', '{abroad}', '', 'de', 'specialist', {to_ms(NOON)}, 0)",
+    )
+    await run(store, "farewells.add", **FAREWELL)
+    await run(store, "farewells.set_fate", origin="https://de.example", fate="hidden", seen="labelled", now=0)
+    await run(store, recount, post=uri_of("Q1"))
+    (card,) = (await feed.home(store, READER, tab="questions")).cards
+
+    assert (0, None, True) == (card.answers, card.first_answer_at, card.waits)
 
 
 async def test_an_answer_may_be_here_before_its_question(store: Store) -> None:

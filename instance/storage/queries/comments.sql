@@ -36,8 +36,10 @@ where uri = :uri and local = 1 and coalesce(updated_at, 0) = :seen;
 delete from comments where uri = :uri and local = 1;
 
 -- name: recount
-update posts set answers = (select count(*) from comments where post = :post),
+-- Of what is shown, as `farewells.count_answers` counts.
+update posts set answers = (select count(*) from comments c where c.post = :post and not {{of_hidden_comment}}),
     last_answer_at = (select max(published_at) from comments where post = :post),
     first_answer_at = (
-        select min(c.published_at) from comments c where c.post = :post and c.author <> posts.author)
+        select min(c.published_at) from comments c
+        where c.post = :post and c.author <> posts.author and not {{of_hidden_comment}})
 where uri = :post;
