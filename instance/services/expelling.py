@@ -51,8 +51,8 @@ _PURGED_WITH: Final = (
     "farewells.purge_revisions_of",
 )  # fmt: skip
 _PURGED_AT_LAST: Final = (
-    "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.purge_votes_by",
-    "farewells.purge_notices_by", "farewells.purge_listed", "farewells.purge_marks",
+    "farewells.purge_likes_by", "farewells.purge_recommendations_by", "farewells.votes_lost",
+    "farewells.purge_votes_by", "farewells.purge_notices_by", "farewells.purge_listed", "farewells.purge_marks",
     "farewells.purge_doctors",
 )  # fmt: skip
 

@@ -87,6 +87,23 @@ async def test_a_poll_that_has_ended_stays_so_and_is_told_once(product: Store) -
     assert (13, "[1,2]") == (kept["closed_at"], kept["totals"])
 
 
+async def test_votes_of_a_purged_instance_are_told_to_be_gone(product: Store) -> None:
+    """A poll that loses votes is due to be told; one in which nobody from there has voted is not."""
+    due, gone = {"before": 5, "most": 9}, {"origin": "https://de.example"}
+    berta = f"{gone['origin']}/doctors/berta"
+    await product.write(lambda tx: add_doctor(tx, berta))
+    await run(product, "cases.vote", post=CASE, voter=MARIE, specialty="", choice=1, at=1)
+    await run(product, "farewells.votes_lost", **gone)
+    untouched = await product.all("cases.polls_to_tell", **due)
+    await run(product, "cases.vote", post=CASE, voter=berta, specialty="", choice=0, at=1)
+    await run(product, "farewells.votes_lost", **gone)
+    await run(product, "farewells.purge_votes_by", **gone)
+
+    assert [] == untouched
+    assert [CASE] == [row["post"] for row in await product.all("cases.polls_to_tell", **due)]
+    assert [(1, 1)] == [(row["choice"], row["number"]) for row in await product.all("cases.votes", post=CASE)]
+
+
 async def test_an_older_end_does_not_replace_a_newer(product: Store) -> None:
     """Nor does it after the case was opened again."""
     end = {"post": CASE, "outcome": "", "language": "en", "thanked": "[]"}

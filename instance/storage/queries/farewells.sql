@@ -212,6 +212,13 @@ delete from likes where actor in (select uri from doctors where origin = :origin
 -- name: purge_recommendations_by
 delete from recommendations where actor in (select uri from doctors where origin = :origin);
 
+-- name: votes_lost
+-- Siblings are told anew what the votes come to without theirs.
+update polls set voted_at = coalesce(voted_at, updated_at)
+where post in (
+    select v.post from poll_votes v join posts p on p.uri = v.post join doctors d on d.uri = v.voter
+    where d.origin = :origin and p.local = 1);
+
 -- name: purge_votes_by
 delete from poll_votes where voter in (select uri from doctors where origin = :origin);
 
