@@ -83,14 +83,14 @@ async def post_page(
 ) -> ResponseReturnValue:
     """Answer with the post's page, with what was typed where an answer could not be kept.
 
-    `visits` says that the reader looks at it: from the next time on, what was here is not new.
+    `visits` says that the reader looks at it: its notices are read, and from the next time on what was here is not new.
     """
     node, now = guard.node(), shell.now_ms()
     kept = await case.kept(node.store, reader.uri, slug)
     if answering:
         page = await thread.page_of(node.store, reader.uri, slug, answering)
     shown = await thread.thread(node.store, reader.uri, slug, page, since=kept.visited_at)
-    if request.method == "GET":
+    if visits:
         with suppress(StorageUnavailable):  # reading goes on where nothing can be written
             await notices.opened(node.store, reader.uri, slug, node.clock())
     if not shown.post.local:

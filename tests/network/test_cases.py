@@ -257,6 +257,36 @@ async def test_a_followed_case_tells_everything_and_a_muted_one_nothing(town, pe
     assert [] == await notices(town, "fr", eva)
 
 
+@pytest.mark.parametrize("name", ["marie", "berta"])
+async def test_an_update_that_mentions_a_reader_is_one_notice(town, people, name):
+    """Marie abroad and Berta at home have answered, and are mentioned in the update: each hears of it once."""
+    people["berta"] = await town["de"].doctor("berta")
+    slug = await people["anna"].posts("T-1")
+    await town.settle()
+    uri, reader = home_uri(town["de"], slug), people[name]
+    await answers(reader, uri, "MRI first.")
+    await town.settle()
+    await answers(people["anna"], uri, "Thank you @marie@fr.example and @berta@de.example.", as_update=True)
+    await town.settle()
+
+    assert ["mention"] == await notices(town, "fr" if name == "marie" else "de", reader)
+
+
+async def test_what_a_browser_fetches_ahead_reads_no_notice(town, people):
+    """A page that nobody has looked at leaves its notices new; one that is looked at does not."""
+    slug = await people["anna"].posts("T-1")
+    await town.settle()
+    await answers(people["marie"], home_uri(town["de"], slug), "MRI first.")
+    await town.settle()
+    anna, unread = await Visitor.of(people["anna"]), "select kind from notifications where read_at is null"
+    await town["de"].request("GET", f"/posts/{slug}", {**anna.headers, "Sec-Purpose": "prefetch"})
+    ahead = await rows(town["de"].node, unread)
+    await anna.text(f"/posts/{slug}")
+
+    assert 1 == len(ahead)
+    assert [] == await rows(town["de"].node, unread)
+
+
 async def test_whoever_answered_hears_without_asking_and_is_told_so(town, people):
     """The page offers to follow before the answer, and says afterwards that notices come; muted, it says so."""
     slug = await people["anna"].posts("T-1")

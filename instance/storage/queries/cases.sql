@@ -121,7 +121,7 @@ where p.uri = :post and d.local = 1 and d.gone_at is null and d.uri <> cast(:act
   and not exists (
     select 1 from notifications n where n.doctor = d.uri and n.object = cast(:object as text)
         and n.kind in ('answer', 'reply', 'mention', 'case_answer', 'case_update') and n.kind <> cast(:kind as text)
-        and cast(:kind as text) in ('case_answer', 'mention'))
+        and cast(:kind as text) in ('case_answer', 'case_update', 'mention'))
 on conflict do nothing;
 
 -- name: goes_on
