@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -60,11 +61,14 @@ class Served:
         return status, time.monotonic() - began
 
     def _until_healthy(self) -> None:
+        """Wait until both listeners answer: the one for health may be a moment earlier."""
         assert self.process is not None
+        host, _, port = self.settings["listen"].rpartition(":")
         for _ in range(1_500):
             assert self.process.poll() is None, self.log.read_text()
             try:
                 self.health()
+                socket.create_connection((host, int(port)), timeout=5).close()
             except OSError:
                 time.sleep(0.01)
             else:

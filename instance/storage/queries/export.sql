@@ -203,7 +203,7 @@ select zone, quiet_from, quiet_until, digest_day, digest_hour, digest_at as next
 from notice_wishes where doctor = :owner;
 
 -- name: push_devices
-select endpoint, created_at from push_devices where doctor = :owner order by id;
+select endpoint, created_at, nullif(shown_at, 0) as shown_at from push_devices where doctor = :owner order by id;
 
 -- name: reports
 select id as key, object, reason, state, at from reports
