@@ -32,8 +32,6 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
     A whole address (handle@instance) leads to whoever has it, looked up at that sibling where they are not known here.
     """
     node, asked = guard.node(), lines(request.args.get("q", "")).strip()[:100]
-    if "@" in asked.lstrip("@") and (address := await find_address(asked)) is not None:
-        return redirect(guard.doctor_path(address), code=303)
     wanted = _wanted(asked)
     suggests = wanted == doctors.Wanted() and not asked
     found, suggested = doctors.Found(doctors=[]), []
@@ -43,6 +41,8 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
         )
     elif wanted.words or not asked:  # a name without a letter is nobody's, whatever else is asked for
         found = await doctors.find(node.store, reader.uri, wanted, shell.now_ms(), after=_after())
+    if "@" in asked.lstrip("@") and (address := await _whole(asked, found)) is not None:
+        return redirect(guard.doctor_path(address), code=303)
     return await shell.page(
         "colleagues.html", here="search", asked=asked, wanted=wanted, suggests=suggests, suggested=suggested,
         found=found, next_query=_query(asked, wanted, found.next) if found.next else "",
@@ -50,6 +50,12 @@ async def search(reader: guard.Reader) -> ResponseReturnValue:
         specialty_choices=specialty_choices(guard.language()), language_choices=_languages(wanted.language),
         roles=ROLES, own_specialty=next(iter(guard.own_specialties(reader)), ""),
     )  # fmt: skip
+
+
+async def _whole(asked: str, found: doctors.Found) -> str | None:
+    """The page address of whoever has this whole address; of whoever is found here nobody else is asked."""
+    address = asked.lstrip("@").casefold()
+    return address if any(address == each.address for each in found.doctors) else await find_address(asked)
 
 
 def _after() -> str:

@@ -75,7 +75,7 @@ class PostEffects:
             await tx.run("apply.drop_mentions", object=row["uri"])
             await tx.run("apply.drop_comment", uri=row["uri"])
         if outside:
-            await tx.run("apply.recount", post=post.id)
+            await tx.run("comments.recount", post=post.id)
 
     async def _in_circle(self, tx: Transaction, post: Uri, doctor: str) -> bool:
         return await tx.one("apply.in_circle", post=post, doctor=doctor) is not None
@@ -259,7 +259,7 @@ class PostEffects:
             await withdraw(tx, into, Uri.parse(row["uri"]), "Note")
             await self._drop_words(tx, into, row["uri"])
             await tx.run("apply.drop_comment", uri=row["uri"])
-            await tx.run("apply.recount", post=row["post"])
+            await tx.run("comments.recount", post=row["post"])
         await withdraw(tx, into, uri, "Person")
         await tx.run("logs.forget_words", object=uri, nothing=b"")
         await polls.forget_votes_of(tx, uri, into.now_ms)
@@ -288,7 +288,7 @@ class PostEffects:
     async def _drop_comment(self, tx: Transaction, into: Incoming, comment: Row, effects: Effects) -> None:
         await self._drop_words(tx, into, comment["uri"])
         await tx.run("apply.drop_comment", uri=comment["uri"])
-        await tx.run("apply.recount", post=comment["post"])
+        await tx.run("comments.recount", post=comment["post"])
         post = await tx.one("apply.post", uri=comment["post"])
         if post is not None:
             await self._forwarding.pass_on(tx, into, post, effects)

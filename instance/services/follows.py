@@ -121,7 +121,7 @@ class Follows:
             row = await tx.one("follows.get", follower=other["uri"], followee=doctor_uri)
             if row is not None and row["state"] != REJECTED:
                 await self._answer(tx, actor, other, row, yes=False)
-            await notices.take_back_between(self._node, tx, doctor_uri, other["uri"])
+            await notices.take_back_between(tx, doctor_uri, other["uri"], self._node.clock())
             await tx.run("lists.take_from_all", reader=doctor_uri, doctor=other["uri"])
 
         await self._carry_out(work)

@@ -61,11 +61,11 @@ async def take_back_of_post(tx: Transaction, post: str, now: datetime) -> None:
     await tx.run("notifications.drop_of_post", post=post)
 
 
-async def take_back_between(node: Node, tx: Transaction, one: str, other: str) -> None:
+async def take_back_between(tx: Transaction, one: str, other: str, now: datetime) -> None:
     """Remove what one was told of the other, either way."""
     if await tx.run("notifications.drop_between", one=one, other=other):
         for doctor in (one, other):
-            await tx.run("notifications.mark", doctor=doctor, now=to_ms(node.clock()))
+            await tx.run("notifications.mark", doctor=doctor, now=to_ms(now))
 
 
 async def read_all(store: Store, doctor: str, now: datetime) -> None:

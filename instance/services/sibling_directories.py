@@ -51,14 +51,13 @@ class SiblingDirectories:
     async def begin_due(self) -> int:
         """Begin to read the lists that are due; return how many were begun."""
         due = await self._due_times()
-        now, siblings = to_ms(self._node.clock()), list(self._node.allowlist().open_to(Direction.FETCH))
-        for origin in due.keys() - {
-            sibling.origin for sibling in siblings
-        }:  # their rows say how it goes on, or are gone
+        now = to_ms(self._node.clock())
+        siblings = {each.origin: each for each in self._node.allowlist().open_to(Direction.FETCH)}
+        for origin in due.keys() - siblings.keys():  # their rows say how it goes on, or are gone
             del due[origin]
             self._passed.pop(origin, None)
         begun = 0
-        for sibling in siblings:
+        for sibling in siblings.values():
             free = len(self._readings) < AT_ONCE and sibling.origin not in self._readings
             if free and due.get(sibling.origin, 0) <= now:
                 task = asyncio.create_task(self._read_safely(sibling), name=f"doctors of {sibling.origin}")

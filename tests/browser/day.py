@@ -16,7 +16,7 @@ from typing import Final
 from PIL import Image
 
 from instance.rendering import Phrases
-from tests.browser.story import PATIENCE, Doctor, Keys
+from tests.browser.story import PATIENCE, Doctor, chooses
 from verification import clinical
 
 CHOSEN: Final = {"ageBand": "30-39", "sex": "female", "setting": "emergency", "question": "diagnosis"}
@@ -212,16 +212,6 @@ async def votes_and_answers(claire: Doctor, there: str) -> None:
     await claire.write("#text", said(claire).answer)
     await claire.press_to("form[action$='/answers'] button", there)
     assert said(claire).answer in await claire.see("answered")
-
-
-async def chooses(who: Doctor, place: int) -> None:
-    """One of those nothing is chosen of yet: by a tap, or down from the first."""
-    if isinstance(who.hand, Keys):
-        await who.hand.tick(who.page.locator("input[name=choice]").first)
-        for _ in range(place):
-            await who.page.keyboard.press("ArrowDown")
-    else:
-        await who.hand.tick(who.page.locator(f"input[name=choice][value='{place}']"))
 
 
 async def hears_and_replies(anna: Doctor, claire: Doctor) -> None:

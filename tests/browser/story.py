@@ -326,3 +326,13 @@ async def open_scene(folder: Path) -> AsyncIterator[Scene]:
 def _some_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
+
+
+async def chooses(who: Doctor, place: int) -> None:
+    """One of those nothing is chosen of yet: by a tap, or down from the first."""
+    if isinstance(who.hand, Keys):
+        await who.hand.tick(who.page.locator("input[name=choice]").first)
+        for _ in range(place):
+            await who.page.keyboard.press("ArrowDown")
+    else:
+        await who.hand.tick(who.page.locator(f"input[name=choice][value='{place}']"))

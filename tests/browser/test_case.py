@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from tests.browser.steps import TEXT, TITLE, enter
-from tests.browser.story import Doctor, Keys
+from tests.browser.story import Doctor, chooses
 from verification import clinical
 
 CHOSEN = {"ageBand": "30-39", "sex": "female", "setting": "emergency", "question": "diagnosis"}
@@ -71,16 +71,6 @@ async def reads_and_votes(claire: Doctor) -> str:
     assert claire.text("poll.yours") in after
     await is_sound(claire)
     return re.sub("#.*", "", claire.page.url.removeprefix(claire.origin))
-
-
-async def chooses(who: Doctor, place: int) -> None:
-    """One of those nothing is chosen of yet: by a tap, or down from the first."""
-    if isinstance(who.hand, Keys):
-        await who.hand.tick(who.page.locator("input[name=choice]").first)
-        for _ in range(place):
-            await who.page.keyboard.press("ArrowDown")
-    else:
-        await who.hand.tick(who.page.locator(f"input[name=choice][value='{place}']"))
 
 
 async def quotes(claire: Doctor, there: str) -> None:

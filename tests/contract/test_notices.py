@@ -132,7 +132,7 @@ async def test_the_number_rises_with_everything_that_changes_it(place: Place) ->
         lambda: place.tells(about="2"),
         lambda: place.store.write(lambda tx: notices.take_back_of_post(tx, POST.slug, place.now)),
         lambda: place.tells(about="3"),
-        lambda: place.store.write(lambda tx: notices.take_back_between(place, tx, ANNA.uri, READER)),  # type: ignore[arg-type]
+        lambda: place.store.write(lambda tx: notices.take_back_between(tx, ANNA.uri, READER, place.now)),
     ):
         await change()
         marks = await place.store.all("live.marks", since=to_ms(place.now))

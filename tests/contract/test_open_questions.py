@@ -295,8 +295,7 @@ async def test_the_first_answer_goes_and_comes_with_an_instance(store: Store, ad
     assert [5 * MINUTE, 50 * MINUTE, 5 * MINUTE] == found
 
 
-@pytest.mark.parametrize("recount", ["comments.recount", "apply.recount"])
-async def test_counting_again_leaves_out_who_is_hidden(store: Store, address: str, recount: str) -> None:
+async def test_counting_again_leaves_out_who_is_hidden(store: Store, address: str) -> None:
     """Where another answer comes or goes, those of a hidden instance are still neither counted nor the first."""
     abroad = "https://de.example/doctors/berta"
     await store.write(lambda tx: add_doctor(tx, abroad))
@@ -309,7 +308,7 @@ async def test_counting_again_leaves_out_who_is_hidden(store: Store, address: st
     )
     await run(store, "farewells.add", **FAREWELL)
     await run(store, "farewells.set_fate", origin="https://de.example", fate="hidden", seen="labelled", now=0)
-    await run(store, recount, post=uri_of("Q1"))
+    await run(store, "comments.recount", post=uri_of("Q1"))
     (card,) = (await feed.home(store, READER, tab="questions")).cards
 
     assert (0, None, True) == (card.answers, card.first_answer_at, card.waits)

@@ -63,3 +63,10 @@ async def berta(town: Network) -> Person:
 async def luca(town: Network) -> Person:
     """An Italian doctor whom France knows."""
     return await known(town, "it", "luca")
+
+
+@pytest.fixture
+async def people(town: Network) -> dict[str, Person]:
+    """Anna in Germany writes; Marie in France and Luca in Italy read."""
+    named = {"anna": "de", "marie": "fr", "luca": "it"}
+    return {handle: await town[place].doctor(handle) for handle, place in named.items()}

@@ -76,3 +76,8 @@ async def fate(node: Node) -> str:
     """What becomes of what came from Germany."""
     row = await node.store.one("farewells.get", origin=DE)
     return "" if row is None else str(row["fate"])
+
+
+async def own_post(town: Network) -> str:
+    """The address of what France's doctor has posted."""
+    return str((await rows(town["fr"].node, "select uri from posts where local = 1"))[0]["uri"])

@@ -28,13 +28,6 @@ POLL = PollDraft(options="Myokarditis\nSarkoidose\nIschämie", days="7")
 
 
 @pytest.fixture
-async def people(town: Network) -> dict[str, Person]:
-    """Anna asks in Germany; the others are in France and Italy."""
-    named = {"anna": "de", "marie": "fr", "luca": "it"}
-    return {handle: await town[place].doctor(handle) for handle, place in named.items()}
-
-
-@pytest.fixture
 async def asked(town: Network, people: dict[str, Person]) -> str:
     """Anna's case with a poll, everywhere; the address of the case."""
     slug = await people["anna"].posts("T-1", poll=POLL)

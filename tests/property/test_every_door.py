@@ -9,7 +9,7 @@ no table here fails `test_every_address_has_its_line`. To add a door:
   what it is for something that never was.
 * A form about one: the same in `FORMS` with `eye.refuses(…)`. Only those who may not are asked: nothing is changed.
 * A page or form that has to do with no post or answer: `silent(address)`, or `apart("why")` where there is nothing to ask.
-* What siblings read: `SIBLINGS`.
+* What siblings read: `SIBLINGS` (tests/property/sibling_doors.py).
 
 What is open to others than doctors needs no line: it is opened as it is, and must show nothing of any world.
 """
@@ -18,8 +18,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 import orjson
@@ -28,100 +27,15 @@ import pytest_asyncio
 from hypothesis import HealthCheck, Phase, given, settings
 
 from federation.uri import Uri
-from federation.wire import Response
 from instance.asgi import FederationApp
-from tests.doorway import reads
 from tests.network.scene import Visitor
-from tests.property.worlds import HERE, NOW, SIBLING, SPECIALTIES, Answer, Doctor, Post, World, worlds, write
+from tests.property.eyes import LABEL, NEVER, Check, Eye, May, Thing, apart, plainly, silent
+from tests.property.sibling_doors import SIBLINGS
+from tests.property.worlds import HERE, NOW, SPECIALTIES, Answer, Doctor, Post, World, worlds, write
 from tests.tools.docs_parts import page_routes
 from tests.town import Network, Person, Place
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-NEVER: Final = "01ARZ3NDEKTSV4RRFFQ69G5FAV"
-LABEL: Final = re.compile(rb"\b[TA]-\d{4,}\b")
-#: Of two answers that must be one: what differs from answer to answer whatever was asked.
-_PASSING: Final = frozenset({"date", "set-cookie"})
-Thing = Post | Answer
-May = Callable[[World, Doctor, Any], bool]
-
-
-@dataclass
-class Eye:
-    """A doctor of ours at a browser, and what they should see."""
-
-    world: World
-    reader: Doctor
-    visitor: Visitor
-    town: Network
-
-    @property
-    def may_read(self) -> bool:
-        """Whether anything at all is open to them."""
-        return self.reader.standing == "ok"
-
-    async def labels(self, target: str) -> set[str]:
-        """What of this world a page shows."""
-        answer = await self.visitor.get(target)
-        assert answer.status < 500, (target, answer.status)
-        here = {each.label for each in (*self.world.posts, *self.world.answers)}
-        return {label.decode() for label in LABEL.findall(answer.body)} & here
-
-    async def shows(self, target: str, expected: Iterable[str], spared: Iterable[str] = ()) -> None:
-        """The page shows exactly this of the world; `spared` may be left out of it."""
-        seen, may = await self.labels(target), set(expected) if self.may_read else set()
-
-        assert may - set(spared) <= seen <= may, (target, self.reader.handle)
-
-    async def opens(self, address: str, things: Iterable[Thing], may: May) -> None:
-        """The page is there for whoever may, and for others as if the thing had never been."""
-        never = await self.visitor.get(address.format(slug=NEVER))
-        for each in things:
-            answer = await self.visitor.get(address.format(slug=each.slug))
-            if self.may_read and may(self.world, self.reader, each):
-                assert answer.status in (200, 303), (address, each.label, self.reader.handle, answer.status)
-            else:
-                assert plainly(never, NEVER) == plainly(answer, each.slug), (address, each.label, self.reader.handle)
-
-    async def refuses(self, address: str, things: Iterable[Thing], may: May, **form: str) -> None:
-        """The form is refused to whoever may not, as it is about something that never was."""
-        never = await self.visitor.post(address.format(slug=NEVER), **form)
-        assert 400 <= never.status < 500
-        for each in things:
-            if self.may_read and may(self.world, self.reader, each):
-                continue
-            answer = await self.visitor.post(address.format(slug=each.slug), **form)
-            assert plainly(never, NEVER) == plainly(answer, each.slug), (address, each.label, self.reader.handle)
-
-
-def plainly(answer: Response, slug: str) -> tuple[Any, ...]:
-    """An answer without what was asked for and what passes."""
-    headers = sorted((name, value.replace(slug, "")) for name, value in answer.headers.items() if name not in _PASSING)
-    return answer.status, headers, answer.body.replace(slug.encode(), b"")
-
-
-Check = Callable[[Eye], Awaitable[None]]
-
-
-def silent(*targets: str) -> Check:
-    """Pages on which nothing of any discussion stands."""
-
-    async def check(eye: Eye) -> None:
-        for target in targets:
-            assert set() == await eye.labels(target), (target, eye.reader.handle)
-
-    return check
-
-
-def apart(why: str) -> Check:
-    """A door that is about nothing the rule knows; why."""
-    assert why
-
-    async def check(eye: Eye) -> None:
-        """Nothing to ask."""
-
-    return check
-
 
 # ── what the oracle says, as labels ──
 
@@ -420,105 +334,11 @@ FORMS: Final[dict[str, Check]] = {
 }  # fmt: skip
 
 
-# ── the doors for siblings ──
-
-SiblingCheck = Callable[[World, Network], Awaitable[None]]
-
-
-async def _asked(town: Network, target: str) -> Response:
-    return await reads(town["de"], town["fr"], target)
-
-
-async def _served(town: Network, folder: str, thing: Thing, ending: str, may: bool, gone: bool) -> Response:
-    """There for whoever may; gone for whoever held it; else as if it had never been."""
-    answer = await _asked(town, f"/{folder}/{thing.slug}{ending}")
-    never = await _asked(town, f"/{folder}/{NEVER}{ending}")
-    if may or gone:
-        assert (200 if may else 410) == answer.status, (folder, thing.label)
-    else:
-        assert plainly(never, NEVER) == plainly(answer, thing.slug), (folder, thing.label)
-    return answer
-
-
-async def sibling_posts(world: World, town: Network) -> None:
-    """A post at its home."""
-    for post in world.posts:
-        gone = post.withdrawn and post.copied and post.author.local
-        await _served(town, "posts", post, "", world.sibling_reads(post), gone)
-
-
-async def sibling_context(world: World, town: Network) -> None:
-    """The thread of a post: the answers of instances that speak with the sibling, and of nobody else."""
-    for post in world.posts:
-        may, gone = world.sibling_reads(post), post.withdrawn and post.copied and post.author.local
-        answer = await _served(town, "posts", post, "/context", may, gone)
-        if may:
-            there = {
-                each.uri for each in world.answers
-                if each.post is post and not each.withdrawn and each.author.origin in (HERE, SIBLING)
-            }  # fmt: skip
-            assert there == set(orjson.loads(answer.body).get("orderedItems", ()))
-
-
-async def sibling_comments(world: World, town: Network) -> None:
-    """Our doctors' answers, to whoever may read the discussion."""
-    for answer in world.answers:
-        if answer.post.author.origin == SIBLING:
-            continue  # asked back by the home of the thread: tests/network/test_whole_threads.py
-        may = answer.author.local and not answer.withdrawn and world.sibling_reads(answer.post)
-        await _served(town, "comments", answer, "", may, False)
-
-
-async def sibling_activities(world: World, town: Network) -> None:
-    """What was said to the sibling, as long as it may be read."""
-    for post in world.posts:
-        answer = await _asked(town, f"/activities/{post.slug}")
-        expected = post.copied and world.sibling_reads(post)
-        assert expected == (answer.status == 200), (post.label, answer.status)
-
-
-async def sibling_collections(world: World, town: Network) -> None:
-    """Outbox, followers and following: the part that is the sibling's."""
-    theirs = [doctor for doctor in world.doctors if doctor.origin == SIBLING and doctor.standing != "gone"]
-    for doctor in world.readers:
-        found = {}
-        for name in ("outbox", "followers", "following"):
-            answer = await _asked(town, f"/doctors/{doctor.handle}/{name}")
-            assert 200 == answer.status
-            found[name] = set(orjson.loads(answer.body).get("orderedItems", ()))
-        said = {post.activity for post in world.posts if post.author is doctor and post.copied}
-        assert {post.activity for post in world.posts if post.activity in said and world.sibling_reads(post)} == (
-            found["outbox"] & said
-        )
-        assert {each.uri for each in theirs if world.follows_accepted(each, doctor)} == found["followers"]
-        assert {each.uri for each in theirs if world.follows_accepted(doctor, each)} == found["following"]
-
-
-async def sibling_doctors(world: World, town: Network) -> None:
-    """A doctor's document holds nothing of any discussion; another instance's doctor is not ours to show."""
-    for doctor in world.doctors:
-        answer = await _asked(town, f"/doctors/{doctor.handle}")
-        assert not LABEL.search(answer.body)
-        if not doctor.local:
-            never = "z" * len(doctor.handle)
-            assert plainly(await _asked(town, f"/doctors/{never}"), never) == plainly(answer, doctor.handle)
-
-
-#: Each case of `FederationApp._object`, in its words.
-SIBLINGS: Final[dict[str, SiblingCheck]] = {
-    # Before the others: to read a post is to hold a copy of it.
-    '"doctors", [handle, name] if name in _COLLECTIONS': sibling_collections,
-    '"activities", [slug]': sibling_activities,
-    '"doctors", [handle]': sibling_doctors,
-    '"posts", [slug, "context"]': sibling_context,
-    '"posts", [slug]': sibling_posts,
-    '"comments", [slug]': sibling_comments,
-}
 #: Each case of `FederationApp._get`: what is looked at above, and what is about no post or answer.
 IN_FRONT: Final = {
     '"api", ["feed"]': "PAGES", '"feed", []': "PAGES", '"feed", ["new"]': "PAGES",
     '"events", [] if not query': "numbers and kinds alone: tests/instance/test_live.py",
-    '"directory", [] | [_]': "whom siblings find: tests/network/test_people.py", '"inbox", []': "shows nothing",
+    '"directory", [] | [_]': "whom siblings find: tests/network/test_directory.py", '"inbox", []': "shows nothing",
     '"siblings", [host, "refusals"]': "about the sibling itself",
     '( ("vc", ["status", _, _]) | ("audit", ["heads", _] | ["held"]) | ("federation", ["list", *_]) '
     '| ("siblings", ["set"] | [_, "log", _] | [_, "received", _, _]) )': "logs: tests/network/test_logs_kept_shut.py",

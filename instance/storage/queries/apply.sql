@@ -96,15 +96,6 @@ update posts set answers = answers + 1,
         else first_answer_at end
 where uri = :post;
 
--- name: recount
--- Of what is shown, as `farewells.count_answers` counts.
-update posts set answers = (select count(*) from comments c where c.post = :post and not {{of_hidden_comment}}),
-    last_answer_at = (select max(published_at) from comments where post = :post),
-    first_answer_at = (
-        select min(c.published_at) from comments c
-        where c.post = :post and c.author <> posts.author and not {{of_hidden_comment}})
-where uri = :post;
-
 -- name: drop_post
 delete from posts where uri = :uri;
 

@@ -35,11 +35,14 @@ where uri = :uri and local = 1 and coalesce(updated_at, 0) = :seen;
 -- name: remove
 delete from comments where uri = :uri and local = 1;
 
+-- fragment: counted_answers
+-- Of a post's answers what is shown: how many, and when the first of another came.
+answers = (select count(*) from comments c where c.post = posts.uri and not {{of_hidden_comment}}),
+first_answer_at = (
+    select min(c.published_at) from comments c
+    where c.post = posts.uri and c.author <> posts.author and not {{of_hidden_comment}})
+
 -- name: recount
--- Of what is shown, as `farewells.count_answers` counts.
-update posts set answers = (select count(*) from comments c where c.post = :post and not {{of_hidden_comment}}),
-    last_answer_at = (select max(published_at) from comments where post = :post),
-    first_answer_at = (
-        select min(c.published_at) from comments c
-        where c.post = :post and c.author <> posts.author and not {{of_hidden_comment}})
+update posts set {{counted_answers}},
+    last_answer_at = (select max(published_at) from comments where post = :post)
 where uri = :post;

@@ -151,12 +151,7 @@ update sibling_farewells set fate = :fate, fate_at = :now
 where origin = :origin and fate = :seen and returned_at is null;
 
 -- name: count_answers
--- The stored count is of what is shown, and so is the time of the first answer.
-update posts set answers = (
-        select count(*) from comments c where c.post = posts.uri and not {{of_hidden_comment}}),
-    first_answer_at = (
-        select min(c.published_at) from comments c
-        where c.post = posts.uri and c.author <> posts.author and not {{of_hidden_comment}})
+update posts set {{counted_answers}}
 where uri in (select t.post from comments t where t.origin = :origin);
 
 -- name: to_purge
